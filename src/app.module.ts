@@ -1,0 +1,27 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { AuthModule } from './auth/auth.module.js';
+import { ClockModule } from './common/clock.module.js';
+import { Config } from './config.js';
+import { DatabaseModule } from './database/database.module.js';
+import { GroupsModule } from './groups/groups.module.js';
+import { HealthModule } from './health/health.module.js';
+import { PermissionsModule } from './permissions/permissions.module.js';
+import { UsersModule } from './users/users.module.js';
+
+/** The table of contents. */
+@Module({
+  imports: [ClockModule, HealthModule, PermissionsModule, UsersModule, GroupsModule, AuthModule],
+})
+export class AppModule {
+  /** The application with these settings, on this database; both can be injected anywhere. */
+  static with(config: Config, dataSource: DataSource): DynamicModule {
+    return {
+      module: AppModule,
+      global: true,
+      imports: [DatabaseModule.of(dataSource)],
+      providers: [{ provide: Config, useValue: config }],
+      exports: [Config],
+    };
+  }
+}

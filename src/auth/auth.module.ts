@@ -1,0 +1,31 @@
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { JwtModule } from '@nestjs/jwt';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { Config } from '../config.js';
+import { User } from '../users/user.entity.js';
+import { UsersModule } from '../users/users.module.js';
+import { AccessGuard } from './access.guard.js';
+import { JwtStrategy } from './jwt.strategy.js';
+import { Session } from './session.entity.js';
+import { SessionsController } from './sessions.controller.js';
+import { SessionsService } from './sessions.service.js';
+import { ALGORITHM, signingKey } from './signing-key.js';
+import { Tokens } from './tokens.js';
+
+@Module({
+  imports: [
+    TypeOrmModule.forFeature([Session, User]),
+    UsersModule,
+    JwtModule.registerAsync({
+      inject: [Config],
+      useFactory: (config: Config) => ({
+        secretOrPrivateKey: signingKey(config),
+        signOptions: { algorithm: ALGORITHM },
+      }),
+    }),
+  ],
+  controllers: [SessionsController],
+  providers: [SessionsService, Tokens, JwtStrategy, { provide: APP_GUARD, useClass: AccessGuard }],
+})
+export class AuthModule {}

@@ -1,0 +1,51 @@
+import { applyDecorators } from '@nestjs/common';
+import { Transform } from 'class-transformer';
+import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { Problem } from './problem.js';
+
+const PLAIN_INTEGER = /^(0|[1-9]\d{0,8})$/;
+
+/** A whole number in a query string, strictly: not `0x10`, `1e3`, ` 7` or `7.0`. */
+export const IsQueryInt = (min: number, max: number): PropertyDecorator =>
+  applyDecorators(
+    Transform(({ value }) => (typeof value === 'string' && PLAIN_INTEGER.test(value) ? Number(value) : value)),
+    IsInt(),
+    Min(min),
+    Max(max),
+  );
+
+export class PageQueryDto {
+  /** How many items at most. */
+  @IsOptional()
+  @IsQueryInt(1, 100)
+  limit: number = 20;
+
+  /** `next_cursor` of the page before; absent for the first page. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(500)
+  cursor?: string;
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+/** Keyset paging: `rows` holds one row more than `limit` when there is a next page; the key is the last shown row's. */
+export function toPage<R, T>(rows: R[], limit: number, key: (row: R) => string, toDto: (row: R) => T): Page<T> {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return {
+    items: shown.map(toDto),
+    next_cursor: rows.length > limit && last !== undefined ? Buffer.from(key(last)).toString('base64url') : null,
+  };
+}
+
+/** The key inside a cursor, checked by the list that gave it out: anything may have happened to it on the way. */
+export function readCursor(cursor: string | undefined, isKey: (key: string) => boolean): string | undefined {
+  if (cursor === undefined) return undefined;
+  const key = Buffer.from(cursor, 'base64url').toString();
+  if (!isKey(key) || Buffer.from(key).toString('base64url') !== cursor) throw new Problem('invalid_cursor');
+  return key;
+}

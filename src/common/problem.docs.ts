@@ -1,0 +1,84 @@
+import type { OpenAPIObject } from '@nestjs/swagger';
+import { STATUS_CODES } from 'node:http';
+import { Problem, type ProblemCode, PROBLEMS, tokenProblem, unavailable, validationFailed } from './problem.js';
+
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
+  'x-problems'?: ProblemCode[];
+  'x-permissions'?: string[];
+};
+
+const PROBLEM_SCHEMA = {
+  type: 'object',
+  description: 'RFC 9457 problem details.',
+  required: ['type', 'title', 'status', 'code', 'detail', 'request_id'],
+  properties: {
+    type: { type: 'string', example: 'about:blank' },
+    title: { type: 'string', description: 'The phrase of the HTTP status.', example: 'Unprocessable Entity' },
+    status: { type: 'integer', example: 422 },
+    code: { type: 'string', description: 'Stable; switch on this.', enum: Object.keys(PROBLEMS) },
+    detail: { type: 'string', description: 'For people: what went wrong and what to do next.' },
+    request_id: { type: 'string', format: 'uuid', description: 'Also in the header X-Request-Id and in the logs.' },
+    msg: { type: 'string', description: 'On a 401 about the token.' },
+    errors: {
+      type: 'array',
+      description: 'What is wrong with which field.',
+      items: { type: 'object', properties: { path: { type: 'string' }, message: { type: 'string' } } },
+    },
+    checks: { type: 'object', description: 'With "not_ready": the result of each check.' },
+  },
+};
+
+/** Adds each operation's problems to the document: its own (`@Problems`), and those that follow from its shape. */
+export function documentProblems(document: OpenAPIObject): OpenAPIObject {
+  (document.components ??= {}).schemas = { ...document.components?.schemas, Problem: PROBLEM_SCHEMA as never };
+  for (const item of Object.values(document.paths)) {
+    for (const operation of Object.values(item as Record<string, Operation>)) describe(operation);
+  }
+  return document;
+}
+
+function describe(operation: Operation): void {
+  const codes = [...new Set([...impliedProblems(operation), ...(operation['x-problems'] ?? [])])];
+  delete operation['x-problems'];
+  for (const status of [...new Set(codes.map((code) => PROBLEMS[code][0]))].sort()) {
+    const examples = codes.filter((code) => PROBLEMS[code][0] === status).map((code) => [code, { value: example(code) }]);
+    operation.responses[String(status)] = {
+      description: STATUS_CODES[status] ?? 'Error',
+      content: {
+        'application/problem+json': {
+          schema: { $ref: '#/components/schemas/Problem' },
+          examples: Object.fromEntries(examples) as Record<string, { value: unknown }>,
+        },
+      },
+    };
+  }
+}
+
+function impliedProblems(operation: Operation): ProblemCode[] {
+  const parameters = (operation.parameters ?? []) as { in: string }[];
+  const codes: ProblemCode[] = [];
+  if (operation.security) codes.push('token_required', 'invalid_token', 'token_expired', 'database_unavailable');
+  if (operation['x-permissions']?.length) codes.push('forbidden');
+  if (parameters.some((parameter) => parameter.in === 'path')) codes.push('invalid_id');
+  if (parameters.some((parameter) => parameter.in === 'query')) codes.push('validation_failed');
+  if (operation.requestBody) {
+    codes.push('malformed_json', 'body_too_complex', 'invalid_text', 'body_too_large', 'unsupported_media_type');
+    codes.push('validation_failed', 'database_unavailable');
+  }
+  return codes;
+}
+
+const EXAMPLE_REQUEST_ID = '7d4d6a3e-0f0e-4a53-9f39-6f4c7c3f1b11';
+
+function example(code: ProblemCode): Record<string, unknown> {
+  const errors = [{ path: 'field', message: 'what is wrong with it' }];
+  const problem =
+    code === 'validation_failed'
+      ? validationFailed(errors)
+      : code === 'token_required' || code === 'invalid_token' || code === 'token_expired'
+        ? tokenProblem(code)
+        : code === 'busy' || code === 'database_unavailable'
+          ? unavailable(code)
+          : new Problem(code, code === 'password_refused' ? { members: { errors } } : {});
+  return problem.toBody(EXAMPLE_REQUEST_ID);
+}

@@ -1,0 +1,111 @@
+import { STATUS_CODES } from 'node:http';
+
+/**
+ * Every way a request can fail: stable code → status and default sentence.
+ * Clients switch on the code; the sentence says what to do next.
+ */
+export const PROBLEMS = {
+  bad_request: [400, 'The request cannot be understood.'],
+  malformed_json: [400, 'The body is not valid JSON.'],
+  body_too_complex: [400, 'The JSON body is nested too deeply or has too many keys; at most 32 levels and 1,000 keys.'],
+  invalid_text: [400, 'Text must be valid Unicode without NUL characters.'],
+  invalid_id: [400, 'The id in the path is not a UUID.'],
+  invalid_cursor: [400, 'The cursor is not one this list gave out; start again without it.'],
+  invalid_value: [400, 'A value does not fit its field.'],
+  token_required: [401, 'Sign in first and send the identity token as "Authorization: Bearer <token>".'],
+  invalid_token: [401, 'The token is not valid, or its session has ended; sign in again.'],
+  token_expired: [401, 'The token has expired; refresh it or sign in again.'],
+  invalid_credentials: [401, 'The login or the password is wrong.'],
+  forbidden: [403, 'You do not have the permission that this needs.'],
+  wrong_password: [403, 'The current password is wrong.'],
+  not_found: [404, 'There is no such thing, or it is not yours to see.'],
+  route_not_found: [404, 'There is no such route.'],
+  user_not_found: [404, 'There is no such user.'],
+  group_not_found: [404, 'There is no such group.'],
+  member_not_found: [404, 'This user is not a member of the group.'],
+  request_timeout: [408, 'The request took too long to arrive.'],
+  already_exists: [409, 'Something with this name already exists.'],
+  username_taken: [409, 'This username is taken; choose another.'],
+  email_taken: [409, 'This e-mail address is in use; choose another.'],
+  group_name_taken: [409, 'A group with this name exists; choose another.'],
+  last_administrator: [409, 'This would leave Machi without an active administrator; make another one first.'],
+  body_too_large: [413, 'The body is larger than 100 KB.'],
+  unsupported_media_type: [415, 'Send the body as application/json.'],
+  validation_failed: [422, 'Some fields are not acceptable; see "errors".'],
+  password_refused: [422, 'This password is not acceptable; see "errors".'],
+  headers_too_large: [431, 'The request headers are too large.'],
+  internal_error: [500, 'Something went wrong on our side; the request id helps us find it.'],
+  busy: [503, 'Machi is busy; try again in a moment.'],
+  database_unavailable: [503, 'The database does not answer; try again in a moment.'],
+  not_ready: [503, 'Machi is not ready to serve; see "checks".'],
+} as const satisfies Record<string, readonly [status: number, detail: string]>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+export interface FieldError {
+  path: string;
+  message: string;
+}
+
+interface ProblemExtras {
+  detail?: string;
+  /** Members added to the answer beside the standard ones. */
+  members?: Record<string, unknown>;
+  /** Response headers; names in lower case. */
+  headers?: Record<string, string>;
+  cause?: unknown;
+}
+
+/** A failure with a code from the catalogue; what services throw, on HTTP and on sockets alike. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly members: Record<string, unknown>;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    readonly code: ProblemCode,
+    { detail, members = {}, headers = {}, cause }: ProblemExtras = {},
+  ) {
+    super(detail ?? PROBLEMS[code][1], { cause });
+    this.name = 'Problem';
+    this.status = PROBLEMS[code][0];
+    this.members = members;
+    this.headers = headers;
+  }
+
+  /** The answer's body (RFC 9457). A problem with the caller's token carries `msg` too, as the old clients expect. */
+  toBody(requestId?: string): Record<string, unknown> {
+    return {
+      type: 'about:blank',
+      title: STATUS_CODES[this.status] ?? 'Error',
+      status: this.status,
+      code: this.code,
+      detail: this.message,
+      ...this.members,
+      ...(requestId === undefined ? {} : { request_id: requestId }),
+    };
+  }
+}
+
+export const validationFailed = (errors: FieldError[]): Problem =>
+  new Problem('validation_failed', { members: { errors } });
+
+const TOKEN_MESSAGES = {
+  token_required: 'Missing Authorization Header',
+  invalid_token: 'Invalid token',
+  token_expired: 'Token has expired',
+} as const;
+
+/** A 401 about the caller's token: challenge per RFC 6750 section 3, `msg` per the old clients' documents. */
+export function tokenProblem(code: keyof typeof TOKEN_MESSAGES, cause?: unknown): Problem {
+  const challenge = code === 'token_required' ? 'Bearer' : 'Bearer error="invalid_token"';
+  return new Problem(code, {
+    members: { msg: TOKEN_MESSAGES[code] },
+    headers: { 'www-authenticate': challenge },
+    cause,
+  });
+}
+
+/** Overload or a lost dependency: the client may repeat the request after `seconds`. */
+export const unavailable = (code: 'busy' | 'database_unavailable', cause?: unknown, seconds = 2): Problem =>
+  new Problem(code, { headers: { 'retry-after': String(seconds) }, cause });

@@ -1,0 +1,232 @@
+import { plainToInstance, Transform } from 'class-transformer';
+import { getMetadataStorage, IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, MaxLength, Min, MinLength, ValidateBy, validateSync } from 'class-validator';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { cpus } from 'node:os';
+import { join, resolve } from 'node:path';
+
+export const PROFILES = ['development', 'test', 'production'] as const;
+export type Profile = (typeof PROFILES)[number];
+
+/** A length of time in milliseconds; `never` is Infinity. */
+export type Duration = number;
+
+const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90s`, `15m`, `12h`, `7d` or `never` → milliseconds; NaN for anything else. */
+export function parseDuration(text: string): Duration {
+  if (text === 'never') return Infinity;
+  const [, count, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
+  return count && unit ? Number(count) * UNITS[unit as keyof typeof UNITS] : NaN;
+}
+
+const satisfies = (name: string, message: string, validate: (value: unknown) => boolean): PropertyDecorator =>
+  ValidateBy({ name, validator: { validate, defaultMessage: () => `$property ${message}` } });
+
+const AsInteger = (): PropertyDecorator => Transform(({ value }) => (/^\d{1,9}$/.test(String(value)) ? Number(value) : value));
+const AsList = (): PropertyDecorator =>
+  Transform(({ value }) => String(value).split(',').map((item) => item.trim()).filter((item) => item !== ''));
+const AsDuration = (): PropertyDecorator => Transform(({ value }) => (typeof value === 'string' ? parseDuration(value) : value));
+const IsDuration = (): PropertyDecorator =>
+  satisfies('isDuration', 'must be a duration such as 90s, 15m, 12h, 7d, or never', (value) => typeof value === 'number' && value > 0);
+const IsSwitch = (): PropertyDecorator => IsIn(['on', 'off']);
+
+const isOrigin = (text: string): boolean => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
+
+const isProxy = (text: string): boolean => {
+  const [address, bits, ...rest] = text.split('/');
+  const version = isIP(address ?? '');
+  if (version === 0) return ['loopback', 'linklocal', 'uniquelocal'].includes(text);
+  return rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)));
+};
+
+const postgresUrl = { protocols: ['postgres', 'postgresql'], require_tld: false, require_protocol: true };
+
+export interface DatabaseConnection {
+  /** A host name, or the folder of a Unix socket. */
+  host: string;
+  port: number;
+  database: string;
+  user: string;
+  password?: string;
+}
+
+/**
+ * All of Machi's settings, by the names they have in the environment; `.env.example` explains each one. Built once by
+ * `loadConfig`, the only reader of the environment, validated and frozen; services get it injected.
+ */
+export class Config {
+  @IsIn(PROFILES) readonly NODE_ENV: Profile = 'production';
+  @MaxLength(60) readonly APP_NAME: string = 'Machi';
+  @IsIn(['true', 'false']) readonly DEBUG: 'true' | 'false' = 'false';
+  @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) readonly LOG_LEVEL: string;
+  @IsString() readonly HOST: string = '127.0.0.1';
+  @AsInteger() @IsInt() @Min(0) @Max(65535) readonly PORT: number = 5000;
+  @IsOptional() @IsUrl({ protocols: ['http', 'https'], require_tld: false, require_protocol: true }) readonly PUBLIC_URL?: string;
+  @AsList() @satisfies('isOrigins', 'must be origins such as https://example.org, separated by commas', (list) => (list as string[]).every(isOrigin))
+  readonly ALLOWED_ORIGINS: string[] = [];
+  @AsList() @satisfies('isProxies', 'must be addresses or ranges of proxies, such as 10.0.0.0/8 or loopback', (list) => (list as string[]).every(isProxy))
+  readonly TRUST_PROXY: string[] = [];
+  @IsSwitch() readonly SWAGGER: 'on' | 'off';
+
+  @IsString() readonly DATA_DIR: string = '.data';
+  @IsOptional() @IsUrl(postgresUrl, { message: '$property must look like postgres://user:password@host:5432/name' })
+  readonly DATABASE_URL?: string;
+  @IsOptional() @IsString() readonly DB_HOST?: string;
+  @AsInteger() @IsInt() @Min(1) @Max(65535) readonly DB_PORT: number = 5432;
+  @IsOptional() @IsString() readonly DB_NAME?: string;
+  @IsOptional() @IsString() readonly DB_USER?: string;
+  @IsOptional() @IsString() readonly DB_PASSWORD?: string;
+  @AsInteger() @IsInt() @Min(2) @Max(500) readonly DB_POOL_SIZE: number = 20;
+
+  @IsOptional() @IsString() readonly SECRET_KEY: string;
+  @AsDuration() @IsDuration() readonly IDENTITY_TOKEN_TTL: Duration;
+  @AsDuration() @IsDuration() readonly REFRESH_TOKEN_TTL: Duration;
+  @AsDuration() @IsDuration() readonly SESSION_MAX_AGE: Duration;
+  @Matches(/^[A-Za-z0-9._-]{3,30}$/) readonly ADMIN_USERNAME: string = 'admin';
+  @IsOptional() @MinLength(1) readonly ADMIN_PASSWORD?: string;
+  @AsInteger() @IsInt() @Min(4) @Max(15) readonly BCRYPT_COST: number = 12;
+  @IsSwitch() readonly PASSWORD_POLICY: 'on' | 'off' = 'on';
+  @IsIn(['off', 'oidc', 'trusted-subject']) readonly EXTERNAL_IDENTITY: 'off' | 'oidc' | 'trusted-subject' = 'off';
+
+  @AsInteger() @IsInt() @Min(0) @Max(3600) readonly DRAIN_SECONDS: number = 20;
+
+  get isProduction(): boolean {
+    return this.NODE_ENV === 'production';
+  }
+
+  /** Who signs tokens (`iss`); it differs between environments, so that one's tokens mean nothing to another. */
+  get issuer(): string {
+    return this.PUBLIC_URL ?? `urn:machi:${this.NODE_ENV}`;
+  }
+
+  /** How many passwords are hashed at once: all processors but one, which answers everybody else. */
+  get hashingThreads(): number {
+    return Math.max(1, cpus().length - 1);
+  }
+
+  /** The configured database; undefined means the embedded one. */
+  get database(): DatabaseConnection | undefined {
+    if (this.DATABASE_URL !== undefined) return fromUrl(new URL(this.DATABASE_URL));
+    if (this.DB_HOST === undefined || this.DB_NAME === undefined || this.DB_USER === undefined) return undefined;
+    return { host: this.DB_HOST, port: this.DB_PORT, database: this.DB_NAME, user: this.DB_USER, password: this.DB_PASSWORD };
+  }
+}
+
+function fromUrl(url: URL): DatabaseConnection {
+  const user = decodeURIComponent(url.username);
+  return {
+    host: url.searchParams.get('host') ?? url.hostname,
+    port: Number(url.port || 5432),
+    user,
+    password: url.password === '' ? undefined : decodeURIComponent(url.password),
+    database: decodeURIComponent(url.pathname.slice(1)) || user,
+  };
+}
+
+/** The variables Machi reads; any of the secrets may come as a file, named by the same variable with `_FILE`. */
+export const SECRETS = ['SECRET_KEY', 'DATABASE_URL', 'DB_PASSWORD', 'ADMIN_PASSWORD'] as const;
+
+const profileDefaults = (profile: Profile): Record<string, string> => ({
+  LOG_LEVEL: 'info',
+  SWAGGER: profile === 'development' ? 'on' : 'off',
+  IDENTITY_TOKEN_TTL: profile === 'development' ? 'never' : '15m',
+  REFRESH_TOKEN_TTL: profile === 'development' ? 'never' : '7d',
+  SESSION_MAX_AGE: profile === 'development' ? 'never' : '30d',
+});
+
+/** Every fault of the environment at once, each naming its variable and the mend. */
+export class ConfigError extends Error {
+  constructor(readonly faults: string[]) {
+    super(`Machi cannot start with this configuration:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const faults: string[] = [];
+  const env = withSecretFiles(definedOnly(environment), faults);
+  const profile = PROFILES.find((name) => name === env['NODE_ENV']) ?? 'production';
+  const known = { ...profileDefaults(profile), ...(env['DEBUG'] === 'true' ? { LOG_LEVEL: 'debug' } : {}), ...env, NODE_ENV: profile };
+  const config = plainToInstance(Config, onlyKnown(known), { exposeDefaultValues: true });
+  for (const error of validateSync(config)) faults.push(...Object.values(error.constraints ?? {}).map((text) => `${text}.`));
+  faults.push(...databaseFaults(config), ...secretFaults(config), ...(config.isProduction ? productionFaults(config) : []));
+  if (faults.length > 0) throw new ConfigError(faults);
+  const settled = { DATA_DIR: resolve(config.DATA_DIR), SECRET_KEY: config.SECRET_KEY ?? keptSecret(resolve(config.DATA_DIR)) };
+  return Object.freeze(Object.assign(config, settled));
+}
+
+/** Compose files hand over empty strings for what is not set: an empty variable counts as none. */
+const definedOnly = (env: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
+
+/** Names of all settings: every one carries a validation rule. */
+export const SETTINGS = (): (keyof Config)[] => [
+  ...new Set(getMetadataStorage().getTargetValidationMetadatas(Config, '', false, false).map((rule) => rule.propertyName as keyof Config)),
+];
+
+const onlyKnown = (env: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(SETTINGS().flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+
+function withSecretFiles(env: Record<string, string>, faults: string[]): Record<string, string> {
+  const values = { ...env };
+  for (const name of SECRETS) {
+    const file = env[`${name}_FILE`];
+    if (file === undefined) continue;
+    if (env[name] !== undefined) faults.push(`${name} and ${name}_FILE are both set: keep one of them.`);
+    try {
+      values[name] = readFileSync(file, 'utf8').trim();
+    } catch (error) {
+      faults.push(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code}): give the path of a readable file.`);
+    }
+  }
+  return values;
+}
+
+function databaseFaults(config: Config): string[] {
+  const parts = [config.DB_HOST, config.DB_NAME, config.DB_USER, config.DB_PASSWORD];
+  if (config.DATABASE_URL !== undefined || parts.every((part) => part === undefined)) return [];
+  return (['DB_HOST', 'DB_NAME', 'DB_USER'] as const)
+    .filter((name) => config[name] === undefined)
+    .map((name) => `${name} is missing: set it beside the other DB_* variables, or set DATABASE_URL, or none of them for the embedded database.`);
+}
+
+const MEND = 'set it to a random value, for example from "openssl rand -base64 48"';
+const EXAMPLE_SECRET = /change.?me|change.?this|example|insecure|placeholder|replace.?me|your.?secret|secret.?key|supersecret|password|development/i;
+
+function secretFaults(config: Config): string[] {
+  const secret = config.SECRET_KEY;
+  if (secret === undefined) return config.isProduction ? [`SECRET_KEY is missing: ${MEND}.`] : [];
+  if (Buffer.byteLength(secret) < 32) return [`SECRET_KEY is shorter than 32 bytes: ${MEND}.`];
+  if (config.isProduction && (EXAMPLE_SECRET.test(secret) || new Set(secret).size < 10)) {
+    return [`SECRET_KEY looks like a value from an example: ${MEND}.`];
+  }
+  return [];
+}
+
+/** What is convenient elsewhere and a hole in production. */
+function productionFaults(config: Config): string[] {
+  const lifetimes = (['IDENTITY_TOKEN_TTL', 'REFRESH_TOKEN_TTL', 'SESSION_MAX_AGE'] as const)
+    .filter((name) => config[name] === Infinity)
+    .map((name) => `${name} is "never": set a lifetime such as 15m or 7d in production.`);
+  const others: [boolean, string][] = [
+    [config.ALLOWED_ORIGINS.includes('*'), 'ALLOWED_ORIGINS is "*": name the origins of your own sites in production.'],
+    [config.EXTERNAL_IDENTITY === 'trusted-subject', 'EXTERNAL_IDENTITY is "trusted-subject", which lets anyone be anyone: set it to off or oidc in production.'],
+    [config.PASSWORD_POLICY === 'off', 'PASSWORD_POLICY is "off": set it to on in production.'],
+    [config.BCRYPT_COST < 10, 'BCRYPT_COST is below 10: set it to 10 or more in production (12 is the default).'],
+  ];
+  return [...lifetimes, ...others.flatMap(([wrong, fault]) => (wrong ? [fault] : []))];
+}
+
+/** Outside production a signing key is made once and kept, so that a restart signs nobody out. */
+function keptSecret(dataDir: string): string {
+  const file = join(dataDir, 'secret-key');
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  try {
+    writeFileSync(file, randomBytes(48).toString('base64url'), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return readFileSync(file, 'utf8');
+}

@@ -1,0 +1,50 @@
+import { Injectable } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import { DataSource } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { Clock } from '../common/clock.js';
+import { Config } from '../config.js';
+import { Passwords } from '../users/passwords.js';
+import { User } from '../users/user.entity.js';
+import { GroupMember } from './group-member.entity.js';
+import { Group } from './group.entity.js';
+
+const LOCK = 0x6d616361;
+
+@Injectable()
+export class FirstAdministrator {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly config: Config,
+    private readonly passwords: Passwords,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * On a database without users, makes the administrator. Returns the password when it was made up here: nobody will
+   * learn it later.
+   */
+  async ensure(): Promise<string | undefined> {
+    if (await this.dataSource.getRepository(User).exists()) return undefined;
+    const password = this.config.ADMIN_PASSWORD ?? randomBytes(15).toString('base64url');
+    this.passwords.assertAcceptable(password, [this.config.ADMIN_USERNAME], 'ADMIN_PASSWORD');
+    const made = await this.create(await this.passwords.hash(password));
+    return made && this.config.ADMIN_PASSWORD === undefined ? password : undefined;
+  }
+
+  private create(password_hash: string): Promise<boolean> {
+    const now = this.clock.date();
+    const times = { created_at: now, updated_at: now };
+    return this.dataSource.transaction(async (manager) => {
+      await manager.query('select pg_advisory_xact_lock($1)', [LOCK]);
+      if (await manager.existsBy(User, {})) return false; // another process was faster
+      const user_id = uuidv7();
+      const group_id = uuidv7();
+      const username = this.config.ADMIN_USERNAME;
+      await manager.insert(User, { id: user_id, username, fullname: 'Administrator', password_hash, ...times });
+      await manager.insert(Group, { id: group_id, name: 'Administrators', permissions: ['admin'], ...times });
+      await manager.insert(GroupMember, { group_id, user_id, created_at: now });
+      return true;
+    });
+  }
+}

@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { UsersModule } from '../users/users.module.js';
+import { FirstAdministrator } from './first-administrator.js';
+import { GroupMember } from './group-member.entity.js';
+import { Group } from './group.entity.js';
+import { GroupsController } from './groups.controller.js';
+import { GroupsService } from './groups.service.js';
+
+@Module({
+  imports: [TypeOrmModule.forFeature([Group, GroupMember]), UsersModule],
+  controllers: [GroupsController],
+  providers: [GroupsService, FirstAdministrator],
+})
+export class GroupsModule {}

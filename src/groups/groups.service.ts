@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository, type SelectQueryBuilder } from 'typeorm';
+import { v7 as uuidv7, validate as isUuid } from 'uuid';
+import { Clock } from '../common/clock.js';
+import { type Page, type PageQueryDto, readCursor, toPage } from '../common/pagination.js';
+import { Problem } from '../common/problem.js';
+import type { CurrentUser } from '../users/current-user.js';
+import { type PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
+import { GroupMember } from './group-member.entity.js';
+import { Group } from './group.entity.js';
+import { type CreateGroupDto, type GroupDto, toGroupDto, type UpdateGroupDto } from './groups.dto.js';
+
+@Injectable()
+export class GroupsService {
+  constructor(
+    @InjectRepository(Group) private readonly groups: Repository<Group>,
+    @InjectRepository(GroupMember) private readonly members: Repository<GroupMember>,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Oldest first: all groups for administrators, their own for everybody else. */
+  async list(me: CurrentUser, { limit, cursor }: PageQueryDto): Promise<Page<GroupDto>> {
+    const query = this.visibleTo(me).orderBy('g.id').limit(limit + 1);
+    const after = readCursor(cursor, isUuid);
+    if (after !== undefined) query.andWhere('g.id > :after', { after });
+    return toPage(await query.getMany(), limit, (group) => group.id, toGroupDto);
+  }
+
+  /** Raises `group_not_found`, also for a group that the caller is neither administrator nor member of. */
+  async get(me: CurrentUser, id: string): Promise<Group> {
+    const group = await this.visibleTo(me).andWhere('g.id = :id', { id }).getOne();
+    if (!group) throw new Problem('group_not_found');
+    return group;
+  }
+
+  /** Raises `group_name_taken`. */
+  async create(dto: CreateGroupDto): Promise<Group> {
+    const now = this.clock.date();
+    const group: Group = { id: uuidv7(), permissions: [], early_access_days: 0, ...dto, created_at: now, updated_at: now };
+    await this.groups.insert(group);
+    return group;
+  }
+
+  /** Raises `group_not_found`, `group_name_taken`, `last_administrator`. */
+  async update(id: string, dto: UpdateGroupDto): Promise<Group> {
+    const { affected } = await this.groups.update(id, { ...dto, updated_at: this.clock.date() });
+    if (affected === 0) throw new Problem('group_not_found');
+    return this.groups.findOneByOrFail({ id });
+  }
+
+  /** Raises `group_not_found`, `last_administrator`. */
+  async remove(id: string): Promise<void> {
+    const { affected } = await this.groups.delete(id);
+    if (affected === 0) throw new Problem('group_not_found');
+  }
+
+  async listMembers(id: string, { limit, cursor }: PageQueryDto): Promise<Page<PublicUserDto>> {
+    await this.assertExists(id);
+    const query = this.members.createQueryBuilder('m').innerJoinAndSelect('m.user', 'u').where('m.group_id = :id', { id });
+    const after = readCursor(cursor, isUuid);
+    if (after !== undefined) query.andWhere('m.user_id > :after', { after });
+    const rows = await query.orderBy('m.user_id').limit(limit + 1).getMany();
+    return toPage(rows, limit, (row) => row.user_id, (row) => toPublicUserDto(row.user));
+  }
+
+  /** Makes the user a member; already being one is fine. Raises `group_not_found`, `user_not_found`. */
+  async addMember(group_id: string, user_id: string): Promise<void> {
+    const member = { group_id, user_id, created_at: this.clock.date() };
+    await this.members.createQueryBuilder().insert().values(member).orIgnore().execute();
+  }
+
+  /** Raises `member_not_found`, `last_administrator`. */
+  async removeMember(group_id: string, user_id: string): Promise<void> {
+    const { affected } = await this.members.delete({ group_id, user_id });
+    if (affected === 0) throw new Problem('member_not_found');
+  }
+
+  private visibleTo(me: CurrentUser): SelectQueryBuilder<Group> {
+    const query = this.groups.createQueryBuilder('g').where('true');
+    if (me.permissions.admin) return query;
+    return query.andWhere('g.id in (select group_id from group_members where user_id = :me)', { me: me.id });
+  }
+
+  private async assertExists(id: string): Promise<void> {
+    if (!(await this.groups.existsBy({ id }))) throw new Problem('group_not_found');
+  }
+}

@@ -1,0 +1,41 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { VERSION } from '../common/version.js';
+import { Problems, Public } from '../permissions/access.js';
+import { HealthDto, ReadyDto, StatusDto } from './health.dto.js';
+import { HealthService } from './health.service.js';
+
+@ApiTags('health')
+@Controller()
+@Public()
+export class HealthController {
+  constructor(private readonly health: HealthService) {}
+
+  /** Whether the process and its database are well, and which version runs. */
+  @Get('health')
+  @Problems('not_ready')
+  async all(): Promise<HealthDto> {
+    return { status: 'ok', version: VERSION, checks: await this.health.assertReady() };
+  }
+
+  /** Whether the process answers at all. */
+  @Get('health/live')
+  live(): StatusDto {
+    return { status: 'ok' };
+  }
+
+  /** Whether requests should be sent here. */
+  @Get('health/ready')
+  @Problems('not_ready')
+  async ready(): Promise<ReadyDto> {
+    return { status: 'ok', checks: await this.health.assertReady() };
+  }
+
+  /** Answers `pong`. */
+  @Get('misc/ping')
+  @Header('content-type', 'text/plain; charset=utf-8')
+  @ApiOkResponse({ content: { 'text/plain': { schema: { type: 'string', example: 'pong' } } } })
+  ping(): string {
+    return 'pong';
+  }
+}

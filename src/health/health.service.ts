@@ -1,0 +1,51 @@
+import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DataSource } from 'typeorm';
+import { Problem } from '../common/problem.js';
+import type { ChecksDto } from './health.dto.js';
+
+const PATIENCE_MS = 1000;
+
+/** Whether this process can serve: not stopping, its database answers, the schema is the one it was built for. */
+@Injectable()
+export class HealthService implements BeforeApplicationShutdown {
+  private draining = false;
+  private running: Promise<ChecksDto> | undefined;
+
+  constructor(private readonly dataSource: DataSource) {}
+
+  beforeApplicationShutdown(): void {
+    this.draining = true;
+  }
+
+  /** Raises `not_ready`, with the result of each check. */
+  async assertReady(): Promise<ChecksDto> {
+    const checks = await this.check();
+    if (Object.values(checks).some((result) => result !== 'ok')) {
+      throw new Problem('not_ready', { members: { checks }, headers: { 'retry-after': '2' } });
+    }
+    return checks;
+  }
+
+  /** Callers at the same moment share one look, so that the route is no lever against the database. */
+  private check(): Promise<ChecksDto> {
+    this.running ??= this.look().finally(() => (this.running = undefined));
+    return this.running;
+  }
+
+  private async look(): Promise<ChecksDto> {
+    const process = this.draining ? 'stopping' : 'ok';
+    const late = sleep(PATIENCE_MS, { database: 'unavailable', migrations: 'unknown' } as const, { ref: false });
+    return { process, ...(await Promise.race([this.askDatabase(), late])) };
+  }
+
+  private async askDatabase(): Promise<Pick<ChecksDto, 'database' | 'migrations'>> {
+    const newest = this.dataSource.migrations.map(({ name }) => name).at(-1);
+    try {
+      const rows = await this.dataSource.query<unknown[]>('select 1 from migrations where name = $1', [newest]);
+      return { database: 'ok', migrations: rows.length > 0 ? 'ok' : 'pending' };
+    } catch {
+      return { database: 'unavailable', migrations: 'unknown' };
+    }
+  }
+}

@@ -1,0 +1,16 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { SignedIn } from './access.js';
+import { PermissionDto } from './permissions.dto.js';
+import { PERMISSION_NAMES, PERMISSIONS } from './permissions.js';
+
+@ApiTags('groups')
+@Controller('permissions')
+export class PermissionsController {
+  /** All permissions that groups can give, with their meaning. */
+  @Get()
+  @SignedIn()
+  list(): PermissionDto[] {
+    return PERMISSION_NAMES.map((name) => ({ name, description: PERMISSIONS[name] }));
+  }
+}

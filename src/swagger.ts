@@ -1,0 +1,34 @@
+import type { INestApplication } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import helmet from 'helmet';
+import { documentProblems } from './common/problem.docs.js';
+import { VERSION } from './common/version.js';
+import type { Config } from './config.js';
+
+const INTRODUCTION = `One backend for a community: who people are and what they may do.
+
+Every failure is \`application/problem+json\` with a stable \`code\`; every answer carries \`X-Request-Id\`.
+Sign in with \`POST /api/sessions\`, then press **Authorize** and paste the \`identity_token\`.`;
+
+export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
+  const info = new DocumentBuilder()
+    .setTitle('Machi')
+    .setVersion(VERSION)
+    .setDescription(INTRODUCTION)
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The identity token.' })
+    .build();
+  return documentProblems(SwaggerModule.createDocument(app, info));
+}
+
+/** Swagger UI at `/docs`, its document at `/docs-json`; the bare host leads there. */
+export function setupSwagger(app: NestExpressApplication, config: Config): void {
+  const directives = { defaultSrc: ["'none'"], scriptSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'], connectSrc: ["'self'"], frameAncestors: ["'none'"] };
+  app.use(['/docs'], helmet.contentSecurityPolicy({ useDefaults: false, directives }));
+  app.use(/^\/$/, (_: Request, response: Response) => response.redirect(302, '/docs'));
+  SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {
+    customSiteTitle: `${config.APP_NAME} API`,
+    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
+  });
+}

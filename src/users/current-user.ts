@@ -1,0 +1,19 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { Request } from 'express';
+import type { PermissionFlags } from '../permissions/permissions.js';
+import type { Profile } from './profile.js';
+
+/** Who calls: read from the database on this very request, never from the token's claims. */
+export interface CurrentUser {
+  id: string;
+  session_id: string;
+  permissions: PermissionFlags;
+  early_access_days: number;
+  profile: Profile;
+}
+
+/** The caller of a route that is not public. */
+export const Me = createParamDecorator(
+  (_: unknown, context: ExecutionContext): CurrentUser =>
+    context.switchToHttp().getRequest<Request & { user: CurrentUser }>().user,
+);

@@ -1,0 +1,74 @@
+import { Injectable } from '@nestjs/common';
+import { dictionary } from '@zxcvbn-ts/language-common';
+import { compare, genSaltSync, getRounds, hash } from 'bcrypt';
+import pLimit, { type LimitFunction } from 'p-limit';
+import { Problem, unavailable } from '../common/problem.js';
+import { Config } from '../config.js';
+
+const MIN_BYTES = 8;
+/** bcrypt ignores whatever follows. */
+const MAX_BYTES = 72;
+const MAX_WAITING = 200;
+
+/** Same characters, same password, however the keyboard composed them; nothing is trimmed. */
+const normalise = (password: string): string => password.normalize('NFC');
+
+/** A well-formed hash that no password has: comparing with it costs what comparing with a real one does. */
+const decoy = (cost: number): string => genSaltSync(cost) + '.'.repeat(31);
+
+/** Rules, hashing and checking of passwords. Hashing takes a processor for a quarter of a second, so it waits in line. */
+@Injectable()
+export class Passwords {
+  private readonly limit: LimitFunction;
+  private readonly common = new Set(dictionary['passwords-common']);
+
+  constructor(private readonly config: Config) {
+    this.limit = pLimit(config.hashingThreads);
+  }
+
+  /** Throws `password_refused` with the reasons; `about` are words that must not be the password (name, e-mail). */
+  assertAcceptable(password: string, about: (string | null | undefined)[], path = 'password'): void {
+    const text = normalise(password);
+    const bytes = Buffer.byteLength(text);
+    const reasons: string[] = [];
+    if (this.config.PASSWORD_POLICY === 'on') {
+      const lower = text.toLowerCase();
+      if (bytes < MIN_BYTES) reasons.push(`${path} must have at least ${MIN_BYTES} bytes`);
+      if (this.common.has(lower)) reasons.push(`${path} is one of the most common ones`);
+      if (about.some((word) => word?.toLowerCase() === lower)) reasons.push(`${path} must not be your username or e-mail`);
+    }
+    if (bytes < 1) reasons.push(`${path} must not be empty`);
+    if (bytes > MAX_BYTES) reasons.push(`${path} must have at most ${MAX_BYTES} bytes (longer ones are not compared in full)`);
+    if (reasons.length > 0) {
+      throw new Problem('password_refused', { members: { errors: reasons.map((message) => ({ path, message })) } });
+    }
+  }
+
+  hash(password: string): Promise<string> {
+    return this.inLine(() => hash(normalise(password), this.config.BCRYPT_COST));
+  }
+
+  /** A user without a hash, and one whose hash is of an older, lower cost, take as much work as anyone else. */
+  async verify(password: string, stored: string | null | undefined): Promise<boolean> {
+    const text = normalise(password);
+    if (Buffer.byteLength(text) > MAX_BYTES) return false; // never stored, so never right: whoever it is
+    return this.inLine(async () => {
+      const target = this.config.BCRYPT_COST;
+      const right = await compare(text, stored ?? decoy(target));
+      if (right && stored) return true;
+      // 2^c + 2^c + 2^(c+1) + … + 2^(target-1) = 2^target
+      for (let cost = stored ? getRounds(stored) : target; cost < target; cost++) await compare(text, decoy(cost));
+      return false;
+    });
+  }
+
+  /** True when the configured cost has risen since this hash was made. */
+  isOutdated(stored: string): boolean {
+    return getRounds(stored) < this.config.BCRYPT_COST;
+  }
+
+  private inLine<T>(work: () => Promise<T>): Promise<T> {
+    if (this.limit.pendingCount >= MAX_WAITING) throw unavailable('busy');
+    return this.limit(work);
+  }
+}

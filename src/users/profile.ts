@@ -1,0 +1,14 @@
+import type { GroupRights } from '../permissions/permissions.js';
+import type { User } from './user.entity.js';
+
+/** A user with their groups: what one query reads for the caller of a request, and for a user shown in full. */
+export type Profile = Omit<User, 'password_hash'> & { groups: GroupRights[] };
+
+/** Columns of a profile, of `users u` joined by PROFILE_GROUPS. */
+export const PROFILE_COLUMNS = `u.id, u.username, u.email, u.fullname, u.phone_number, u.address,
+  u.birthday::text as birthday, u.is_active, u.created_at, u.updated_at, r.groups`;
+
+export const PROFILE_GROUPS = `cross join lateral (
+  select coalesce(jsonb_agg(jsonb_build_object('id', g.id, 'name', g.name, 'permissions', g.permissions,
+    'early_access_days', g.early_access_days) order by g.name), '[]') as groups
+  from group_members m join groups g on g.id = m.group_id where m.user_id = u.id) r`;

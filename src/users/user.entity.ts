@@ -1,0 +1,30 @@
+import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
+
+/** A person with an account. Columns are named as on the wire. */
+@Entity('users')
+@Unique('users_username_key', ['username'])
+@Unique('users_email_key', ['email'])
+@Check('users_username_check', `username ~ '^[A-Za-z0-9._-]{3,30}$'`)
+@Check('users_text_check', `length(fullname) between 1 and 100 and length(email) <= 254 and length(address) <= 300`)
+@Check('users_phone_number_check', `phone_number ~ '^\\+[1-9][0-9]{6,14}$'`)
+@Index('users_search_idx', { synchronize: false }) // trigrams of folded names: see the first migration
+export class User {
+  /** UUID v7, made by the application. */
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'users_pkey' }) id: string;
+  /** As typed; compared without regard to case. */
+  @Column('citext') username: string;
+  /** In lower case, NFC. */
+  @Column('text', { nullable: true }) email: string | null;
+  /** bcrypt, of the NFC form; null when the user has no password (signs in elsewhere). Leaves the service nowhere. */
+  @Column('text', { nullable: true, select: false }) password_hash: string | null;
+  @Column('text') fullname: string;
+  /** E.164. */
+  @Column('text', { nullable: true }) phone_number: string | null;
+  @Column('text', { nullable: true }) address: string | null;
+  /** YYYY-MM-DD. */
+  @Column('date', { nullable: true }) birthday: string | null;
+  /** A deactivated user cannot sign in and is refused from the next request on. */
+  @Column('boolean', { default: true }) is_active: boolean;
+  @Column('timestamptz') created_at: Date;
+  @Column('timestamptz') updated_at: Date;
+}

@@ -1,0 +1,195 @@
+import { PartialType, PickType } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsBoolean, IsEmail, IsOptional, IsString, Matches, MaxLength, ValidateBy, ValidateIf } from 'class-validator';
+import { PageQueryDto } from '../common/pagination.js';
+import { IsLine } from '../common/validation.js';
+import { PermissionFlagsDto } from '../permissions/permissions.dto.js';
+import { rightsOf } from '../permissions/permissions.js';
+import type { CurrentUser } from './current-user.js';
+import type { Profile } from './profile.js';
+
+export const USERNAME = /^[A-Za-z0-9._-]{3,30}$/;
+
+/** The one form in which an e-mail address is stored and looked up. */
+export const normaliseEmail = (email: string): string => email.normalize('NFC').trim().toLowerCase();
+
+const isBirthday = (value: unknown): boolean =>
+  typeof value === 'string' &&
+  /^\d{4}-\d{2}-\d{2}$/.test(value) &&
+  value >= '1900-01-01' &&
+  new Date(value).getTime() <= Date.now() &&
+  new Date(value).toISOString().startsWith(value);
+
+export class CreateUserDto {
+  /**
+   * 3 to 30 letters, digits, `.`, `_` or `-`; unique whatever the case.
+   * @example hana.sato
+   */
+  @Matches(USERNAME, { message: '$property must be 3 to 30 letters, digits, ".", "_" or "-"' })
+  username: string;
+
+  /**
+   * Unique whatever the case.
+   * @example hana@example.org
+   */
+  @IsOptional()
+  @Transform(({ value }) => (typeof value === 'string' ? normaliseEmail(value) : value))
+  @MaxLength(254)
+  @IsEmail()
+  email?: string | null;
+
+  /**
+   * 8 to 72 bytes (UTF-8), not a common password, not the username or e-mail.
+   * @example cloudy harbour seven
+   */
+  @IsString()
+  @MaxLength(1000)
+  password: string;
+
+  /**
+   * The name that others see.
+   * @example Hana Sato
+   */
+  @IsLine(1, 100)
+  fullname: string;
+
+  /**
+   * E.164.
+   * @example +81312345678
+   */
+  @IsOptional()
+  @Matches(/^\+[1-9]\d{6,14}$/, { message: '$property must be an E.164 number such as +81312345678' })
+  phone_number?: string | null;
+
+  /** @example 1-1 Chiyoda, Tokyo */
+  @IsOptional()
+  @IsLine(1, 300)
+  address?: string | null;
+
+  /** @example 1990-04-01 */
+  @IsOptional()
+  @ValidateBy({
+    name: 'isBirthday',
+    validator: { validate: isBirthday, defaultMessage: () => '$property must be a past date as YYYY-MM-DD' },
+  })
+  birthday?: string | null;
+}
+
+/** What users may change about themselves; what is left out stays, `null` clears what is optional. */
+export class UpdateMeDto extends PartialType(
+  PickType(CreateUserDto, ['username', 'email', 'fullname', 'phone_number', 'address', 'birthday'] as const),
+  { skipNullProperties: false },
+) {
+  /**
+   * Needed when the e-mail address changes.
+   * @example cloudy harbour seven
+   */
+  @ValidateIf((_, value) => value !== undefined)
+  @IsString()
+  @MaxLength(1000)
+  current_password?: string;
+}
+
+/** What administrators may change about others. */
+export class UpdateUserDto extends PartialType(PickType(CreateUserDto, ['username', 'fullname'] as const), {
+  skipNullProperties: false,
+}) {
+  /**
+   * False ends all sessions and refuses new ones.
+   * @example false
+   */
+  @ValidateIf((_, value) => value !== undefined)
+  @IsBoolean()
+  is_active?: boolean;
+}
+
+export class PasswordDto {
+  /** @example cloudy harbour seven */
+  @IsString()
+  @MaxLength(1000)
+  password: string;
+}
+
+export class UsersQueryDto extends PageQueryDto {
+  /**
+   * Part of the username or full name, whatever the case and the accents.
+   * @example sato
+   */
+  @IsOptional()
+  @IsLine(1, 100)
+  q?: string;
+}
+
+/** What any signed-in user sees of another. */
+export class PublicUserDto {
+  /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
+  id: string;
+  /** @example hana.sato */
+  username: string;
+  /** @example Hana Sato */
+  fullname: string;
+  created_at: Date;
+}
+
+export class UserGroupDto {
+  /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5b */
+  id: string;
+  /** @example Translators */
+  name: string;
+}
+
+/** What users see of themselves, and administrators of everyone. */
+export class UserDto extends PublicUserDto {
+  /** @example hana@example.org */
+  email: string | null;
+  /** @example +81312345678 */
+  phone_number: string | null;
+  /** @example 1-1 Chiyoda, Tokyo */
+  address: string | null;
+  /** @example 1990-04-01 */
+  birthday: string | null;
+  /** @example true */
+  is_active: boolean;
+  groups: UserGroupDto[];
+  permissions: PermissionFlagsDto;
+  /**
+   * Days before its release at which the user can read a chapter.
+   * @example 3
+   */
+  early_access_days: number;
+  updated_at: Date;
+}
+
+export class UsersPageDto {
+  items: PublicUserDto[];
+  /** Give it as `cursor` to get the next page; null on the last. */
+  next_cursor: string | null;
+}
+
+type PublicUser = Pick<Profile, 'id' | 'username' | 'fullname' | 'created_at'>;
+
+export const toPublicUserDto = ({ id, username, fullname, created_at }: PublicUser): PublicUserDto => ({
+  id,
+  username,
+  fullname,
+  created_at,
+});
+
+export const toUserDto = (user: Profile): UserDto => ({
+  id: user.id,
+  username: user.username,
+  fullname: user.fullname,
+  email: user.email,
+  phone_number: user.phone_number,
+  address: user.address,
+  birthday: user.birthday,
+  is_active: user.is_active,
+  groups: user.groups.map(({ id, name }) => ({ id, name })),
+  ...rightsOf(user.groups),
+  created_at: user.created_at,
+  updated_at: user.updated_at,
+});
+
+/** The whole user for themselves and for administrators, the public part for everybody else. */
+export const toUserDtoFor = (me: CurrentUser, user: Profile): UserDto | PublicUserDto =>
+  me.id === user.id || me.permissions.admin ? toUserDto(user) : toPublicUserDto(user);

@@ -1,0 +1,134 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import type { Pool } from 'pg';
+import { Repository } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { Clock } from '../common/clock.js';
+import { type Page, readCursor, toPage } from '../common/pagination.js';
+import { Problem, validationFailed } from '../common/problem.js';
+import { POOL } from '../database/database.module.js';
+import type { CurrentUser } from './current-user.js';
+import { Passwords } from './passwords.js';
+import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
+import { User } from './user.entity.js';
+import {
+  type CreateUserDto,
+  type PublicUserDto,
+  toPublicUserDto,
+  type UpdateMeDto,
+  type UpdateUserDto,
+  USERNAME,
+  type UsersQueryDto,
+} from './users.dto.js';
+
+/** Folded as the search index is, with what LIKE would take for a wildcard made literal. */
+const LIKE_PATTERN = `'%' || regexp_replace(fold_text($1), '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
+
+@Injectable()
+export class UsersService {
+  constructor(
+    @InjectRepository(User) private readonly users: Repository<User>,
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly passwords: Passwords,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Registers a user. Raises `username_taken`, `email_taken`, `password_refused`. */
+  async create({ password, ...dto }: CreateUserDto): Promise<Profile> {
+    this.passwords.assertAcceptable(password, [dto.username, dto.email]);
+    await this.assertFree(dto); // before hashing, which is dear
+    const now = this.clock.date();
+    const user = {
+      id: uuidv7(),
+      email: null,
+      phone_number: null,
+      address: null,
+      birthday: null,
+      ...dto,
+      password_hash: await this.passwords.hash(password),
+      is_active: true,
+      created_at: now,
+      updated_at: now,
+    };
+    const inserted = await this.users.createQueryBuilder().insert().values(user).orIgnore().returning('id').execute();
+    if ((inserted.raw as unknown[]).length === 0) {
+      await this.assertFree(dto);
+      throw new Problem('username_taken');
+    }
+    return { ...user, groups: [] };
+  }
+
+  async get(id: string): Promise<Profile> {
+    const { rows } = await this.pool.query<Profile>({
+      name: 'user-profile',
+      text: `select ${PROFILE_COLUMNS} from users u ${PROFILE_GROUPS} where u.id = $1`,
+      values: [id],
+    });
+    if (!rows[0]) throw new Problem('user_not_found');
+    return rows[0];
+  }
+
+  /** As `get`, but deactivated users are hidden from all but administrators and themselves. */
+  async getFor(me: CurrentUser, id: string): Promise<Profile> {
+    const user = await this.get(id);
+    if (!user.is_active && !me.permissions.admin) throw new Problem('user_not_found');
+    return user;
+  }
+
+  /** By username; deactivated users are shown to administrators only. */
+  async list(me: CurrentUser, { q, limit, cursor }: UsersQueryDto): Promise<Page<PublicUserDto>> {
+    const after = readCursor(cursor, (key) => USERNAME.test(key));
+    const { rows } = await this.pool.query<PublicUserDto>(
+      `select id, username, fullname, created_at from users
+       where ($1::text is null or fold_text(username || ' ' || fullname) like ${LIKE_PATTERN})
+         and ($2::citext is null or username > $2::citext) and (is_active or $3)
+       order by username limit $4`,
+      [q, after, me.permissions.admin, limit + 1],
+    );
+    return toPage(rows, limit, (row) => row.username, toPublicUserDto);
+  }
+
+  /** Changes the caller's own profile; the e-mail address only with the password, since it can reset the password. */
+  async updateMe(me: CurrentUser, { current_password, ...changes }: UpdateMeDto): Promise<Profile> {
+    if (changes.email !== undefined && changes.email !== me.profile.email) {
+      if (current_password === undefined) {
+        throw validationFailed([{ path: 'current_password', message: 'current_password is needed to change the e-mail' }]);
+      }
+      await this.assertPassword(me, current_password);
+    }
+    return this.apply(me.id, changes);
+  }
+
+  /** Changes another user, for administrators. Raises `last_administrator`. */
+  update(id: string, changes: UpdateUserDto): Promise<Profile> {
+    return this.apply(id, changes);
+  }
+
+  /** Deletes the caller. Raises `wrong_password`, `last_administrator`. */
+  async removeMe(me: CurrentUser, password: string): Promise<void> {
+    await this.assertPassword(me, password);
+    await this.remove(me.id);
+  }
+
+  /** Deletes a user with their sessions and memberships. Raises `last_administrator`. */
+  async remove(id: string): Promise<void> {
+    const { affected } = await this.users.delete(id);
+    if (affected === 0) throw new Problem('user_not_found');
+  }
+
+  private async apply(id: string, changes: UpdateMeDto | UpdateUserDto): Promise<Profile> {
+    const { affected } = await this.users.update(id, { ...changes, updated_at: this.clock.date() });
+    if (affected === 0) throw new Problem('user_not_found');
+    return this.get(id);
+  }
+
+  private async assertPassword(me: CurrentUser, password: string): Promise<void> {
+    const user = await this.users.findOne({ where: { id: me.id }, select: { id: true, password_hash: true } });
+    if (!(await this.passwords.verify(password, user?.password_hash))) throw new Problem('wrong_password');
+  }
+
+  private async assertFree({ username, email }: Pick<CreateUserDto, 'username' | 'email'>): Promise<void> {
+    if (await this.users.existsBy({ username })) throw new Problem('username_taken');
+    if (email && (await this.users.existsBy({ email }))) throw new Problem('email_taken');
+  }
+}
