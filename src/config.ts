@@ -1,5 +1,19 @@
 import { plainToInstance, Transform } from 'class-transformer';
-import { getMetadataStorage, IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, MaxLength, Min, MinLength, ValidateBy, validateSync } from 'class-validator';
+import {
+  getMetadataStorage,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  IsUrl,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  MinLength,
+  ValidateBy,
+  validateSync,
+} from 'class-validator';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -24,12 +38,23 @@ export function parseDuration(text: string): Duration {
 const satisfies = (name: string, message: string, validate: (value: unknown) => boolean): PropertyDecorator =>
   ValidateBy({ name, validator: { validate, defaultMessage: () => `$property ${message}` } });
 
-const AsInteger = (): PropertyDecorator => Transform(({ value }) => (/^\d{1,9}$/.test(String(value)) ? Number(value) : value));
+const AsInteger = (): PropertyDecorator =>
+  Transform(({ value }) => (/^\d{1,9}$/.test(String(value)) ? Number(value) : value));
 const AsList = (): PropertyDecorator =>
-  Transform(({ value }) => String(value).split(',').map((item) => item.trim()).filter((item) => item !== ''));
-const AsDuration = (): PropertyDecorator => Transform(({ value }) => (typeof value === 'string' ? parseDuration(value) : value));
+  Transform(({ value }) =>
+    String(value)
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  );
+const AsDuration = (): PropertyDecorator =>
+  Transform(({ value }) => (typeof value === 'string' ? parseDuration(value) : value));
 const IsDuration = (): PropertyDecorator =>
-  satisfies('isDuration', 'must be a duration such as 90s, 15m, 12h, 7d, or never', (value) => typeof value === 'number' && value > 0);
+  satisfies(
+    'isDuration',
+    'must be a duration such as 90s, 15m, 12h, 7d, or never',
+    (value) => typeof value === 'number' && value > 0,
+  );
 const IsSwitch = (): PropertyDecorator => IsIn(['on', 'off']);
 
 const isOrigin = (text: string): boolean => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
@@ -38,7 +63,9 @@ const isProxy = (text: string): boolean => {
   const [address, bits, ...rest] = text.split('/');
   const version = isIP(address ?? '');
   if (version === 0) return ['loopback', 'linklocal', 'uniquelocal'].includes(text);
-  return rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)));
+  return (
+    rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
+  );
 };
 
 const postgresUrl = { protocols: ['postgres', 'postgresql'], require_tld: false, require_protocol: true };
@@ -63,15 +90,24 @@ export class Config {
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) readonly LOG_LEVEL: string;
   @IsString() readonly HOST: string = '127.0.0.1';
   @AsInteger() @IsInt() @Min(0) @Max(65535) readonly PORT: number = 5000;
-  @IsOptional() @IsUrl({ protocols: ['http', 'https'], require_tld: false, require_protocol: true }) readonly PUBLIC_URL?: string;
-  @AsList() @satisfies('isOrigins', 'must be origins such as https://example.org, separated by commas', (list) => (list as string[]).every(isOrigin))
+  @IsOptional()
+  @IsUrl({ protocols: ['http', 'https'], require_tld: false, require_protocol: true })
+  readonly PUBLIC_URL?: string;
+  @AsList()
+  @satisfies('isOrigins', 'must be origins such as https://example.org, separated by commas', (list) =>
+    (list as string[]).every(isOrigin),
+  )
   readonly ALLOWED_ORIGINS: string[] = [];
-  @AsList() @satisfies('isProxies', 'must be addresses or ranges of proxies, such as 10.0.0.0/8 or loopback', (list) => (list as string[]).every(isProxy))
+  @AsList()
+  @satisfies('isProxies', 'must be addresses or ranges of proxies, such as 10.0.0.0/8 or loopback', (list) =>
+    (list as string[]).every(isProxy),
+  )
   readonly TRUST_PROXY: string[] = [];
   @IsSwitch() readonly SWAGGER: 'on' | 'off';
 
   @IsString() readonly DATA_DIR: string = '.data';
-  @IsOptional() @IsUrl(postgresUrl, { message: '$property must look like postgres://user:password@host:5432/name' })
+  @IsOptional()
+  @IsUrl(postgresUrl, { message: '$property must look like postgres://user:password@host:5432/name' })
   readonly DATABASE_URL?: string;
   @IsOptional() @IsString() readonly DB_HOST?: string;
   @AsInteger() @IsInt() @Min(1) @Max(65535) readonly DB_PORT: number = 5432;
@@ -110,7 +146,13 @@ export class Config {
   get database(): DatabaseConnection | undefined {
     if (this.DATABASE_URL !== undefined) return fromUrl(new URL(this.DATABASE_URL));
     if (this.DB_HOST === undefined || this.DB_NAME === undefined || this.DB_USER === undefined) return undefined;
-    return { host: this.DB_HOST, port: this.DB_PORT, database: this.DB_NAME, user: this.DB_USER, password: this.DB_PASSWORD };
+    return {
+      host: this.DB_HOST,
+      port: this.DB_PORT,
+      database: this.DB_NAME,
+      user: this.DB_USER,
+      password: this.DB_PASSWORD,
+    };
   }
 }
 
@@ -148,22 +190,41 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const faults: string[] = [];
   const env = withSecretFiles(definedOnly(environment), faults);
   const profile = PROFILES.find((name) => name === env['NODE_ENV']) ?? 'production';
-  const known = { ...profileDefaults(profile), ...(env['DEBUG'] === 'true' ? { LOG_LEVEL: 'debug' } : {}), ...env, NODE_ENV: profile };
+  const known = {
+    ...profileDefaults(profile),
+    ...(env['DEBUG'] === 'true' ? { LOG_LEVEL: 'debug' } : {}),
+    ...env,
+    NODE_ENV: profile,
+  };
   const config = plainToInstance(Config, onlyKnown(known), { exposeDefaultValues: true });
-  for (const error of validateSync(config)) faults.push(...Object.values(error.constraints ?? {}).map((text) => `${text}.`));
-  faults.push(...databaseFaults(config), ...secretFaults(config), ...(config.isProduction ? productionFaults(config) : []));
+  for (const error of validateSync(config))
+    faults.push(...Object.values(error.constraints ?? {}).map((text) => `${text}.`));
+  faults.push(
+    ...databaseFaults(config),
+    ...secretFaults(config),
+    ...(config.isProduction ? productionFaults(config) : []),
+  );
   if (faults.length > 0) throw new ConfigError(faults);
-  const settled = { DATA_DIR: resolve(config.DATA_DIR), SECRET_KEY: config.SECRET_KEY ?? keptSecret(resolve(config.DATA_DIR)) };
+  const settled = {
+    DATA_DIR: resolve(config.DATA_DIR),
+    SECRET_KEY: config.SECRET_KEY ?? keptSecret(resolve(config.DATA_DIR)),
+  };
   return Object.freeze(Object.assign(config, settled));
 }
 
 /** Compose files hand over empty strings for what is not set: an empty variable counts as none. */
 const definedOnly = (env: NodeJS.ProcessEnv): Record<string, string> =>
-  Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
+  Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
+  );
 
 /** Names of all settings: every one carries a validation rule. */
 export const SETTINGS = (): (keyof Config)[] => [
-  ...new Set(getMetadataStorage().getTargetValidationMetadatas(Config, '', false, false).map((rule) => rule.propertyName as keyof Config)),
+  ...new Set(
+    getMetadataStorage()
+      .getTargetValidationMetadatas(Config, '', false, false)
+      .map((rule) => rule.propertyName as keyof Config),
+  ),
 ];
 
 const onlyKnown = (env: Record<string, string>): Record<string, string> =>
@@ -178,7 +239,9 @@ function withSecretFiles(env: Record<string, string>, faults: string[]): Record<
     try {
       values[name] = readFileSync(file, 'utf8').trim();
     } catch (error) {
-      faults.push(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code}): give the path of a readable file.`);
+      faults.push(
+        `${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code}): give the path of a readable file.`,
+      );
     }
   }
   return values;
@@ -189,11 +252,15 @@ function databaseFaults(config: Config): string[] {
   if (config.DATABASE_URL !== undefined || parts.every((part) => part === undefined)) return [];
   return (['DB_HOST', 'DB_NAME', 'DB_USER'] as const)
     .filter((name) => config[name] === undefined)
-    .map((name) => `${name} is missing: set it beside the other DB_* variables, or set DATABASE_URL, or none of them for the embedded database.`);
+    .map(
+      (name) =>
+        `${name} is missing: set it beside the other DB_* variables, or set DATABASE_URL, or none of them for the embedded database.`,
+    );
 }
 
 const MEND = 'set it to a random value, for example from "openssl rand -base64 48"';
-const EXAMPLE_SECRET = /change.?me|change.?this|example|insecure|placeholder|replace.?me|your.?secret|secret.?key|supersecret|password|development/i;
+const EXAMPLE_SECRET =
+  /change.?me|change.?this|example|insecure|placeholder|replace.?me|your.?secret|secret.?key|supersecret|password|development/i;
 
 function secretFaults(config: Config): string[] {
   const secret = config.SECRET_KEY;
@@ -212,7 +279,10 @@ function productionFaults(config: Config): string[] {
     .map((name) => `${name} is "never": set a lifetime such as 15m or 7d in production.`);
   const others: [boolean, string][] = [
     [config.ALLOWED_ORIGINS.includes('*'), 'ALLOWED_ORIGINS is "*": name the origins of your own sites in production.'],
-    [config.EXTERNAL_IDENTITY === 'trusted-subject', 'EXTERNAL_IDENTITY is "trusted-subject", which lets anyone be anyone: set it to off or oidc in production.'],
+    [
+      config.EXTERNAL_IDENTITY === 'trusted-subject',
+      'EXTERNAL_IDENTITY is "trusted-subject", which lets anyone be anyone: set it to off or oidc in production.',
+    ],
     [config.PASSWORD_POLICY === 'off', 'PASSWORD_POLICY is "off": set it to on in production.'],
     [config.BCRYPT_COST < 10, 'BCRYPT_COST is below 10: set it to 10 or more in production (12 is the default).'],
   ];

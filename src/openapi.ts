@@ -1,6 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { configureApp, NEST_OPTIONS } from './app.js';
 import { AppModule } from './app.module.js';
@@ -8,10 +8,16 @@ import { loadConfig } from './config.js';
 import { newDataSource } from './database/data-source.js';
 import { createOpenApiDocument } from './swagger.js';
 
-/** Writes openapi.json. Preview mode instantiates nothing, so no database is needed. */
+/** Writes openapi.json, or with `--check` compares it. Preview mode instantiates nothing, so no database is needed. */
 const config = loadConfig({ NODE_ENV: 'test', SECRET_KEY: 'only for the document, signs nothing' });
 const dataSource = newDataSource({ host: 'nowhere', port: 1, database: 'none', user: 'none' }, 2);
 const options = { ...NEST_OPTIONS, preview: true, logger: false } as const;
 const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config, dataSource), options);
 const document = createOpenApiDocument(configureApp(app, config, pino({ level: 'silent' })));
-writeFileSync('openapi.json', `${JSON.stringify(document, null, 2)}\n`);
+const text = `${JSON.stringify(document, null, 2)}\n`;
+if (!process.argv.includes('--check')) {
+  writeFileSync('openapi.json', text);
+} else if (readFileSync('openapi.json', 'utf8') !== text) {
+  process.stderr.write('openapi.json is not what the code says: run "npm run openapi" and commit it.\n');
+  process.exitCode = 1;
+}

@@ -24,7 +24,14 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
 
 /** Swagger UI at `/docs`, its document at `/docs-json`; the bare host leads there. */
 export function setupSwagger(app: NestExpressApplication, config: Config): void {
-  const directives = { defaultSrc: ["'none'"], scriptSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'], connectSrc: ["'self'"], frameAncestors: ["'none'"] };
+  const directives = {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'", "'unsafe-inline'"],
+    imgSrc: ["'self'", 'data:'],
+    connectSrc: ["'self'"],
+    frameAncestors: ["'none'"],
+  };
   app.use(['/docs'], helmet.contentSecurityPolicy({ useDefaults: false, directives }));
   app.use(/^\/$/, (_: Request, response: Response) => response.redirect(302, '/docs'));
   SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {

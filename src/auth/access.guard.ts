@@ -1,33 +1,27 @@
-import { type ExecutionContext, Injectable } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { AuthGuard } from '@nestjs/passport';
 import type { Request } from 'express';
-import { Problem, tokenProblem } from '../common/problem.js';
+import { Problem } from '../common/problem.js';
 import { Access } from '../permissions/access.js';
 import type { CurrentUser } from '../users/current-user.js';
+import { Authenticator } from './authenticator.js';
 
 /** Global and closed by default: a route that declares nothing still needs a valid token. */
 @Injectable()
-export class AccessGuard extends AuthGuard('jwt') {
-  constructor(private readonly reflector: Reflector) {
-    super();
-  }
+export class AccessGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly authenticator: Authenticator,
+  ) {}
 
-  override async canActivate(context: ExecutionContext): Promise<boolean> {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
     if (context.getType() !== 'http') return true; // sockets authenticate when they connect
-    const access = this.reflector.getAllAndOverride(Access, [context.getHandler(), context.getClass()]) ?? [];
-    if (access === 'public') return true;
-    await super.canActivate(context);
-    const { user } = context.switchToHttp().getRequest<Request & { user: CurrentUser }>();
-    const missing = access.filter((permission) => !user.permissions[permission]);
-    if (missing.length > 0) throw new Problem('forbidden', { detail: `This needs the permission ${missing.join(', ')}.` });
-    return true;
-  }
-
-  override handleRequest<T>(error: unknown, user: T | false, info: unknown, context: ExecutionContext): T {
-    if (error) throw error;
-    if (user) return user;
-    const { authorization } = context.switchToHttp().getRequest<Request>().headers;
-    throw tokenProblem(authorization === undefined ? 'token_required' : 'invalid_token', info);
+    const needed = this.reflector.getAllAndOverride(Access, [context.getHandler(), context.getClass()]) ?? [];
+    if (needed === 'public') return true;
+    const request = context.switchToHttp().getRequest<Request & { user: CurrentUser }>();
+    const user = (request.user = await this.authenticator.authenticate(request));
+    const missing = needed.filter((permission) => !user.permissions[permission]);
+    if (missing.length === 0) return true;
+    throw new Problem('forbidden', { detail: `This needs the permission ${missing.join(', ')}.` });
   }
 }

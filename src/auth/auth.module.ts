@@ -6,7 +6,7 @@ import { Config } from '../config.js';
 import { User } from '../users/user.entity.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccessGuard } from './access.guard.js';
-import { JwtStrategy } from './jwt.strategy.js';
+import { Authenticator } from './authenticator.js';
 import { Session } from './session.entity.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
@@ -20,12 +20,12 @@ import { Tokens } from './tokens.js';
     JwtModule.registerAsync({
       inject: [Config],
       useFactory: (config: Config) => ({
-        secretOrPrivateKey: signingKey(config),
+        secret: signingKey(config),
         signOptions: { algorithm: ALGORITHM },
       }),
     }),
   ],
   controllers: [SessionsController],
-  providers: [SessionsService, Tokens, JwtStrategy, { provide: APP_GUARD, useClass: AccessGuard }],
+  providers: [SessionsService, Tokens, Authenticator, { provide: APP_GUARD, useClass: AccessGuard }],
 })
 export class AuthModule {}

@@ -4,11 +4,22 @@ import type { Config } from '../config.js';
 import { requestId } from './request-log.js';
 
 /** A query's parameters and a constraint's detail hold people's data: neither may reach a log. */
-const PRIVATE_ERROR_FIELDS = new Set(['parameters', 'driverError', 'detail', 'query', 'hint', 'where', 'raw', 'aggregateErrors']);
+const PRIVATE_ERROR_FIELDS = new Set([
+  'parameters',
+  'driverError',
+  'detail',
+  'query',
+  'hint',
+  'where',
+  'raw',
+  'aggregateErrors',
+]);
 
 export function serializeError(error: Error): SerializedError {
   const serialized = stdSerializers.err(error);
-  return Object.fromEntries(Object.entries(serialized).filter(([key]) => !PRIVATE_ERROR_FIELDS.has(key))) as SerializedError;
+  return Object.fromEntries(
+    Object.entries(serialized).filter(([key]) => !PRIVATE_ERROR_FIELDS.has(key)),
+  ) as SerializedError;
 }
 
 /** JSON lines in production and tests, readable ones in development; every line of a request carries its id. */
@@ -24,7 +35,15 @@ export async function createLogger(config: Config): Promise<Logger> {
   };
   if (config.NODE_ENV !== 'development') return pino(options);
   const { default: pretty } = await import('pino-pretty');
-  return pino(options, pretty({ sync: true, ignore: 'pid,hostname,app', translateTime: 'SYS:HH:MM:ss.l' }));
+  return pino(
+    options,
+    pretty({
+      sync: true,
+      singleLine: true,
+      ignore: 'pid,hostname,app,method,path,status',
+      translateTime: 'SYS:HH:MM:ss.l',
+    }),
+  );
 }
 
 /** Nest's own log lines, through pino. */

@@ -40,8 +40,10 @@ export function documentProblems(document: OpenAPIObject): OpenAPIObject {
 function describe(operation: Operation): void {
   const codes = [...new Set([...impliedProblems(operation), ...(operation['x-problems'] ?? [])])];
   delete operation['x-problems'];
-  for (const status of [...new Set(codes.map((code) => PROBLEMS[code][0]))].sort()) {
-    const examples = codes.filter((code) => PROBLEMS[code][0] === status).map((code) => [code, { value: example(code) }]);
+  for (const status of new Set(codes.map((code) => PROBLEMS[code][0]).toSorted((a, b) => a - b))) {
+    const examples = codes
+      .filter((code) => PROBLEMS[code][0] === status)
+      .map((code) => [code, { value: example(code) }]);
     operation.responses[String(status)] = {
       description: STATUS_CODES[status] ?? 'Error',
       content: {

@@ -17,16 +17,18 @@ export const requestLog =
     response.setHeader('x-request-id', id);
     response.once('close', () => {
       const ms = Number(process.hrtime.bigint() - start) / 1e6;
-      log.info({
+      const path = request.originalUrl.split('?', 1)[0];
+      const line = {
         request_id: id,
         method: request.method,
-        path: request.originalUrl.split('?', 1)[0],
+        path,
         status: response.statusCode,
         ms: Math.round(ms * 10) / 10,
         ip: request.ip,
         user_id: (request as { user?: { id?: string } }).user?.id,
         aborted: response.writableFinished ? undefined : true,
-      });
+      };
+      log.info(line, `${request.method} ${path} ${response.statusCode}`);
     });
     current.run(id, next);
   };

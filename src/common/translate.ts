@@ -30,8 +30,17 @@ const CONSTRAINTS: Record<string, ProblemCode> = {
   sessions_user_id_fkey: 'invalid_credentials', // deleted while signing in
 };
 
-const CONNECTION_ERRORS = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
-const CONNECTION_MESSAGES = /^Connection terminated|^timeout exceeded when trying to connect|^Client has encountered a connection error|Query read timeout/;
+const CONNECTION_ERRORS = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+const CONNECTION_MESSAGES =
+  /^Connection terminated|^timeout exceeded when trying to connect|^Client has encountered a connection error|Query read timeout/;
 
 /** body-parser's error types: https://github.com/stream-utils/raw-body#errors and the parser's own. */
 const BODY_ERRORS: Record<string, ProblemCode> = {

@@ -21,7 +21,10 @@ function fieldErrors(error: ValidationError, parent = ''): FieldError[] {
 
 /** A path parameter that must be a UUID; anything else is a 400, whatever the database would make of it. */
 export const UuidParam = (name: string): ParameterDecorator =>
-  Param(name, new ParseUUIDPipe({ exceptionFactory: () => new Problem('invalid_id', { detail: `"${name}" is not a UUID.` }) }));
+  Param(
+    name,
+    new ParseUUIDPipe({ exceptionFactory: () => new Problem('invalid_id', { detail: `"${name}" is not a UUID.` }) }),
+  );
 
 /** Control characters, and the marks that reverse the direction of text to disguise it. */
 const UNSEEN = /^[^\p{Cc}\u202a-\u202e\u2066-\u2069]*$/u;

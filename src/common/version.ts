@@ -10,4 +10,5 @@ export function packageRoot(): string {
 }
 
 /** Machi's version, from package.json. */
-export const VERSION = (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+export const VERSION = (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string })
+  .version;

@@ -1,7 +1,19 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
-  chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, writeFileSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -74,7 +86,9 @@ export class EmbeddedPostgres {
     const { uid } = statSync(this.cluster);
     const mine = this.account?.uid ?? process.getuid?.();
     if (uid !== mine) {
-      throw new EmbeddedPostgresError(`${this.cluster} belongs to another user (uid ${uid}); start Machi as that user or choose another DATA_DIR.`);
+      throw new EmbeddedPostgresError(
+        `${this.cluster} belongs to another user (uid ${uid}); start Machi as that user or choose another DATA_DIR.`,
+      );
     }
     this.clusterFd = openSync(this.cluster, 'r');
     const password = readFileSync(join(this.cluster, 'machi-password'), 'utf8');
@@ -154,7 +168,15 @@ export class EmbeddedPostgres {
 
   private async takeLease(): Promise<pg.Client> {
     const { host, port, password } = this.connection;
-    const client = new pg.Client({ host, port, password, user: 'postgres', database: 'postgres', connectionTimeoutMillis: 2000, application_name: 'machi lease' });
+    const client = new pg.Client({
+      host,
+      port,
+      password,
+      user: 'postgres',
+      database: 'postgres',
+      connectionTimeoutMillis: 2000,
+      application_name: 'machi lease',
+    });
     client.on('error', () => undefined); // 'end' follows
     await client.connect();
     await client.query('select pg_advisory_lock_shared($1)', [LEASE]);
@@ -197,7 +219,9 @@ export class EmbeddedPostgres {
   private isOurs(pid: number): boolean {
     try {
       if (process.platform === 'linux') return readlinkSync(`/proc/${pid}/cwd`) === this.cluster;
-      return execFileSync('ps', ['-o', 'comm=', '-p', String(pid)], { stdio: 'pipe' }).toString().includes('postgres');
+      return execFileSync('ps', ['-o', 'comm=', '-p', String(pid)], { stdio: 'pipe' })
+        .toString()
+        .includes('postgres');
     } catch {
       return false;
     }
@@ -207,9 +231,22 @@ export class EmbeddedPostgres {
   private async launchServer(): Promise<string | undefined> {
     const logFile = `${this.cluster}.log`;
     const log = openSync(logFile, existsSync(logFile) && statSync(logFile).size > 10_000_000 ? 'w' : 'a', 0o600);
-    const fixed = { listen_addresses: '', unix_socket_permissions: '0700', timezone: 'UTC', log_timezone: 'UTC', cluster_name: 'machi', log_error_verbosity: 'terse', log_min_error_statement: 'panic' };
+    const fixed = {
+      listen_addresses: '',
+      unix_socket_permissions: '0700',
+      timezone: 'UTC',
+      log_timezone: 'UTC',
+      cluster_name: 'machi',
+      log_error_verbosity: 'terse',
+      log_min_error_statement: 'panic',
+    };
     const options = Object.entries(fixed).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const child = this.launch('postgres', ['-k', '.', '-p', String(PORT), ...options, ...this.settings], { '-D': this.cluster }, log);
+    const child = this.launch(
+      'postgres',
+      ['-k', '.', '-p', String(PORT), ...options, ...this.settings],
+      { '-D': this.cluster },
+      log,
+    );
     closeSync(log);
     child.unref();
     const ended = exited(child);
@@ -226,7 +263,12 @@ export class EmbeddedPostgres {
    * Runs one of the binaries as the right user. Paths below a folder that only root can enter are handed over as open
    * descriptors, which Linux lets the other user pass through. A session of its own keeps a terminal's Ctrl-C away.
    */
-  private launch(command: string, args: string[], paths: Record<string, string>, output: 'pipe' | number): ChildProcess {
+  private launch(
+    command: string,
+    args: string[],
+    paths: Record<string, string>,
+    output: 'pipe' | number,
+  ): ChildProcess {
     const descriptors: number[] = [];
     for (const [flag, path] of Object.entries(paths)) {
       if (this.account && process.platform === 'linux') {
@@ -237,7 +279,13 @@ export class EmbeddedPostgres {
       }
     }
     const env = { LC_ALL: 'C', PATH: process.env['PATH'] ?? '/usr/bin:/bin' };
-    const child = spawn(join(this.binaries, 'bin', command), args, { ...this.account, env, cwd: '/', detached: true, stdio: ['ignore', output, output, ...descriptors] });
+    const child = spawn(join(this.binaries, 'bin', command), args, {
+      ...this.account,
+      env,
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', output, output, ...descriptors],
+    });
     for (const descriptor of descriptors) closeSync(descriptor);
     return child;
   }
@@ -278,7 +326,10 @@ export class EmbeddedPostgres {
   /** The application's own role may not read server files or run programs, whatever a hole in it would let in. */
   private async ensureDatabase(): Promise<void> {
     const { user, database, password } = this.connection;
-    const statements = [`create role ${user} login createdb password '${password}'`, `create database ${database} owner ${user}`];
+    const statements = [
+      `create role ${user} login createdb password '${password}'`,
+      `create database ${database} owner ${user}`,
+    ];
     for (const statement of statements) {
       await this.lease?.query(statement).catch((error: { code?: string }) => {
         if (!['42710', '42P04', '23505'].includes(error.code ?? '')) throw error; // it exists
@@ -287,7 +338,8 @@ export class EmbeddedPostgres {
   }
 }
 
-const flagged = (flag: string, value: string): string[] => (flag.startsWith('--') ? [`${flag}=${value}`] : [flag, value]);
+const flagged = (flag: string, value: string): string[] =>
+  flag.startsWith('--') ? [`${flag}=${value}`] : [flag, value];
 
 const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.trim() ?? '';
 

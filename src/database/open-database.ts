@@ -28,7 +28,10 @@ async function connect(connection: DatabaseConnection, poolSize: number, log: Lo
     } catch (error) {
       const { message, code } = error as Error & { code?: string };
       if (Date.now() > deadline || isFinal(code)) {
-        throw new Error(`The database cannot be reached (${message || code}): check DATABASE_URL or the DB_* variables.`, { cause: error });
+        throw new Error(
+          `The database cannot be reached (${message || code}): check DATABASE_URL or the DB_* variables.`,
+          { cause: error },
+        );
       }
       log.warn(`waiting for the database: ${message || code}`);
       await sleep(1000);

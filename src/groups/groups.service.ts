@@ -21,7 +21,9 @@ export class GroupsService {
 
   /** Oldest first: all groups for administrators, their own for everybody else. */
   async list(me: CurrentUser, { limit, cursor }: PageQueryDto): Promise<Page<GroupDto>> {
-    const query = this.visibleTo(me).orderBy('g.id').limit(limit + 1);
+    const query = this.visibleTo(me)
+      .orderBy('g.id')
+      .limit(limit + 1);
     const after = readCursor(cursor, isUuid);
     if (after !== undefined) query.andWhere('g.id > :after', { after });
     return toPage(await query.getMany(), limit, (group) => group.id, toGroupDto);
@@ -37,7 +39,14 @@ export class GroupsService {
   /** Raises `group_name_taken`. */
   async create(dto: CreateGroupDto): Promise<Group> {
     const now = this.clock.date();
-    const group: Group = { id: uuidv7(), permissions: [], early_access_days: 0, ...dto, created_at: now, updated_at: now };
+    const group: Group = {
+      id: uuidv7(),
+      permissions: [],
+      early_access_days: 0,
+      ...dto,
+      created_at: now,
+      updated_at: now,
+    };
     await this.groups.insert(group);
     return group;
   }
@@ -57,11 +66,22 @@ export class GroupsService {
 
   async listMembers(id: string, { limit, cursor }: PageQueryDto): Promise<Page<PublicUserDto>> {
     await this.assertExists(id);
-    const query = this.members.createQueryBuilder('m').innerJoinAndSelect('m.user', 'u').where('m.group_id = :id', { id });
+    const query = this.members
+      .createQueryBuilder('m')
+      .innerJoinAndSelect('m.user', 'u')
+      .where('m.group_id = :id', { id });
     const after = readCursor(cursor, isUuid);
     if (after !== undefined) query.andWhere('m.user_id > :after', { after });
-    const rows = await query.orderBy('m.user_id').limit(limit + 1).getMany();
-    return toPage(rows, limit, (row) => row.user_id, (row) => toPublicUserDto(row.user));
+    const rows = await query
+      .orderBy('m.user_id')
+      .limit(limit + 1)
+      .getMany();
+    return toPage(
+      rows,
+      limit,
+      (row) => row.user_id,
+      (row) => toPublicUserDto(row.user),
+    );
   }
 
   /** Makes the user a member; already being one is fine. Raises `group_not_found`, `user_not_found`. */

@@ -35,10 +35,12 @@ export class Passwords {
       const lower = text.toLowerCase();
       if (bytes < MIN_BYTES) reasons.push(`${path} must have at least ${MIN_BYTES} bytes`);
       if (this.common.has(lower)) reasons.push(`${path} is one of the most common ones`);
-      if (about.some((word) => word?.toLowerCase() === lower)) reasons.push(`${path} must not be your username or e-mail`);
+      if (about.some((word) => word?.toLowerCase() === lower))
+        reasons.push(`${path} must not be your username or e-mail`);
     }
     if (bytes < 1) reasons.push(`${path} must not be empty`);
-    if (bytes > MAX_BYTES) reasons.push(`${path} must have at most ${MAX_BYTES} bytes (longer ones are not compared in full)`);
+    if (bytes > MAX_BYTES)
+      reasons.push(`${path} must have at most ${MAX_BYTES} bytes (longer ones are not compared in full)`);
     if (reasons.length > 0) {
       throw new Problem('password_refused', { members: { errors: reasons.map((message) => ({ path, message })) } });
     }

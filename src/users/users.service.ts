@@ -92,7 +92,9 @@ export class UsersService {
   async updateMe(me: CurrentUser, { current_password, ...changes }: UpdateMeDto): Promise<Profile> {
     if (changes.email !== undefined && changes.email !== me.profile.email) {
       if (current_password === undefined) {
-        throw validationFailed([{ path: 'current_password', message: 'current_password is needed to change the e-mail' }]);
+        throw validationFailed([
+          { path: 'current_password', message: 'current_password is needed to change the e-mail' },
+        ]);
       }
       await this.assertPassword(me, current_password);
     }

@@ -1,0 +1,85 @@
+// Makes sure that dependencies are installed and the build is newer than its sources. Runs on Node alone.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const LOCK = join(root, '.prepare.lock');
+const INSTALLED = join(root, 'node_modules/.package-lock.json'); // npm writes it last
+const BUILT = join(root, 'dist/.built');
+const SOURCES = ['src', 'migrations', 'package.json', 'nest-cli.json', 'tsconfig.json', 'tsconfig.build.json'];
+
+/** Installs and builds what is missing or stale; two at once wait for each other. */
+export async function prepare() {
+  requireNode(20, 19);
+  if (!needsInstall() && !needsBuild()) return;
+  await lock();
+  try {
+    if (needsInstall())
+      run('Installing dependencies', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
+    if (needsBuild()) {
+      run('Building', process.execPath, [join(root, 'node_modules/@nestjs/cli/bin/nest.js'), 'build']);
+      writeFileSync(BUILT, '');
+    }
+  } finally {
+    rmSync(LOCK, { force: true });
+  }
+}
+
+function requireNode(major, minor) {
+  const [hasMajor, hasMinor] = process.versions.node.split('.').map(Number);
+  if (hasMajor > major || (hasMajor === major && hasMinor >= minor)) return;
+  console.error(`Machi needs Node.js ${major}.${minor} or newer; this is ${process.versions.node}.`);
+  process.exit(1);
+}
+
+const needsInstall = () => modified(INSTALLED) < modified(join(root, 'package-lock.json'));
+const needsBuild = () => modified(BUILT) < Math.max(...SOURCES.map((path) => newest(join(root, path))));
+
+function modified(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+/** Folders count too: theirs changes when a file goes. */
+function newest(path) {
+  if (!statSync(path).isDirectory()) return modified(path);
+  return Math.max(modified(path), ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+async function lock() {
+  for (;;) {
+    try {
+      writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+      process.on('exit', () => rmSync(LOCK, { force: true }));
+      return;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    if (!isAlive(Number(readFileSync(LOCK, { encoding: 'utf8', flag: 'a+' })))) rmSync(LOCK, { force: true });
+    await sleep(200);
+  }
+}
+
+function isAlive(pid) {
+  try {
+    return pid > 0 && process.kill(pid, 0);
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+function run(what, command, args) {
+  console.error(`${what} …`);
+  const { status, error, signal } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
+  if (status === 0) return;
+  console.error(`${what} failed (${error?.message ?? signal ?? `exit ${status}`}).`);
+  process.exit(1);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await prepare();

@@ -1,0 +1,182 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Test } from '@nestjs/testing';
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import pg from 'pg';
+import { pino } from 'pino';
+import { DataSource } from 'typeorm';
+import { inject } from 'vitest';
+import { configureApp, NEST_OPTIONS } from '../src/app.js';
+import { AppModule } from '../src/app.module.js';
+import { Clock } from '../src/common/clock.js';
+import { serializeError } from '../src/common/logger.js';
+import { type DatabaseConnection, loadConfig } from '../src/config.js';
+import { newDataSource } from '../src/database/data-source.js';
+import { FirstAdministrator } from '../src/groups/first-administrator.js';
+import type { Permission } from '../src/permissions/permissions.js';
+
+/** Real time, plus what a test has moved it by. */
+export class TestClock extends Clock {
+  private offset = 0;
+
+  override now(): number {
+    return Date.now() + this.offset;
+  }
+
+  advance(ms: number): void {
+    this.offset += ms;
+  }
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  /** The parsed JSON, or {} when there is none. */
+  body: Body;
+  text: string;
+}
+
+// A test looks into answers of every shape and says what it expects to find.
+// oxlint-disable-next-line typescript/no-explicit-any
+type Body = Record<string, any>;
+
+interface RequestOptions {
+  token?: string | undefined;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+export interface SignedInUser {
+  id: string;
+  username: string;
+  password: string;
+  token: string;
+}
+
+export const PASSWORD = 'cloudy harbour seven';
+const ADMIN_PASSWORD = 'quiet lantern forty';
+
+interface Settings {
+  env?: Record<string, string>;
+  /** How the application reaches its database, when not directly. */
+  route?: (connection: DatabaseConnection) => Promise<DatabaseConnection>;
+}
+
+export type TestApp = Awaited<ReturnType<typeof startApp>>;
+
+/** The real application on a real database of its own, listening on a free port of the loopback interface. */
+export async function startApp({ env = {}, route }: Settings = {}) {
+  const database = await createDatabase();
+  const config = loadConfig({
+    NODE_ENV: 'test',
+    SECRET_KEY: randomBytes(32).toString('hex'),
+    BCRYPT_COST: '4',
+    ADMIN_PASSWORD,
+    ...env,
+  });
+  const logLines: string[] = [];
+  const log = pino({ level: 'trace', serializers: { err: serializeError } }, { write: (line) => logLines.push(line) });
+  const clock = new TestClock();
+  const connection = route ? await route(database.connection) : database.connection;
+  const dataSource: DataSource = await newDataSource(connection, 20).initialize();
+  const module = await Test.createTestingModule({ imports: [AppModule.with(config, dataSource)] })
+    .overrideProvider(Clock)
+    .useValue(clock)
+    .compile();
+  const app = configureApp(
+    module.createNestApplication<NestExpressApplication>({ ...NEST_OPTIONS, logger: false }),
+    config,
+    log,
+  );
+  await app.init();
+  await app.get(FirstAdministrator).ensure();
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+
+  async function request(
+    method: string,
+    path: string,
+    { token, body, headers = {} }: RequestOptions = {},
+  ): Promise<Answer> {
+    const response = await fetch(url + path, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.includes('json');
+    return { status: response.status, headers: response.headers, text, body: isJson ? (JSON.parse(text) as Body) : {} };
+  }
+
+  async function signIn(login: string, password: string): Promise<string> {
+    const { status, body, text } = await request('POST', '/api/sessions', { body: { login, password } });
+    if (status !== 201) throw new Error(`sign-in of ${login}: ${status} ${text}`);
+    return body['identity_token'] as string;
+  }
+
+  let counter = 0;
+  let adminToken: string | undefined;
+
+  async function asAdmin(): Promise<string> {
+    return (adminToken ??= await signIn('admin', ADMIN_PASSWORD));
+  }
+
+  /** A registered, signed-in user; in a group of their own with these permissions, if any. */
+  async function user(...permissions: Permission[]): Promise<SignedInUser> {
+    const username = `user${++counter}`;
+    const registered = await request('POST', '/api/users', {
+      body: { username, password: PASSWORD, fullname: `User ${counter}`, email: `${username}@example.org` },
+    });
+    const id = registered.body['id'] as string;
+    if (permissions.length > 0) {
+      const token = await asAdmin();
+      const group = await request('POST', '/api/groups', {
+        token,
+        body: { name: `group of ${username}`, permissions },
+      });
+      await request('PUT', `/api/groups/${group.body['id']}/members/${id}`, { token });
+    }
+    return { id, username, password: PASSWORD, token: await signIn(username, PASSWORD) };
+  }
+
+  return {
+    app,
+    clock,
+    config,
+    connection: database.connection,
+    dataSource,
+    logLines,
+    port,
+    request,
+    signIn,
+    asAdmin,
+    url,
+    user,
+    async stop(): Promise<void> {
+      await app.close();
+      await database.drop();
+    },
+  };
+}
+
+/** A private copy of the migrated template. */
+async function createDatabase(): Promise<{ connection: DatabaseConnection; drop: () => Promise<void> }> {
+  const template = inject('connection');
+  const database = `machi_test_${randomBytes(6).toString('hex')}`;
+  const client = new pg.Client({ ...template, database: 'postgres' });
+  await client.connect();
+  await client.query(`create database ${database} template ${template.database}`);
+  return {
+    connection: { ...template, database },
+    async drop() {
+      await client.query(`drop database ${database} with (force)`);
+      await client.end();
+    },
+  };
+}
