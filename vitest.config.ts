@@ -7,6 +7,7 @@ export default defineConfig({
     setupFiles: ['reflect-metadata'],
     pool: 'forks',
     isolate: false, // nothing of ours is global: the modules are loaded once a worker
+    expect: { poll: { timeout: 15_000, interval: 20 } },
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -1,15 +1,13 @@
+import { applyDecorators } from '@nestjs/common';
 import { plainToInstance, Transform } from 'class-transformer';
 import {
   getMetadataStorage,
   IsIn,
-  IsInt,
   IsOptional,
   IsString,
   IsUrl,
   Matches,
-  Max,
   MaxLength,
-  Min,
   MinLength,
   ValidateBy,
   validateSync,
@@ -38,8 +36,15 @@ export function parseDuration(text: string): Duration {
 const satisfies = (name: string, message: string, validate: (value: unknown) => boolean): PropertyDecorator =>
   ValidateBy({ name, validator: { validate, defaultMessage: () => `$property ${message}` } });
 
-const AsInteger = (): PropertyDecorator =>
-  Transform(({ value }) => (/^\d{1,9}$/.test(String(value)) ? Number(value) : value));
+const IsInteger = (min: number, max: number): PropertyDecorator =>
+  applyDecorators(
+    Transform(({ value }) => (/^\d{1,9}$/.test(String(value)) ? Number(value) : value)),
+    satisfies(
+      'isInteger',
+      `must be a whole number from ${min} to ${max}`,
+      (value) => typeof value === 'number' && value >= min && value <= max,
+    ),
+  );
 const AsList = (): PropertyDecorator =>
   Transform(({ value }) =>
     String(value)
@@ -89,7 +94,7 @@ export class Config {
   @IsIn(['true', 'false']) readonly DEBUG: 'true' | 'false' = 'false';
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) readonly LOG_LEVEL: string;
   @IsString() readonly HOST: string = '127.0.0.1';
-  @AsInteger() @IsInt() @Min(0) @Max(65535) readonly PORT: number = 5000;
+  @IsInteger(0, 65535) readonly PORT: number = 5000;
   @IsOptional()
   @IsUrl({ protocols: ['http', 'https'], require_tld: false, require_protocol: true })
   readonly PUBLIC_URL?: string;
@@ -110,11 +115,11 @@ export class Config {
   @IsUrl(postgresUrl, { message: '$property must look like postgres://user:password@host:5432/name' })
   readonly DATABASE_URL?: string;
   @IsOptional() @IsString() readonly DB_HOST?: string;
-  @AsInteger() @IsInt() @Min(1) @Max(65535) readonly DB_PORT: number = 5432;
+  @IsInteger(1, 65535) readonly DB_PORT: number = 5432;
   @IsOptional() @IsString() readonly DB_NAME?: string;
   @IsOptional() @IsString() readonly DB_USER?: string;
   @IsOptional() @IsString() readonly DB_PASSWORD?: string;
-  @AsInteger() @IsInt() @Min(2) @Max(500) readonly DB_POOL_SIZE: number = 20;
+  @IsInteger(2, 500) readonly DB_POOL_SIZE: number = 20;
 
   @IsOptional() @IsString() readonly SECRET_KEY: string;
   @AsDuration() @IsDuration() readonly IDENTITY_TOKEN_TTL: Duration;
@@ -122,11 +127,11 @@ export class Config {
   @AsDuration() @IsDuration() readonly SESSION_MAX_AGE: Duration;
   @Matches(/^[A-Za-z0-9._-]{3,30}$/) readonly ADMIN_USERNAME: string = 'admin';
   @IsOptional() @MinLength(1) readonly ADMIN_PASSWORD?: string;
-  @AsInteger() @IsInt() @Min(4) @Max(15) readonly BCRYPT_COST: number = 12;
+  @IsInteger(4, 15) readonly BCRYPT_COST: number = 12;
   @IsSwitch() readonly PASSWORD_POLICY: 'on' | 'off' = 'on';
   @IsIn(['off', 'oidc', 'trusted-subject']) readonly EXTERNAL_IDENTITY: 'off' | 'oidc' | 'trusted-subject' = 'off';
 
-  @AsInteger() @IsInt() @Min(0) @Max(3600) readonly DRAIN_SECONDS: number = 20;
+  @IsInteger(0, 3600) readonly DRAIN_SECONDS: number = 20;
 
   get isProduction(): boolean {
     return this.NODE_ENV === 'production';

@@ -4,10 +4,11 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { configureApp, NEST_OPTIONS } from './app.js';
 import { AppModule } from './app.module.js';
+import { drainConnections } from './common/http-server.js';
 import { createLogger, NestLogger } from './common/logger.js';
 import { type Config, ConfigError, loadConfig } from './config.js';
 import { EmbeddedPostgres } from './database/embedded-postgres.js';
-import { openDatabase } from './database/open-database.js';
+import { DatabaseError, openDatabase } from './database/open-database.js';
 import { EmbeddedPostgresError } from './database/postgres-binaries.js';
 import { FirstAdministrator } from './groups/first-administrator.js';
 
@@ -27,12 +28,23 @@ async function start(): Promise<void> {
     configureApp(app, config, log);
     await app.init();
     const password = await app.get(FirstAdministrator).ensure();
-    await app.listen(config.PORT, config.HOST);
+    await listen(app, config);
     announce(app, config, password);
     stopOnSignals(stops, log);
   } catch (error) {
     for (const stop of stops) await stop();
     throw error;
+  }
+}
+
+async function listen(app: NestExpressApplication, { HOST, PORT }: Config): Promise<void> {
+  try {
+    await app.listen(PORT, HOST);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError([
+      `${HOST}:${PORT} cannot be listened on (${code}): set HOST or PORT to an address that is free.`,
+    ]);
   }
 }
 
@@ -50,19 +62,10 @@ function announce(app: NestExpressApplication, config: Config, password: string 
 }
 
 /** Not ready, no new connections, requests in flight end, then sockets, then the pool; all within DRAIN_SECONDS. */
-async function close(app: NestExpressApplication, config: Config, log: Logger): Promise<void> {
-  const server = app.getHttpServer();
-  const idle = setInterval(() => server.closeIdleConnections(), 100);
-  const late = setTimeout(() => {
-    log.warn(`requests still in flight after ${config.DRAIN_SECONDS} s: ending them`);
-    server.closeAllConnections();
-  }, config.DRAIN_SECONDS * 1000);
-  try {
-    await app.close();
-  } finally {
-    clearInterval(idle);
-    clearTimeout(late);
-  }
+async function close(app: NestExpressApplication, { DRAIN_SECONDS }: Config, log: Logger): Promise<void> {
+  const onLate = (): void => log.warn(`requests still in flight after ${DRAIN_SECONDS} s: ending them`);
+  const drained = drainConnections(app.getHttpServer(), DRAIN_SECONDS * 1000, onLate);
+  await app.close().finally(drained);
 }
 
 function stopOnSignals(stops: (() => Promise<void>)[], log: Logger): void {
@@ -93,7 +96,9 @@ function stopOnSignals(stops: (() => Promise<void>)[], log: Logger): void {
 try {
   await start();
 } catch (error) {
-  const known = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
-  process.stderr.write(`${known ? error.message : `Machi cannot start: ${(error as Error).stack ?? String(error)}`}\n`);
+  const known = [ConfigError, EmbeddedPostgresError, DatabaseError].some((kind) => error instanceof kind);
+  process.stderr.write(
+    `${known ? (error as Error).message : `Machi cannot start: ${(error as Error).stack ?? String(error)}`}\n`,
+  );
   process.exit(error instanceof ConfigError ? EX_CONFIG : 1);
 }

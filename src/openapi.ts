@@ -1,5 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { configureApp, NEST_OPTIONS } from './app.js';
@@ -9,8 +10,8 @@ import { newDataSource } from './database/data-source.js';
 import { createOpenApiDocument } from './swagger.js';
 
 /** Writes openapi.json, or with `--check` compares it. Preview mode instantiates nothing, so no database is needed. */
-const config = loadConfig({ NODE_ENV: 'test', SECRET_KEY: 'only for the document, signs nothing' });
-const dataSource = newDataSource({ host: 'nowhere', port: 1, database: 'none', user: 'none' }, 2);
+const config = loadConfig({ NODE_ENV: 'test', SECRET_KEY: randomUUID() });
+const dataSource = newDataSource({ host: 'nowhere', port: 1, database: 'none', user: 'none' }, { size: 2 });
 const options = { ...NEST_OPTIONS, preview: true, logger: false } as const;
 const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config, dataSource), options);
 const document = createOpenApiDocument(configureApp(app, config, pino({ level: 'silent' })));

@@ -15,16 +15,20 @@ import { newDataSource } from '../src/database/data-source.js';
 import { FirstAdministrator } from '../src/groups/first-administrator.js';
 import type { Permission } from '../src/permissions/permissions.js';
 
-/** Real time, plus what a test has moved it by. */
+/** Real time, until a test sets it: then it stands still, but for being moved. */
 export class TestClock extends Clock {
-  private offset = 0;
+  private time: number | undefined;
 
   override now(): number {
-    return Date.now() + this.offset;
+    return this.time ?? Date.now();
+  }
+
+  set(time: number): void {
+    this.time = time;
   }
 
   advance(ms: number): void {
-    this.offset += ms;
+    this.set(this.now() + ms);
   }
 }
 
@@ -60,12 +64,13 @@ interface Settings {
   env?: Record<string, string>;
   /** How the application reaches its database, when not directly. */
   route?: (connection: DatabaseConnection) => Promise<DatabaseConnection>;
+  pool?: { statementTimeout?: number };
 }
 
 export type TestApp = Awaited<ReturnType<typeof startApp>>;
 
 /** The real application on a real database of its own, listening on a free port of the loopback interface. */
-export async function startApp({ env = {}, route }: Settings = {}) {
+export async function startApp({ env = {}, route, pool = {} }: Settings = {}) {
   const database = await createDatabase();
   const config = loadConfig({
     NODE_ENV: 'test',
@@ -78,7 +83,7 @@ export async function startApp({ env = {}, route }: Settings = {}) {
   const log = pino({ level: 'trace', serializers: { err: serializeError } }, { write: (line) => logLines.push(line) });
   const clock = new TestClock();
   const connection = route ? await route(database.connection) : database.connection;
-  const dataSource: DataSource = await newDataSource(connection, 20).initialize();
+  const dataSource: DataSource = await newDataSource(connection, { size: 20, ...pool }).initialize();
   const module = await Test.createTestingModule({ imports: [AppModule.with(config, dataSource)] })
     .overrideProvider(Clock)
     .useValue(clock)

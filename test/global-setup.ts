@@ -60,12 +60,16 @@ async function startServer(): Promise<{ connection: DatabaseConnection; stop: ()
 export async function admin(connection: DatabaseConnection, sql: string): Promise<void> {
   const client = new pg.Client({ ...connection, database: 'postgres' });
   await client.connect();
-  await client.query(sql).finally(() => client.end());
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
 }
 
 /** Fails, with the missing SQL, when the entities are not what the migrations make. */
 async function migrateTemplate(connection: DatabaseConnection): Promise<void> {
-  const dataSource = await newDataSource(connection, 4).initialize();
+  const dataSource = await newDataSource(connection, { size: 4, statementTimeout: 0 }).initialize();
   await migrate(dataSource, log);
   const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
   await dataSource.destroy();
@@ -76,7 +80,7 @@ async function migrateTemplate(connection: DatabaseConnection): Promise<void> {
 
 /** Fails when undoing all migrations leaves something behind, or when they cannot be done again. */
 async function assertReversible(connection: DatabaseConnection): Promise<void> {
-  const dataSource = await newDataSource(connection, 4).initialize();
+  const dataSource = await newDataSource(connection, { size: 4, statementTimeout: 0 }).initialize();
   await migrate(dataSource, log);
   for (const _ of dataSource.migrations) await dataSource.undoLastMigration({ transaction: 'each' });
   const left = await dataSource.query<{ name: string }[]>(`

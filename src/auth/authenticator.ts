@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
-import { ExtractJwt, Strategy } from 'passport-jwt';
+import { Strategy } from 'passport-jwt';
 import { Clock } from '../common/clock.js';
 import { tokenProblem } from '../common/problem.js';
 import { Config } from '../config.js';
@@ -10,6 +10,10 @@ import { ALGORITHM, signingKey } from './signing-key.js';
 import type { IdentityClaims } from './tokens.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** RFC 6750, section 2.1, and nothing around it. */
+const bearerToken = ({ headers }: { headers: IncomingMessage['headers'] }): string | null =>
+  /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(headers.authorization ?? '')?.[1] ?? null;
 
 /**
  * Tells who sends a request. passport-jwt checks signature, algorithm and issuer; times are checked here, by our own
@@ -26,7 +30,7 @@ export class Authenticator {
   ) {
     this.strategy = new Strategy(
       {
-        jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
+        jwtFromRequest: bearerToken,
         secretOrKey: signingKey(config) as unknown as string, // a KeyObject made once: parsing a string costs more than verifying
         algorithms: [ALGORITHM],
         issuer: config.issuer,

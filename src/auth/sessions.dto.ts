@@ -12,7 +12,7 @@ export class SignInDto {
   @Length(1, 300)
   login: string;
 
-  /** @example cloudy harbour seven */
+  /** @example "cloudy harbour seven" */
   @IsString()
   @MaxLength(1000)
   password: string;

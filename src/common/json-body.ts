@@ -1,47 +1,79 @@
-import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import getRawBody from 'raw-body';
 import { Problem } from './problem.js';
+import { toProblem } from './translate.js';
 
-export const MAX_BODY_BYTES = 100 * 1024;
+const MAX_BODY_BYTES = 100 * 1024;
 const MAX_DEPTH = 32;
 const MAX_KEYS = 1000;
 
-/** Path and body text that PostgreSQL would refuse later, as a 500: NUL, and halves of surrogate pairs. */
-const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
+/**
+ * Reads JSON bodies and nothing else, bounded in bytes, depth and keys before any other code looks at them. Not
+ * express.json: that reads an oversized body to its end before it answers.
+ */
+export const jsonBody: RequestHandler = (request, _, next) => {
+  readJson(request).then(
+    (body) => {
+      request.body = body;
+      next();
+    },
+    (error: unknown) => next(toProblem(error)),
+  );
+};
 
-/** JSON bodies and nothing else, bounded in bytes, depth and keys before any other code looks at them. */
-export function jsonBody(): RequestHandler[] {
-  return [refuseBadQuery, refuseOtherTypes, express.json({ limit: MAX_BODY_BYTES, inflate: false }), checkShape];
-}
-
-function refuseBadQuery(request: Request, _: Response, next: NextFunction): void {
+/** NUL would come back from PostgreSQL as a 500. */
+export function refuseNulInUrl(request: Request, _: Response, next: NextFunction): void {
   next(request.url.includes('%00') ? new Problem('invalid_text') : undefined);
 }
 
-function refuseOtherTypes(request: Request, _: Response, next: NextFunction): void {
-  const type = request.is(['json', '+json']); // null: no body at all
-  next(type === false && request.headers['content-length'] !== '0' ? new Problem('unsupported_media_type') : undefined);
+async function readJson(request: Request): Promise<unknown> {
+  const { 'content-length': length, 'transfer-encoding': transfer, 'content-encoding': coding } = request.headers;
+  if (transfer === undefined && (length === undefined || length === '0')) return undefined;
+  if (!isJson(request) || (coding ?? 'identity') !== 'identity') throw new Problem('unsupported_media_type');
+  const body = parse(await getRawBody(request, { length, limit: MAX_BODY_BYTES }));
+  assertShape(body);
+  return body;
 }
 
-function checkShape(request: Request, _: Response, next: NextFunction): void {
-  next(shapeProblem(request.body));
+/** JSON is UTF-8 (RFC 8259, section 8.1). */
+function isJson(request: Request): boolean {
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(request.headers['content-type'] ?? '')?.[1] ?? 'utf-8';
+  return Boolean(request.is(['json', '+json'])) && charset.toLowerCase() === 'utf-8';
 }
+
+function parse(bytes: Buffer): object {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Problem('invalid_text');
+  }
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === 'object' && body !== null) return body;
+  } catch {
+    // as below
+  }
+  throw new Problem('malformed_json');
+}
+
+/** What PostgreSQL cannot store: NUL, and halves of surrogate pairs. */
+const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
 
 /** Level by level, never recursing: a body nested 50,000 deep must not exhaust the stack of its own check. */
-export function shapeProblem(body: unknown): Problem | undefined {
-  if (typeof body !== 'object' || body === null) return undefined;
+export function assertShape(body: object): void {
   let keys = 0;
-  let level: unknown[] = [body];
+  let level: object[] = [body];
   for (let depth = 1; level.length > 0; depth++) {
-    if (depth > MAX_DEPTH) return new Problem('body_too_complex');
-    const below: unknown[] = [];
-    for (const container of level as object[]) {
-      for (const [key, value] of Object.entries(container)) {
-        if (++keys > MAX_KEYS) return new Problem('body_too_complex');
-        if (!isStorable(key) || (typeof value === 'string' && !isStorable(value))) return new Problem('invalid_text');
+    if (depth > MAX_DEPTH) throw new Problem('body_too_complex');
+    const below: object[] = [];
+    for (const container of level) {
+      for (const [key, value] of Object.entries(container) as [string, unknown][]) {
+        if (++keys > MAX_KEYS) throw new Problem('body_too_complex');
+        if (!isStorable(key) || (typeof value === 'string' && !isStorable(value))) throw new Problem('invalid_text');
         if (typeof value === 'object' && value !== null) below.push(value);
       }
     }
     level = below;
   }
-  return undefined;
 }

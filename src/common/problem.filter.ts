@@ -1,5 +1,5 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
 import { requestId } from './request-log.js';
 import { toProblem } from './translate.js';
@@ -12,11 +12,13 @@ export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const problem = toProblem(error);
     if (problem.status >= 500) this.log.error({ err: problem.cause ?? error, code: problem.code }, 'request failed');
-    const response = host.switchToHttp().getResponse<Response>();
+    const http = host.switchToHttp();
+    const response = http.getResponse<Response>();
     if (response.headersSent) {
       response.destroy();
       return;
     }
+    if (!http.getRequest<Request>().complete) response.set('connection', 'close'); // the rest of its body is not wanted
     response
       .status(problem.status)
       .set(problem.headers)

@@ -73,11 +73,16 @@ export class Problem extends Error {
     this.headers = headers;
   }
 
+  /** The phrase of the HTTP status. */
+  get title(): string {
+    return STATUS_CODES[this.status] ?? 'Error';
+  }
+
   /** The answer's body (RFC 9457). A problem with the caller's token carries `msg` too, as the old clients expect. */
   toBody(requestId?: string): Record<string, unknown> {
     return {
       type: 'about:blank',
-      title: STATUS_CODES[this.status] ?? 'Error',
+      title: this.title,
       status: this.status,
       code: this.code,
       detail: this.message,

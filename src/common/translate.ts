@@ -42,12 +42,9 @@ const CONNECTION_ERRORS = new Set([
 const CONNECTION_MESSAGES =
   /^Connection terminated|^timeout exceeded when trying to connect|^Client has encountered a connection error|Query read timeout/;
 
-/** body-parser's error types: https://github.com/stream-utils/raw-body#errors and the parser's own. */
+/** https://github.com/stream-utils/raw-body#errors */
 const BODY_ERRORS: Record<string, ProblemCode> = {
-  'entity.parse.failed': 'malformed_json',
   'entity.too.large': 'body_too_large',
-  'encoding.unsupported': 'unsupported_media_type',
-  'charset.unsupported': 'unsupported_media_type',
 };
 
 const HTTP_STATUSES: Record<number, ProblemCode> = {

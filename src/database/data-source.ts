@@ -9,10 +9,20 @@ import { User } from '../users/user.entity.js';
 /** The table of contents of the data model. */
 export const entities = [User, Group, GroupMember, Session];
 
-const STATEMENT_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 3_000;
+/** The server ends a statement after this time; a server that does not even do that is given up on 2 s later. */
+const STATEMENT_TIMEOUT_MS = 10_000;
 
-export function dataSourceOptions(connection: DatabaseConnection, poolSize: number): DataSourceOptions {
+interface PoolOptions {
+  size: number;
+  /** In milliseconds; 0: none, for migrations. */
+  statementTimeout?: number;
+}
+
+export function dataSourceOptions(
+  connection: DatabaseConnection,
+  { size, statementTimeout = STATEMENT_TIMEOUT_MS }: PoolOptions,
+): DataSourceOptions {
   const { user, ...rest } = connection;
   return {
     type: 'postgres',
@@ -23,16 +33,17 @@ export function dataSourceOptions(connection: DatabaseConnection, poolSize: numb
     migrationsTableName: 'migrations',
     installExtensions: false, // migrations say which; the role may not be allowed to
     uuidExtension: 'pgcrypto',
-    poolSize,
+    poolSize: size,
     extra: {
       application_name: 'machi',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
+      statement_timeout: statementTimeout,
+      query_timeout: statementTimeout && statementTimeout + 2_000,
       idleTimeoutMillis: 60_000,
       keepAlive: true,
     },
   };
 }
 
-export const newDataSource = (connection: DatabaseConnection, poolSize: number): DataSource =>
-  new DataSource(dataSourceOptions(connection, poolSize));
+export const newDataSource = (connection: DatabaseConnection, options: PoolOptions): DataSource =>
+  new DataSource(dataSourceOptions(connection, options));

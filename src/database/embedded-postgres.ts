@@ -50,6 +50,8 @@ export class EmbeddedPostgres {
   private clusterFd = -1;
   private lease: pg.Client | undefined;
   private stopping = false;
+  /** Under way since the server went away. */
+  private recovery: Promise<void> | undefined;
 
   private constructor(dataDir: string, log: Log, settings: Record<string, string>) {
     this.log = log;
@@ -73,6 +75,7 @@ export class EmbeddedPostgres {
   /** Leaves the server, and stops it when nobody else uses it. */
   async stop(): Promise<void> {
     this.stopping = true;
+    await this.recovery;
     const last = await this.releaseLease();
     if (last) await this.shutDown();
     if (this.clusterFd >= 0) closeSync(this.clusterFd);
@@ -145,7 +148,7 @@ export class EmbeddedPostgres {
     const deadline = Date.now() + PATIENCE_MS;
     let silentSince: number | undefined;
     let reason = '';
-    while (Date.now() < deadline) {
+    while (Date.now() < deadline && !this.stopping) {
       try {
         this.lease = await this.takeLease();
         return;
@@ -189,7 +192,7 @@ export class EmbeddedPostgres {
     if (this.stopping) return;
     this.log.warn('the embedded PostgreSQL went away: bringing it back');
     this.lease = undefined;
-    void this.bringBack();
+    this.recovery = this.bringBack();
   }
 
   private async bringBack(): Promise<void> {

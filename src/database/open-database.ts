@@ -8,34 +8,39 @@ import { newDataSource } from './data-source.js';
 const MIGRATION_LOCK = 0x6d616367;
 const PATIENCE_MS = 30_000;
 
-/** Connects, waiting a while for a database that is still coming up, and brings its schema up to date. */
-export async function openDatabase(connection: DatabaseConnection, poolSize: number, log: Logger): Promise<DataSource> {
-  const dataSource = await connect(connection, poolSize, log);
+/** Waits a while for a database that is still coming up, brings its schema up to date, and connects the application. */
+export async function openDatabase(connection: DatabaseConnection, size: number, log: Logger): Promise<DataSource> {
+  const unhurried = newDataSource(connection, { size: 2, statementTimeout: 0 });
+  await connect(unhurried, log);
   try {
-    await migrate(dataSource, log);
-    return dataSource;
-  } catch (error) {
-    await dataSource.destroy();
-    throw error;
+    await migrate(unhurried, log);
+  } finally {
+    await unhurried.destroy();
   }
+  return newDataSource(connection, { size }).initialize();
 }
 
-async function connect(connection: DatabaseConnection, poolSize: number, log: Logger): Promise<DataSource> {
+async function connect(dataSource: DataSource, log: Logger): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS;
-  for (;;) {
+  while (!dataSource.isInitialized) {
     try {
-      return await newDataSource(connection, poolSize).initialize();
+      await dataSource.initialize();
     } catch (error) {
       const { message, code } = error as Error & { code?: string };
       if (Date.now() > deadline || isFinal(code)) {
-        throw new Error(
-          `The database cannot be reached (${message || code}): check DATABASE_URL or the DB_* variables.`,
-          { cause: error },
-        );
+        throw new DatabaseError(message || String(code), { cause: error });
       }
       log.warn(`waiting for the database: ${message || code}`);
       await sleep(1000);
     }
+  }
+}
+
+/** The configured database is not there; the message is one sentence for the operator. */
+export class DatabaseError extends Error {
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`The database cannot be reached (${reason}): check DATABASE_URL or the DB_* variables.`, options);
+    this.name = 'DatabaseError';
   }
 }
 
@@ -45,14 +50,12 @@ const isFinal = (code: string | undefined): boolean => code?.startsWith('28') ==
 export async function migrate(dataSource: DataSource, log: Logger): Promise<void> {
   const runner = dataSource.createQueryRunner();
   try {
-    await runner.query(`set statement_timeout = 0`);
     await runner.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = 'each';
     for (const { name } of await executor.executePendingMigrations()) log.info({ migration: name }, 'migrated');
   } finally {
     await runner.query('select pg_advisory_unlock_all()').catch(() => undefined);
-    await runner.query('reset statement_timeout').catch(() => undefined);
     await runner.release();
   }
 }

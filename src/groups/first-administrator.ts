@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../common/clock.js';
-import { Config } from '../config.js';
+import { Config, ConfigError } from '../config.js';
 import { Passwords } from '../users/passwords.js';
 import { User } from '../users/user.entity.js';
 import { GroupMember } from './group-member.entity.js';
@@ -22,12 +22,14 @@ export class FirstAdministrator {
 
   /**
    * On a database without users, makes the administrator. Returns the password when it was made up here: nobody will
-   * learn it later.
+   * learn it later. Raises ConfigError when the configured one is unacceptable.
    */
   async ensure(): Promise<string | undefined> {
     if (await this.dataSource.getRepository(User).exists()) return undefined;
     const password = this.config.ADMIN_PASSWORD ?? randomBytes(15).toString('base64url');
-    this.passwords.assertAcceptable(password, [this.config.ADMIN_USERNAME], 'ADMIN_PASSWORD');
+    const reasons = this.passwords.reasonsAgainst(password, [this.config.ADMIN_USERNAME]);
+    if (reasons.length > 0)
+      throw new ConfigError(reasons.map((reason) => `ADMIN_PASSWORD ${reason}: choose another one.`));
     const made = await this.create(await this.passwords.hash(password));
     return made && this.config.ADMIN_PASSWORD === undefined ? password : undefined;
   }

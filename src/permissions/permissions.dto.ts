@@ -31,6 +31,6 @@ export class PermissionDto {
    */
   name: Permission;
 
-  /** @example Upload and change chapters and pages. */
+  /** @example "Upload and change chapters and pages." */
   description: string;
 }

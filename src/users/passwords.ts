@@ -27,23 +27,28 @@ export class Passwords {
   }
 
   /** Throws `password_refused` with the reasons; `about` are words that must not be the password (name, e-mail). */
-  assertAcceptable(password: string, about: (string | null | undefined)[], path = 'password'): void {
+  assertAcceptable(password: string, about: (string | null | undefined)[]): void {
+    const errors = this.reasonsAgainst(password, about).map((reason) => ({
+      path: 'password',
+      message: `password ${reason}`,
+    }));
+    if (errors.length > 0) throw new Problem('password_refused', { members: { errors } });
+  }
+
+  /** Why this cannot be a password; empty when it can. */
+  reasonsAgainst(password: string, about: (string | null | undefined)[]): string[] {
     const text = normalise(password);
+    const lower = text.toLowerCase();
     const bytes = Buffer.byteLength(text);
-    const reasons: string[] = [];
-    if (this.config.PASSWORD_POLICY === 'on') {
-      const lower = text.toLowerCase();
-      if (bytes < MIN_BYTES) reasons.push(`${path} must have at least ${MIN_BYTES} bytes`);
-      if (this.common.has(lower)) reasons.push(`${path} is one of the most common ones`);
-      if (about.some((word) => word?.toLowerCase() === lower))
-        reasons.push(`${path} must not be your username or e-mail`);
-    }
-    if (bytes < 1) reasons.push(`${path} must not be empty`);
-    if (bytes > MAX_BYTES)
-      reasons.push(`${path} must have at most ${MAX_BYTES} bytes (longer ones are not compared in full)`);
-    if (reasons.length > 0) {
-      throw new Problem('password_refused', { members: { errors: reasons.map((message) => ({ path, message })) } });
-    }
+    const strict = this.config.PASSWORD_POLICY === 'on';
+    const rules: [broken: boolean, reason: string][] = [
+      [bytes < 1, 'must not be empty'],
+      [bytes > MAX_BYTES, `must have at most ${MAX_BYTES} bytes, since what follows would not count`],
+      [strict && bytes < MIN_BYTES, `must have at least ${MIN_BYTES} bytes`],
+      [strict && this.common.has(lower), 'is one of the most common ones'],
+      [strict && about.some((word) => word?.toLowerCase() === lower), 'must not be the username or the e-mail'],
+    ];
+    return rules.flatMap(([broken, reason]) => (broken ? [reason] : []));
   }
 
   hash(password: string): Promise<string> {

@@ -40,7 +40,7 @@ export class CreateUserDto {
 
   /**
    * 8 to 72 bytes (UTF-8), not a common password, not the username or e-mail.
-   * @example cloudy harbour seven
+   * @example "cloudy harbour seven"
    */
   @IsString()
   @MaxLength(1000)
@@ -48,7 +48,7 @@ export class CreateUserDto {
 
   /**
    * The name that others see.
-   * @example Hana Sato
+   * @example "Hana Sato"
    */
   @IsLine(1, 100)
   fullname: string;
@@ -61,7 +61,7 @@ export class CreateUserDto {
   @Matches(/^\+[1-9]\d{6,14}$/, { message: '$property must be an E.164 number such as +81312345678' })
   phone_number?: string | null;
 
-  /** @example 1-1 Chiyoda, Tokyo */
+  /** @example "1-1 Chiyoda, Tokyo" */
   @IsOptional()
   @IsLine(1, 300)
   address?: string | null;
@@ -82,7 +82,7 @@ export class UpdateMeDto extends PartialType(
 ) {
   /**
    * Needed when the e-mail address changes.
-   * @example cloudy harbour seven
+   * @example "cloudy harbour seven"
    */
   @ValidateIf((_, value) => value !== undefined)
   @IsString()
@@ -104,7 +104,7 @@ export class UpdateUserDto extends PartialType(PickType(CreateUserDto, ['usernam
 }
 
 export class PasswordDto {
-  /** @example cloudy harbour seven */
+  /** @example "cloudy harbour seven" */
   @IsString()
   @MaxLength(1000)
   password: string;
@@ -126,7 +126,7 @@ export class PublicUserDto {
   id: string;
   /** @example hana.sato */
   username: string;
-  /** @example Hana Sato */
+  /** @example "Hana Sato" */
   fullname: string;
   created_at: Date;
 }
@@ -144,7 +144,7 @@ export class UserDto extends PublicUserDto {
   email: string | null;
   /** @example +81312345678 */
   phone_number: string | null;
-  /** @example 1-1 Chiyoda, Tokyo */
+  /** @example "1-1 Chiyoda, Tokyo" */
   address: string | null;
   /** @example 1990-04-01 */
   birthday: string | null;

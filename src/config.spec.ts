@@ -1,0 +1,176 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packageRoot } from './common/version.js';
+import { type Config, ConfigError, loadConfig, parseDuration, SECRETS, SETTINGS } from './config.js';
+
+const SECRET_KEY = randomBytes(32).toString('base64url');
+const production = { NODE_ENV: 'production', SECRET_KEY };
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'machi-config-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function faultsOf(env: Record<string, string>): string[] {
+  try {
+    loadConfig(env);
+    return [];
+  } catch (error) {
+    return (error as ConfigError).faults;
+  }
+}
+
+describe('durations', () => {
+  it.each([
+    ['90s', 90_000],
+    ['15m', 900_000],
+    ['12h', 43_200_000],
+    ['7d', 604_800_000],
+    ['never', Infinity],
+  ])('%s', (text, ms) => expect(parseDuration(text)).toBe(ms));
+
+  it.each(['', '0m', '15', 'm', '15 m', '-1d', '1.5h', '1w', '15M', 'NEVER', '1e3s'])('not %j', (text) => {
+    expect(parseDuration(text)).toBeNaN();
+  });
+});
+
+describe('the profile', () => {
+  it.each([
+    [{}, 'production'],
+    [{ NODE_ENV: 'staging' }, 'production'],
+    [{ NODE_ENV: 'Development' }, 'production'],
+    [{ NODE_ENV: 'test' }, 'test'],
+    [{ NODE_ENV: 'development' }, 'development'],
+  ])('of %j is %s', (env, profile) => expect(loadConfig({ SECRET_KEY, ...env }).NODE_ENV).toBe(profile));
+
+  it('decides over lifetimes and Swagger UI', () => {
+    // prettier-ignore
+    const lifetimes = ({ IDENTITY_TOKEN_TTL, REFRESH_TOKEN_TTL, SESSION_MAX_AGE, SWAGGER }: Config) => [IDENTITY_TOKEN_TTL, REFRESH_TOKEN_TTL, SESSION_MAX_AGE, SWAGGER]; // prettier-ignore
+    const day = 86_400_000;
+    expect(lifetimes(loadConfig(production))).toEqual([900_000, 7 * day, 30 * day, 'off']);
+    expect(lifetimes(loadConfig({ NODE_ENV: 'development', SECRET_KEY }))).toEqual([
+      Infinity,
+      Infinity,
+      Infinity,
+      'on',
+    ]);
+    expect(lifetimes(loadConfig({ NODE_ENV: 'test', SECRET_KEY, IDENTITY_TOKEN_TTL: '2s' }))[0]).toBe(2000);
+  });
+});
+
+describe('production refuses', () => {
+  it.each<[string, Record<string, string>]>([
+    ['SECRET_KEY', { SECRET_KEY: '' }],
+    ['SECRET_KEY', { SECRET_KEY: SECRET_KEY.slice(0, 31) }],
+    ['SECRET_KEY', { SECRET_KEY: 'change-me-change-me-change-me-change-me' }],
+    ['SECRET_KEY', { SECRET_KEY: 'this-is-an-example-9f8e7d6c5b4a3210' }],
+    ['SECRET_KEY', { SECRET_KEY: 'a'.repeat(64) }],
+    ['IDENTITY_TOKEN_TTL', { IDENTITY_TOKEN_TTL: 'never' }],
+    ['REFRESH_TOKEN_TTL', { REFRESH_TOKEN_TTL: 'never' }],
+    ['SESSION_MAX_AGE', { SESSION_MAX_AGE: 'never' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'https://a.example,*' }],
+    ['EXTERNAL_IDENTITY', { EXTERNAL_IDENTITY: 'trusted-subject' }],
+    ['PASSWORD_POLICY', { PASSWORD_POLICY: 'off' }],
+    ['BCRYPT_COST', { BCRYPT_COST: '9' }],
+  ])('%s: %j', (name, env) => {
+    const faults = faultsOf({ ...production, ...env });
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toContain(name);
+    expect(faultsOf({ ...production, ...env, NODE_ENV: 'test', SECRET_KEY })).toEqual([]);
+  });
+
+  it('nothing that is sound', () => expect(faultsOf(production)).toEqual([]));
+});
+
+describe('every profile refuses', () => {
+  it.each<[string, Record<string, string>]>([
+    ['SECRET_KEY', { SECRET_KEY: 'short' }],
+    ['PORT', { PORT: '65536' }],
+    ['PORT', { PORT: '0x50' }],
+    ['DB_POOL_SIZE', { DB_POOL_SIZE: '1' }],
+    ['DATABASE_URL', { DATABASE_URL: 'mysql://x' }],
+    ['DB_NAME', { DB_HOST: 'db', DB_USER: 'u' }],
+    ['DB_HOST', { DB_PASSWORD: 'x', DB_NAME: 'n', DB_USER: 'u' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'https://a.example/' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'a.example' }],
+    ['TRUST_PROXY', { TRUST_PROXY: 'true' }],
+    ['TRUST_PROXY', { TRUST_PROXY: '10.0.0.0/33' }],
+    ['IDENTITY_TOKEN_TTL', { IDENTITY_TOKEN_TTL: '15' }],
+    ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
+    ['DEBUG', { DEBUG: 'yes' }],
+    ['SECRET_KEY_FILE', { SECRET_KEY_FILE: '/nowhere/at/all' }],
+    ['ADMIN_USERNAME', { ADMIN_USERNAME: 'a b' }],
+  ])('%s: %j', (name, env) => {
+    const faults = faultsOf({ NODE_ENV: 'test', SECRET_KEY, ...env });
+    expect(faults.join()).toContain(name);
+  });
+
+  it('all faults at once', () => {
+    expect(faultsOf({ NODE_ENV: 'production', PORT: 'x', IDENTITY_TOKEN_TTL: 'never' })).toHaveLength(3);
+  });
+});
+
+describe('the database', () => {
+  const database = (env: Record<string, string>) => loadConfig({ ...production, ...env }).database;
+
+  it('is embedded by default', () => expect(database({})).toBeUndefined());
+
+  it('comes from DATABASE_URL', () => {
+    expect(database({ DATABASE_URL: 'postgres://us%40er:p%2Fw@db.example:6432/na%20me' })).toEqual({ host: 'db.example', port: 6432, user: 'us@er', password: 'p/w', database: 'na me' }); // prettier-ignore
+    expect(database({ DATABASE_URL: 'postgresql://u@localhost/n?host=/run/postgresql' })?.host).toBe('/run/postgresql');
+  });
+
+  it('or from its parts', () => {
+    const parts = { DB_HOST: 'db', DB_NAME: 'n', DB_USER: 'u', DB_PASSWORD: 'p' };
+    expect(database(parts)).toEqual({ host: 'db', port: 5432, database: 'n', user: 'u', password: 'p' });
+  });
+});
+
+describe('secrets', () => {
+  it.each(SECRETS)('%s may come as a file', (name) => {
+    const value = name === 'DATABASE_URL' ? 'postgres://u@h/n' : randomBytes(32).toString('hex');
+    const file = join(folder, name);
+    writeFileSync(file, `${value}\n`);
+    const env = { NODE_ENV: 'test', ...(name === 'DB_PASSWORD' ? { DB_HOST: 'h', DB_NAME: 'n', DB_USER: 'u' } : {}) };
+    expect(loadConfig({ ...env, DATA_DIR: folder, [`${name}_FILE`]: file })[name]).toBe(value);
+    expect(faultsOf({ ...env, [`${name}_FILE`]: file, [name]: value })[0]).toContain(`${name}_FILE are both set`);
+  });
+
+  it('a signing key is made once outside of production, for nobody else to read', () => {
+    const env = { NODE_ENV: 'development', DATA_DIR: folder };
+    const first = loadConfig(env).SECRET_KEY;
+    expect(Buffer.byteLength(first)).toBeGreaterThanOrEqual(32);
+    expect(loadConfig(env).SECRET_KEY).toBe(first);
+    expect(statSync(join(folder, 'secret-key')).mode & 0o777).toBe(0o600);
+  });
+});
+
+it('is frozen', () => {
+  const config = loadConfig(production) as { PORT: number };
+  expect(() => (config.PORT = 1)).toThrow(TypeError);
+});
+
+describe('.env.example', () => {
+  const text = readFileSync(join(packageRoot(), '.env.example'), 'utf8');
+  const entries = [...text.matchAll(/^# ([A-Z_]+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!] as const);
+
+  it('lists every setting and no other', () => {
+    expect(entries.map(([name]) => name).toSorted()).toEqual(SETTINGS().toSorted()); // prettier-ignore
+  });
+
+  it.each(entries.filter(([name]) => name !== 'SECRET_KEY'))('gives the default of %s: %j', (name, shown) => {
+    const config = loadConfig(production)[name as keyof Config];
+    const given = shown === '' ? {} : { [name]: shown };
+    const expected = loadConfig({ ...production, ...given })[name as keyof Config];
+    expect(config).toEqual(expected);
+    if (shown === '') expect(config === undefined || (Array.isArray(config) && config.length === 0)).toBe(true);
+  });
+
+  it('can be used as it is, and sets nothing', () => {
+    expect(text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))).toEqual([]);
+  });
+});

@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PERMISSION_NAMES, type Permission } from '../src/permissions/permissions.js';
+import { startApp, type TestApp } from './app.js';
+import { routesOf } from './routes.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp();
+});
+afterAll(() => t.stop());
+
+/** Who may call what, written by hand: a route that is not here, or lets in others than here, fails. */
+const TABLE: Record<string, 'public' | 'signed in' | Permission> = {
+  'GET /api/health': 'public',
+  'GET /api/health/live': 'public',
+  'GET /api/health/ready': 'public',
+  'GET /api/misc/ping': 'public',
+  'GET /api/permissions': 'signed in',
+  'POST /api/users': 'public',
+  'GET /api/users': 'signed in',
+  'GET /api/users/me': 'signed in',
+  'PATCH /api/users/me': 'signed in',
+  'DELETE /api/users/me': 'signed in',
+  'GET /api/users/:id': 'signed in',
+  'PATCH /api/users/:id': 'admin',
+  'DELETE /api/users/:id': 'admin',
+  'GET /api/groups': 'signed in',
+  'POST /api/groups': 'admin',
+  'GET /api/groups/:id': 'signed in',
+  'PATCH /api/groups/:id': 'admin',
+  'DELETE /api/groups/:id': 'admin',
+  'GET /api/groups/:id/members': 'admin',
+  'PUT /api/groups/:id/members/:user_id': 'admin',
+  'DELETE /api/groups/:id/members/:user_id': 'admin',
+  'POST /api/sessions': 'public',
+  'DELETE /api/sessions/current': 'signed in',
+};
+
+it('the table names every route', () => {
+  expect(routesOf(t.app).map(({ name }) => name).toSorted()).toEqual(Object.keys(TABLE).toSorted()); // prettier-ignore
+});
+
+const UNKNOWN_ID = '0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42';
+
+async function call(route: string, token?: string) {
+  const [method, path] = route.split(' ') as [string, string];
+  const body = method === 'GET' ? undefined : {};
+  const { status, body: problem } = await t.request(method, path.replaceAll(/:\w+/g, UNKNOWN_ID), { token, body });
+  return { status, code: problem['code'] as string };
+}
+
+describe.each(Object.entries(TABLE))('%s (%s)', (route, access) => {
+  it('and strangers', async () => {
+    const { status, code } = await call(route);
+    if (access === 'public') expect(status).not.toBe(401);
+    else expect([status, code]).toEqual([401, 'token_required']);
+  });
+
+  it('and each permission', async () => {
+    for (const permission of [undefined, ...PERMISSION_NAMES]) {
+      const user = await t.user(...(permission ? [permission] : []));
+      const { status } = await call(route, user.token);
+      const allowed = access === 'public' || access === 'signed in' || permission === 'admin' || permission === access;
+      if (allowed) expect([permission, status]).not.toEqual([permission, 403]);
+      else expect([permission, status]).toEqual([permission, 403]);
+      expect([permission, status]).not.toEqual([permission, 401]);
+    }
+  });
+});

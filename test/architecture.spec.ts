@@ -1,0 +1,119 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packageRoot } from '../src/common/version.js';
+import { startApp, type TestApp } from './app.js';
+import { routesOf } from './routes.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp();
+});
+afterAll(() => t.stop());
+
+interface Operation {
+  summary?: string;
+  tags?: string[];
+  security?: unknown[];
+  'x-permissions'?: string[];
+  requestBody?: { content: Record<string, { schema: { $ref: string } }> };
+  responses: Record<string, { content?: Record<string, { schema?: { $ref?: string }; examples?: object }> }>;
+}
+
+interface Schema {
+  properties?: Record<string, Record<string, unknown>>;
+}
+
+/** The committed document; `npm run check` holds it equal to the code. */
+const document = JSON.parse(readFileSync(join(packageRoot(), 'openapi.json'), 'utf8')) as {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Schema> };
+};
+
+const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+  Object.entries(item).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
+);
+
+const failing = (isFine: (operation: Operation) => boolean): string[] =>
+  operations.filter(({ operation }) => !isFine(operation)).map(({ name }) => name);
+
+describe('every route', () => {
+  it('says who may call it', () => {
+    expect(routesOf(t.app).filter(({ access }) => access === undefined)).toEqual([]);
+  });
+
+  it('stands in openapi.json', () => {
+    const documented = operations.map(({ name }) => name.replaceAll(/\{(\w+)\}/g, ':$1'));
+    expect(documented.toSorted()).toEqual(routesOf(t.app).map(({ name }) => name).toSorted()); // prettier-ignore
+  });
+
+  it('has a summary and a tag', () => {
+    expect(failing(({ summary, tags }) => (summary?.length ?? 0) > 5 && tags?.length === 1)).toEqual([]);
+  });
+
+  it('documents a success, with its body', () => {
+    const isDocumented = ({ responses }: Operation) =>
+      Object.entries(responses).some(
+        ([status, { content }]) => status.startsWith('2') && (status === '204' || content !== undefined),
+      );
+    expect(failing(isDocumented)).toEqual([]);
+  });
+
+  it('documents its problems, with an example of each', () => {
+    const problems = ({ responses }: Operation) => Object.entries(responses).filter(([status]) => /^[45]/.test(status));
+    const areExplained = (operation: Operation) =>
+      problems(operation).every(
+        ([, { content }]) => Object.keys(content?.['application/problem+json']?.examples ?? {}).length > 0,
+      );
+    expect(failing(areExplained)).toEqual([]);
+    expect(
+      failing((operation) => !operation.security || ['401', '503'].every((status) => status in operation.responses)),
+    ).toEqual([]);
+    expect(failing((operation) => !operation['x-permissions']?.length || '403' in operation.responses)).toEqual([]);
+    expect(
+      failing(
+        (operation) => !operation.requestBody || ['400', '413', '415', '422'].every((s) => s in operation.responses),
+      ),
+    ).toEqual([]);
+  });
+});
+
+it('every field of every body has an example or a format', () => {
+  const bare = Object.entries(document.components.schemas)
+    .filter(([name]) => name !== 'Problem')
+    .flatMap(([name, { properties = {} }]) =>
+      Object.entries(properties)
+        .filter(
+          ([, field]) =>
+            !['example', 'format', '$ref', 'allOf', 'enum', 'default', 'items'].some((key) => key in field),
+        )
+        .map(([field]) => `${name}.${field}`),
+    );
+  expect(bare.filter((field) => !field.endsWith('.next_cursor'))).toEqual([]);
+});
+
+describe('the source', () => {
+  const files = readdirSync(join(packageRoot(), 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => ({ name, text: readFileSync(join(packageRoot(), 'src', name), 'utf8') }));
+
+  it('reads the environment in config.ts only', () => {
+    const readers = files.filter(({ name, text }) => text.includes('process.env') && name !== 'config.ts');
+    expect(readers.map(({ name }) => name)).toEqual(['database/embedded-postgres.ts']); // PATH, for the server
+  });
+
+  /** Who may import whom, from the ground up: a folder imports only from folders before it. */
+  const ORDER = ['common', 'database', 'permissions', 'users', 'groups', 'auth', 'health'];
+  const ALLOWED = ['database/data-source.ts']; // the table of contents of the data model
+
+  it('has arrows that point one way', () => {
+    const wrong = files
+      .filter(({ name }) => name.includes('/') && !ALLOWED.includes(name))
+      .flatMap(({ name, text }) => {
+        const from = ORDER.indexOf(name.split('/')[0]!);
+        const imported = [...text.matchAll(/from '\.\.\/(\w+)\//g)].map((match) => match[1]!);
+        return imported.filter((to) => from < 0 || ORDER.indexOf(to) > from).map((to) => `${name} → ${to}`);
+      });
+    expect(wrong).toEqual([]);
+  });
+});
