@@ -1,5 +1,6 @@
 // Makes sure that dependencies are installed and the build is newer than its sources. Runs on Node alone.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,13 +19,19 @@ export async function prepare() {
   await lock();
   try {
     if (needsInstall())
-      run('Installing dependencies', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
+      await run('Installing dependencies', 'npm', [
+        'ci',
+        '--include=dev',
+        '--no-audit',
+        '--no-fund',
+        '--loglevel=error',
+      ]);
     if (needsBuild()) {
-      run('Building', process.execPath, [join(root, 'node_modules/@nestjs/cli/bin/nest.js'), 'build']);
+      await run('Building', process.execPath, [join(root, 'node_modules/@nestjs/cli/bin/nest.js'), 'build']);
       writeFileSync(BUILT, '');
     }
   } finally {
-    rmSync(LOCK, { force: true });
+    unlock();
   }
 }
 
@@ -49,16 +56,32 @@ function newest(path) {
 }
 
 async function lock() {
-  for (;;) {
-    try {
-      writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
-      process.on('exit', () => rmSync(LOCK, { force: true }));
-      return;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    if (!isAlive(Number(readFileSync(LOCK, { encoding: 'utf8', flag: 'a+' })))) rmSync(LOCK, { force: true });
+  process.on('exit', unlock);
+  while (!tryLock()) {
+    const holder = lockHolder();
+    const isFresh = Date.now() - modified(LOCK) < 2000; // its pid may not be written yet
+    if (!isAlive(holder) && !isFresh) rmSync(LOCK, { force: true });
     await sleep(200);
+  }
+}
+
+function tryLock() {
+  try {
+    writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+const unlock = () => lockHolder() === process.pid && rmSync(LOCK, { force: true });
+
+function lockHolder() {
+  try {
+    return Number(readFileSync(LOCK, 'utf8'));
+  } catch {
+    return 0;
   }
 }
 
@@ -70,15 +93,16 @@ function isAlive(pid) {
   }
 }
 
-function run(what, command, args) {
+/** Its output goes to standard error; a signal that ends us ends it too. */
+async function run(what, command, args) {
   console.error(`${what} …`);
-  const { status, error, signal } = spawnSync(command, args, {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  });
-  if (status === 0) return;
-  console.error(`${what} failed (${error?.message ?? signal ?? `exit ${status}`}).`);
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  const pass = (signal) => child.kill(signal) && process.exit(1);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, pass);
+  const [code, signal] = await once(child, 'close').catch((error) => [error.message]);
+  for (const name of ['SIGINT', 'SIGTERM']) process.off(name, pass);
+  if (code === 0) return;
+  console.error(`${what} failed (${signal ?? code}).`);
   process.exit(1);
 }
 

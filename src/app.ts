@@ -2,9 +2,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
-import { jsonBody, refuseNulInUrl } from './common/json-body.js';
-import { configureServer } from './common/http-server.js';
-import { Problem } from './common/problem.js';
+import { checkUrl, jsonBody } from './common/json-body.js';
 import { ProblemFilter } from './common/problem.filter.js';
 import { requestLog } from './common/request-log.js';
 import { validationPipe } from './common/validation.js';
@@ -33,17 +31,11 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
     maxAge: 600,
   });
   if (config.SWAGGER === 'on') setupSwagger(app, config);
-  app.use(onlyApi, privateByDefault, refuseNulInUrl, jsonBody);
+  app.use(privateByDefault, checkUrl, jsonBody);
   app.setGlobalPrefix('api');
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(log));
-  configureServer(app.getHttpServer());
   return app;
-}
-
-/** Nest answers for what is below its prefix; Express would answer for the rest, in HTML. */
-function onlyApi(request: Request, _: Response, next: NextFunction): void {
-  next(/^\/api(\/|$)/i.test(request.path) ? undefined : new Problem('route_not_found'));
 }
 
 /** Answers are about somebody unless a route says otherwise: no cache on the way may keep them. */

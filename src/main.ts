@@ -4,37 +4,52 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { configureApp, NEST_OPTIONS } from './app.js';
 import { AppModule } from './app.module.js';
-import { drainConnections } from './common/http-server.js';
+import { HttpAdapter } from './common/http-server.js';
 import { createLogger, NestLogger } from './common/logger.js';
-import { type Config, ConfigError, loadConfig } from './config.js';
+import { type Config, ConfigError, type DatabaseConnection, loadConfig } from './config.js';
 import { EmbeddedPostgres } from './database/embedded-postgres.js';
 import { DatabaseError, openDatabase } from './database/open-database.js';
 import { EmbeddedPostgresError } from './database/postgres-binaries.js';
 import { FirstAdministrator } from './groups/first-administrator.js';
 
 const EX_CONFIG = 78; // sysexits.h
+/** What pool and embedded server may take after the requests, before the process ends without them. */
+const GRACE_SECONDS = 10;
 
-/** Config, database, application, listen. Whatever fails says so in one line and ends the process. */
+/** Config, database, application, listen. What has been started so far is stopped again when the rest fails. */
 async function start(): Promise<void> {
   const config = loadConfig();
   const log = await createLogger(config);
-  const postgres = config.database ? undefined : await EmbeddedPostgres.start(config.DATA_DIR, log);
-  const stops: (() => Promise<void>)[] = postgres ? [() => postgres.stop()] : [];
+  const stops: (() => Promise<void>)[] = [];
+  const stopAll = stopper(stops, log);
+  stopOnSignals(stopAll, config, log);
   try {
-    const dataSource = await openDatabase(config.database ?? postgres!.connection, config.DB_POOL_SIZE, log);
+    const connection = config.database ?? (await startPostgres(config, stops, log));
+    const dataSource = await openDatabase(connection, config.DB_POOL_SIZE, log);
+    const module = AppModule.with(config, dataSource);
     const options = { ...NEST_OPTIONS, logger: new NestLogger(log) };
-    const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config, dataSource), options);
+    const app = await NestFactory.create<NestExpressApplication>(module, new HttpAdapter(), options);
     stops.unshift(() => close(app, config, log));
     configureApp(app, config, log);
     await app.init();
     const password = await app.get(FirstAdministrator).ensure();
     await listen(app, config);
     announce(app, config, password);
-    stopOnSignals(stops, log);
   } catch (error) {
-    for (const stop of stops) await stop();
+    await stopAll();
     throw error;
   }
+}
+
+async function startPostgres(
+  { DATA_DIR }: Config,
+  stops: (() => Promise<void>)[],
+  log: Logger,
+): Promise<DatabaseConnection> {
+  const postgres = new EmbeddedPostgres(DATA_DIR, log);
+  stops.unshift(() => postgres.stop());
+  await postgres.start();
+  return postgres.connection;
 }
 
 async function listen(app: NestExpressApplication, { HOST, PORT }: Config): Promise<void> {
@@ -64,41 +79,55 @@ function announce(app: NestExpressApplication, config: Config, password: string 
 /** Not ready, no new connections, requests in flight end, then sockets, then the pool; all within DRAIN_SECONDS. */
 async function close(app: NestExpressApplication, { DRAIN_SECONDS }: Config, log: Logger): Promise<void> {
   const onLate = (): void => log.warn(`requests still in flight after ${DRAIN_SECONDS} s: ending them`);
-  const drained = drainConnections(app.getHttpServer(), DRAIN_SECONDS * 1000, onLate);
+  const drained = (app.getHttpAdapter() as unknown as HttpAdapter).drain(DRAIN_SECONDS * 1000, onLate);
   await app.close().finally(drained);
 }
 
-function stopOnSignals(stops: (() => Promise<void>)[], log: Logger): void {
-  let stopping = false;
+/** Also while starting. A second signal ends the process at once. */
+function stopOnSignals(stopAll: () => Promise<boolean>, { DRAIN_SECONDS }: Config, log: Logger): void {
   const stop = async (reason: string, exitCode: number): Promise<void> => {
-    if (stopping) process.exit(1); // asked twice: at once
+    if (stopping) process.exit(1);
     stopping = true;
     log.info(`${reason}: stopping`);
-    for (const step of stops) {
-      await step().catch((error: unknown) => {
-        log.error({ err: error }, 'while stopping');
-        exitCode = 1;
-      });
-    }
+    setTimeout(() => process.exit(1), (DRAIN_SECONDS + GRACE_SECONDS) * 1000);
+    const isClean = await stopAll();
     log.info('stopped');
-    process.exit(exitCode);
+    process.exit(isClean ? exitCode : 1);
   };
-  process.on('SIGTERM', () => void stop('SIGTERM', 0));
-  process.on('SIGINT', () => void stop('SIGINT', 0));
   const crash = (error: unknown): void => {
     log.fatal({ err: error }, 'unexpected error');
     void stop('unexpected error', 1);
   };
+  process.on('SIGTERM', () => void stop('SIGTERM', 0));
+  process.on('SIGINT', () => void stop('SIGINT', 0));
   process.on('uncaughtException', crash);
   process.on('unhandledRejection', crash);
 }
 
+/** Does all of it once, however often it is asked for. False when a step failed. */
+function stopper(stops: (() => Promise<void>)[], log: Logger): () => Promise<boolean> {
+  let done: Promise<boolean> | undefined;
+  const run = async (): Promise<boolean> => {
+    let isClean = true;
+    for (const step of stops) {
+      await step().catch((error: unknown) => {
+        log.error({ err: error }, 'while stopping');
+        isClean = false;
+      });
+    }
+    return isClean;
+  };
+  return () => (done ??= run());
+}
+
+let stopping = false;
 try {
   await start();
 } catch (error) {
-  const known = [ConfigError, EmbeddedPostgresError, DatabaseError].some((kind) => error instanceof kind);
-  process.stderr.write(
-    `${known ? (error as Error).message : `Machi cannot start: ${(error as Error).stack ?? String(error)}`}\n`,
-  );
-  process.exit(error instanceof ConfigError ? EX_CONFIG : 1);
+  if (!stopping) {
+    const known = [ConfigError, EmbeddedPostgresError, DatabaseError].some((kind) => error instanceof kind);
+    const { message, stack } = error as Error;
+    process.stderr.write(`${known ? message : `Machi cannot start: ${stack ?? String(error)}`}\n`);
+    process.exit(error instanceof ConfigError ? EX_CONFIG : 1);
+  }
 }

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { configureApp, NEST_OPTIONS } from './app.js';
 import { AppModule } from './app.module.js';
+import { HttpAdapter } from './common/http-server.js';
 import { loadConfig } from './config.js';
 import { newDataSource } from './database/data-source.js';
 import { createOpenApiDocument } from './swagger.js';
@@ -13,7 +14,11 @@ import { createOpenApiDocument } from './swagger.js';
 const config = loadConfig({ NODE_ENV: 'test', SECRET_KEY: randomUUID() });
 const dataSource = newDataSource({ host: 'nowhere', port: 1, database: 'none', user: 'none' }, { size: 2 });
 const options = { ...NEST_OPTIONS, preview: true, logger: false } as const;
-const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config, dataSource), options);
+const app = await NestFactory.create<NestExpressApplication>(
+  AppModule.with(config, dataSource),
+  new HttpAdapter(),
+  options,
+);
 const document = createOpenApiDocument(configureApp(app, config, pino({ level: 'silent' })));
 const text = `${JSON.stringify(document, null, 2)}\n`;
 if (!process.argv.includes('--check')) {

@@ -9,6 +9,7 @@ import { inject } from 'vitest';
 import { configureApp, NEST_OPTIONS } from '../src/app.js';
 import { AppModule } from '../src/app.module.js';
 import { Clock } from '../src/common/clock.js';
+import { HttpAdapter } from '../src/common/http-server.js';
 import { serializeError } from '../src/common/logger.js';
 import { type DatabaseConnection, loadConfig } from '../src/config.js';
 import { newDataSource } from '../src/database/data-source.js';
@@ -89,7 +90,7 @@ export async function startApp({ env = {}, route, pool = {} }: Settings = {}) {
     .useValue(clock)
     .compile();
   const app = configureApp(
-    module.createNestApplication<NestExpressApplication>({ ...NEST_OPTIONS, logger: false }),
+    module.createNestApplication<NestExpressApplication>(new HttpAdapter(), { ...NEST_OPTIONS, logger: false }),
     config,
     log,
   );

@@ -99,7 +99,7 @@ describe('the source', () => {
 
   it('reads the environment in config.ts only', () => {
     const readers = files.filter(({ name, text }) => text.includes('process.env') && name !== 'config.ts');
-    expect(readers.map(({ name }) => name)).toEqual(['database/embedded-postgres.ts']); // PATH, for the server
+    expect(readers.map(({ name }) => name)).toEqual([]);
   });
 
   /** Who may import whom, from the ground up: a folder imports only from folders before it. */

@@ -49,7 +49,8 @@ async function startServer(): Promise<{ connection: DatabaseConnection; stop: ()
     return { connection, stop: () => Promise.resolve() };
   }
   const folder = mkdtempSync(join(tmpdir(), 'machi-test-'));
-  const server = await EmbeddedPostgres.start(folder, log, FAST);
+  const server = new EmbeddedPostgres(folder, log, FAST);
+  await server.start();
   const stop = async (): Promise<void> => {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Jwt } from 'jsonwebtoken';
 import type { IncomingMessage } from 'node:http';
 import { Strategy } from 'passport-jwt';
 import { Clock } from '../common/clock.js';
@@ -14,6 +15,13 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** RFC 6750, section 2.1, and nothing around it. */
 const bearerToken = ({ headers }: { headers: IncomingMessage['headers'] }): string | null =>
   /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(headers.authorization ?? '')?.[1] ?? null;
+
+/** Whatever else a token signed with our key may be. */
+function isIdentity(claims: unknown): claims is IdentityClaims {
+  const { kind, sid, sub, exp, nbf } = (claims ?? {}) as Partial<IdentityClaims>;
+  const hasIds = [sid, sub].every((id) => typeof id === 'string' && UUID.test(id));
+  return kind === 'identity' && hasIds && Number.isSafeInteger(exp) && Number.isSafeInteger(nbf);
+}
 
 /**
  * Tells who sends a request. passport-jwt checks signature, algorithm and issuer; times are checked here, by our own
@@ -35,25 +43,25 @@ export class Authenticator {
         algorithms: [ALGORITHM],
         issuer: config.issuer,
         ignoreExpiration: true,
-        jsonWebTokenOptions: { ignoreNotBefore: true },
+        jsonWebTokenOptions: { ignoreNotBefore: true, complete: true },
       },
-      (claims: unknown, done: (error: null, claims: unknown) => void) => done(null, claims),
+      ({ header, payload }: Jwt, done: (error: Error | null, claims?: unknown) => void) =>
+        'crit' in header ? done(tokenProblem('invalid_token')) : done(null, payload || {}), // RFC 7515, section 4.1.11
     );
   }
 
   /** The caller, as of now. Raises `token_required`, `invalid_token`, `token_expired`. */
   async authenticate(request: IncomingMessage): Promise<CurrentUser> {
-    const { kind, sid, exp, nbf } = await this.verify(request);
+    const claims = await this.verify(request);
     const now = this.clock.seconds();
-    if (kind !== 'identity' || typeof sid !== 'string' || !UUID.test(sid)) throw tokenProblem('invalid_token');
-    if (typeof exp !== 'number' || typeof nbf !== 'number' || nbf > now) throw tokenProblem('invalid_token');
-    if (exp <= now) throw tokenProblem('token_expired');
-    const user = await this.sessions.authenticate(sid);
-    if (!user) throw tokenProblem('invalid_token');
+    if (!isIdentity(claims) || claims.nbf > now) throw tokenProblem('invalid_token');
+    if (claims.exp <= now) throw tokenProblem('token_expired');
+    const user = await this.sessions.authenticate(claims.sid);
+    if (user?.id !== claims.sub) throw tokenProblem('invalid_token');
     return user;
   }
 
-  private verify(request: IncomingMessage): Promise<Partial<IdentityClaims>> {
+  private verify(request: IncomingMessage): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const code = request.headers.authorization === undefined ? 'token_required' : 'invalid_token';
       const attempt = Object.assign(Object.create(this.strategy) as Strategy, {

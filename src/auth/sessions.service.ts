@@ -26,11 +26,22 @@ export interface Device {
 }
 
 /** The whole of authenticating a request: session, user and rights in one indexed query. */
-const AUTHENTICATE = {
+export const AUTHENTICATE = {
   name: 'authenticate',
   text: `select s.id as session_id, s.expires_at as session_expires_at, ${PROFILE_COLUMNS}
     from sessions s join users u on u.id = s.user_id ${PROFILE_GROUPS}
     where s.id = $1 and u.is_active`,
+};
+
+/**
+ * Opens a session only for a user who is, at this very moment, still active and of the password that was checked: hashing
+ * took a while. The lock makes a deactivation wait, and then find the session it has to end.
+ */
+const OPEN = {
+  name: 'open-session',
+  text: `insert into sessions (id, user_id, token_id, user_agent, ip, created_at, last_used_at, expires_at)
+    select $1::uuid, u.id, $3::uuid, $4, $5::inet, $6, $7, $8 from users u
+    where u.id = $2 and u.is_active and u.password_hash is not distinct from $9 for share`,
 };
 
 @Injectable()
@@ -61,8 +72,7 @@ export class SessionsService {
     const user = await this.findByLogin(login);
     const right = await this.passwords.verify(password, user?.password_hash);
     if (!user || !right || !user.is_active) throw new Problem('invalid_credentials');
-    await this.rehash(user, password);
-    return this.open(user.id, device);
+    return this.open({ ...user, password_hash: await this.rehashed(user, password) }, device);
   }
 
   /** Ends a session; its tokens are refused from the next request on. */
@@ -76,24 +86,29 @@ export class SessionsService {
   }
 
   /** The one moment at which the password is at hand to hash it at a cost that has risen. */
-  private async rehash({ id, password_hash }: User, password: string): Promise<void> {
-    if (password_hash === null || !this.passwords.isOutdated(password_hash)) return;
-    await this.users.update({ id, password_hash }, { password_hash: await this.passwords.hash(password) });
+  private async rehashed({ id, password_hash }: User, password: string): Promise<string | null> {
+    if (password_hash === null || !this.passwords.isOutdated(password_hash)) return password_hash;
+    const next = await this.passwords.hash(password);
+    const { affected } = await this.users.update({ id, password_hash }, { password_hash: next });
+    return affected === 1 ? next : password_hash;
   }
 
-  private async open(user_id: string, device: Device): Promise<SessionDto> {
+  private async open({ id: user_id, password_hash }: User, device: Device): Promise<SessionDto> {
     const now = this.clock.date();
     const { SESSION_MAX_AGE } = this.config;
     const session = {
       id: uuidv7(),
       user_id,
       token_id: uuidv4(),
-      ...device,
+      user_agent: device.user_agent,
+      ip: device.ip,
       created_at: now,
       last_used_at: now,
       expires_at: SESSION_MAX_AGE === Infinity ? null : new Date(now.getTime() + SESSION_MAX_AGE),
     };
-    await this.sessions.insert(session);
+    const values = [...Object.values(session), password_hash];
+    const { rowCount } = await this.pool.query({ ...OPEN, values });
+    if (rowCount === 0) throw new Problem('invalid_credentials');
     const user = await this.usersService.get(user_id);
     return toSessionDto(session, this.tokens.identity(session, user), this.tokens.refresh(session), user);
   }

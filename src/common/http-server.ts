@@ -1,69 +1,111 @@
+import { ExpressAdapter } from '@nestjs/platform-express';
 import { randomUUID } from 'node:crypto';
-import type { Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem, type ProblemCode } from './problem.js';
+import { toProblem } from './translate.js';
 
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
-/** Longer than the idle time of the usual reverse proxies, which would otherwise race a closing connection. */
-const KEEP_ALIVE_MS = 75_000;
-/** How often Node looks for requests that are too late; by default every 30 s only. */
-const CHECK_MS = 1000;
+const TIMEOUTS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  /** Longer than the idle time of the usual reverse proxies, which would otherwise race a closing connection. */
+  keepAliveTimeout: 75_000,
+  /** How often Node looks for requests that are late; by default every 30 s only. */
+  connectionsCheckingInterval: 1000,
+};
 
 /** What Node's HTTP parser and its time-outs refuse before there is a request. */
-const CODES: Record<string, ProblemCode> = {
+const PARSER_ERRORS: Record<string, ProblemCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-const answering = new WeakMap<Server, Set<ServerResponse>>();
+/** Express, on a server whose every refusal is a problem of ours, whoever in Node or Express refuses. */
+export class HttpAdapter extends ExpressAdapter {
+  private readonly sockets = new Set<Socket>();
+  private readonly responses = new Set<ServerResponse>();
 
-export function configureServer(server: Server): void {
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
-  Object.assign(server, { connectionsCheckingInterval: CHECK_MS });
-  server.on('clientError', answerClientError);
-
-  const responses = new Set<ServerResponse>();
-  answering.set(server, responses);
-  server.prependListener('request', (_, response) => {
-    responses.add(response);
-    response.once('close', () => responses.delete(response));
-    if (!server.listening) response.setHeader('connection', 'close');
-  });
-}
-
-/**
- * Ends keep-alive: each open connection closes with the answer under way, or at once when it has none. Connections still
- * open after `patienceMs` are cut, and `onLate` is told. Returns what calls this off, for when the server has closed.
- */
-export function drainConnections(server: Server, patienceMs: number, onLate: () => void): () => void {
-  for (const response of answering.get(server) ?? []) {
-    if (!response.headersSent) response.setHeader('connection', 'close');
+  override initHttpServer(): void {
+    const server = createServer({ ...TIMEOUTS, requireHostHeader: false }, (request, response) =>
+      this.handle(request, response),
+    );
+    server.on('clientError', (error, socket) => this.answerClientError(error, socket as Socket));
+    server.on('checkExpectation', (_, response: ServerResponse) => answer(response, new Problem('bad_request')));
+    server.on('connect', (_, socket) => answerRaw(socket as Socket, new Problem('bad_request')));
+    server.on('connection', (socket: Socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+    });
+    this.httpServer = server;
   }
-  const idle = setInterval(() => server.closeIdleConnections(), 50);
-  const late = setTimeout(() => {
-    onLate();
-    server.closeAllConnections();
-  }, patienceMs);
-  return () => {
-    clearInterval(idle);
-    clearTimeout(late);
-  };
+
+  /**
+   * Ends keep-alive: each open connection closes with the answer under way, or at once when it has none. Connections
+   * still open after `patienceMs` are cut, and `onLate` is told. Returns what calls this off, for when all have closed.
+   */
+  drain(patienceMs: number, onLate: () => void): () => void {
+    const server = this.httpServer as Server;
+    for (const response of this.responses) if (!response.headersSent) response.setHeader('connection', 'close');
+    for (const socket of this.sockets) if (socket.bytesRead === 0) socket.destroy(); // opened ahead of need
+    const idle = setInterval(() => server.closeIdleConnections(), 50);
+    const late = setTimeout(() => {
+      onLate();
+      server.closeAllConnections();
+    }, patienceMs);
+    return () => {
+      clearInterval(idle);
+      clearTimeout(late);
+    };
+  }
+
+  private handle(request: IncomingMessage, response: ServerResponse): void {
+    this.responses.add(response);
+    response.once('close', () => this.responses.delete(response));
+    if (!(this.httpServer as Server).listening) response.setHeader('connection', 'close');
+    const isNamed = request.headers.host !== undefined || request.httpVersion === '1.0'; // RFC 9112, section 3.2
+    if (!isNamed) return answer(response, new Problem('bad_request', { detail: 'The Host header is missing.' }));
+    const express: (...args: unknown[]) => void = this.getInstance();
+    express(request, response, (error?: unknown) =>
+      answer(response, error ? toProblem(error) : new Problem('route_not_found')),
+    );
+  }
+
+  /** Whatever follows a request on its connection, the answer to that request comes first. */
+  private answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    const pending = [...this.responses].find((response) => response.socket === socket && !response.writableEnded);
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+    } else if (pending && error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') {
+      if (!pending.headersSent) pending.setHeader('connection', 'close');
+      pending.once('finish', () => socket.destroySoon());
+    } else if (pending?.headersSent) {
+      socket.destroy();
+    } else {
+      answerRaw(socket, new Problem(PARSER_ERRORS[error.code ?? ''] ?? 'bad_request'));
+    }
+  }
 }
 
-/** Requests that never became one get the same kind of problem as all others. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
+const HEADERS = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' };
+
+/** Writes a problem as the answer. A request that has not arrived in full takes its connection with it. */
+export function answer(response: ServerResponse, problem: Problem): void {
+  if (response.headersSent) {
+    response.destroy();
     return;
   }
-  const problem = new Problem(CODES[error.code ?? ''] ?? 'bad_request');
+  const id = String(response.getHeader('x-request-id') ?? randomUUID());
+  const body = JSON.stringify(problem.toBody(id));
+  const connection = response.req.complete ? {} : { connection: 'close' };
+  response.writeHead(problem.status, { ...HEADERS, 'x-request-id': id, ...problem.headers, ...connection, 'content-length': Buffer.byteLength(body) }); // prettier-ignore
+  response.end(body);
+}
+
+/** The same, where Node made no response to write to. */
+function answerRaw(socket: Socket, problem: Problem): void {
   const id = randomUUID();
   const body = JSON.stringify(problem.toBody(id));
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: application/problem+json\r\n` +
-      `x-request-id: ${id}\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  const headers = { ...HEADERS, 'x-request-id': id, connection: 'close', 'content-length': Buffer.byteLength(body) };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${lines.join('')}\r\n${body}`);
 }

@@ -1,6 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import getRawBody from 'raw-body';
-import { Problem } from './problem.js';
+import { Problem, validationFailed } from './problem.js';
 import { toProblem } from './translate.js';
 
 const MAX_BODY_BYTES = 100 * 1024;
@@ -21,9 +21,15 @@ export const jsonBody: RequestHandler = (request, _, next) => {
   );
 };
 
-/** NUL would come back from PostgreSQL as a 500. */
-export function refuseNulInUrl(request: Request, _: Response, next: NextFunction): void {
-  next(request.url.includes('%00') ? new Problem('invalid_text') : undefined);
+/** The same care for paths and queries: valid UTF-8 without NUL, and no parameter that every object has. */
+export function checkUrl(request: Request, _: Response, next: NextFunction): void {
+  try {
+    if (decodeURIComponent(request.url).includes('\0')) throw new Problem('invalid_text');
+    for (const key of Object.keys(request.query)) assertKey(key);
+    next();
+  } catch (error) {
+    next(error instanceof URIError ? new Problem('invalid_text') : error);
+  }
 }
 
 async function readJson(request: Request): Promise<unknown> {
@@ -60,6 +66,12 @@ function parse(bytes: Buffer): object {
 /** What PostgreSQL cannot store: NUL, and halves of surrogate pairs. */
 const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
 
+/** Names that class-validator takes for known, since every object has them. */
+function assertKey(key: string): void {
+  if (!(key in Object.prototype) && key !== 'prototype') return;
+  throw validationFailed([{ path: key, message: `property ${key} should not exist` }]);
+}
+
 /** Level by level, never recursing: a body nested 50,000 deep must not exhaust the stack of its own check. */
 export function assertShape(body: object): void {
   let keys = 0;
@@ -70,6 +82,7 @@ export function assertShape(body: object): void {
     for (const container of level) {
       for (const [key, value] of Object.entries(container) as [string, unknown][]) {
         if (++keys > MAX_KEYS) throw new Problem('body_too_complex');
+        assertKey(key);
         if (!isStorable(key) || (typeof value === 'string' && !isStorable(value))) throw new Problem('invalid_text');
         if (typeof value === 'object' && value !== null) below.push(value);
       }

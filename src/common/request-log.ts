@@ -3,32 +3,42 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 
-const current = new AsyncLocalStorage<string>();
+const current = new AsyncLocalStorage<{ id: string; response: Response }>();
 
 /** The id of the request this code runs for; undefined outside of requests. */
-export const requestId = (): string | undefined => current.getStore();
+export const requestId = (): string | undefined => current.getStore()?.id;
+
+/** True when the client of the request this code runs for has gone: nobody waits for the rest of the work. */
+export const isClientGone = (): boolean => current.getStore()?.response.destroyed ?? false;
+
+/** Segments that are no name or id of ours may be anybody's data: an e-mail address, a token. */
+const loggable = (url: string): string =>
+  url
+    .split('?', 1)[0]!
+    .split('/')
+    .map((segment) => (/^[\w.~:-]{0,40}$/.test(segment) ? segment : '…'))
+    .join('/');
 
 /** Gives each request an id (answered as `X-Request-Id`) and one log line: no query string, no headers, no body. */
 export const requestLog =
   (log: Logger) =>
   (request: Request, response: Response, next: NextFunction): void => {
     const id = randomUUID();
-    const start = process.hrtime.bigint();
+    const start = performance.now();
     response.setHeader('x-request-id', id);
     response.once('close', () => {
-      const ms = Number(process.hrtime.bigint() - start) / 1e6;
-      const path = request.originalUrl.split('?', 1)[0];
+      const path = loggable(request.originalUrl);
       const line = {
         request_id: id,
         method: request.method,
         path,
         status: response.statusCode,
-        ms: Math.round(ms * 10) / 10,
+        ms: Math.round((performance.now() - start) * 10) / 10,
         ip: request.ip,
         user_id: (request as { user?: { id?: string } }).user?.id,
         aborted: response.writableFinished ? undefined : true,
       };
       log.info(line, `${request.method} ${path} ${response.statusCode}`);
     });
-    current.run(id, next);
+    current.run({ id, response }, next);
   };

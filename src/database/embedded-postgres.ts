@@ -1,32 +1,30 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import {
-  chownSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { DatabaseConnection } from '../config.js';
 import { type Account, chooseAccount, EmbeddedPostgresError, preparePostgres } from './postgres-binaries.js';
+import { isAlive, PostgresProcess } from './postgres-process.js';
 
 /** Held shared by every Machi that uses the server; whoever gets it exclusively is the last and may stop the server. */
 const LEASE = 0x6d616368;
 const PORT = 5432; // only a file name here: the server listens on a socket inside its data folder, never on the network
-const PATIENCE_MS = 60_000;
-const SILENCE_MS = 10_000;
+const SOCKET = `.s.PGSQL.${PORT}`;
 const SOCKET_PATH_LIMIT = 103; // sun_path: 104 bytes on macOS, 108 on Linux
+const PATIENCE_MS = 60_000;
+/** How long a live server may leave us without any answer. */
+const SILENCE_MS = 10_000;
+
+const SETTINGS = {
+  listen_addresses: '',
+  unix_socket_permissions: '0700',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  log_error_verbosity: 'terse', // a constraint's detail and a failing statement hold people's data
+  log_min_error_statement: 'panic',
+};
 
 interface Log {
   info(message: string): void;
@@ -40,103 +38,121 @@ interface Log {
  * to stop stops it. Which of them are alive is known by their database connections alone, so nothing goes stale.
  */
 export class EmbeddedPostgres {
-  readonly connection: DatabaseConnection;
+  /** Known once started. */
+  readonly connection: DatabaseConnection = { host: '', port: PORT, database: 'machi', user: 'machi', password: '' };
   private readonly cluster: string;
   private readonly account: Account | undefined;
   private readonly binaries: string;
-  private readonly settings: string[];
-  private readonly log: Log;
-  /** Kept open: names the cluster for a server, or a socket path, that could not reach it by its long or closed path. */
+  private readonly server: PostgresProcess;
+  /** Kept open: names the cluster to us where its path is too long for a socket. */
   private clusterFd = -1;
   private lease: pg.Client | undefined;
+  private initdb: ChildProcess | undefined;
   private stopping = false;
-  /** Under way since the server went away. */
-  private recovery: Promise<void> | undefined;
+  /** What is under way: starting, or bringing back. */
+  private work: Promise<void> = Promise.resolve();
 
-  private constructor(dataDir: string, log: Log, settings: Record<string, string>) {
-    this.log = log;
-    this.settings = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    this.cluster = join(dataDir, 'postgres');
+  constructor(
+    dataDir: string,
+    private readonly log: Log,
+    private readonly settings: Record<string, string> = {},
+  ) {
+    fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    this.cluster = join(fs.realpathSync(dataDir), 'postgres');
+    this.server = new PostgresProcess(this.cluster, SOCKET);
     this.account = chooseAccount(this.cluster);
     this.binaries = preparePostgres(this.account);
-    this.connection = { host: '', port: PORT, database: 'machi', user: 'machi', password: '' };
   }
 
   /** Starts the server, or joins the one already running, and makes sure of its role and database. */
-  static async start(dataDir: string, log: Log, settings: Record<string, string> = {}): Promise<EmbeddedPostgres> {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const postgres = new EmbeddedPostgres(realpathSync(dataDir), log, settings);
-    await postgres.initialise();
-    await postgres.acquire();
-    await postgres.ensureDatabase();
-    return postgres;
+  start(): Promise<void> {
+    this.work = this.begin().catch((error: NodeJS.ErrnoException) => {
+      if (error.path === undefined) throw error;
+      throw new EmbeddedPostgresError(`The folder ${dirname(this.cluster)} cannot be used (${error.message}).`, {
+        cause: error,
+      });
+    });
+    return this.work;
   }
 
-  /** Leaves the server, and stops it when nobody else uses it. */
+  /** Leaves the server, and stops it when nobody else uses it; also in the middle of starting. */
   async stop(): Promise<void> {
     this.stopping = true;
-    await this.recovery;
-    const last = await this.releaseLease();
-    if (last) await this.shutDown();
-    if (this.clusterFd >= 0) closeSync(this.clusterFd);
+    this.initdb?.kill();
+    await this.work.catch(() => undefined);
+    if (await this.releaseLease()) await this.shutDown();
+    if (this.clusterFd >= 0) fs.closeSync(this.clusterFd);
     this.clusterFd = -1;
+  }
+
+  private async begin(): Promise<void> {
+    if (!this.hasCluster()) await this.createCluster();
+    this.openCluster();
+    await this.acquire();
+    await this.ensureDatabase();
   }
 
   // The cluster ------------------------------------------------------------------------------------------------------
 
-  private async initialise(): Promise<void> {
-    if (!existsSync(join(this.cluster, 'PG_VERSION'))) await this.createCluster();
-    const { uid } = statSync(this.cluster);
-    const mine = this.account?.uid ?? process.getuid?.();
-    if (uid !== mine) {
-      throw new EmbeddedPostgresError(
-        `${this.cluster} belongs to another user (uid ${uid}); start Machi as that user or choose another DATA_DIR.`,
-      );
-    }
-    this.clusterFd = openSync(this.cluster, 'r');
-    const password = readFileSync(join(this.cluster, 'machi-password'), 'utf8');
-    Object.assign(this.connection, { host: this.socketFolder(), password });
+  private hasCluster(): boolean {
+    return fs.existsSync(join(this.cluster, 'PG_VERSION'));
   }
 
   /** Built under another name and renamed when whole: neither a kill nor a second Machi can leave half a cluster. */
   private async createCluster(): Promise<void> {
-    const draft = `${this.cluster}.init-${process.pid}`;
+    const draft = `${this.cluster}.init-${process.pid}-${randomBytes(4).toString('hex')}`;
     const passwordFile = `${draft}.password`;
     this.removeAbandonedDrafts();
-    mkdirSync(draft, { mode: 0o700 });
-    writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
-    this.giveAway(draft, passwordFile);
+    fs.mkdirSync(draft, { mode: 0o700 });
+    fs.writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
+    if (this.account) for (const path of [draft, passwordFile]) fs.chownSync(path, this.account.uid, this.account.gid);
     try {
-      const options = ['-U', 'postgres', '--auth=scram-sha-256', '--encoding=UTF8', '--no-instructions'];
-      const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-      const child = this.launch('initdb', [...options, ...locale], { '-D': draft, '--pwfile': passwordFile }, 'pipe');
-      let output = '';
-      child.stdout?.on('data', (chunk) => (output += String(chunk)));
-      child.stderr?.on('data', (chunk) => (output += String(chunk)));
-      const code = await exited(child);
-      if (code !== 0) throw new EmbeddedPostgresError(`initdb failed: ${lastLine(output)}.`);
-      renameSync(passwordFile, join(draft, 'machi-password'));
-      renameSync(draft, this.cluster);
+      await this.runInitdb(draft, passwordFile);
+      fs.renameSync(passwordFile, join(draft, 'machi-password'));
+      fs.renameSync(draft, this.cluster);
     } catch (error) {
-      if (!existsSync(join(this.cluster, 'PG_VERSION'))) throw error; // else another Machi was faster
+      if (!this.hasCluster()) throw error; // else another Machi was faster
     } finally {
-      for (const path of [draft, passwordFile]) rmSync(path, { recursive: true, force: true });
+      for (const path of [draft, passwordFile]) fs.rmSync(path, { recursive: true, force: true });
     }
   }
 
+  private async runInitdb(folder: string, passwordFile: string): Promise<void> {
+    const options = ['-U', 'postgres', '--auth=scram-sha-256', '--encoding=UTF8', '--no-instructions'];
+    const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+    this.initdb = this.launch('initdb', [...options, ...locale], { '-D': folder, '--pwfile': passwordFile }, 'pipe');
+    let output = '';
+    for (const stream of [this.initdb.stdout, this.initdb.stderr])
+      stream?.on('data', (text) => (output += String(text)));
+    const code = await exited(this.initdb);
+    this.initdb = undefined;
+    if (code !== 0) throw new EmbeddedPostgresError(`initdb failed: ${lastLine(output)}.`);
+  }
+
+  /** Of Machis that were killed; a pid of our own is one that an earlier process had, as in a container. */
   private removeAbandonedDrafts(): void {
-    for (const name of readdirSync(dirname(this.cluster))) {
+    for (const name of fs.readdirSync(dirname(this.cluster))) {
       const pid = Number(/^postgres\.init-(\d+)/.exec(name)?.[1]);
-      if (pid && !isAlive(pid)) rmSync(join(dirname(this.cluster), name), { recursive: true, force: true });
+      const isAbandoned = pid === process.pid || (pid > 0 && !isAlive(pid));
+      if (isAbandoned) fs.rmSync(join(dirname(this.cluster), name), { recursive: true, force: true });
     }
   }
 
-  private giveAway(...paths: string[]): void {
-    if (this.account) for (const path of paths) chownSync(path, this.account.uid, this.account.gid);
+  private openCluster(): void {
+    const owner = fs.statSync(this.cluster).uid;
+    const user = this.account?.uid ?? process.getuid?.();
+    if (owner !== user) {
+      const mend =
+        owner === 0 ? `chown -R it to the user ${user}` : 'start Machi as that user or choose another DATA_DIR';
+      throw new EmbeddedPostgresError(`${this.cluster} belongs to the user ${owner}: ${mend}.`);
+    }
+    this.clusterFd = fs.openSync(this.cluster, 'r');
+    this.connection.host = this.socketFolder();
+    this.connection.password = fs.readFileSync(join(this.cluster, 'machi-password'), 'utf8');
   }
 
   private socketFolder(): string {
-    if (Buffer.byteLength(`${this.cluster}/.s.PGSQL.${PORT}`) <= SOCKET_PATH_LIMIT) return this.cluster;
+    if (Buffer.byteLength(join(this.cluster, SOCKET)) <= SOCKET_PATH_LIMIT) return this.cluster;
     if (process.platform === 'linux') return `/proc/self/fd/${this.clusterFd}`;
     throw new EmbeddedPostgresError(`The path ${this.cluster} is too long for a socket; choose a shorter DATA_DIR.`);
   }
@@ -155,44 +171,52 @@ export class EmbeddedPostgres {
       } catch (error) {
         reason = (error as Error).message;
       }
-      const pid = this.runningServer();
+      const pid = this.server.pid();
       if (pid === undefined) {
         reason = (await this.launchServer()) ?? reason;
       } else if (/timeout/i.test(reason) && Date.now() - (silentSince ??= Date.now()) > SILENCE_MS) {
         this.log.warn(`the embedded PostgreSQL (pid ${pid}) does not answer: replacing it`);
-        await this.kill(pid);
+        this.server.killAll(pid);
         silentSince = undefined;
-      } else {
-        await sleep(50);
       }
+      await sleep(50);
     }
+    if (this.stopping) throw new EmbeddedPostgresError('Stopped while starting the embedded PostgreSQL.');
     throw new EmbeddedPostgresError(`The embedded PostgreSQL did not start: ${reason}; see ${this.cluster}.log.`);
   }
 
   private async takeLease(): Promise<pg.Client> {
     const { host, port, password } = this.connection;
-    const client = new pg.Client({
-      host,
-      port,
-      password,
-      user: 'postgres',
-      database: 'postgres',
-      connectionTimeoutMillis: 2000,
-      application_name: 'machi lease',
-    });
+    const admin = { host, port, password, user: 'postgres', database: 'postgres', application_name: 'machi lease' };
+    const client = new pg.Client({ ...admin, connectionTimeoutMillis: 2000, query_timeout: 5000 });
     client.on('error', () => undefined); // 'end' follows
-    await client.connect();
-    await client.query('select pg_advisory_lock_shared($1)', [LEASE]);
-    client.once('end', () => this.onLost());
+    try {
+      await client.connect();
+      await client.query('select pg_advisory_lock_shared($1)', [LEASE]);
+    } catch (error) {
+      client.end().catch(() => undefined);
+      throw error;
+    }
+    const watch = setInterval(() => this.hurryShutdown(), 2000).unref();
+    client.once('end', () => {
+      clearInterval(watch);
+      this.onLost();
+    });
     return client;
+  }
+
+  /** Somebody sent the server a SIGTERM: it takes no new clients then, and waits for the old ones, of which we are one. */
+  private hurryShutdown(): void {
+    const pid = this.server.status() === 'stopping' ? this.server.pid() : undefined;
+    if (pid !== undefined && !this.stopping) process.kill(pid, 'SIGINT');
   }
 
   /** The server went away under us (killed, crashed): bring it back, as often as it takes. The socket's path stays. */
   private onLost(): void {
+    this.lease = undefined;
     if (this.stopping) return;
     this.log.warn('the embedded PostgreSQL went away: bringing it back');
-    this.lease = undefined;
-    this.recovery = this.bringBack();
+    this.work = this.bringBack();
   }
 
   private async bringBack(): Promise<void> {
@@ -204,62 +228,25 @@ export class EmbeddedPostgres {
     }
   }
 
-  /** The pid of a live server on this very folder. A pid file may be left over, and its pid be somebody else's by now. */
-  private runningServer(): number | undefined {
-    const file = join(this.cluster, 'postmaster.pid');
-    let content: string;
-    try {
-      content = readFileSync(file, 'utf8');
-    } catch {
-      return undefined;
-    }
-    const pid = Number(content.split('\n')[0]);
-    if (isAlive(pid) && this.isOurs(pid)) return pid;
-    if (isAlive(pid) && readFileSync(file, 'utf8') === content) rmSync(file); // PostgreSQL would take the stranger for a server
-    return undefined;
-  }
-
-  private isOurs(pid: number): boolean {
-    try {
-      if (process.platform === 'linux') return readlinkSync(`/proc/${pid}/cwd`) === this.cluster;
-      return execFileSync('ps', ['-o', 'comm=', '-p', String(pid)], { stdio: 'pipe' })
-        .toString()
-        .includes('postgres');
-    } catch {
-      return false;
-    }
-  }
-
-  /** Starts the server and waits until it has taken its place; tells why when it ended at once. */
+  /** Starts the server and waits until it has taken its place; tells why when it ended instead. */
   private async launchServer(): Promise<string | undefined> {
+    this.server.removeStale();
     const logFile = `${this.cluster}.log`;
-    const log = openSync(logFile, existsSync(logFile) && statSync(logFile).size > 10_000_000 ? 'w' : 'a', 0o600);
-    const fixed = {
-      listen_addresses: '',
-      unix_socket_permissions: '0700',
-      timezone: 'UTC',
-      log_timezone: 'UTC',
-      cluster_name: 'machi',
-      log_error_verbosity: 'terse',
-      log_min_error_statement: 'panic',
-    };
-    const options = Object.entries(fixed).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const child = this.launch(
-      'postgres',
-      ['-k', '.', '-p', String(PORT), ...options, ...this.settings],
-      { '-D': this.cluster },
-      log,
-    );
-    closeSync(log);
+    const isLong = (fs.statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > 10_000_000;
+    const log = fs.openSync(logFile, isLong ? 'w' : 'a', 0o600);
+    const settings = { ...SETTINGS, cluster_name: this.server.marker, ...this.settings };
+    const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+    const child = this.launch('postgres', ['-k', '.', '-p', String(PORT), ...options], { '-D': this.cluster }, log);
+    fs.closeSync(log);
     child.unref();
     const ended = exited(child);
-    while (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
-      if (this.runningServer() === child.pid) return undefined;
-      await Promise.race([ended, sleep(10)]);
+    ended.catch(() => undefined);
+    for (const deadline = Date.now() + SILENCE_MS; Date.now() < deadline;) {
+      if (this.server.pid() === child.pid) return undefined;
+      const hasEnded = await Promise.race([ended.then(() => true), sleep(10, false)]);
+      if (hasEnded) break;
     }
-    await ended;
-    await sleep(100);
-    return lastLine(readFileSync(logFile, 'utf8'));
+    return lastLine(fs.readFileSync(logFile, 'utf8'));
   }
 
   /**
@@ -272,37 +259,25 @@ export class EmbeddedPostgres {
     paths: Record<string, string>,
     output: 'pipe' | number,
   ): ChildProcess {
-    const descriptors: number[] = [];
-    for (const [flag, path] of Object.entries(paths)) {
-      if (this.account && process.platform === 'linux') {
-        args = [...args, ...flagged(flag, `/proc/self/fd/${3 + descriptors.length}`)];
-        descriptors.push(openSync(path, 'r'));
-      } else {
-        args = [...args, ...flagged(flag, path)];
-      }
-    }
-    const env = { LC_ALL: 'C', PATH: process.env['PATH'] ?? '/usr/bin:/bin' };
-    const child = spawn(join(this.binaries, 'bin', command), args, {
-      ...this.account,
-      env,
-      cwd: '/',
-      detached: true,
-      stdio: ['ignore', output, output, ...descriptors],
-    });
-    for (const descriptor of descriptors) closeSync(descriptor);
+    const byDescriptor = this.account !== undefined && process.platform === 'linux';
+    const names = Object.values(paths).map((path, i) => (byDescriptor ? `/proc/self/fd/${3 + i}` : path));
+    const flags = Object.keys(paths).flatMap((flag, i) =>
+      flag === '-D' ? [flag, names[i]!] : [`${flag}=${names[i]}`],
+    );
+    const descriptors = byDescriptor ? Object.values(paths).map((path) => fs.openSync(path, 'r')) : [];
+    const env = { LC_ALL: 'C', PATH: '/usr/local/bin:/usr/bin:/bin' };
+    const stdio = ['ignore' as const, output, output, ...descriptors];
+    const options = { ...this.account, env, cwd: '/', detached: true, stdio };
+    const child = spawn(join(this.binaries, 'bin', command), [...args, ...flags], options);
+    for (const descriptor of descriptors) fs.closeSync(descriptor);
     return child;
-  }
-
-  private async kill(pid: number): Promise<void> {
-    process.kill(pid, 'SIGKILL');
-    while (isAlive(pid) && this.isOurs(pid)) await sleep(20);
   }
 
   /** True when no other Machi holds the lease: it is then held exclusively, so that none can join a server about to stop. */
   private async releaseLease(): Promise<boolean> {
-    const client = this.lease ?? (await this.takeLease().catch(() => undefined));
-    if (!client) return false;
     try {
+      const client = this.lease ?? (await this.takeLeaseToStop());
+      if (!client) return false;
       await client.query('select pg_advisory_unlock_shared($1)', [LEASE]);
       const { rows } = await client.query<{ last: boolean }>('select pg_try_advisory_lock($1) as last', [LEASE]);
       if (!rows[0]?.last) await client.end();
@@ -312,27 +287,30 @@ export class EmbeddedPostgres {
     }
   }
 
+  /** Stopped while the server was still coming up: wait for it, to stop it in good order. */
+  private async takeLeaseToStop(): Promise<pg.Client | undefined> {
+    for (const deadline = Date.now() + 5000; Date.now() < deadline && this.server.pid() !== undefined;) {
+      const client = await this.takeLease().catch(() => sleep(50, undefined));
+      if (client) return client;
+    }
+    return undefined;
+  }
+
   private async shutDown(): Promise<void> {
-    const pid = this.runningServer();
+    const pid = this.server.pid();
     if (pid === undefined) return;
     process.kill(pid, 'SIGINT'); // "fast": ends connections, writes everything, stops
-    const deadline = Date.now() + 20_000;
-    while (this.runningServer() === pid) {
-      if (Date.now() > deadline) {
-        this.log.warn('the embedded PostgreSQL does not stop: ending it; it recovers at the next start');
-        return void process.kill(pid, 'SIGQUIT');
-      }
-      await sleep(20);
+    for (const deadline = Date.now() + 20_000; this.server.pid() === pid; await sleep(20)) {
+      if (Date.now() < deadline) continue;
+      this.log.warn('the embedded PostgreSQL does not stop: ending it; it recovers at the next start');
+      return this.server.killAll(pid);
     }
   }
 
   /** The application's own role may not read server files or run programs, whatever a hole in it would let in. */
   private async ensureDatabase(): Promise<void> {
     const { user, database, password } = this.connection;
-    const statements = [
-      `create role ${user} login createdb password '${password}'`,
-      `create database ${database} owner ${user}`,
-    ];
+    const statements = [`create role ${user} login createdb password '${password}'`, `create database ${database} owner ${user}`]; // prettier-ignore
     for (const statement of statements) {
       await this.lease?.query(statement).catch((error: { code?: string }) => {
         if (!['42710', '42P04', '23505'].includes(error.code ?? '')) throw error; // it exists
@@ -341,9 +319,6 @@ export class EmbeddedPostgres {
   }
 }
 
-const flagged = (flag: string, value: string): string[] =>
-  flag.startsWith('--') ? [`${flag}=${value}`] : [flag, value];
-
 const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.trim() ?? '';
 
 const exited = (child: ChildProcess): Promise<number | null> =>
@@ -351,12 +326,3 @@ const exited = (child: ChildProcess): Promise<number | null> =>
     child.once('error', (error) => reject(new EmbeddedPostgresError(`PostgreSQL cannot be run: ${error.message}.`)));
     child.once('close', resolve);
   });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}

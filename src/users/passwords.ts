@@ -3,12 +3,16 @@ import { dictionary } from '@zxcvbn-ts/language-common';
 import { compare, genSaltSync, getRounds, hash } from 'bcrypt';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { Problem, unavailable } from '../common/problem.js';
+import { isClientGone } from '../common/request-log.js';
 import { Config } from '../config.js';
 
 const MIN_BYTES = 8;
 /** bcrypt ignores whatever follows. */
 const MAX_BYTES = 72;
-const MAX_WAITING = 200;
+/** How long anybody may wait in line for a hash; whoever would wait longer is told to come back. */
+const MAX_WAIT_MS = 5_000;
+/** What a hash of cost 12 takes on a processor of today; each step of cost doubles it. */
+const COST_12_MS = 250;
 
 /** Same characters, same password, however the keyboard composed them; nothing is trimmed. */
 const normalise = (password: string): string => password.normalize('NFC');
@@ -20,10 +24,12 @@ const decoy = (cost: number): string => genSaltSync(cost) + '.'.repeat(31);
 @Injectable()
 export class Passwords {
   private readonly limit: LimitFunction;
+  private readonly maxWaiting: number;
   private readonly common = new Set(dictionary['passwords-common']);
 
   constructor(private readonly config: Config) {
     this.limit = pLimit(config.hashingThreads);
+    this.maxWaiting = (config.hashingThreads * MAX_WAIT_MS) / (COST_12_MS * 2 ** (config.BCRYPT_COST - 12));
   }
 
   /** Throws `password_refused` with the reasons; `about` are words that must not be the password (name, e-mail). */
@@ -75,7 +81,10 @@ export class Passwords {
   }
 
   private inLine<T>(work: () => Promise<T>): Promise<T> {
-    if (this.limit.pendingCount >= MAX_WAITING) throw unavailable('busy');
-    return this.limit(work);
+    if (this.limit.pendingCount >= this.maxWaiting) throw unavailable('busy');
+    return this.limit(() => {
+      if (isClientGone()) throw new Problem('request_timeout'); // nobody is there to be told
+      return work();
+    });
   }
 }

@@ -13,7 +13,7 @@ export class User {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'users_pkey' }) id: string;
   /** As typed; compared without regard to case. */
   @Column('citext') username: string;
-  /** In lower case, NFC. */
+  /** In lower case, ASCII. */
   @Column('text', { nullable: true }) email: string | null;
   /** bcrypt, of the NFC form; null when the user has no password (signs in elsewhere). Leaves the service nowhere. */
   @Column('text', { nullable: true, select: false }) password_hash: string | null;

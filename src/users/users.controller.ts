@@ -36,7 +36,7 @@ export class UsersController {
   /** Searches users by name, in the order of usernames. */
   @Get()
   @SignedIn()
-  @Problems('invalid_cursor')
+  @Problems('invalid_cursor', 'busy')
   list(@Me() me: CurrentUser, @Query() query: UsersQueryDto): Promise<UsersPageDto> {
     return this.users.list(me, query);
   }

@@ -10,8 +10,8 @@ import type { Profile } from './profile.js';
 
 export const USERNAME = /^[A-Za-z0-9._-]{3,30}$/;
 
-/** The one form in which an e-mail address is stored and looked up. */
-export const normaliseEmail = (email: string): string => email.normalize('NFC').trim().toLowerCase();
+/** The one form in which an e-mail address is stored and looked up; it is ASCII (see CreateUserDto). */
+export const normaliseEmail = (email: string): string => email.trim().toLowerCase();
 
 const isBirthday = (value: unknown): boolean =>
   typeof value === 'string' &&
@@ -29,12 +29,14 @@ export class CreateUserDto {
   username: string;
 
   /**
-   * Unique whatever the case.
+   * Unique whatever the case. ASCII only, so that no two addresses look alike; a domain of other letters in its
+   * `xn--` form.
    * @example hana@example.org
    */
   @IsOptional()
   @Transform(({ value }) => (typeof value === 'string' ? normaliseEmail(value) : value))
   @MaxLength(254)
+  @Matches(/^[\x21-\x7e]+$/, { message: '$property must be ASCII' })
   @IsEmail()
   email?: string | null;
 

@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
+import pLimit from 'p-limit';
 import type { Pool } from 'pg';
 import { Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../common/clock.js';
 import { type Page, readCursor, toPage } from '../common/pagination.js';
-import { Problem, validationFailed } from '../common/problem.js';
+import { Problem, unavailable, validationFailed } from '../common/problem.js';
 import { POOL } from '../database/database.module.js';
 import type { CurrentUser } from './current-user.js';
 import { Passwords } from './passwords.js';
@@ -24,8 +25,13 @@ import {
 /** Folded as the search index is, with what LIKE would take for a wildcard made literal. */
 const LIKE_PATTERN = `'%' || regexp_replace(fold_text($1), '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
 
+const MAX_WAITING_SEARCHES = 100;
+
 @Injectable()
 export class UsersService {
+  /** A search for one or two letters reads the whole table: never on all connections at once. */
+  private readonly searches = pLimit(4);
+
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
     @Inject(POOL) private readonly pool: Pool,
@@ -78,12 +84,15 @@ export class UsersService {
   /** By username; deactivated users are shown to administrators only. */
   async list(me: CurrentUser, { q, limit, cursor }: UsersQueryDto): Promise<Page<PublicUserDto>> {
     const after = readCursor(cursor, (key) => USERNAME.test(key));
-    const { rows } = await this.pool.query<PublicUserDto>(
-      `select id, username, fullname, created_at from users
+    if (this.searches.pendingCount >= MAX_WAITING_SEARCHES) throw unavailable('busy');
+    const { rows } = await this.searches(() =>
+      this.pool.query<PublicUserDto>(
+        `select id, username, fullname, created_at from users
        where ($1::text is null or fold_text(username || ' ' || fullname) like ${LIKE_PATTERN})
          and ($2::citext is null or username > $2::citext) and (is_active or $3)
        order by username limit $4`,
-      [q, after, me.permissions.admin, limit + 1],
+        [q, after, me.permissions.admin, limit + 1],
+      ),
     );
     return toPage(rows, limit, (row) => row.username, toPublicUserDto);
   }
