@@ -1,4 +1,4 @@
 import { Init1795257000000 } from './1795257000000-init.js';
 
-/** In order. `npm run migration:generate` drafts a file from the entities; its line is added here by hand. */
+/** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [Init1795257000000];

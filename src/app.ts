@@ -1,3 +1,4 @@
+import type { CorsOptions, CorsOptionsDelegate } from '@nestjs/common/interfaces/external/cors-options.interface.js';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
@@ -24,12 +25,7 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
       contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     }),
   );
-  app.enableCors({
-    origin: config.ALLOWED_ORIGINS.includes('*') ? '*' : config.ALLOWED_ORIGINS,
-    credentials: !config.ALLOWED_ORIGINS.includes('*'),
-    exposedHeaders: ['X-Request-Id', 'Location', 'Retry-After'],
-    maxAge: 600,
-  });
+  app.enableCors(corsOptions(config));
   if (config.SWAGGER === 'on') setupSwagger(app, config);
   app.use(privateByDefault, checkUrl, jsonBody);
   app.setGlobalPrefix('api');
@@ -42,4 +38,19 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
 function privateByDefault(_: Request, response: Response, next: NextFunction): void {
   response.setHeader('cache-control', 'no-store');
   next();
+}
+
+/** Without an Origin there is nothing to decide; caches between must know all the same that it may differ. */
+function corsOptions({ ALLOWED_ORIGINS }: Config): CorsOptionsDelegate<Request> {
+  const isOpen = ALLOWED_ORIGINS.includes('*');
+  const options: CorsOptions = {
+    origin: isOpen ? '*' : ALLOWED_ORIGINS,
+    credentials: !isOpen,
+    exposedHeaders: ['X-Request-Id', 'Location', 'Retry-After'],
+    maxAge: 600,
+  };
+  return (request, decide) => {
+    request.res?.vary('Origin');
+    decide(null, request.headers.origin === undefined ? { origin: false } : options);
+  };
 }

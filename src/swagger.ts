@@ -18,6 +18,10 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .setVersion(VERSION)
     .setDescription(INTRODUCTION)
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The identity token.' })
+    .addTag('sessions', 'Signing in and out')
+    .addTag('users', 'People and their profiles')
+    .addTag('groups', 'Who may do what')
+    .addTag('health', 'Whether Machi is well')
     .build();
   return documentProblems(SwaggerModule.createDocument(app, info));
 }

@@ -39,6 +39,17 @@ export class HttpAdapter extends ExpressAdapter {
     this.httpServer = server;
   }
 
+  /** Objects go out as JSON in one write, past Express's own sending: content negotiation, ETag and the like. */
+  override reply(response: ServerResponse, body: unknown, status?: number): unknown {
+    if (!isPlain(body)) return super.reply(response, body, status);
+    const text = JSON.stringify(body);
+    if (status !== undefined) response.statusCode = status;
+    response.setHeader('content-type', 'application/json; charset=utf-8');
+    response.setHeader('content-length', Buffer.byteLength(text));
+    response.end(text);
+    return undefined;
+  }
+
   /**
    * Ends keep-alive: each open connection closes with the answer under way, or at once when it has none. Connections
    * still open after `patienceMs` are cut, and `onLate` is told. Returns what calls this off, for when all have closed.
@@ -85,6 +96,10 @@ export class HttpAdapter extends ExpressAdapter {
     }
   }
 }
+
+const isPlain = (body: unknown): boolean =>
+  Array.isArray(body) ||
+  (body !== null && typeof body === 'object' && Object.getPrototypeOf(body) === Object.prototype);
 
 const HEADERS = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' };
 
