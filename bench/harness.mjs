@@ -32,7 +32,16 @@ function usage(pid) {
 }
 
 /** Loads the servers in turn, A B A B …, after a round that is not counted, so that a noisy moment hits both. */
-export async function interleave(servers, { path, headers, connections = 32, seconds = Number(process.env.SECONDS ?? 4), rounds = Number(process.env.ROUNDS ?? 7) }) {
+export async function interleave(
+  servers,
+  {
+    path,
+    headers,
+    connections = 32,
+    seconds = Number(process.env.SECONDS ?? 4),
+    rounds = Number(process.env.ROUNDS ?? 7),
+  },
+) {
   for (let round = 0; round <= rounds; round++) {
     for (const server of servers) {
       const before = usage(server.pid);

@@ -50,9 +50,8 @@ export function launch(env: Record<string, string>): MachiProcess {
   };
 }
 
-/** Starts it and waits until it serves. */
-export async function startMachi(env: Record<string, string>): Promise<MachiProcess> {
-  const machi = launch(env);
+/** Fails, with what it wrote, when it ends instead. */
+export async function whenServing(machi: MachiProcess): Promise<MachiProcess> {
   const dead = machi.ended.then((code) => {
     throw new Error(`Machi ended with ${code}:\n${machi.output()}`);
   });

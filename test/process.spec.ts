@@ -4,7 +4,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { dataFolder, isAlive, launch, type MachiProcess, startMachi } from './machi.js';
+import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from './machi.js';
 
 let folder: ReturnType<typeof dataFolder>;
 const running: MachiProcess[] = [];
@@ -16,11 +16,14 @@ afterEach(async () => {
   folder.remove();
 });
 
-async function start(env: Record<string, string> = {}): Promise<MachiProcess> {
-  const machi = await startMachi({ DATA_DIR: folder.path, ...env });
+/** In this test's data folder; ended with it, whatever happens. */
+function begin(env: Record<string, string> = {}): MachiProcess {
+  const machi = launch({ DATA_DIR: folder.path, ...env });
   running.push(machi);
   return machi;
 }
+
+const start = (env: Record<string, string> = {}): Promise<MachiProcess> => whenServing(begin(env));
 
 const PASSWORD_LINE = /sign in as "admin" with the password (\S+)/;
 
@@ -86,7 +89,7 @@ describe('starting', () => {
   });
 
   it('refuses a production it cannot be safe in, all faults at once, naming variable and mend', async () => {
-    const machi = launch({
+    const machi = begin({
       NODE_ENV: 'staging', // unknown: production
       SECRET_KEY: 'short',
       IDENTITY_TOKEN_TTL: 'never',
@@ -111,7 +114,7 @@ describe('starting', () => {
   });
 
   it('refuses an ADMIN_PASSWORD that anyone would guess, and makes no administrator', async () => {
-    const machi = launch({ DATA_DIR: folder.path, ADMIN_PASSWORD: 'password1' });
+    const machi = begin({ ADMIN_PASSWORD: 'password1' });
     expect(await machi.ended).toBe(78);
     expect(machi.output()).toContain('ADMIN_PASSWORD is one of the most common ones');
     const again = await start();
@@ -119,14 +122,14 @@ describe('starting', () => {
   });
 
   it('says what to do when the configured database refuses', async () => {
-    const machi = launch({ DATA_DIR: folder.path, DATABASE_URL: 'postgres://nobody:wrong@127.0.0.1:1/none' });
+    const machi = begin({ DATABASE_URL: 'postgres://nobody:wrong@127.0.0.1:1/none' });
     await expect.poll(() => machi.output()).toContain('waiting for the database');
     expect(await machi.kill('SIGTERM')).toBe(0);
   });
 
   it('says so when its port is taken', async () => {
     const first = await start();
-    const second = launch({ DATA_DIR: folder.path, PORT: new URL(first.url).port });
+    const second = begin({ PORT: new URL(first.url).port });
     expect(await second.ended).toBe(78);
     expect(second.output()).toContain('EADDRINUSE');
     expect(await isReady(first)).toBe(true);
@@ -175,7 +178,7 @@ describe('after a kill -9', () => {
   });
 
   it('starts over when the cluster was cut short while it was made', async () => {
-    const machi = launch({ DATA_DIR: folder.path });
+    const machi = begin();
     await expect
       .poll(() => readdirSync(folder.path).some((name) => name.startsWith('postgres.init')), { interval: 2 })
       .toBe(true);

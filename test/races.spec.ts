@@ -88,3 +88,42 @@ it.each(PAIRS)('of the last two administrators, who %s and %s each other at once
   expect(answers.filter(({ status }) => status < 300)).toHaveLength(1);
   expect(answers.every(({ status }) => [200, 204, 401, 403, 404, 409].includes(status))).toBe(true);
 });
+
+it('of two transactions that each remove one of the last two administrators, the second to be checked fails', async () => {
+  const own = await startApp();
+  const other = await own.user('admin');
+  const [one, two] = [own.dataSource.createQueryRunner(), own.dataSource.createQueryRunner()];
+  const check = 'set constraints all immediate'; // what a commit does first
+  await one.startTransaction();
+  await two.startTransaction();
+  await one.query('delete from users where id = $1', [other.id]);
+  await two.query(`delete from users where username = 'admin'`);
+  await one.query(check);
+  let isChecked = false;
+  const second = two.query(check).finally(() => (isChecked = true));
+  second.catch(() => undefined);
+  const waiting = `select from pg_locks where locktype = 'advisory' and not granted`;
+  await expect.poll(async () => isChecked || (await own.dataSource.query<unknown[]>(waiting)).length > 0).toBe(true);
+  await one.commitTransaction();
+  await expect(second).rejects.toMatchObject({ code: 'MA001' });
+  await two.rollbackTransaction();
+  await Promise.all([one.release(), two.release()]);
+  expect(await own.dataSource.query(administrators)).toHaveLength(1);
+  await own.stop();
+});
+
+it('a user who is deactivated while signing in gets no session, also none that comes alive later', async () => {
+  const slow = await startApp({ env: { BCRYPT_COST: '10' } }); // long enough for the deactivation to be first
+  const token = await slow.asAdmin();
+  const victim = await slow.user();
+  const path = `/api/users/${victim.id}`;
+  for (let round = 0; round < 5; round++) {
+    const signIn = slow.request('POST', '/api/sessions', { body: { login: victim.username, password: PASSWORD } });
+    await slow.request('PATCH', path, { token, body: { is_active: false } });
+    const { status, body } = await signIn;
+    await slow.request('PATCH', path, { token, body: { is_active: true } });
+    expect([status, body['code']]).toEqual([401, 'invalid_credentials']);
+    expect(await slow.dataSource.query('select from sessions where user_id = $1', [victim.id])).toEqual([]);
+  }
+  await slow.stop();
+});

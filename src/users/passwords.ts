@@ -20,6 +20,13 @@ const normalise = (password: string): string => password.normalize('NFC');
 /** A well-formed hash that no password has: comparing with it costs what comparing with a real one does. */
 const decoy = (cost: number): string => genSaltSync(cost) + '.'.repeat(31);
 
+/**
+ * The further hashes that make one of an older, lower cost as much work as one of today's: a cost of c is 2^c rounds, and
+ * 2^c + (2^c + 2^(c+1) + … + 2^(target-1)) = 2^target.
+ */
+export const paddingCosts = (cost: number, target: number): number[] =>
+  Array.from({ length: Math.max(0, target - cost) }, (_, i) => cost + i);
+
 /** Rules, hashing and checking of passwords. Hashing takes a processor for a quarter of a second, so it waits in line. */
 @Injectable()
 export class Passwords {
@@ -69,8 +76,7 @@ export class Passwords {
       const target = this.config.BCRYPT_COST;
       const right = await compare(text, stored ?? decoy(target));
       if (right && stored) return true;
-      // 2^c + 2^c + 2^(c+1) + … + 2^(target-1) = 2^target
-      for (let cost = stored ? getRounds(stored) : target; cost < target; cost++) await compare(text, decoy(cost));
+      for (const cost of paddingCosts(stored ? getRounds(stored) : target, target)) await compare(text, decoy(cost));
       return false;
     });
   }
