@@ -9,6 +9,10 @@ process.chdir(root);
 if (existsSync('.env')) process.loadEnvFile('.env');
 process.env.NODE_ENV ||= 'development';
 const nest = join(root, 'node_modules/@nestjs/cli/bin/nest.js');
-const child = spawn(process.execPath, [nest, 'start', '--watch', '--preserveWatchOutput'], { stdio: 'inherit' });
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+const child = spawn(process.execPath, [nest, 'start', '--watch', '--preserveWatchOutput'], {
+  stdio: 'inherit',
+  detached: true,
+});
+// The Nest CLI does not pass signals on to the Machi it has started: its whole group gets them.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.kill(-child.pid, signal));
 child.on('exit', (code) => process.exit(code ?? 0));

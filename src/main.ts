@@ -15,6 +15,8 @@ import { FirstAdministrator } from './groups/first-administrator.js';
 const EX_CONFIG = 78; // sysexits.h
 /** What pool and embedded server may take after the requests, before the process ends without them. */
 const GRACE_SECONDS = 10;
+/** A terminal and a supervisor may each pass on the same Ctrl-C. */
+const ECHO_MS = 1000;
 
 /** Config, database, application, listen. What has been started so far is stopped again when the rest fails. */
 async function start(): Promise<void> {
@@ -83,11 +85,14 @@ async function close(app: NestExpressApplication, { DRAIN_SECONDS }: Config, log
   await app.close().finally(drained);
 }
 
-/** Also while starting. A second signal ends the process at once. */
+/** Also while starting. A second signal ends the process at once, unless it is but an echo of the first. */
 function stopOnSignals(stopAll: () => Promise<boolean>, { DRAIN_SECONDS }: Config, log: Logger): void {
   const stop = async (reason: string, exitCode: number): Promise<void> => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stoppingSince !== undefined) {
+      if (Date.now() - stoppingSince > ECHO_MS) process.exit(1);
+      return;
+    }
+    stoppingSince = Date.now();
     log.info(`${reason}: stopping`);
     setTimeout(() => process.exit(1), (DRAIN_SECONDS + GRACE_SECONDS) * 1000);
     const isClean = await stopAll();
@@ -120,11 +125,11 @@ function stopper(stops: (() => Promise<void>)[], log: Logger): () => Promise<boo
   return () => (done ??= run());
 }
 
-let stopping = false;
+let stoppingSince: number | undefined;
 try {
   await start();
 } catch (error) {
-  if (!stopping) {
+  if (stoppingSince === undefined) {
     const known = [ConfigError, EmbeddedPostgresError, DatabaseError].some((kind) => error instanceof kind);
     const { message, stack } = error as Error;
     process.stderr.write(`${known ? message : `Machi cannot start: ${stack ?? String(error)}`}\n`);
