@@ -8,7 +8,9 @@ import { AUTHENTICATE } from '../dist/src/auth/sessions.service.js';
 const key = createSecretKey(Buffer.from(process.env.SECRET_KEY));
 const pool = new pg.Pool({ ...JSON.parse(process.env.CONNECTION), max: 20 });
 
-const server = createServer(async (request, response) => {
+const server = createServer((request, response) => void answer(request, response));
+
+async function answer(request, response) {
   try {
     const token = request.headers.authorization.slice('Bearer '.length);
     const { sid } = jwt.verify(token, key, { algorithms: ['HS256'] });
@@ -20,6 +22,6 @@ const server = createServer(async (request, response) => {
   } catch {
     response.writeHead(401).end();
   }
-});
+}
 server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}`));
 process.on('SIGTERM', () => process.exit(0));
