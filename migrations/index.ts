@@ -1,4 +1,5 @@
 import { Init1795257000000 } from './1795257000000-init.js';
+import { RefreshAndAudit1795264000000 } from './1795264000000-refresh-and-audit.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
-export const migrations = [Init1795257000000];
+export const migrations = [Init1795257000000, RefreshAndAudit1795264000000];

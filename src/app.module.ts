@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
+import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { ClockModule } from './common/clock.module.js';
 import { Config } from './config.js';
@@ -11,7 +12,7 @@ import { UsersModule } from './users/users.module.js';
 
 /** The table of contents. */
 @Module({
-  imports: [ClockModule, HealthModule, PermissionsModule, UsersModule, GroupsModule, AuthModule],
+  imports: [ClockModule, HealthModule, PermissionsModule, AuditModule, UsersModule, GroupsModule, AuthModule],
 })
 export class AppModule {
   /** The application with these settings, on this database; both can be injected anywhere. */

@@ -21,6 +21,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('sessions', 'Signing in and out')
     .addTag('users', 'People and their profiles')
     .addTag('groups', 'Who may do what')
+    .addTag('audit', 'Who did what')
     .addTag('health', 'Whether Machi is well')
     .build();
   return documentProblems(SwaggerModule.createDocument(app, info));

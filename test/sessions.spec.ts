@@ -171,7 +171,7 @@ describe('an identity token', () => {
     const short = await startApp({ env: { SESSION_MAX_AGE: '1m', IDENTITY_TOKEN_TTL: '15m' } });
     const user = await short.user();
     short.clock.advance(61_000);
-    expect((await short.request('GET', '/api/users/me', { token: user.token })).body['code']).toBe('invalid_token');
+    expect((await short.request('GET', '/api/users/me', { token: user.token })).body['code']).toBe('token_expired');
     await short.stop();
   });
 

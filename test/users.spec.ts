@@ -142,6 +142,7 @@ describe('/api/users/me', () => {
     expect((await patch({ email: 'ADMIN@example.org', current_password: PASSWORD })).body['email']).toBe(
       'admin@example.org',
     );
+    expect((await t.request('GET', '/api/users/me', { token: me.token })).status).toBe(401); // every session ends with it
     const other = await t.user();
     const taken = await t.request('PATCH', '/api/users/me', {
       token: other.token,

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditModule } from '../audit/audit.module.js';
 import { Config } from '../config.js';
 import { User } from '../users/user.entity.js';
 import { UsersModule } from '../users/users.module.js';
@@ -16,6 +17,7 @@ import { Tokens } from './tokens.js';
 @Module({
   imports: [
     TypeOrmModule.forFeature([Session, User]),
+    AuditModule,
     UsersModule,
     JwtModule.registerAsync({
       inject: [Config],

@@ -14,6 +14,10 @@ export class Session {
   @Column('uuid') user_id: string;
   /** The `jti` of the newest identity token, and the `id_token` of its refresh token. */
   @Column('uuid') token_id: string;
+  /** The token before it, whose refresh token has been used: shown again at once it is a lost answer, later a theft. */
+  @Column('uuid', { nullable: true }) parent_id: string | null;
+  /** When the newest tokens were issued; the parent was used then for the first time. */
+  @Column('timestamptz') issued_at: Date;
   @Column('text', { nullable: true }) user_agent: string | null;
   @Column('inet', { nullable: true }) ip: string | null;
   @Column('timestamptz') created_at: Date;

@@ -1,10 +1,21 @@
-import { Body, Controller, Delete, HttpCode, Post, Req } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
+import { UuidParam } from '../common/validation.js';
 import { Problems, Public, SignedIn } from '../permissions/access.js';
 import { type CurrentUser, Me } from '../users/current-user.js';
+import { bearerToken } from './authenticator.js';
 import { deviceOf } from './device.js';
-import { SessionDto, SignInDto } from './sessions.dto.js';
+import {
+  CurrentSessionDto,
+  DeviceSessionDto,
+  RefreshDto,
+  SessionDto,
+  SignInDto,
+  SignOutAllQueryDto,
+  SignOutDto,
+  toDeviceSessionDto,
+} from './sessions.dto.js';
 import { SessionsService } from './sessions.service.js';
 
 @ApiTags('sessions')
@@ -20,11 +31,59 @@ export class SessionsController {
     return this.sessions.signIn(dto, deviceOf(request));
   }
 
-  /** Signs out on this device; its tokens are refused from the next request on. */
-  @Delete('current')
+  /**
+   * The next identity token, with its one refresh token. A refresh token can be used once; shown again within 10 s it
+   * gets the same answer, later it ends the session.
+   */
+  @Post('refresh')
+  @Public()
+  @HttpCode(200)
+  @Problems('invalid_token', 'token_expired', 'token_reused')
+  refresh(@Body() { refresh_token }: RefreshDto): Promise<SessionDto> {
+    return this.sessions.refresh(refresh_token);
+  }
+
+  /** The devices on which the caller is signed in. */
+  @Get()
+  @SignedIn()
+  async list(@Me() me: CurrentUser): Promise<DeviceSessionDto[]> {
+    const sessions = await this.sessions.list(me);
+    return sessions.map((session) => toDeviceSessionDto(session, me.session_id));
+  }
+
+  /** The session of this request, with the ends of both tokens and the user as the token shows them. */
+  @Get('current')
+  @SignedIn()
+  current(@Me() me: CurrentUser, @Req() request: Request): Promise<CurrentSessionDto> {
+    return this.sessions.current(me, bearerToken(request));
+  }
+
+  /** Signs out everywhere, or everywhere else. */
+  @Delete()
   @SignedIn()
   @HttpCode(204)
-  signOut(@Me() me: CurrentUser): Promise<void> {
-    return this.sessions.remove(me.session_id);
+  removeAll(@Me() me: CurrentUser, @Query() { except_current }: SignOutAllQueryDto): Promise<void> {
+    return this.sessions.removeAll(me, except_current === 'true');
+  }
+
+  /**
+   * Signs out on this device: by the identity token, even when it has expired, or by the refresh token in the body. Doing
+   * it again is fine.
+   */
+  @Delete('current')
+  @Public()
+  @ApiBearerAuth()
+  @HttpCode(204)
+  signOut(@Body() { refresh_token }: SignOutDto, @Req() request: Request): Promise<void> {
+    return this.sessions.signOut(refresh_token ?? bearerToken(request));
+  }
+
+  /** Signs out on one device. */
+  @Delete(':id')
+  @SignedIn()
+  @HttpCode(204)
+  @Problems('session_not_found')
+  remove(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<void> {
+    return this.sessions.remove(me, id);
   }
 }

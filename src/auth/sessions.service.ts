@@ -1,34 +1,38 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Pool } from 'pg';
-import { Repository } from 'typeorm';
+import { type EntityManager, Not, Repository } from 'typeorm';
 import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
+import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
-import { Problem } from '../common/problem.js';
+import { Problem, tokenProblem } from '../common/problem.js';
 import { Config } from '../config.js';
 import { POOL } from '../database/database.module.js';
 import { rightsOf } from '../permissions/permissions.js';
-import type { CurrentUser } from '../users/current-user.js';
+import { by, type CurrentUser } from '../users/current-user.js';
 import { Passwords } from '../users/passwords.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from '../users/profile.js';
 import { User } from '../users/user.entity.js';
 import { normaliseEmail } from '../users/users.dto.js';
 import { UsersService } from '../users/users.service.js';
+import type { Device } from './device.js';
 import { Session } from './session.entity.js';
-import type { SessionDto, SignInDto } from './sessions.dto.js';
-import { toSessionDto } from './sessions.dto.js';
-import { Tokens } from './tokens.js';
+import {
+  type CurrentSessionDto,
+  type SessionDto,
+  type SignInDto,
+  toCurrentSessionDto,
+  toSessionDto,
+} from './sessions.dto.js';
+import { endOf, type RefreshClaims, Tokens } from './tokens.js';
 
-/** Where a session is opened from. */
-export interface Device {
-  ip: string | null;
-  user_agent: string | null;
-}
+/** How long the refresh token before the newest still gets the newest: two tabs, or an answer that was lost. */
+const GRACE_MS = 10_000;
 
 /** The whole of authenticating a request: session, user and rights in one indexed query. */
 export const AUTHENTICATE = {
   name: 'authenticate',
-  text: `select s.id as session_id, s.expires_at as session_expires_at, ${PROFILE_COLUMNS}
+  text: `select s.id as session_id, ${PROFILE_COLUMNS}
     from sessions s join users u on u.id = s.user_id ${PROFILE_GROUPS}
     where s.id = $1 and u.is_active`,
 };
@@ -37,12 +41,9 @@ export const AUTHENTICATE = {
  * Opens a session only for a user who is, at this very moment, still active and of the password that was checked: hashing
  * took a while. The lock makes a deactivation wait, and then find the session it has to end.
  */
-const OPEN = {
-  name: 'open-session',
-  text: `insert into sessions (id, user_id, token_id, user_agent, ip, created_at, last_used_at, expires_at)
-    select $1::uuid, u.id, $3::uuid, $4, $5::inet, $6, $7, $8 from users u
-    where u.id = $2 and u.is_active and u.password_hash is not distinct from $9 for share`,
-};
+const OPEN = `insert into sessions (id, user_id, token_id, issued_at, user_agent, ip, created_at, last_used_at, expires_at)
+  select $1::uuid, u.id, $3::uuid, $4::timestamptz, $5, $6::inet, $4, $4, $7 from users u
+  where u.id = $2 and u.is_active and u.password_hash is not distinct from $8 for share returning id`;
 
 @Injectable()
 export class SessionsService {
@@ -53,63 +54,167 @@ export class SessionsService {
     private readonly usersService: UsersService,
     private readonly passwords: Passwords,
     private readonly tokens: Tokens,
+    private readonly audit: AuditService,
     private readonly config: Config,
     private readonly clock: Clock,
   ) {}
 
   /** The user of a live session, as of now; null when the session has ended or its user is deactivated. */
   async authenticate(sessionId: string): Promise<CurrentUser | null> {
-    type Row = Profile & { session_id: string; session_expires_at: Date | null };
+    type Row = Profile & { session_id: string };
     const { rows } = await this.pool.query<Row>({ ...AUTHENTICATE, values: [sessionId] });
     if (!rows[0]) return null;
-    const { session_id, session_expires_at, ...profile } = rows[0];
-    if (session_expires_at && session_expires_at.getTime() <= this.clock.now()) return null;
+    const { session_id, ...profile } = rows[0];
     return { id: profile.id, session_id, profile, ...rightsOf(profile.groups) };
   }
 
   /** Signs in by username or e-mail. An unknown user, a wrong password and a deactivated user look and cost the same. */
   async signIn({ login, password }: SignInDto, device: Device): Promise<SessionDto> {
     const user = await this.findByLogin(login);
-    const right = await this.passwords.verify(password, user?.password_hash);
-    if (!user || !right || !user.is_active) throw new Problem('invalid_credentials');
-    return this.open({ ...user, password_hash: await this.rehashed(user, password) }, device);
+    const isRight = await this.passwords.verify(password, user?.password_hash);
+    const session = isRight && user?.is_active ? await this.open(await this.rehashed(user, password), device) : null;
+    if (!session) {
+      const refusal = { action: 'session.refused', subject_id: user?.id ?? null, succeeded: false } as const;
+      await this.audit.write(this.sessions.manager, refusal);
+      throw new Problem('invalid_credentials');
+    }
+    return this.toDto(session);
   }
 
-  /** Ends a session; its tokens are refused from the next request on. */
-  async remove(id: string): Promise<void> {
-    await this.sessions.delete(id);
+  /**
+   * The next identity token with its one refresh token. The refresh token before the newest gets the newest again for a
+   * moment; any other that was used before ends the session: somebody has it who should not. Raises `invalid_token`,
+   * `token_expired`, `token_reused`.
+   */
+  async refresh(refreshToken: string): Promise<SessionDto> {
+    const claims = await this.tokens.readCurrent(refreshToken, 'refresh');
+    const outcome = await this.sessions.manager.transaction((manager) => this.rotate(manager, claims));
+    if (outcome === 'theft') throw tokenProblem('token_reused'); // only now: the session's end is committed
+    if (!outcome) throw tokenProblem('invalid_token');
+    return this.toDto(outcome);
   }
 
-  private findByLogin(login: string): Promise<User | null> {
+  /** The caller's live sessions, newest first. */
+  list(me: CurrentUser): Promise<Session[]> {
+    return this.sessions
+      .createQueryBuilder('s')
+      .where('s.user_id = :id and not (s.issued_at <= :before or coalesce(s.expires_at <= :now, false))', {
+        id: me.id,
+        ...this.deadline(),
+      })
+      .orderBy('s.id', 'DESC')
+      .getMany();
+  }
+
+  /** Raises `session_not_found`. */
+  async get(me: CurrentUser, id: string): Promise<Session> {
+    const session = await this.sessions.findOneBy({ id, user_id: me.id });
+    if (!session) throw new Problem('session_not_found');
+    return session;
+  }
+
+  /** The session of this token, with the ends of both tokens and the user as the token shows them. */
+  async current(me: CurrentUser, identityToken: string): Promise<CurrentSessionDto> {
+    const claims = await this.tokens.readCurrent(identityToken, 'identity');
+    const session = await this.get(me, me.session_id);
+    return toCurrentSessionDto(session, claims, endOf(claims), this.tokens.refresh(session).expires_at);
+  }
+
+  /** Ends one of the caller's sessions; its tokens are refused from the next request on. Raises `session_not_found`. */
+  async remove(me: CurrentUser, id: string): Promise<void> {
+    if ((await this.end(me, { id })) === 0) throw new Problem('session_not_found');
+  }
+
+  /** Ends all of the caller's sessions, or all others. */
+  async removeAll(me: CurrentUser, exceptCurrent: boolean): Promise<void> {
+    await this.end(me, exceptCurrent ? { id: Not(me.session_id) } : {});
+  }
+
+  /** Signs out with any token of ours, also an expired one, and again. Raises `invalid_token`. */
+  async signOut(token: string): Promise<void> {
+    const { sid, sub } = await this.tokens.read(token);
+    await this.end({ id: sub, session_id: sid }, { id: sid });
+  }
+
+  private end(me: Pick<CurrentUser, 'id' | 'session_id'>, which: object): Promise<number> {
+    return this.sessions.manager.transaction(async (manager) => {
+      const { affected } = await manager.delete(Session, { ...which, user_id: me.id });
+      if (!affected) return 0;
+      const { session_id, actor_id } = by(me);
+      const details = { count: affected };
+      await this.audit.write(manager, { action: 'session.ended', actor_id, session_id, subject_id: me.id, details });
+      return affected;
+    });
+  }
+
+  private async rotate(
+    manager: EntityManager,
+    { sid, sub, id_token }: RefreshClaims,
+  ): Promise<Session | 'theft' | null> {
+    const session = await manager.findOne(Session, {
+      where: { id: sid, user_id: sub },
+      lock: { mode: 'pessimistic_write' },
+    });
+    const now = this.clock.date();
+    if (!session || (session.expires_at && session.expires_at <= now)) return null;
+    if (id_token === session.token_id) {
+      const next = { parent_id: id_token, token_id: uuidv4(), issued_at: now, last_used_at: now };
+      await manager.update(Session, sid, next);
+      return { ...session, ...next };
+    }
+    if (id_token === session.parent_id && now.getTime() - session.issued_at.getTime() < GRACE_MS) return session;
+    await manager.delete(Session, sid);
+    const theft = { action: 'session.refresh_theft', subject_id: sub, session_id: sid, succeeded: false } as const;
+    await this.audit.write(manager, theft);
+    return 'theft';
+  }
+
+  private async findByLogin(login: string): Promise<User | null> {
     const where = login.includes('@') ? { email: normaliseEmail(login) } : { username: login };
     return this.users.findOne({ where, select: { id: true, is_active: true, password_hash: true } });
   }
 
   /** The one moment at which the password is at hand to hash it at a cost that has risen. */
-  private async rehashed({ id, password_hash }: User, password: string): Promise<string | null> {
-    if (password_hash === null || !this.passwords.isOutdated(password_hash)) return password_hash;
+  private async rehashed(user: User, password: string): Promise<User> {
+    const { id, password_hash } = user;
+    if (password_hash === null || !this.passwords.isOutdated(password_hash)) return user;
     const next = await this.passwords.hash(password);
     const { affected } = await this.users.update({ id, password_hash }, { password_hash: next });
-    return affected === 1 ? next : password_hash;
+    return affected === 1 ? { ...user, password_hash: next } : user;
   }
 
-  private async open({ id: user_id, password_hash }: User, device: Device): Promise<SessionDto> {
+  /** Null when the user has been deactivated, deleted or given another password since the check. */
+  private open({ id: user_id, password_hash }: User, device: Device): Promise<Session | null> {
     const now = this.clock.date();
     const { SESSION_MAX_AGE } = this.config;
-    const session = {
-      id: uuidv7(),
-      user_id,
-      token_id: uuidv4(),
-      user_agent: device.user_agent,
-      ip: device.ip,
-      created_at: now,
-      last_used_at: now,
-      expires_at: SESSION_MAX_AGE === Infinity ? null : new Date(now.getTime() + SESSION_MAX_AGE),
-    };
-    const values = [...Object.values(session), password_hash];
-    const { rowCount } = await this.pool.query({ ...OPEN, values });
-    if (rowCount === 0) throw new Problem('invalid_credentials');
-    const user = await this.usersService.get(user_id);
+    const expires_at = SESSION_MAX_AGE === Infinity ? null : new Date(now.getTime() + SESSION_MAX_AGE);
+    const id = uuidv7();
+    return this.sessions.manager.transaction(async (manager) => {
+      await this.removeDead(manager, user_id);
+      const values = [id, user_id, uuidv4(), now, device.user_agent, device.ip, expires_at, password_hash];
+      const opened = await manager.query<unknown[]>(OPEN, values);
+      if (opened.length === 0) return null;
+      const event = { action: 'session.opened', actor_id: user_id, subject_id: user_id, session_id: id } as const;
+      await this.audit.write(manager, event);
+      return manager.findOneByOrFail(Session, { id });
+    });
+  }
+
+  private async removeDead(manager: EntityManager, userId: string): Promise<void> {
+    const { before, now } = this.deadline();
+    const dead = 'delete from sessions where user_id = $1 and (issued_at <= $2 or expires_at <= $3)';
+    await manager.query(dead, [userId, before, now]);
+  }
+
+  /** Sessions whose tokens were issued before this cannot be used any more. */
+  private deadline(): { before: Date; now: Date } {
+    const life = Math.max(this.config.IDENTITY_TOKEN_TTL, this.config.REFRESH_TOKEN_TTL);
+    const now = this.clock.now();
+    return { before: new Date(life === Infinity ? 0 : now - life), now: new Date(now) };
+  }
+
+  private async toDto(session: Session): Promise<SessionDto> {
+    const user = await this.usersService.get(session.user_id);
     return toSessionDto(session, this.tokens.identity(session, user), this.tokens.refresh(session), user);
   }
 }

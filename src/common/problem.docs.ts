@@ -77,7 +77,7 @@ function example(code: ProblemCode): Record<string, unknown> {
   const problem =
     code === 'validation_failed'
       ? validationFailed(errors)
-      : code === 'token_required' || code === 'invalid_token' || code === 'token_expired'
+      : code === 'token_required' || code === 'invalid_token' || code === 'token_expired' || code === 'token_reused'
         ? tokenProblem(code)
         : code === 'busy' || code === 'database_unavailable'
           ? unavailable(code)

@@ -15,12 +15,14 @@ export const PROBLEMS = {
   token_required: [401, 'Sign in first and send the identity token as "Authorization: Bearer <token>".'],
   invalid_token: [401, 'The token is not valid, or its session has ended; sign in again.'],
   token_expired: [401, 'The token has expired; refresh it or sign in again.'],
+  token_reused: [401, 'This refresh token has been used before; for safety its session has been ended. Sign in again.'],
   invalid_credentials: [401, 'The login or the password is wrong.'],
   forbidden: [403, 'You do not have the permission that this needs.'],
   wrong_password: [403, 'The current password is wrong.'],
   not_found: [404, 'There is no such thing, or it is not yours to see.'],
   route_not_found: [404, 'There is no such route.'],
   user_not_found: [404, 'There is no such user.'],
+  session_not_found: [404, 'There is no such session, or it is not yours.'],
   group_not_found: [404, 'There is no such group.'],
   member_not_found: [404, 'This user is not a member of the group.'],
   request_timeout: [408, 'The request took too long to arrive.'],
@@ -99,6 +101,7 @@ const TOKEN_MESSAGES = {
   token_required: 'Missing Authorization Header',
   invalid_token: 'Invalid token',
   token_expired: 'Token has expired',
+  token_reused: 'Token has been revoked',
 } as const;
 
 /** A 401 about the caller's token: challenge per RFC 6750 section 3, `msg` per the old clients' documents. */

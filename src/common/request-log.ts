@@ -1,15 +1,31 @@
 import type { NextFunction, Request, Response } from 'express';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { Logger } from 'pino';
 
-const current = new AsyncLocalStorage<{ id: string; response: Response }>();
+interface RequestContext {
+  id: string;
+  ip: string | null;
+  response: Response;
+}
+
+const current = new AsyncLocalStorage<RequestContext>();
+
+/** The request this code runs for; undefined outside of requests. */
+export const requestContext = (): RequestContext | undefined => current.getStore();
 
 /** The id of the request this code runs for; undefined outside of requests. */
 export const requestId = (): string | undefined => current.getStore()?.id;
 
 /** True when the client of the request this code runs for has gone: nobody waits for the rest of the work. */
 export const isClientGone = (): boolean => current.getStore()?.response.destroyed ?? false;
+
+/** Without an IPv6 zone; forwarded addresses count only behind the proxies of TRUST_PROXY. */
+function addressOf(request: Request): string | null {
+  const ip = request.ip?.split('%', 1)[0] ?? '';
+  return isIP(ip) ? ip : null;
+}
 
 /** Segments that are no name or id of ours may be anybody's data: an e-mail address, a token. */
 const loggable = (url: string): string =>
@@ -40,5 +56,5 @@ export const requestLog =
       };
       log.info(line, `${request.method} ${path} ${response.statusCode}`);
     });
-    current.run({ id, response }, next);
+    current.run({ id, ip: addressOf(request), response }, next);
   };

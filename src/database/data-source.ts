@@ -1,5 +1,6 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { migrations } from '../../migrations/index.js';
+import { AuditEvent } from '../audit/audit-event.entity.js';
 import { Session } from '../auth/session.entity.js';
 import type { DatabaseConnection } from '../config.js';
 import { GroupMember } from '../groups/group-member.entity.js';
@@ -7,7 +8,7 @@ import { Group } from '../groups/group.entity.js';
 import { User } from '../users/user.entity.js';
 
 /** The table of contents of the data model. */
-export const entities = [User, Group, GroupMember, Session];
+export const entities = [User, Group, GroupMember, Session, AuditEvent];
 
 const CONNECT_TIMEOUT_MS = 3_000;
 /** The server ends a statement after this time; a server that does not even do that is given up on 2 s later. */

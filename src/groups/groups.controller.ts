@@ -32,8 +32,12 @@ export class GroupsController {
   @Post()
   @RequirePermissions('admin')
   @Problems('group_name_taken')
-  async create(@Body() dto: CreateGroupDto, @Res({ passthrough: true }) response: Response): Promise<GroupDto> {
-    const group = await this.groups.create(dto);
+  async create(
+    @Me() me: CurrentUser,
+    @Body() dto: CreateGroupDto,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<GroupDto> {
+    const group = await this.groups.create(me, dto);
     response.location(`/api/groups/${group.id}`);
     return toGroupDto(group);
   }
@@ -50,8 +54,8 @@ export class GroupsController {
   @Patch(':id')
   @RequirePermissions('admin')
   @Problems('group_not_found', 'group_name_taken', 'last_administrator')
-  async update(@UuidParam('id') id: string, @Body() dto: UpdateGroupDto): Promise<GroupDto> {
-    return toGroupDto(await this.groups.update(id, dto));
+  async update(@Me() me: CurrentUser, @UuidParam('id') id: string, @Body() dto: UpdateGroupDto): Promise<GroupDto> {
+    return toGroupDto(await this.groups.update(me, id, dto));
   }
 
   /** Deletes a group; its members lose what it gave. */
@@ -59,8 +63,8 @@ export class GroupsController {
   @RequirePermissions('admin')
   @HttpCode(204)
   @Problems('group_not_found', 'last_administrator')
-  remove(@UuidParam('id') id: string): Promise<void> {
-    return this.groups.remove(id);
+  remove(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<void> {
+    return this.groups.remove(me, id);
   }
 
   /** The members of a group. */
@@ -76,8 +80,8 @@ export class GroupsController {
   @RequirePermissions('admin')
   @HttpCode(204)
   @Problems('group_not_found', 'user_not_found')
-  addMember(@UuidParam('id') id: string, @UuidParam('user_id') userId: string): Promise<void> {
-    return this.groups.addMember(id, userId);
+  addMember(@Me() me: CurrentUser, @UuidParam('id') id: string, @UuidParam('user_id') userId: string): Promise<void> {
+    return this.groups.addMember(me, id, userId);
   }
 
   /** Takes a user out of a group. */
@@ -85,7 +89,11 @@ export class GroupsController {
   @RequirePermissions('admin')
   @HttpCode(204)
   @Problems('member_not_found', 'last_administrator')
-  removeMember(@UuidParam('id') id: string, @UuidParam('user_id') userId: string): Promise<void> {
-    return this.groups.removeMember(id, userId);
+  removeMember(
+    @Me() me: CurrentUser,
+    @UuidParam('id') id: string,
+    @UuidParam('user_id') userId: string,
+  ): Promise<void> {
+    return this.groups.removeMember(me, id, userId);
   }
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditModule } from '../audit/audit.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { FirstAdministrator } from './first-administrator.js';
 import { GroupMember } from './group-member.entity.js';
@@ -8,7 +9,7 @@ import { GroupsController } from './groups.controller.js';
 import { GroupsService } from './groups.service.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([Group, GroupMember]), UsersModule],
+  imports: [TypeOrmModule.forFeature([Group, GroupMember]), AuditModule, UsersModule],
   controllers: [GroupsController],
   providers: [GroupsService, FirstAdministrator],
 })

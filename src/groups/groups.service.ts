@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { Repository, type SelectQueryBuilder } from 'typeorm';
+import { type EntityManager, Repository, type SelectQueryBuilder } from 'typeorm';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
+import { AuditService, type Happening } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../common/pagination.js';
 import { Problem } from '../common/problem.js';
-import type { CurrentUser } from '../users/current-user.js';
+import { by, type CurrentUser } from '../users/current-user.js';
 import { type PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
 import { GroupMember } from './group-member.entity.js';
 import { Group } from './group.entity.js';
@@ -17,6 +18,7 @@ export class GroupsService {
     @InjectRepository(Group) private readonly groups: Repository<Group>,
     @InjectRepository(GroupMember) private readonly members: Repository<GroupMember>,
     private readonly clock: Clock,
+    private readonly audit: AuditService,
   ) {}
 
   /** Oldest first: all groups for administrators, their own for everybody else. */
@@ -37,31 +39,31 @@ export class GroupsService {
   }
 
   /** Raises `group_name_taken`. */
-  async create(dto: CreateGroupDto): Promise<Group> {
+  async create(me: CurrentUser, dto: CreateGroupDto): Promise<Group> {
     const now = this.clock.date();
-    const group: Group = {
-      id: uuidv7(),
-      permissions: [],
-      early_access_days: 0,
-      ...dto,
-      created_at: now,
-      updated_at: now,
-    };
-    await this.groups.insert(group);
+    const blank = { permissions: [], early_access_days: 0, created_at: now, updated_at: now };
+    const group: Group = { id: uuidv7(), ...blank, ...dto };
+    await this.audited(me, { action: 'group.created', subject_id: group.id, details: { ...dto } }, async (manager) => {
+      await manager.insert(Group, group);
+    });
     return group;
   }
 
   /** Raises `group_not_found`, `group_name_taken`, `last_administrator`. */
-  async update(id: string, dto: UpdateGroupDto): Promise<Group> {
-    const { affected } = await this.groups.update(id, { ...dto, updated_at: this.clock.date() });
-    if (affected === 0) throw new Problem('group_not_found');
+  async update(me: CurrentUser, id: string, dto: UpdateGroupDto): Promise<Group> {
+    await this.audited(me, { action: 'group.changed', subject_id: id, details: { ...dto } }, async (manager) => {
+      const { affected } = await manager.update(Group, id, { ...dto, updated_at: this.clock.date() });
+      if (affected === 0) throw new Problem('group_not_found');
+    });
     return this.groups.findOneByOrFail({ id });
   }
 
   /** Raises `group_not_found`, `last_administrator`. */
-  async remove(id: string): Promise<void> {
-    const { affected } = await this.groups.delete(id);
-    if (affected === 0) throw new Problem('group_not_found');
+  async remove(me: CurrentUser, id: string): Promise<void> {
+    await this.audited(me, { action: 'group.deleted', subject_id: id }, async (manager) => {
+      const { affected } = await manager.delete(Group, id);
+      if (affected === 0) throw new Problem('group_not_found');
+    });
   }
 
   async listMembers(id: string, { limit, cursor }: PageQueryDto): Promise<Page<PublicUserDto>> {
@@ -85,15 +87,33 @@ export class GroupsService {
   }
 
   /** Makes the user a member; already being one is fine. Raises `group_not_found`, `user_not_found`. */
-  async addMember(group_id: string, user_id: string): Promise<void> {
-    const member = { group_id, user_id, created_at: this.clock.date() };
-    await this.members.createQueryBuilder().insert().values(member).orIgnore().execute();
+  async addMember(me: CurrentUser, group_id: string, user_id: string): Promise<void> {
+    const happening = { action: 'group.member_added', subject_id: user_id, details: { group_id } } as const;
+    await this.audited(me, happening, async (manager) => {
+      const member = { group_id, user_id, created_at: this.clock.date() };
+      await manager.createQueryBuilder().insert().into(GroupMember).values(member).orIgnore().execute();
+    });
   }
 
   /** Raises `member_not_found`, `last_administrator`. */
-  async removeMember(group_id: string, user_id: string): Promise<void> {
-    const { affected } = await this.members.delete({ group_id, user_id });
-    if (affected === 0) throw new Problem('member_not_found');
+  async removeMember(me: CurrentUser, group_id: string, user_id: string): Promise<void> {
+    const happening = { action: 'group.member_removed', subject_id: user_id, details: { group_id } } as const;
+    await this.audited(me, happening, async (manager) => {
+      const { affected } = await manager.delete(GroupMember, { group_id, user_id });
+      if (affected === 0) throw new Problem('member_not_found');
+    });
+  }
+
+  /** Does the work and tells of it, both or neither. */
+  private async audited(
+    me: CurrentUser,
+    happening: Happening,
+    work: (manager: EntityManager) => Promise<void>,
+  ): Promise<void> {
+    await this.groups.manager.transaction(async (manager) => {
+      await work(manager);
+      await this.audit.write(manager, { ...happening, ...by(me) });
+    });
   }
 
   private visibleTo(me: CurrentUser): SelectQueryBuilder<Group> {

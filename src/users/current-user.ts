@@ -12,6 +12,9 @@ export interface CurrentUser {
   profile: Profile;
 }
 
+/** The caller as the doer of something audited. */
+export const by = ({ id, session_id }: Pick<CurrentUser, 'id' | 'session_id'>) => ({ actor_id: id, session_id });
+
 /** The caller of a route that is not public. */
 export const Me = createParamDecorator(
   (_: unknown, context: ExecutionContext): CurrentUser =>

@@ -40,11 +40,8 @@ export class Passwords {
   }
 
   /** Throws `password_refused` with the reasons; `about` are words that must not be the password (name, e-mail). */
-  assertAcceptable(password: string, about: (string | null | undefined)[]): void {
-    const errors = this.reasonsAgainst(password, about).map((reason) => ({
-      path: 'password',
-      message: `password ${reason}`,
-    }));
+  assertAcceptable(password: string, about: (string | null | undefined)[], path = 'password'): void {
+    const errors = this.reasonsAgainst(password, about).map((reason) => ({ path, message: `${path} ${reason}` }));
     if (errors.length > 0) throw new Problem('password_refused', { members: { errors } });
   }
 

@@ -1,10 +1,11 @@
-import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { UuidParam } from '../common/validation.js';
 import { Problems, Public, RequirePermissions, SignedIn } from '../permissions/access.js';
 import { type CurrentUser, Me } from './current-user.js';
 import {
+  ChangePasswordDto,
   CreateUserDto,
   PasswordDto,
   PublicUserDto,
@@ -48,12 +49,21 @@ export class UsersController {
     return toUserDto(me.profile);
   }
 
-  /** Changes the caller's profile. */
+  /** Changes the caller's profile. A new e-mail address ends all sessions, this one too. */
   @Patch('me')
   @SignedIn()
   @Problems('username_taken', 'email_taken', 'wrong_password', 'busy')
   async updateMe(@Me() me: CurrentUser, @Body() dto: UpdateMeDto): Promise<UserDto> {
     return toUserDto(await this.users.updateMe(me, dto));
+  }
+
+  /** Changes the caller's password, and signs out every device, this one too. */
+  @Put('me/password')
+  @SignedIn()
+  @HttpCode(204)
+  @Problems('wrong_password', 'password_refused', 'busy')
+  changePassword(@Me() me: CurrentUser, @Body() dto: ChangePasswordDto): Promise<void> {
+    return this.users.changePassword(me, dto);
   }
 
   /** Deletes the caller's account, for good. */
@@ -79,8 +89,8 @@ export class UsersController {
   @Patch(':id')
   @RequirePermissions('admin')
   @Problems('user_not_found', 'username_taken', 'last_administrator')
-  async update(@UuidParam('id') id: string, @Body() dto: UpdateUserDto): Promise<UserDto> {
-    return toUserDto(await this.users.update(id, dto));
+  async update(@Me() me: CurrentUser, @UuidParam('id') id: string, @Body() dto: UpdateUserDto): Promise<UserDto> {
+    return toUserDto(await this.users.update(me, id, dto));
   }
 
   /** Deletes a user, for good. */
@@ -88,7 +98,7 @@ export class UsersController {
   @RequirePermissions('admin')
   @HttpCode(204)
   @Problems('user_not_found', 'last_administrator')
-  remove(@UuidParam('id') id: string): Promise<void> {
-    return this.users.remove(id);
+  remove(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<void> {
+    return this.users.remove(me, id);
   }
 }

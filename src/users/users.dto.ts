@@ -112,6 +112,21 @@ export class PasswordDto {
   password: string;
 }
 
+export class ChangePasswordDto {
+  /** @example "cloudy harbour seven" */
+  @IsString()
+  @MaxLength(1000)
+  current_password: string;
+
+  /**
+   * As for registering.
+   * @example "silent meadow ninety"
+   */
+  @IsString()
+  @MaxLength(1000)
+  new_password: string;
+}
+
 export class UsersQueryDto extends PageQueryDto {
   /**
    * Part of the username or full name, whatever the case and the accents.

@@ -4,15 +4,18 @@ import pLimit from 'p-limit';
 import type { Pool } from 'pg';
 import { Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import type { AuditAction } from '../audit/audit.actions.js';
+import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
 import { type Page, readCursor, toPage } from '../common/pagination.js';
 import { Problem, unavailable, validationFailed } from '../common/problem.js';
 import { POOL } from '../database/database.module.js';
-import type { CurrentUser } from './current-user.js';
+import { by, type CurrentUser } from './current-user.js';
 import { Passwords } from './passwords.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
 import { User } from './user.entity.js';
 import {
+  type ChangePasswordDto,
   type CreateUserDto,
   type PublicUserDto,
   toPublicUserDto,
@@ -37,6 +40,7 @@ export class UsersService {
     @Inject(POOL) private readonly pool: Pool,
     private readonly passwords: Passwords,
     private readonly clock: Clock,
+    private readonly audit: AuditService,
   ) {}
 
   /** Registers a user. Raises `username_taken`, `email_taken`, `password_refused`. */
@@ -97,45 +101,77 @@ export class UsersService {
     return toPage(rows, limit, (row) => row.username, toPublicUserDto);
   }
 
-  /** Changes the caller's own profile; the e-mail address only with the password, since it can reset the password. */
+  /**
+   * Changes the caller's own profile; the e-mail address only with the password, since it can reset the password. With
+   * the address all sessions end. Raises `wrong_password`, `username_taken`, `email_taken`.
+   */
   async updateMe(me: CurrentUser, { current_password, ...changes }: UpdateMeDto): Promise<Profile> {
-    if (changes.email !== undefined && changes.email !== me.profile.email) {
-      if (current_password === undefined) {
-        throw validationFailed([
-          { path: 'current_password', message: 'current_password is needed to change the e-mail' },
-        ]);
-      }
-      await this.assertPassword(me, current_password);
+    const isReaddressed = changes.email !== undefined && changes.email !== me.profile.email;
+    if (isReaddressed && current_password === undefined) {
+      throw validationFailed([
+        { path: 'current_password', message: 'current_password is needed to change the e-mail' },
+      ]);
     }
-    return this.apply(me.id, changes);
+    if (isReaddressed) await this.checkPassword(me, current_password!);
+    return this.apply(me, me.id, changes, isReaddressed ? 'user.email_changed' : undefined);
+  }
+
+  /** Changes the caller's password, and ends all sessions, this one too. Raises `wrong_password`, `password_refused`. */
+  async changePassword(me: CurrentUser, { current_password, new_password }: ChangePasswordDto): Promise<void> {
+    this.passwords.assertAcceptable(new_password, [me.profile.username, me.profile.email], 'new_password');
+    const checked = await this.checkPassword(me, current_password);
+    const password_hash = await this.passwords.hash(new_password);
+    await this.users.manager.transaction(async (manager) => {
+      const changes = { password_hash, updated_at: this.clock.date() };
+      const { affected } = await manager.update(User, { id: me.id, password_hash: checked }, changes);
+      if (affected === 0) throw new Problem('wrong_password'); // another change was faster
+      await manager.query('delete from sessions where user_id = $1', [me.id]);
+      await this.audit.write(manager, { action: 'user.password_changed', ...by(me), subject_id: me.id });
+    });
   }
 
   /** Changes another user, for administrators. Raises `last_administrator`. */
-  update(id: string, changes: UpdateUserDto): Promise<Profile> {
-    return this.apply(id, changes);
+  update(me: CurrentUser, id: string, changes: UpdateUserDto): Promise<Profile> {
+    const { is_active } = changes;
+    const action = is_active === undefined ? undefined : is_active ? 'user.reactivated' : 'user.deactivated';
+    return this.apply(me, id, changes, action);
   }
 
   /** Deletes the caller. Raises `wrong_password`, `last_administrator`. */
   async removeMe(me: CurrentUser, password: string): Promise<void> {
-    await this.assertPassword(me, password);
-    await this.remove(me.id);
+    await this.checkPassword(me, password);
+    await this.remove(me, me.id);
   }
 
   /** Deletes a user with their sessions and memberships. Raises `last_administrator`. */
-  async remove(id: string): Promise<void> {
-    const { affected } = await this.users.delete(id);
-    if (affected === 0) throw new Problem('user_not_found');
+  async remove(me: CurrentUser, id: string): Promise<void> {
+    await this.users.manager.transaction(async (manager) => {
+      const { affected } = await manager.delete(User, id);
+      if (affected === 0) throw new Problem('user_not_found');
+      await this.audit.write(manager, { action: 'user.deleted', ...by(me), subject_id: id });
+    });
   }
 
-  private async apply(id: string, changes: UpdateMeDto | UpdateUserDto): Promise<Profile> {
-    const { affected } = await this.users.update(id, { ...changes, updated_at: this.clock.date() });
-    if (affected === 0) throw new Problem('user_not_found');
+  private async apply(
+    me: CurrentUser,
+    id: string,
+    changes: UpdateMeDto | UpdateUserDto,
+    action: AuditAction | undefined,
+  ): Promise<Profile> {
+    await this.users.manager.transaction(async (manager) => {
+      const { affected } = await manager.update(User, id, { ...changes, updated_at: this.clock.date() });
+      if (affected === 0) throw new Problem('user_not_found');
+      if (action) await this.audit.write(manager, { action, ...by(me), subject_id: id });
+    });
     return this.get(id);
   }
 
-  private async assertPassword(me: CurrentUser, password: string): Promise<void> {
+  /** Answers the hash that the password was checked against. Raises `wrong_password`. */
+  private async checkPassword(me: CurrentUser, password: string): Promise<string> {
     const user = await this.users.findOne({ where: { id: me.id }, select: { id: true, password_hash: true } });
-    if (!(await this.passwords.verify(password, user?.password_hash))) throw new Problem('wrong_password');
+    const isRight = await this.passwords.verify(password, user?.password_hash);
+    if (!isRight || !user?.password_hash) throw new Problem('wrong_password');
+    return user.password_hash;
   }
 
   private async assertFree({ username, email }: Pick<CreateUserDto, 'username' | 'email'>): Promise<void> {

@@ -1,0 +1,19 @@
+/** Everything that is ever audited. */
+export const AUDIT_ACTIONS = [
+  'session.opened',
+  'session.refused',
+  'session.ended',
+  'session.refresh_theft',
+  'user.password_changed',
+  'user.email_changed',
+  'user.deactivated',
+  'user.reactivated',
+  'user.deleted',
+  'group.created',
+  'group.changed',
+  'group.deleted',
+  'group.member_added',
+  'group.member_removed',
+] as const;
+
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];

@@ -1,0 +1,65 @@
+import { IsIn, IsOptional, IsUUID } from 'class-validator';
+import { PageQueryDto } from '../common/pagination.js';
+import type { AuditEvent } from './audit-event.entity.js';
+import { AUDIT_ACTIONS, type AuditAction } from './audit.actions.js';
+
+export class AuditQueryDto extends PageQueryDto {
+  /**
+   * Only this kind of event.
+   * @example session.refused
+   */
+  @IsOptional()
+  @IsIn(AUDIT_ACTIONS)
+  action?: AuditAction;
+
+  /** Only what this user did. */
+  @IsOptional()
+  @IsUUID()
+  actor_id?: string;
+
+  /** Only what was done to this user or group. */
+  @IsOptional()
+  @IsUUID()
+  subject_id?: string;
+}
+
+export class AuditEventDto {
+  /** @example "42" */
+  id: string;
+  at: Date;
+  /** @example session.opened */
+  action: AuditAction;
+  /** @example true */
+  succeeded: boolean;
+  /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
+  actor_id: string | null;
+  /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
+  subject_id: string | null;
+  /** @example 0199c2a4-7a10-7d55-b1c2-9e8f7a6b5c4d */
+  session_id: string | null;
+  /** @example 203.0.113.9 */
+  ip: string | null;
+  /** @example 7d4d6a3e-0f0e-4a53-9f39-6f4c7c3f1b11 */
+  request_id: string | null;
+  /** @example {} */
+  details: object;
+}
+
+export class AuditPageDto {
+  items: AuditEventDto[];
+  /** Give it as `cursor` to get the next page; null on the last. */
+  next_cursor: string | null;
+}
+
+export const toAuditEventDto = (event: AuditEvent): AuditEventDto => ({
+  id: event.id,
+  at: event.at,
+  action: event.action,
+  succeeded: event.succeeded,
+  actor_id: event.actor_id,
+  subject_id: event.subject_id,
+  session_id: event.session_id,
+  ip: event.ip,
+  request_id: event.request_id,
+  details: event.details,
+});

@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { type EntityManager, Repository } from 'typeorm';
+import { Clock } from '../common/clock.js';
+import { type Page, readCursor, toPage } from '../common/pagination.js';
+import { requestContext } from '../common/request-log.js';
+import type { AuditAction } from './audit.actions.js';
+import { AuditEvent } from './audit-event.entity.js';
+import { type AuditEventDto, type AuditQueryDto, toAuditEventDto } from './audit.dto.js';
+
+/** What `write` is told; where from and which request it knows itself. */
+export interface Happening {
+  action: AuditAction;
+  actor_id?: string | null;
+  subject_id?: string | null;
+  session_id?: string | null;
+  succeeded?: boolean;
+  details?: object;
+}
+
+@Injectable()
+export class AuditService {
+  constructor(
+    @InjectRepository(AuditEvent) private readonly events: Repository<AuditEvent>,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Adds an event within the transaction of what it tells of: both happen, or neither. */
+  async write(manager: EntityManager, happening: Happening): Promise<void> {
+    const { id: request_id = null, ip = null } = requestContext() ?? {};
+    const blank = { actor_id: null, subject_id: null, session_id: null, succeeded: true, details: {} };
+    await manager.insert(AuditEvent, { ...blank, ...happening, at: this.clock.date(), ip, request_id });
+  }
+
+  /** Newest first. */
+  async list({ limit, cursor, ...filter }: AuditQueryDto): Promise<Page<AuditEventDto>> {
+    const before = readCursor(cursor, (key) => /^[1-9]\d{0,17}$/.test(key));
+    const query = this.events.createQueryBuilder('e').where('true');
+    for (const [column, value] of Object.entries(filter)) {
+      if (value !== undefined) query.andWhere(`e.${column} = :${column}`, { [column]: value });
+    }
+    if (before !== undefined) query.andWhere('e.id < :before', { before });
+    const rows = await query
+      .orderBy('e.id', 'DESC')
+      .limit(limit + 1)
+      .getMany();
+    return toPage(rows, limit, (row) => row.id, toAuditEventDto);
+  }
+}
