@@ -254,6 +254,35 @@ describe('what never becomes a request', () => {
     await quick.stop();
   });
 
+  it('a body that breaks off, or is no body, is answered at once', async () => {
+    const head =
+      'POST /api/users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n';
+    const { text, ms } = await raw(t.port, head, 'ZZ\r\n');
+    expect(text).toMatch(/^HTTP\/1.1 400 /);
+    expect(ms).toBeLessThan(5000);
+  });
+
+  it('clients that ask for a tunnel and vanish do no harm', async () => {
+    for (let i = 0; i < 50; i++) {
+      const socket = connect(t.port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.write('CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n', () => socket.resetAndDestroy());
+      await once(socket, 'close');
+    }
+    expect((await t.request('GET', '/api/misc/ping')).text).toBe('pong');
+  });
+
+  it('clients that do not hang up are hung up on', async () => {
+    const open = (): Promise<number> =>
+      new Promise((resolve) => t.app.getHttpServer().getConnections((_: unknown, count: number) => resolve(count)));
+    const before = await open();
+    const sockets = Array.from({ length: 5 }, () => connect({ port: t.port, host: '127.0.0.1', allowHalfOpen: true }));
+    for (const socket of sockets) socket.on('error', () => undefined).write('CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n');
+    await expect.poll(open).toBeGreaterThan(before);
+    await expect.poll(open).toBeLessThanOrEqual(before);
+    for (const socket of sockets) socket.destroy();
+  });
+
   it('time-outs are ten and thirty seconds', () => {
     const { headersTimeout, requestTimeout } = t.app.getHttpServer() as {
       headersTimeout: number;

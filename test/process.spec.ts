@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -174,6 +174,16 @@ describe('after a kill -9', () => {
     const first = await start();
     await first.kill('SIGTERM');
     writeFileSync(join(folder.path, 'postgres/postmaster.pid'), `${process.pid}\n/elsewhere\n0\n5432\n.\n\n`);
+    expect(await isReady(await start())).toBe(true);
+  });
+
+  it.each(['', '\0\0\0\0', 'noise'])('is not misled by a pid file of %j', async (content) => {
+    const first = await start();
+    await first.kill('SIGTERM');
+    const file = join(folder.path, 'postgres/postmaster.pid');
+    writeFileSync(file, content);
+    const anHourAgo = Date.now() / 1000 - 3600;
+    utimesSync(file, anHourAgo, anHourAgo);
     expect(await isReady(await start())).toBe(true);
   });
 

@@ -4,15 +4,9 @@ import { type Answer, PASSWORD, startApp, type TestApp } from './app.js';
 let t: TestApp;
 beforeAll(async () => {
   t = await startApp();
-  await warmUp(t);
+  await t.warmUp();
 });
 afterAll(() => t.stop());
-
-/** A cold pool lets requests through one by one as its connections open, and hides the race. */
-async function warmUp(app: TestApp): Promise<void> {
-  const token = await app.asAdmin();
-  await Promise.all(Array.from({ length: 40 }, () => app.request('GET', '/api/users', { token })));
-}
 
 const tally = (answers: Answer[]): Record<string, number> => {
   const counts: Record<string, number> = {};

@@ -6,6 +6,7 @@ import { PASSWORD, startApp, type TestApp } from './app.js';
 let t: TestApp;
 beforeAll(async () => {
   t = await startApp({ env: { IDENTITY_TOKEN_TTL: '15m', REFRESH_TOKEN_TTL: '7d', SESSION_MAX_AGE: '30d' } });
+  await t.warmUp();
 });
 beforeEach(() => t.clock.set(Math.ceil(t.clock.now() / 1000) * 1000)); // on a whole second, standing still
 afterAll(() => t.stop());

@@ -48,6 +48,8 @@ describe('POST /api/users', () => {
     ['a username with a letter of another script', { username: 'аdmin' }, 422, 'validation_failed'],
     ['a username that is no text', { username: 12345 }, 422, 'validation_failed'],
     ['an e-mail that is none', { email: 'nobody' }, 422, 'validation_failed'],
+    ['an e-mail with a letter that only looks like k', { email: '\u212aim@example.org' }, 422, 'validation_failed'],
+    ['an e-mail with invisible letters', { email: 'kim@example.org\ufeff' }, 422, 'validation_failed'],
     ['no full name', { fullname: undefined }, 422, 'validation_failed'],
     ['a blank full name', { fullname: '  ' }, 422, 'validation_failed'],
     ['a full name of two lines', { fullname: 'a\nb' }, 422, 'validation_failed'],

@@ -14,6 +14,9 @@ const TIMEOUTS = {
   connectionsCheckingInterval: 1000,
 };
 
+/** How long a refused client may take to read why. */
+const LINGER_MS = 1000;
+
 /** What Node's HTTP parser and its time-outs refuse before there is a request. */
 const PARSER_ERRORS: Record<string, ProblemCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
@@ -61,7 +64,7 @@ export class HttpAdapter extends ExpressAdapter {
     const idle = setInterval(() => server.closeIdleConnections(), 50);
     const late = setTimeout(() => {
       onLate();
-      server.closeAllConnections();
+      for (const socket of this.sockets) socket.destroy(); // also those that Node has let go, after CONNECT
     }, patienceMs);
     return () => {
       clearInterval(idle);
@@ -86,7 +89,7 @@ export class HttpAdapter extends ExpressAdapter {
     const pending = [...this.responses].find((response) => response.socket === socket && !response.writableEnded);
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
-    } else if (pending && error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') {
+    } else if (pending?.req.complete) {
       if (!pending.headersSent) pending.setHeader('connection', 'close');
       pending.once('finish', () => socket.destroySoon());
     } else if (pending?.headersSent) {
@@ -116,11 +119,13 @@ export function answer(response: ServerResponse, problem: Problem): void {
   response.end(body);
 }
 
-/** The same, where Node made no response to write to. */
+/** The same, where Node made no response to write to: it does not look after this socket any more either. */
 function answerRaw(socket: Socket, problem: Problem): void {
   const id = randomUUID();
   const body = JSON.stringify(problem.toBody(id));
   const headers = { ...HEADERS, 'x-request-id': id, connection: 'close', 'content-length': Buffer.byteLength(body) };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.on('error', () => undefined);
+  setTimeout(() => socket.destroy(), LINGER_MS).unref(); // a client that does not close would keep it
   socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${lines.join('')}\r\n${body}`);
 }

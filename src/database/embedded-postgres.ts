@@ -86,6 +86,7 @@ export class EmbeddedPostgres {
   }
 
   private async begin(): Promise<void> {
+    this.assertOwner();
     if (!this.hasCluster()) await this.createCluster();
     this.openCluster();
     await this.acquire();
@@ -138,14 +139,17 @@ export class EmbeddedPostgres {
     }
   }
 
-  private openCluster(): void {
-    const owner = fs.statSync(this.cluster).uid;
+  private assertOwner(): void {
+    const owner = fs.statSync(this.cluster, { throwIfNoEntry: false })?.uid;
     const user = this.account?.uid ?? process.getuid?.();
-    if (owner !== user) {
+    if (owner !== undefined && owner !== user) {
       const mend =
         owner === 0 ? `chown -R it to the user ${user}` : 'start Machi as that user or choose another DATA_DIR';
       throw new EmbeddedPostgresError(`${this.cluster} belongs to the user ${owner}: ${mend}.`);
     }
+  }
+
+  private openCluster(): void {
     this.clusterFd = fs.openSync(this.cluster, 'r');
     this.connection.host = this.socketFolder();
     this.connection.password = fs.readFileSync(join(this.cluster, 'machi-password'), 'utf8');
@@ -178,6 +182,8 @@ export class EmbeddedPostgres {
         this.log.warn(`the embedded PostgreSQL (pid ${pid}) does not answer: replacing it`);
         this.server.killAll(pid);
         silentSince = undefined;
+      } else if (!/timeout/i.test(reason)) {
+        silentSince = undefined; // it answers, if only that it is starting
       }
       await sleep(50);
     }

@@ -33,7 +33,7 @@ export class PostgresProcess {
   removeStale(): void {
     for (const file of [this.pidFile, join(this.cluster, `${this.socket}.lock`)]) {
       const content = read(file);
-      if (content === undefined || content === '') continue;
+      if (content === undefined) continue;
       const pid = pidIn(file);
       const isStale = pid === undefined ? Date.now() - ageOf(file) > WRITING_MS : isAlive(pid) && !this.isOurs(pid);
       if (isStale && read(file) === content) rmSync(file, { force: true });

@@ -34,7 +34,7 @@ export class CreateUserDto {
    * @example hana@example.org
    */
   @IsOptional()
-  @Transform(({ value }) => (typeof value === 'string' ? normaliseEmail(value) : value))
+  @Transform(({ value }) => (typeof value === 'string' && /^[\x20-\x7e]*$/.test(value) ? normaliseEmail(value) : value))
   @MaxLength(254)
   @Matches(/^[\x21-\x7e]+$/, { message: '$property must be ASCII' })
   @IsEmail()
