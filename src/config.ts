@@ -12,11 +12,11 @@ import {
   ValidateBy,
   validateSync,
 } from 'class-validator';
-import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
+import { keptSecret } from './common/kept-secret.js';
 
 export const PROFILES = ['development', 'test', 'production'] as const;
 export type Profile = (typeof PROFILES)[number];
@@ -212,7 +212,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (faults.length > 0) throw new ConfigError(faults);
   const settled = {
     DATA_DIR: resolve(config.DATA_DIR),
-    SECRET_KEY: config.SECRET_KEY ?? keptSecret(resolve(config.DATA_DIR)),
+    SECRET_KEY: config.SECRET_KEY ?? keptKey(resolve(config.DATA_DIR)),
   };
   return Object.freeze(Object.assign(config, settled));
 }
@@ -295,33 +295,17 @@ function productionFaults(config: Config): string[] {
 }
 
 /** Outside production a signing key is made once and kept, so that a restart signs nobody out. */
-function keptSecret(dataDir: string): string {
+function keptKey(dataDir: string): string {
   const file = join(dataDir, 'secret-key');
+  let secret: string;
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    if (!existsSync(file)) writeWhole(file, randomBytes(48).toString('base64url'));
-    const secret = readFileSync(file, 'utf8');
-    if (Buffer.byteLength(secret) < 32)
-      throw new ConfigError([`${file} is damaged: delete it, and a new one is made.`]);
-    return secret;
+    secret = keptSecret(file);
   } catch (error) {
-    if (error instanceof ConfigError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     throw new ConfigError([
       `DATA_DIR cannot be used (${code}, ${file}): set it to a folder that Machi's user can write.`,
     ]);
   }
-}
-
-/** There in full or not at all, and never over what another process has just written. */
-function writeWhole(file: string, content: string): void {
-  const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, content, { mode: 0o600 });
-  try {
-    linkSync(draft, file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    unlinkSync(draft);
-  }
+  if (Buffer.byteLength(secret) >= 32) return secret;
+  throw new ConfigError([`${file} is damaged: delete it, and a new one is made.`]);
 }

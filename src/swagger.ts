@@ -7,7 +7,7 @@ import { documentProblems } from './common/problem.docs.js';
 import { VERSION } from './common/version.js';
 import type { Config } from './config.js';
 
-const INTRODUCTION = `One backend for a community: who people are and what they may do.
+const INTRODUCTION = `One backend for a community: who people are, what they may do, where they are signed in.
 
 Every failure is \`application/problem+json\` with a stable \`code\`; every answer carries \`X-Request-Id\`.
 Sign in with \`POST /api/sessions\`, then press **Authorize** and paste the \`identity_token\`.`;

@@ -1,12 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { DatabaseConnection } from '../config.js';
-import { type Account, chooseAccount, EmbeddedPostgresError, preparePostgres } from './postgres-binaries.js';
-import { isAlive, PostgresProcess } from './postgres-process.js';
+import { EmbeddedPostgresError } from './postgres-binaries.js';
+import { exited, lastLine, PostgresCluster } from './postgres-cluster.js';
+import { PostgresProcess } from './postgres-process.js';
 
 /** Held shared by every Machi that uses the server; whoever gets it exclusively is the last and may stop the server. */
 const LEASE = 0x6d616368;
@@ -40,14 +39,11 @@ interface Log {
 export class EmbeddedPostgres {
   /** Known once started. */
   readonly connection: DatabaseConnection = { host: '', port: PORT, database: 'machi', user: 'machi', password: '' };
-  private readonly cluster: string;
-  private readonly account: Account | undefined;
-  private readonly binaries: string;
+  private readonly cluster: PostgresCluster;
   private readonly server: PostgresProcess;
   /** Kept open: names the cluster to us where its path is too long for a socket. */
   private clusterFd = -1;
   private lease: pg.Client | undefined;
-  private initdb: ChildProcess | undefined;
   private stopping = false;
   /** What is under way: starting, or bringing back. */
   private work: Promise<void> = Promise.resolve();
@@ -57,18 +53,15 @@ export class EmbeddedPostgres {
     private readonly log: Log,
     private readonly settings: Record<string, string> = {},
   ) {
-    fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    this.cluster = join(fs.realpathSync(dataDir), 'postgres');
-    this.server = new PostgresProcess(this.cluster, SOCKET);
-    this.account = chooseAccount(this.cluster);
-    this.binaries = preparePostgres(this.account);
+    this.cluster = new PostgresCluster(dataDir);
+    this.server = new PostgresProcess(this.cluster.folder, SOCKET);
   }
 
   /** Starts the server, or joins the one already running, and makes sure of its role and database. */
   start(): Promise<void> {
     this.work = this.begin().catch((error: NodeJS.ErrnoException) => {
       if (error.path === undefined) throw error;
-      throw new EmbeddedPostgresError(`The folder ${dirname(this.cluster)} cannot be used (${error.message}).`, {
+      throw new EmbeddedPostgresError(`The folder ${dirname(this.cluster.folder)} cannot be used (${error.message}).`, {
         cause: error,
       });
     });
@@ -78,7 +71,7 @@ export class EmbeddedPostgres {
   /** Leaves the server, and stops it when nobody else uses it; also in the middle of starting. */
   async stop(): Promise<void> {
     this.stopping = true;
-    this.initdb?.kill();
+    this.cluster.abort();
     await this.work.catch(() => undefined);
     if (await this.releaseLease()) await this.shutDown();
     if (this.clusterFd >= 0) fs.closeSync(this.clusterFd);
@@ -86,82 +79,21 @@ export class EmbeddedPostgres {
   }
 
   private async begin(): Promise<void> {
-    this.assertOwner();
-    if (!this.hasCluster()) await this.createCluster();
-    this.openCluster();
+    await this.cluster.ensure();
+    this.clusterFd = fs.openSync(this.cluster.folder, 'r');
+    this.connection.host = this.socketFolder();
+    this.connection.password = this.cluster.password;
     await this.acquire();
     await this.ensureDatabase();
   }
 
-  // The cluster ------------------------------------------------------------------------------------------------------
-
-  private hasCluster(): boolean {
-    return fs.existsSync(join(this.cluster, 'PG_VERSION'));
-  }
-
-  /** Built under another name and renamed when whole: neither a kill nor a second Machi can leave half a cluster. */
-  private async createCluster(): Promise<void> {
-    const draft = `${this.cluster}.init-${process.pid}-${randomBytes(4).toString('hex')}`;
-    const passwordFile = `${draft}.password`;
-    this.removeAbandonedDrafts();
-    fs.mkdirSync(draft, { mode: 0o700 });
-    fs.writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
-    if (this.account) for (const path of [draft, passwordFile]) fs.chownSync(path, this.account.uid, this.account.gid);
-    try {
-      await this.runInitdb(draft, passwordFile);
-      fs.renameSync(passwordFile, join(draft, 'machi-password'));
-      fs.renameSync(draft, this.cluster);
-    } catch (error) {
-      if (!this.hasCluster()) throw error; // else another Machi was faster
-    } finally {
-      for (const path of [draft, passwordFile]) fs.rmSync(path, { recursive: true, force: true });
-    }
-  }
-
-  private async runInitdb(folder: string, passwordFile: string): Promise<void> {
-    const options = ['-U', 'postgres', '--auth=scram-sha-256', '--encoding=UTF8', '--no-instructions'];
-    const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-    this.initdb = this.launch('initdb', [...options, ...locale], { '-D': folder, '--pwfile': passwordFile }, 'pipe');
-    let output = '';
-    for (const stream of [this.initdb.stdout, this.initdb.stderr])
-      stream?.on('data', (text) => (output += String(text)));
-    const code = await exited(this.initdb);
-    this.initdb = undefined;
-    if (code !== 0) throw new EmbeddedPostgresError(`initdb failed: ${lastLine(output)}.`);
-  }
-
-  /** Of Machis that were killed; a pid of our own is one that an earlier process had, as in a container. */
-  private removeAbandonedDrafts(): void {
-    for (const name of fs.readdirSync(dirname(this.cluster))) {
-      const pid = Number(/^postgres\.init-(\d+)/.exec(name)?.[1]);
-      const isAbandoned = pid === process.pid || (pid > 0 && !isAlive(pid));
-      if (isAbandoned) fs.rmSync(join(dirname(this.cluster), name), { recursive: true, force: true });
-    }
-  }
-
-  private assertOwner(): void {
-    const owner = fs.statSync(this.cluster, { throwIfNoEntry: false })?.uid;
-    const user = this.account?.uid ?? process.getuid?.();
-    if (owner !== undefined && owner !== user) {
-      const mend =
-        owner === 0 ? `chown -R it to the user ${user}` : 'start Machi as that user or choose another DATA_DIR';
-      throw new EmbeddedPostgresError(`${this.cluster} belongs to the user ${owner}: ${mend}.`);
-    }
-  }
-
-  private openCluster(): void {
-    this.clusterFd = fs.openSync(this.cluster, 'r');
-    this.connection.host = this.socketFolder();
-    this.connection.password = fs.readFileSync(join(this.cluster, 'machi-password'), 'utf8');
-  }
-
   private socketFolder(): string {
-    if (Buffer.byteLength(join(this.cluster, SOCKET)) <= SOCKET_PATH_LIMIT) return this.cluster;
+    if (Buffer.byteLength(join(this.cluster.folder, SOCKET)) <= SOCKET_PATH_LIMIT) return this.cluster.folder;
     if (process.platform === 'linux') return `/proc/self/fd/${this.clusterFd}`;
-    throw new EmbeddedPostgresError(`The path ${this.cluster} is too long for a socket; choose a shorter DATA_DIR.`);
+    throw new EmbeddedPostgresError(
+      `The path ${this.cluster.folder} is too long for a socket; choose a shorter DATA_DIR.`,
+    );
   }
-
-  // The server -------------------------------------------------------------------------------------------------------
 
   /** Joins a running server, or starts one, until the lease is held. */
   private async acquire(): Promise<void> {
@@ -188,7 +120,9 @@ export class EmbeddedPostgres {
       await sleep(50);
     }
     if (this.stopping) throw new EmbeddedPostgresError('Stopped while starting the embedded PostgreSQL.');
-    throw new EmbeddedPostgresError(`The embedded PostgreSQL did not start: ${reason}; see ${this.cluster}.log.`);
+    throw new EmbeddedPostgresError(
+      `The embedded PostgreSQL did not start: ${reason}; see ${this.cluster.folder}.log.`,
+    );
   }
 
   private async takeLease(): Promise<pg.Client> {
@@ -237,12 +171,17 @@ export class EmbeddedPostgres {
   /** Starts the server and waits until it has taken its place; tells why when it ended instead. */
   private async launchServer(): Promise<string | undefined> {
     this.server.removeStale();
-    const logFile = `${this.cluster}.log`;
+    const logFile = `${this.cluster.folder}.log`;
     const isLong = (fs.statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > 10_000_000;
     const log = fs.openSync(logFile, isLong ? 'w' : 'a', 0o600);
     const settings = { ...SETTINGS, cluster_name: this.server.marker, ...this.settings };
     const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const child = this.launch('postgres', ['-k', '.', '-p', String(PORT), ...options], { '-D': this.cluster }, log);
+    const child = this.cluster.launch(
+      'postgres',
+      ['-k', '.', '-p', String(PORT), ...options],
+      { '-D': this.cluster.folder },
+      log,
+    );
     fs.closeSync(log);
     child.unref();
     const ended = exited(child);
@@ -253,30 +192,6 @@ export class EmbeddedPostgres {
       if (hasEnded) break;
     }
     return lastLine(fs.readFileSync(logFile, 'utf8'));
-  }
-
-  /**
-   * Runs one of the binaries as the right user. Paths below a folder that only root can enter are handed over as open
-   * descriptors, which Linux lets the other user pass through. A session of its own keeps a terminal's Ctrl-C away.
-   */
-  private launch(
-    command: string,
-    args: string[],
-    paths: Record<string, string>,
-    output: 'pipe' | number,
-  ): ChildProcess {
-    const byDescriptor = this.account !== undefined && process.platform === 'linux';
-    const names = Object.values(paths).map((path, i) => (byDescriptor ? `/proc/self/fd/${3 + i}` : path));
-    const flags = Object.keys(paths).flatMap((flag, i) =>
-      flag === '-D' ? [flag, names[i]!] : [`${flag}=${names[i]}`],
-    );
-    const descriptors = byDescriptor ? Object.values(paths).map((path) => fs.openSync(path, 'r')) : [];
-    const env = { LC_ALL: 'C', PATH: '/usr/local/bin:/usr/bin:/bin' };
-    const stdio = ['ignore' as const, output, output, ...descriptors];
-    const options = { ...this.account, env, cwd: '/', detached: true, stdio };
-    const child = spawn(join(this.binaries, 'bin', command), [...args, ...flags], options);
-    for (const descriptor of descriptors) fs.closeSync(descriptor);
-    return child;
   }
 
   /** True when no other Machi holds the lease: it is then held exclusively, so that none can join a server about to stop. */
@@ -324,11 +239,3 @@ export class EmbeddedPostgres {
     }
   }
 }
-
-const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.trim() ?? '';
-
-const exited = (child: ChildProcess): Promise<number | null> =>
-  new Promise((resolve, reject) => {
-    child.once('error', (error) => reject(new EmbeddedPostgresError(`PostgreSQL cannot be run: ${error.message}.`)));
-    child.once('close', resolve);
-  });

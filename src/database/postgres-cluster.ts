@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Account, chooseAccount, EmbeddedPostgresError, preparePostgres } from './postgres-binaries.js';
+import { isAlive } from './postgres-process.js';
+
+/** The data folder of an embedded PostgreSQL, and the programs that may touch it, run as the user it belongs to. */
+export class PostgresCluster {
+  readonly folder: string;
+  private readonly account: Account | undefined;
+  private readonly binaries: string;
+  private initdb: ChildProcess | undefined;
+
+  constructor(dataDir: string) {
+    fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    this.folder = join(fs.realpathSync(dataDir), 'postgres');
+    this.account = chooseAccount(this.folder);
+    this.binaries = preparePostgres(this.account);
+  }
+
+  /** The password of its roles, which only the server's user and ours can read. */
+  get password(): string {
+    return fs.readFileSync(join(this.folder, 'machi-password'), 'utf8');
+  }
+
+  /** Makes it, unless it is there. */
+  async ensure(): Promise<void> {
+    this.assertOwner();
+    if (!this.exists()) await this.create();
+  }
+
+  /** Ends `ensure` early. */
+  abort(): void {
+    this.initdb?.kill();
+  }
+
+  /**
+   * Runs one of PostgreSQL's programs as the right user. Paths below a folder that only root can enter are handed over as
+   * open descriptors, which Linux lets the other user pass through. A session of its own keeps a terminal's Ctrl-C away.
+   */
+  launch(command: string, args: string[], paths: Record<string, string>, output: 'pipe' | number): ChildProcess {
+    const byDescriptor = this.account !== undefined && process.platform === 'linux';
+    const flags = Object.entries(paths).flatMap(([flag, path], i) => {
+      const name = byDescriptor ? `/proc/self/fd/${3 + i}` : path;
+      return flag === '-D' ? [flag, name] : [`${flag}=${name}`];
+    });
+    const descriptors = byDescriptor ? Object.values(paths).map((path) => fs.openSync(path, 'r')) : [];
+    const env = { LC_ALL: 'C', PATH: '/usr/local/bin:/usr/bin:/bin' };
+    const stdio = ['ignore' as const, output, output, ...descriptors];
+    const options = { ...this.account, env, cwd: '/', detached: true, stdio };
+    const child = spawn(join(this.binaries, 'bin', command), [...args, ...flags], options);
+    for (const descriptor of descriptors) fs.closeSync(descriptor);
+    return child;
+  }
+
+  private exists(): boolean {
+    return fs.existsSync(join(this.folder, 'PG_VERSION'));
+  }
+
+  private assertOwner(): void {
+    const owner = fs.statSync(this.folder, { throwIfNoEntry: false })?.uid;
+    const user = this.account?.uid ?? process.getuid?.();
+    if (owner === undefined || owner === user) return;
+    const mend = owner === 0 ? `chown -R it to user ${user}` : 'start Machi as that user or choose another DATA_DIR';
+    throw new EmbeddedPostgresError(`${this.folder} belongs to user ${owner}: ${mend}.`);
+  }
+
+  /** Built under another name and renamed when whole: neither a kill nor a second Machi can leave half a cluster. */
+  private async create(): Promise<void> {
+    const draft = `${this.folder}.init-${process.pid}-${randomBytes(4).toString('hex')}`;
+    const passwordFile = `${draft}.password`;
+    this.removeAbandonedDrafts();
+    fs.mkdirSync(draft, { mode: 0o700 });
+    fs.writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
+    if (this.account) for (const path of [draft, passwordFile]) fs.chownSync(path, this.account.uid, this.account.gid);
+    try {
+      await this.runInitdb(draft, passwordFile);
+      fs.renameSync(passwordFile, join(draft, 'machi-password'));
+      fs.renameSync(draft, this.folder);
+    } catch (error) {
+      if (!this.exists()) throw error; // else another Machi was faster
+    } finally {
+      for (const path of [draft, passwordFile]) fs.rmSync(path, { recursive: true, force: true });
+    }
+  }
+
+  private async runInitdb(folder: string, passwordFile: string): Promise<void> {
+    const options = ['-U', 'postgres', '--auth=scram-sha-256', '--encoding=UTF8', '--no-instructions'];
+    const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+    this.initdb = this.launch('initdb', [...options, ...locale], { '-D': folder, '--pwfile': passwordFile }, 'pipe');
+    let output = '';
+    for (const stream of [this.initdb.stdout, this.initdb.stderr]) stream?.on('data', (text) => (output += text));
+    const code = await exited(this.initdb);
+    this.initdb = undefined;
+    if (code !== 0) throw new EmbeddedPostgresError(`initdb failed: ${lastLine(output)}.`);
+  }
+
+  /** Of Machis that were killed; a pid of our own is one that an earlier process had, as in a container. */
+  private removeAbandonedDrafts(): void {
+    const parent = dirname(this.folder);
+    for (const name of fs.readdirSync(parent)) {
+      const pid = Number(/^postgres\.init-(\d+)/.exec(name)?.[1]);
+      const isAbandoned = pid === process.pid || (pid > 0 && !isAlive(pid));
+      if (isAbandoned) fs.rmSync(join(parent, name), { recursive: true, force: true });
+    }
+  }
+}
+
+export const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.trim() ?? '';
+
+export const exited = (child: ChildProcess): Promise<number | null> =>
+  new Promise((resolve, reject) => {
+    child.once('error', (error) => reject(new EmbeddedPostgresError(`PostgreSQL cannot be run: ${error.message}.`)));
+    child.once('close', resolve);
+  });
