@@ -97,7 +97,7 @@ function isAlive(pid) {
 async function run(what, command, args) {
   console.error(`${what} …`);
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
-  const pass = (signal) => child.kill(signal) && process.exit(1);
+  const pass = () => child.kill('SIGKILL') && process.exit(1); // npm does not mind a SIGTERM for long
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, pass);
   const [code, signal] = await once(child, 'close').catch((error) => [error.message]);
   for (const name of ['SIGINT', 'SIGTERM']) process.off(name, pass);
