@@ -1,15 +1,13 @@
 // `npm run dev`: as `npm start`, and again after every change of the sources.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { prepare, root } from './prepare.mjs';
+import { NEST, prepare, root } from './prepare.mjs';
 
 await prepare();
 process.chdir(root);
 if (existsSync('.env')) process.loadEnvFile('.env');
 process.env.NODE_ENV ||= 'development';
-const nest = join(root, 'node_modules/@nestjs/cli/bin/nest.js');
-const child = spawn(process.execPath, [nest, 'start', '--watch', '--preserveWatchOutput'], {
+const child = spawn(process.execPath, [...NEST, 'start', '--watch', '--preserveWatchOutput'], {
   stdio: 'inherit',
   detached: true,
 });

@@ -7,6 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/**
+ * The Nest CLI, for Node. Before 20.19.6, Node cannot load it: two of its parts load `ora` in a circle, unless it is there
+ * before them.
+ */
+export const NEST = ['--import', 'ora', join(root, 'node_modules/@nestjs/cli/bin/nest.js')];
 const LOCK = join(root, '.prepare.lock');
 const INSTALLED = join(root, 'node_modules/.package-lock.json'); // npm writes it last
 const BUILT = join(root, 'dist/.built');
@@ -27,7 +32,7 @@ export async function prepare() {
         '--loglevel=error',
       ]);
     if (needsBuild()) {
-      await run('Building', process.execPath, [join(root, 'node_modules/@nestjs/cli/bin/nest.js'), 'build']);
+      await run('Building', process.execPath, [...NEST, 'build']);
       writeFileSync(BUILT, '');
     }
   } finally {
