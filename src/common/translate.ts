@@ -2,12 +2,9 @@ import { HttpException } from '@nestjs/common';
 import { EntityNotFoundError, QueryFailedError } from 'typeorm';
 import { Problem, type ProblemCode, unavailable } from './problem.js';
 
-/** Raised by the database itself when no active administrator would be left (see the first migration). */
-export const LAST_ADMINISTRATOR_SQLSTATE = 'MA001';
-
 /** SQLSTATE (or its class) → what the caller is told. https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const SQLSTATES: [prefix: string, code: ProblemCode][] = [
-  [LAST_ADMINISTRATOR_SQLSTATE, 'last_administrator'],
+  ['MA001', 'last_administrator'], // ours: see the first migration
   ['23505', 'already_exists'],
   ['23503', 'not_found'],
   ['22', 'invalid_value'],
@@ -27,7 +24,6 @@ const CONSTRAINTS: Record<string, ProblemCode> = {
   groups_name_key: 'group_name_taken',
   group_members_group_id_fkey: 'group_not_found',
   group_members_user_id_fkey: 'user_not_found',
-  sessions_user_id_fkey: 'invalid_credentials', // deleted while signing in
 };
 
 const CONNECTION_ERRORS = new Set([
@@ -43,9 +39,7 @@ const CONNECTION_MESSAGES =
   /^Connection terminated|^timeout exceeded when trying to connect|^Client has encountered a connection error|Query read timeout/;
 
 /** https://github.com/stream-utils/raw-body#errors */
-const BODY_ERRORS: Record<string, ProblemCode> = {
-  'entity.too.large': 'body_too_large',
-};
+const BODY_ERRORS: Record<string, ProblemCode> = { 'entity.too.large': 'body_too_large' };
 
 const HTTP_STATUSES: Record<number, ProblemCode> = {
   401: 'invalid_token',
