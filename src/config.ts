@@ -128,6 +128,7 @@ export class Config {
   @Matches(/^[A-Za-z0-9._-]{3,30}$/) readonly ADMIN_USERNAME: string = 'admin';
   @IsOptional() @MinLength(1) readonly ADMIN_PASSWORD?: string;
   @IsInteger(4, 15) readonly BCRYPT_COST: number = 12;
+  @IsSwitch() readonly RATE_LIMITS: 'on' | 'off' = 'on';
   @IsSwitch() readonly PASSWORD_POLICY: 'on' | 'off' = 'on';
   @IsIn(['off', 'oidc', 'trusted-subject']) readonly EXTERNAL_IDENTITY: 'off' | 'oidc' | 'trusted-subject' = 'off';
 
@@ -288,6 +289,7 @@ function productionFaults(config: Config): string[] {
       config.EXTERNAL_IDENTITY === 'trusted-subject',
       'EXTERNAL_IDENTITY is "trusted-subject", which lets anyone be anyone: set it to off or oidc in production.',
     ],
+    [config.RATE_LIMITS === 'off', 'RATE_LIMITS is "off": set it to on in production.'],
     [config.PASSWORD_POLICY === 'off', 'PASSWORD_POLICY is "off": set it to on in production.'],
     [config.BCRYPT_COST < 10, 'BCRYPT_COST is below 10: set it to 10 or more in production (12 is the default).'],
   ];

@@ -116,7 +116,7 @@ export async function startApp({ env = {}, route, pool = {} }: Settings = {}) {
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    const isJson = response.headers.get('content-type')?.includes('json');
+    const isJson = text !== '' && response.headers.get('content-type')?.includes('json');
     return { status: response.status, headers: response.headers, text, body: isJson ? (JSON.parse(text) as Body) : {} };
   }
 

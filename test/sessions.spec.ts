@@ -194,6 +194,33 @@ describe('an identity token', () => {
     }
   });
 
+  it('may come in the cookie of the chat client, where nothing changes', async () => {
+    const user = await t.user();
+    const call = (method: string, path: string, headers: Record<string, string>) =>
+      t.request(method, path, { headers, ...(method === 'GET' || method === 'HEAD' ? {} : { body: {} }) });
+    const headers = { cookie: `a=b; login-token=${user.token}; c=d` };
+    expect((await call('GET', '/api/users/me', headers)).body['id']).toBe(user.id);
+    expect((await call('HEAD', '/api/users/me', headers)).status).toBe(200);
+    expect((await call('GET', '/api/sessions/current', headers)).status).toBe(200);
+    for (const [method, path] of [
+      ['PATCH', '/api/users/me'],
+      ['DELETE', '/api/users/me'],
+      ['DELETE', '/api/sessions'],
+      ['DELETE', '/api/sessions/current'],
+      ['POST', '/api/groups'],
+    ] as const) {
+      expect((await call(method, path, headers)).body).toMatchObject({ status: 401, code: 'token_required' });
+    }
+    const other = await t.user();
+    const both = { ...headers, authorization: `Bearer ${other.token}` };
+    expect((await call('GET', '/api/users/me', both)).body['id']).toBe(other.id);
+    const wrong = { ...headers, authorization: 'Basic x' };
+    expect((await call('GET', '/api/users/me', wrong)).body['code']).toBe('invalid_token');
+    for (const cookie of ['login-token=', 'login-token=x', `login-token=${user.token}x`, `Login-Token=${user.token}`]) {
+      expect((await call('GET', '/api/users/me', { cookie })).status).toBe(401);
+    }
+  });
+
   it('counts only when it is ours, of the right kind, and whole', async () => {
     const user = await t.user();
     const key = createSecretKey(Buffer.from(t.config.SECRET_KEY));

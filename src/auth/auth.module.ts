@@ -10,7 +10,9 @@ import { AccessGuard } from './access.guard.js';
 import { Authenticator } from './authenticator.js';
 import { Session } from './session.entity.js';
 import { SessionsController } from './sessions.controller.js';
+import { SessionEndings } from './session-endings.js';
 import { SessionsService } from './sessions.service.js';
+import { SignInService } from './sign-in.service.js';
 import { ALGORITHM, signingKey } from './signing-key.js';
 import { Tokens } from './tokens.js';
 
@@ -28,6 +30,14 @@ import { Tokens } from './tokens.js';
     }),
   ],
   controllers: [SessionsController],
-  providers: [SessionsService, Tokens, Authenticator, { provide: APP_GUARD, useClass: AccessGuard }],
+  providers: [
+    SessionsService,
+    SignInService,
+    SessionEndings,
+    Tokens,
+    Authenticator,
+    { provide: APP_GUARD, useClass: AccessGuard },
+  ],
+  exports: [SessionsService, SignInService, SessionEndings, Authenticator],
 })
 export class AuthModule {}

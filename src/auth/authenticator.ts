@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { parseCookie } from 'cookie';
 import type { IncomingMessage } from 'node:http';
 import { tokenProblem } from '../common/problem.js';
 import type { CurrentUser } from '../users/current-user.js';
@@ -13,6 +14,21 @@ export function bearerToken({ headers }: Pick<IncomingMessage, 'headers'>): stri
   return token;
 }
 
+/** The one cookie of Machi, holding an identity token. */
+export const COOKIE = 'login-token';
+
+/**
+ * The identity token of a request: from its Authorization header, or else from the cookie. A browser sends that along
+ * wherever a foreign page leads it, so it counts for what changes nothing: GET and HEAD, the upgrade to WebSocket among
+ * them. Raises `token_required`, `invalid_token`.
+ */
+export function identityToken(request: Pick<IncomingMessage, 'headers' | 'method'>): string {
+  const { headers, method } = request;
+  const isSafe = method === 'GET' || method === 'HEAD';
+  const token = isSafe && headers.authorization === undefined ? parseCookie(headers.cookie ?? '')[COOKIE] : undefined;
+  return token ?? bearerToken(request);
+}
+
 /** Tells who sends a request. */
 @Injectable()
 export class Authenticator {
@@ -23,7 +39,7 @@ export class Authenticator {
 
   /** The caller, as of now. Raises `token_required`, `invalid_token`, `token_expired`. */
   async authenticate(request: IncomingMessage): Promise<CurrentUser> {
-    const { sid, sub } = await this.tokens.readCurrent(bearerToken(request), 'identity');
+    const { sid, sub } = await this.tokens.readCurrent(identityToken(request), 'identity');
     const user = await this.sessions.authenticate(sid);
     if (user?.id !== sub) throw tokenProblem('invalid_token');
     return user;

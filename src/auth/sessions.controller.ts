@@ -4,7 +4,7 @@ import type { Request } from 'express';
 import { UuidParam } from '../common/validation.js';
 import { Problems, Public, SignedIn } from '../permissions/access.js';
 import { type CurrentUser, Me } from '../users/current-user.js';
-import { bearerToken } from './authenticator.js';
+import { bearerToken, identityToken } from './authenticator.js';
 import { deviceOf } from './device.js';
 import {
   CurrentSessionDto,
@@ -17,18 +17,22 @@ import {
   toDeviceSessionDto,
 } from './sessions.dto.js';
 import { SessionsService } from './sessions.service.js';
+import { SignInService } from './sign-in.service.js';
 
 @ApiTags('sessions')
 @Controller('sessions')
 export class SessionsController {
-  constructor(private readonly sessions: SessionsService) {}
+  constructor(
+    private readonly sessions: SessionsService,
+    private readonly signIns: SignInService,
+  ) {}
 
   /** Signs in: opens a session on this device, with an identity token and its one refresh token. */
   @Post()
   @Public()
   @Problems('invalid_credentials', 'busy')
   signIn(@Body() dto: SignInDto, @Req() request: Request): Promise<SessionDto> {
-    return this.sessions.signIn(dto, deviceOf(request));
+    return this.signIns.signIn(dto, deviceOf(request));
   }
 
   /**
@@ -55,7 +59,7 @@ export class SessionsController {
   @Get('current')
   @SignedIn()
   current(@Me() me: CurrentUser, @Req() request: Request): Promise<CurrentSessionDto> {
-    return this.sessions.current(me, bearerToken(request));
+    return this.sessions.current(me, identityToken(request));
   }
 
   /** Signs out everywhere, or everywhere else. */

@@ -10,20 +10,11 @@ import { Config } from '../config.js';
 import { POOL } from '../database/database.module.js';
 import { rightsOf } from '../permissions/permissions.js';
 import { by, type CurrentUser } from '../users/current-user.js';
-import { Passwords } from '../users/passwords.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from '../users/profile.js';
-import { User } from '../users/user.entity.js';
-import { normaliseEmail } from '../users/users.dto.js';
 import { UsersService } from '../users/users.service.js';
 import type { Device } from './device.js';
 import { Session } from './session.entity.js';
-import {
-  type CurrentSessionDto,
-  type SessionDto,
-  type SignInDto,
-  toCurrentSessionDto,
-  toSessionDto,
-} from './sessions.dto.js';
+import { type CurrentSessionDto, type SessionDto, toCurrentSessionDto, toSessionDto } from './sessions.dto.js';
 import { endOf, type RefreshClaims, Tokens } from './tokens.js';
 
 /** How long the refresh token before the newest still gets the newest: two tabs, or an answer that was lost. */
@@ -43,16 +34,20 @@ export const AUTHENTICATE = {
  */
 const OPEN = `insert into sessions (id, user_id, token_id, issued_at, user_agent, ip, created_at, last_used_at, expires_at)
   select $1::uuid, u.id, $3::uuid, $4::timestamptz, $5, $6::inet, $4, $4, $7 from users u
-  where u.id = $2 and u.is_active and u.password_hash is not distinct from $8 for share returning id`;
+  where u.id = $2 and u.is_active and ($9 or u.password_hash is not distinct from $8) for share returning id`;
+
+/** Who has proved to be this user; by a password: with the hash that it was checked against. */
+interface Proven {
+  id: string;
+  password_hash?: string | null;
+}
 
 @Injectable()
 export class SessionsService {
   constructor(
     @InjectRepository(Session) private readonly sessions: Repository<Session>,
-    @InjectRepository(User) private readonly users: Repository<User>,
     @Inject(POOL) private readonly pool: Pool,
-    private readonly usersService: UsersService,
-    private readonly passwords: Passwords,
+    private readonly users: UsersService,
     private readonly tokens: Tokens,
     private readonly audit: AuditService,
     private readonly config: Config,
@@ -66,19 +61,6 @@ export class SessionsService {
     if (!rows[0]) return null;
     const { session_id, ...profile } = rows[0];
     return { id: profile.id, session_id, profile, ...rightsOf(profile.groups) };
-  }
-
-  /** Signs in by username or e-mail. An unknown user, a wrong password and a deactivated user look and cost the same. */
-  async signIn({ login, password }: SignInDto, device: Device): Promise<SessionDto> {
-    const user = await this.findByLogin(login);
-    const isRight = await this.passwords.verify(password, user?.password_hash);
-    const session = isRight && user?.is_active ? await this.open(await this.rehashed(user, password), device) : null;
-    if (!session) {
-      const refusal = { action: 'session.refused', subject_id: user?.id ?? null, succeeded: false } as const;
-      await this.audit.write(this.sessions.manager, refusal);
-      throw new Problem('invalid_credentials');
-    }
-    return this.toDto(session);
   }
 
   /**
@@ -169,35 +151,32 @@ export class SessionsService {
     return 'theft';
   }
 
-  private async findByLogin(login: string): Promise<User | null> {
-    const where = login.includes('@') ? { email: normaliseEmail(login) } : { username: login };
-    return this.users.findOne({ where, select: { id: true, is_active: true, password_hash: true } });
-  }
-
-  /** The one moment at which the password is at hand to hash it at a cost that has risen. */
-  private async rehashed(user: User, password: string): Promise<User> {
-    const { id, password_hash } = user;
-    if (password_hash === null || !this.passwords.isOutdated(password_hash)) return user;
-    const next = await this.passwords.hash(password);
-    const { affected } = await this.users.update({ id, password_hash }, { password_hash: next });
-    return affected === 1 ? { ...user, password_hash: next } : user;
-  }
-
-  /** Null when the user has been deactivated, deleted or given another password since the check. */
-  private open({ id: user_id, password_hash }: User, device: Device): Promise<Session | null> {
+  /** Signs this user in. Null when they have been deactivated, deleted or given another password since they proved it. */
+  async open({ id: user_id, password_hash }: Proven, device: Device): Promise<SessionDto | null> {
     const now = this.clock.date();
     const { SESSION_MAX_AGE } = this.config;
     const expires_at = SESSION_MAX_AGE === Infinity ? null : new Date(now.getTime() + SESSION_MAX_AGE);
     const id = uuidv7();
-    return this.sessions.manager.transaction(async (manager) => {
+    const session = await this.sessions.manager.transaction(async (manager) => {
       await this.removeDead(manager, user_id);
-      const values = [id, user_id, uuidv4(), now, device.user_agent, device.ip, expires_at, password_hash];
+      const values = [
+        id,
+        user_id,
+        uuidv4(),
+        now,
+        device.user_agent,
+        device.ip,
+        expires_at,
+        password_hash,
+        password_hash === undefined,
+      ];
       const opened = await manager.query<unknown[]>(OPEN, values);
       if (opened.length === 0) return null;
       const event = { action: 'session.opened', actor_id: user_id, subject_id: user_id, session_id: id } as const;
       await this.audit.write(manager, event);
       return manager.findOneByOrFail(Session, { id });
     });
+    return session && this.toDto(session);
   }
 
   private async removeDead(manager: EntityManager, userId: string): Promise<void> {
@@ -214,7 +193,7 @@ export class SessionsService {
   }
 
   private async toDto(session: Session): Promise<SessionDto> {
-    const user = await this.usersService.get(session.user_id);
+    const user = await this.users.get(session.user_id);
     return toSessionDto(session, this.tokens.identity(session, user), this.tokens.refresh(session), user);
   }
 }
