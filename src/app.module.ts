@@ -7,12 +7,22 @@ import { Config } from './config.js';
 import { DatabaseModule } from './database/database.module.js';
 import { GroupsModule } from './groups/groups.module.js';
 import { HealthModule } from './health/health.module.js';
+import { LimitsModule } from './limits/limits.module.js';
 import { PermissionsModule } from './permissions/permissions.module.js';
 import { UsersModule } from './users/users.module.js';
 
 /** The table of contents. */
 @Module({
-  imports: [ClockModule, HealthModule, PermissionsModule, AuditModule, UsersModule, GroupsModule, AuthModule],
+  imports: [
+    ClockModule,
+    HealthModule,
+    LimitsModule,
+    PermissionsModule,
+    AuditModule,
+    UsersModule,
+    GroupsModule,
+    AuthModule,
+  ],
 })
 export class AppModule {
   /** The application with these settings, on this database; both can be injected anywhere. */

@@ -46,7 +46,7 @@ function corsOptions({ ALLOWED_ORIGINS }: Config): CorsOptionsDelegate<Request> 
   const options: CorsOptions = {
     origin: isOpen ? '*' : ALLOWED_ORIGINS,
     credentials: !isOpen,
-    exposedHeaders: ['X-Request-Id', 'Location', 'Retry-After'],
+    exposedHeaders: ['X-Request-Id', 'Location', 'Retry-After', 'RateLimit', 'RateLimit-Policy'],
     maxAge: 600,
   };
   return (request, decide) => {

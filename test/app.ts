@@ -78,6 +78,7 @@ export async function startApp({ env = {}, route, pool = {} }: Settings = {}) {
     SECRET_KEY: randomBytes(32).toString('hex'),
     BCRYPT_COST: '4',
     ADMIN_PASSWORD,
+    RATE_LIMITS: 'off',
     ...env,
   });
   const logLines: string[] = [];

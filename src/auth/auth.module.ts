@@ -14,6 +14,7 @@ import { SessionEndings } from './session-endings.js';
 import { SessionsService } from './sessions.service.js';
 import { SignInService } from './sign-in.service.js';
 import { ALGORITHM, signingKey } from './signing-key.js';
+import { UserSessionsController } from './user-sessions.controller.js';
 import { Tokens } from './tokens.js';
 
 @Module({
@@ -29,7 +30,7 @@ import { Tokens } from './tokens.js';
       }),
     }),
   ],
-  controllers: [SessionsController],
+  controllers: [SessionsController, UserSessionsController],
   providers: [
     SessionsService,
     SignInService,

@@ -29,6 +29,11 @@ export function identityToken(request: Pick<IncomingMessage, 'headers' | 'method
   return token ?? bearerToken(request);
 }
 
+/** Whatever a request shows in the place of an identity token, by header or cookie. */
+export function shownToken({ headers }: Pick<IncomingMessage, 'headers'>): string | undefined {
+  return /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1] ?? parseCookie(headers.cookie ?? '')[COOKIE];
+}
+
 /** Tells who sends a request. */
 @Injectable()
 export class Authenticator {

@@ -4,7 +4,7 @@ import type { Request } from 'express';
 import { UuidParam } from '../common/validation.js';
 import { Problems, Public, SignedIn } from '../permissions/access.js';
 import { type CurrentUser, Me } from '../users/current-user.js';
-import { bearerToken, identityToken } from './authenticator.js';
+import { bearerToken, identityToken, shownToken } from './authenticator.js';
 import { deviceOf } from './device.js';
 import {
   CurrentSessionDto,
@@ -27,12 +27,16 @@ export class SessionsController {
     private readonly signIns: SignInService,
   ) {}
 
-  /** Signs in: opens a session on this device, with an identity token and its one refresh token. */
+  /**
+   * Signs in: opens a session on this device, with an identity token and its one refresh token. After five failures for
+   * one login each further one doubles a wait; a device that sends the user's last identity token as Bearer, even an
+   * expired one, is counted by itself.
+   */
   @Post()
   @Public()
-  @Problems('invalid_credentials', 'busy')
+  @Problems('invalid_credentials', 'rate_limited', 'busy')
   signIn(@Body() dto: SignInDto, @Req() request: Request): Promise<SessionDto> {
-    return this.signIns.signIn(dto, deviceOf(request));
+    return this.signIns.signIn(dto, deviceOf(request), shownToken(request));
   }
 
   /**
@@ -67,7 +71,7 @@ export class SessionsController {
   @SignedIn()
   @HttpCode(204)
   removeAll(@Me() me: CurrentUser, @Query() { except_current }: SignOutAllQueryDto): Promise<void> {
-    return this.sessions.removeAll(me, except_current === 'true');
+    return this.sessions.removeAll(me, me.id, except_current === 'true');
   }
 
   /**
@@ -88,6 +92,6 @@ export class SessionsController {
   @HttpCode(204)
   @Problems('session_not_found')
   remove(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<void> {
-    return this.sessions.remove(me, id);
+    return this.sessions.remove(me, me.id, id);
   }
 }

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Pool } from 'pg';
-import { type EntityManager, Not, Repository } from 'typeorm';
+import { type EntityManager, type FindOptionsWhere, Not, Repository } from 'typeorm';
 import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
@@ -78,10 +78,22 @@ export class SessionsService {
 
   /** The caller's live sessions, newest first. */
   list(me: CurrentUser): Promise<Session[]> {
+    return this.liveOf(me.id);
+  }
+
+  /** Another user's live sessions, for administrators; the reading is audited. Raises `user_not_found`. */
+  async listOf(me: CurrentUser, userId: string): Promise<Session[]> {
+    await this.users.get(userId);
+    const sessions = await this.liveOf(userId);
+    await this.audit.write(this.sessions.manager, { action: 'user.viewed', ...by(me), subject_id: userId });
+    return sessions;
+  }
+
+  private liveOf(userId: string): Promise<Session[]> {
     return this.sessions
       .createQueryBuilder('s')
       .where('s.user_id = :id and not (s.issued_at <= :before or coalesce(s.expires_at <= :now, false))', {
-        id: me.id,
+        id: userId,
         ...this.deadline(),
       })
       .orderBy('s.id', 'DESC')
@@ -102,29 +114,28 @@ export class SessionsService {
     return toCurrentSessionDto(session, claims, endOf(claims), this.tokens.refresh(session).expires_at);
   }
 
-  /** Ends one of the caller's sessions; its tokens are refused from the next request on. Raises `session_not_found`. */
-  async remove(me: CurrentUser, id: string): Promise<void> {
-    if ((await this.end(me, { id })) === 0) throw new Problem('session_not_found');
+  /** Ends a session of this user; its tokens are refused from the next request on. Raises `session_not_found`. */
+  async remove(me: CurrentUser, user_id: string, id: string): Promise<void> {
+    if ((await this.end(me, { user_id, id })) === 0) throw new Problem('session_not_found');
   }
 
-  /** Ends all of the caller's sessions, or all others. */
-  async removeAll(me: CurrentUser, exceptCurrent: boolean): Promise<void> {
-    await this.end(me, exceptCurrent ? { id: Not(me.session_id) } : {});
+  /** Ends all sessions of this user, or all but the one that asks. */
+  async removeAll(me: CurrentUser, user_id: string, exceptCurrent = false): Promise<void> {
+    await this.end(me, exceptCurrent ? { user_id, id: Not(me.session_id) } : { user_id });
   }
 
   /** Signs out with any token of ours, also an expired one, and again. Raises `invalid_token`. */
   async signOut(token: string): Promise<void> {
     const { sid, sub } = await this.tokens.read(token);
-    await this.end({ id: sub, session_id: sid }, { id: sid });
+    await this.end({ id: sub, session_id: sid }, { user_id: sub, id: sid });
   }
 
-  private end(me: Pick<CurrentUser, 'id' | 'session_id'>, which: object): Promise<number> {
+  private end(me: Pick<CurrentUser, 'id' | 'session_id'>, which: FindOptionsWhere<Session>): Promise<number> {
     return this.sessions.manager.transaction(async (manager) => {
-      const { affected } = await manager.delete(Session, { ...which, user_id: me.id });
+      const { affected } = await manager.delete(Session, which);
       if (!affected) return 0;
-      const { session_id, actor_id } = by(me);
-      const details = { count: affected };
-      await this.audit.write(manager, { action: 'session.ended', actor_id, session_id, subject_id: me.id, details });
+      const happening = { subject_id: which.user_id as string, details: { count: affected } };
+      await this.audit.write(manager, { action: 'session.ended', ...by(me), ...happening });
       return affected;
     });
   }

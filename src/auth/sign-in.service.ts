@@ -3,12 +3,14 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Problem } from '../common/problem.js';
+import { KNOWN_DEVICE, LimitsService, SIGN_IN } from '../limits/limits.service.js';
 import { Passwords } from '../users/passwords.js';
 import { User } from '../users/user.entity.js';
-import { normaliseEmail } from '../users/users.dto.js';
+import { normaliseLogin } from '../users/users.dto.js';
 import type { Device } from './device.js';
 import type { SessionDto, SignInDto } from './sessions.dto.js';
 import { SessionsService } from './sessions.service.js';
+import { Tokens } from './tokens.js';
 
 /** The door that passwords open. */
 @Injectable()
@@ -17,24 +19,43 @@ export class SignInService {
     @InjectRepository(User) private readonly users: Repository<User>,
     private readonly passwords: Passwords,
     private readonly sessions: SessionsService,
+    private readonly tokens: Tokens,
+    private readonly limits: LimitsService,
     private readonly audit: AuditService,
   ) {}
 
-  /** Signs in by username or e-mail. An unknown user, a wrong password and a deactivated user look and cost the same. */
-  async signIn({ login, password }: SignInDto, device: Device): Promise<SessionDto> {
-    const user = await this.findByLogin(login);
-    const isRight = await this.passwords.verify(password, user?.password_hash);
-    const session =
-      isRight && user?.is_active ? await this.sessions.open(await this.rehashed(user, password), device) : null;
+  /**
+   * Signs in by username or e-mail. An unknown user, a wrong password and a deactivated user look and cost the same. Any
+   * token of an earlier session, in the place of the caller's, tells that the device is known. Raises
+   * `invalid_credentials`, `rate_limited`.
+   */
+  async signIn({ login, password }: SignInDto, device: Device, earlierToken?: string): Promise<SessionDto> {
+    const name = normaliseLogin(login);
+    const user = await this.findByLogin(name);
+    const earlier = await this.earlierSession(user, earlierToken);
+    const attempt = await this.limits.attempt(earlier ? KNOWN_DEVICE : SIGN_IN, earlier ?? name);
+    const session = await attempt.of(() => this.open(user, password, device));
     if (session) return session;
-    const refusal = { action: 'session.refused', subject_id: user?.id ?? null, succeeded: false } as const;
-    await this.audit.write(this.users.manager, refusal);
+    const subject_id = user?.id ?? null;
+    const { manager } = this.users;
+    await this.audit.write(manager, { action: 'session.refused', subject_id, succeeded: false });
+    if (attempt.isLast) await this.audit.write(manager, { action: 'user.locked', subject_id });
     throw new Problem('invalid_credentials');
   }
 
-  private findByLogin(login: string): Promise<User | null> {
-    const where = login.includes('@') ? { email: normaliseEmail(login) } : { username: login };
+  private async open(user: User | null, password: string, device: Device): Promise<SessionDto | null> {
+    const isRight = await this.passwords.verify(password, user?.password_hash);
+    return isRight && user?.is_active ? this.sessions.open(await this.rehashed(user, password), device) : null;
+  }
+
+  private findByLogin(name: string): Promise<User | null> {
+    const where = name.includes('@') ? { email: name } : { username: name };
     return this.users.findOne({ where, select: { id: true, is_active: true, password_hash: true } });
+  }
+
+  private async earlierSession(user: User | null, token: string | undefined): Promise<string | undefined> {
+    const claims = token === undefined ? null : await this.tokens.read(token).catch(() => null);
+    return claims && claims.sub === user?.id ? claims.sid : undefined;
   }
 
   /** The one moment at which the password is at hand to hash it at a cost that has risen. */

@@ -36,6 +36,7 @@ export const PROBLEMS = {
   validation_failed: [422, 'Some fields are not acceptable; see "errors".'],
   password_refused: [422, 'This password is not acceptable; see "errors".'],
   headers_too_large: [431, 'The request headers are too large.'],
+  rate_limited: [429, 'Too many attempts; try again after the seconds that Retry-After says.'],
   internal_error: [500, 'Something went wrong on our side; the request id helps us find it.'],
   busy: [503, 'Machi is busy; try again in a moment.'],
   database_unavailable: [503, 'The database does not answer; try again in a moment.'],

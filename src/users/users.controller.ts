@@ -27,7 +27,7 @@ export class UsersController {
   /** Registers a user. */
   @Post()
   @Public()
-  @Problems('username_taken', 'email_taken', 'password_refused', 'busy')
+  @Problems('username_taken', 'email_taken', 'password_refused', 'rate_limited', 'busy')
   async create(@Body() dto: CreateUserDto, @Res({ passthrough: true }) response: Response): Promise<UserDto> {
     const user = await this.users.create(dto);
     response.location(`/api/users/${user.id}`);
@@ -52,7 +52,7 @@ export class UsersController {
   /** Changes the caller's profile. A new e-mail address ends all sessions, this one too. */
   @Patch('me')
   @SignedIn()
-  @Problems('username_taken', 'email_taken', 'wrong_password', 'busy')
+  @Problems('username_taken', 'email_taken', 'wrong_password', 'rate_limited', 'busy')
   async updateMe(@Me() me: CurrentUser, @Body() dto: UpdateMeDto): Promise<UserDto> {
     return toUserDto(await this.users.updateMe(me, dto));
   }
@@ -61,7 +61,7 @@ export class UsersController {
   @Put('me/password')
   @SignedIn()
   @HttpCode(204)
-  @Problems('wrong_password', 'password_refused', 'busy')
+  @Problems('wrong_password', 'password_refused', 'rate_limited', 'busy')
   changePassword(@Me() me: CurrentUser, @Body() dto: ChangePasswordDto): Promise<void> {
     return this.users.changePassword(me, dto);
   }
@@ -70,7 +70,7 @@ export class UsersController {
   @Delete('me')
   @SignedIn()
   @HttpCode(204)
-  @Problems('wrong_password', 'last_administrator', 'busy')
+  @Problems('wrong_password', 'last_administrator', 'rate_limited', 'busy')
   removeMe(@Me() me: CurrentUser, @Body() { password }: PasswordDto): Promise<void> {
     return this.users.removeMe(me, password);
   }
@@ -91,6 +91,15 @@ export class UsersController {
   @Problems('user_not_found', 'username_taken', 'last_administrator')
   async update(@Me() me: CurrentUser, @UuidParam('id') id: string, @Body() dto: UpdateUserDto): Promise<UserDto> {
     return toUserDto(await this.users.update(me, id, dto));
+  }
+
+  /** Lets a user sign in at once whom failed attempts have locked. */
+  @Delete(':id/lock')
+  @RequirePermissions('admin')
+  @HttpCode(204)
+  @Problems('user_not_found')
+  unlock(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<void> {
+    return this.users.unlock(me, id);
   }
 
   /** Deletes a user, for good. */

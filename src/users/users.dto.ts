@@ -13,6 +13,10 @@ export const USERNAME = /^[A-Za-z0-9._-]{3,30}$/;
 /** The one form in which an e-mail address is stored and looked up; it is ASCII (see CreateUserDto). */
 export const normaliseEmail = (email: string): string => email.trim().toLowerCase();
 
+/** The one form in which a login is looked up and counted, however it is spelled: a username, or an e-mail address. */
+export const normaliseLogin = (login: string): string =>
+  login.includes('@') ? normaliseEmail(login) : login.toLowerCase();
+
 const isBirthday = (value: unknown): boolean =>
   typeof value === 'string' &&
   /^\d{4}-\d{2}-\d{2}$/.test(value) &&

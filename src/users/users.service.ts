@@ -9,6 +9,7 @@ import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
 import { type Page, readCursor, toPage } from '../common/pagination.js';
 import { Problem, unavailable, validationFailed } from '../common/problem.js';
+import { CURRENT_PASSWORD, LimitsService, type Quota, SIGN_IN } from '../limits/limits.service.js';
 import { POOL } from '../database/database.module.js';
 import { by, type CurrentUser } from './current-user.js';
 import { Passwords } from './passwords.js';
@@ -17,6 +18,7 @@ import { User } from './user.entity.js';
 import {
   type ChangePasswordDto,
   type CreateUserDto,
+  normaliseLogin,
   type PublicUserDto,
   toPublicUserDto,
   type UpdateMeDto,
@@ -30,6 +32,9 @@ const LIKE_PATTERN = `'%' || regexp_replace(fold_text($1), '([\\\\%_])', '\\\\\\
 
 const MAX_WAITING_SEARCHES = 100;
 
+/** A class of pupils may register at once; a farm of accounts may not. */
+const REGISTRATIONS: Quota = { name: 'registrations', quota: 100, window: 600_000 };
+
 @Injectable()
 export class UsersService {
   /** A search for one or two letters reads the whole table: never on all connections at once. */
@@ -39,12 +44,14 @@ export class UsersService {
     @InjectRepository(User) private readonly users: Repository<User>,
     @Inject(POOL) private readonly pool: Pool,
     private readonly passwords: Passwords,
+    private readonly limits: LimitsService,
     private readonly clock: Clock,
     private readonly audit: AuditService,
   ) {}
 
-  /** Registers a user. Raises `username_taken`, `email_taken`, `password_refused`. */
+  /** Registers a user. Raises `username_taken`, `email_taken`, `password_refused`, `rate_limited`. */
   async create({ password, ...dto }: CreateUserDto): Promise<Profile> {
+    await this.limits.take(REGISTRATIONS);
     this.passwords.assertAcceptable(password, [dto.username, dto.email]);
     await this.assertFree(dto); // before hashing, which is dear
     const now = this.clock.date();
@@ -78,11 +85,22 @@ export class UsersService {
     return rows[0];
   }
 
-  /** As `get`, but deactivated users are hidden from all but administrators and themselves. */
+  /** As `get`, but deactivated users are hidden from all but administrators, whose reading is audited. */
   async getFor(me: CurrentUser, id: string): Promise<Profile> {
     const user = await this.get(id);
     if (!user.is_active && !me.permissions.admin) throw new Problem('user_not_found');
+    if (me.permissions.admin && id !== me.id) {
+      await this.audit.write(this.users.manager, { action: 'user.viewed', ...by(me), subject_id: id });
+    }
     return user;
+  }
+
+  /** Lets a user sign in at once whom failed attempts have locked. Raises `user_not_found`. */
+  async unlock(me: CurrentUser, id: string): Promise<void> {
+    const { username, email } = await this.get(id);
+    for (const name of [username, email]) if (name) await this.limits.unlock(SIGN_IN, normaliseLogin(name));
+    await this.limits.unlock(CURRENT_PASSWORD, id);
+    await this.audit.write(this.users.manager, { action: 'user.unlocked', ...by(me), subject_id: id });
   }
 
   /** By username; deactivated users are shown to administrators only. */
@@ -168,10 +186,12 @@ export class UsersService {
 
   /** Answers the hash that the password was checked against. Raises `wrong_password`. */
   private async checkPassword(me: CurrentUser, password: string): Promise<string> {
+    const attempt = await this.limits.attempt(CURRENT_PASSWORD, me.id);
     const user = await this.users.findOne({ where: { id: me.id }, select: { id: true, password_hash: true } });
-    const isRight = await this.passwords.verify(password, user?.password_hash);
-    if (!isRight || !user?.password_hash) throw new Problem('wrong_password');
-    return user.password_hash;
+    const stored = user?.password_hash ?? null;
+    const checked = await attempt.of(async () => ((await this.passwords.verify(password, stored)) ? stored : null));
+    if (checked === null) throw new Problem('wrong_password');
+    return checked;
   }
 
   private async assertFree({ username, email }: Pick<CreateUserDto, 'username' | 'email'>): Promise<void> {
