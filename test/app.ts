@@ -182,7 +182,7 @@ export async function startApp({ env = {}, route, pool = {} }: Settings = {}) {
 }
 
 /** A private copy of the migrated template. */
-async function createDatabase(): Promise<{ connection: DatabaseConnection; drop: () => Promise<void> }> {
+export async function createDatabase(): Promise<{ connection: DatabaseConnection; drop: () => Promise<void> }> {
   const template = inject('connection');
   const database = `machi_test_${randomBytes(6).toString('hex')}`;
   const client = new pg.Client({ ...template, database: 'postgres' });
