@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
+import { CompatModule } from './compat/compat.module.js';
 import { ClockModule } from './common/clock.module.js';
 import { Config } from './config.js';
 import { DatabaseModule } from './database/database.module.js';
@@ -12,25 +13,26 @@ import { PermissionsModule } from './permissions/permissions.module.js';
 import { UsersModule } from './users/users.module.js';
 
 /** The table of contents. */
-@Module({
-  imports: [
-    ClockModule,
-    HealthModule,
-    LimitsModule,
-    PermissionsModule,
-    AuditModule,
-    UsersModule,
-    GroupsModule,
-    AuthModule,
-  ],
-})
+const FEATURES = [
+  ClockModule,
+  HealthModule,
+  LimitsModule,
+  PermissionsModule,
+  AuditModule,
+  UsersModule,
+  GroupsModule,
+  AuthModule,
+];
+
+@Module({})
 export class AppModule {
   /** The application with these settings, on this database; both can be injected anywhere. */
   static with(config: Config, dataSource: DataSource): DynamicModule {
+    const compat = config.COMPAT === 'on' ? [CompatModule] : []; // first: "users/login" is no id of a user
     return {
       module: AppModule,
       global: true,
-      imports: [DatabaseModule.of(dataSource)],
+      imports: [DatabaseModule.of(dataSource), ...compat, ...FEATURES],
       providers: [{ provide: Config, useValue: config }],
       exports: [Config],
     };

@@ -3,6 +3,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
+import { OLD_BODIES } from './compat/bodies.js';
 import { checkUrl, jsonBody } from './common/json-body.js';
 import { ProblemFilter } from './common/problem.filter.js';
 import { requestLog } from './common/request-log.js';
@@ -27,7 +28,7 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   );
   app.enableCors(corsOptions(config));
   if (config.SWAGGER === 'on') setupSwagger(app, config);
-  app.use(privateByDefault, checkUrl, jsonBody);
+  app.use(privateByDefault, checkUrl, jsonBody(config.COMPAT === 'on' ? OLD_BODIES : new Set()));
   app.setGlobalPrefix('api');
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(log));

@@ -128,6 +128,7 @@ export class Config {
   @Matches(/^[A-Za-z0-9._-]{3,30}$/) readonly ADMIN_USERNAME: string = 'admin';
   @IsOptional() @MinLength(1) readonly ADMIN_PASSWORD?: string;
   @IsInteger(4, 15) readonly BCRYPT_COST: number = 12;
+  @IsSwitch() readonly COMPAT: 'on' | 'off' = 'on';
   @IsSwitch() readonly RATE_LIMITS: 'on' | 'off' = 'on';
   @IsSwitch() readonly PASSWORD_POLICY: 'on' | 'off' = 'on';
   @IsIn(['off', 'oidc', 'trusted-subject']) readonly EXTERNAL_IDENTITY: 'off' | 'oidc' | 'trusted-subject' = 'off';

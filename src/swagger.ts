@@ -22,6 +22,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('users', 'People and their profiles')
     .addTag('groups', 'Who may do what')
     .addTag('audit', 'Who did what')
+    .addTag('compat', 'The documented routes of the systems that Machi replaces')
     .addTag('health', 'Whether Machi is well')
     .build();
   return documentProblems(SwaggerModule.createDocument(app, info));

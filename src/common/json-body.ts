@@ -8,18 +8,22 @@ const MAX_DEPTH = 32;
 const MAX_KEYS = 1000;
 
 /**
- * Reads JSON bodies and nothing else, bounded in bytes, depth and keys before any other code looks at them. Not
- * express.json: that reads an oversized body to its end before it answers.
+ * Reads JSON bodies and nothing else, bounded in bytes, depth and keys before any other code looks at them; but for the
+ * routes of `elsewhere`, as "POST /path", which read bodies of their own kind. Not express.json: that reads an oversized
+ * body to its end before it answers.
  */
-export const jsonBody: RequestHandler = (request, _, next) => {
-  readJson(request).then(
-    (body) => {
-      request.body = body;
-      next();
-    },
-    (error: unknown) => next(toProblem(error)),
-  );
-};
+export const jsonBody =
+  (elsewhere: ReadonlySet<string>): RequestHandler =>
+  (request, _, next) => {
+    if (elsewhere.has(`${request.method} ${request.path.toLowerCase().replace(/\/$/, '')}`)) return next();
+    readJson(request).then(
+      (body) => {
+        request.body = body;
+        next();
+      },
+      (error: unknown) => next(toProblem(error)),
+    );
+  };
 
 /** The same care for paths and queries: valid UTF-8 without NUL, and no parameter that every object has. */
 export function checkUrl(request: Request, _: Response, next: NextFunction): void {
@@ -36,7 +40,18 @@ async function readJson(request: Request): Promise<unknown> {
   const { 'content-length': length, 'transfer-encoding': transfer, 'content-encoding': coding } = request.headers;
   if (transfer === undefined && (length === undefined || length === '0')) return undefined;
   if (!isJson(request) || (coding ?? 'identity') !== 'identity') throw new Problem('unsupported_media_type');
-  const body = parse(await getRawBody(request, { length, limit: MAX_BODY_BYTES }));
+  return parseJson(await readBytes(request));
+}
+
+/** The whole body, of at most 100 KB. */
+export function readBytes(request: Request): Promise<Buffer> {
+  const { 'content-length': length } = request.headers;
+  return getRawBody(request, { length, limit: MAX_BODY_BYTES });
+}
+
+/** An object or a list, within bounds. Raises `malformed_json`, `invalid_text`, `body_too_complex`. */
+export function parseJson(bytes: Buffer): object {
+  const body = parse(bytes);
   assertShape(body);
   return body;
 }

@@ -5,6 +5,7 @@ import { Problem, type ProblemCode, PROBLEMS, tokenProblem, unavailable, validat
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
   'x-problems'?: ProblemCode[];
   'x-permissions'?: string[];
+  'x-plain-text'?: boolean;
 };
 
 const PROBLEM_SCHEMA = {
@@ -38,6 +39,7 @@ export function documentProblems(document: OpenAPIObject): OpenAPIObject {
 }
 
 function describe(operation: Operation): void {
+  if (operation['x-plain-text']) return; // it tells of its own problems
   const codes = [...new Set([...impliedProblems(operation), ...(operation['x-problems'] ?? [])])];
   delete operation['x-problems'];
   for (const status of new Set(codes.map((code) => PROBLEMS[code][0]).toSorted((a, b) => a - b))) {

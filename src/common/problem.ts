@@ -7,6 +7,7 @@ import { STATUS_CODES } from 'node:http';
 export const PROBLEMS = {
   bad_request: [400, 'The request cannot be understood.'],
   malformed_json: [400, 'The body is not valid JSON.'],
+  malformed_form: [400, 'The body is not a valid form.'],
   body_too_complex: [400, 'The JSON body is nested too deeply or has too many keys; at most 32 levels and 1,000 keys.'],
   invalid_text: [400, 'Text must be valid Unicode without NUL characters.'],
   invalid_id: [400, 'The id in the path is not a UUID.'],
@@ -19,6 +20,7 @@ export const PROBLEMS = {
   invalid_credentials: [401, 'The login or the password is wrong.'],
   forbidden: [403, 'You do not have the permission that this needs.'],
   wrong_password: [403, 'The current password is wrong.'],
+  foreign_origin: [403, 'Sign in from a page of this site, or of one of its allowed origins.'],
   not_found: [404, 'There is no such thing, or it is not yours to see.'],
   route_not_found: [404, 'There is no such route.'],
   user_not_found: [404, 'There is no such user.'],

@@ -1,6 +1,6 @@
 import { applyDecorators, Param, ParseUUIDPipe, type PipeTransform, ValidationPipe } from '@nestjs/common';
-import { Transform } from 'class-transformer';
-import { Length, Matches, type ValidationError } from 'class-validator';
+import { plainToInstance, Transform } from 'class-transformer';
+import { Length, Matches, validateSync, type ValidationError } from 'class-validator';
 import { type FieldError, Problem, validationFailed } from './problem.js';
 
 /** Checks bodies and queries against their DTO: unknown fields are refused, never dropped in silence. */
@@ -12,6 +12,14 @@ export const validationPipe = (): PipeTransform =>
     transform: true,
     exceptionFactory: (errors: ValidationError[]) => validationFailed(errors.flatMap((error) => fieldErrors(error))),
   });
+
+/** The same for an object that came another way; what the class does not know is dropped. */
+export function assertValid<T extends object>(kind: new () => T, fields: object): T {
+  const instance = plainToInstance(kind, fields);
+  const errors = validateSync(instance, { whitelist: true, forbidUnknownValues: true });
+  if (errors.length > 0) throw validationFailed(errors.flatMap((error) => fieldErrors(error)));
+  return instance;
+}
 
 function fieldErrors(error: ValidationError, parent = ''): FieldError[] {
   const path = parent + error.property;
