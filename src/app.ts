@@ -29,7 +29,7 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   app.enableCors(corsOptions(config));
   if (config.SWAGGER === 'on') setupSwagger(app, config);
   app.use(privateByDefault, checkUrl, jsonBody(config.COMPAT === 'on' ? OLD_BODIES : new Set()));
-  app.setGlobalPrefix('api');
+  app.setGlobalPrefix('api', { exclude: ['.well-known/jwks.json'] });
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(log));
   return app;

@@ -10,12 +10,14 @@ import {
   MaxLength,
   MinLength,
   ValidateBy,
+  type ValidationArguments,
   validateSync,
 } from 'class-validator';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
+import { readKeyPair, readVerificationKeys } from './common/key-pair.js';
 import { keptSecret } from './common/kept-secret.js';
 
 export const PROFILES = ['development', 'test', 'production'] as const;
@@ -60,6 +62,21 @@ const IsDuration = (): PropertyDecorator =>
     'must be a duration such as 90s, 15m, 12h, 7d, or never',
     (value) => typeof value === 'number' && value > 0,
   );
+/** The text is read as what it will be used as; what the reader complains of ends the message. */
+const IsReadable = (read: (text: string) => unknown, message: string): PropertyDecorator => {
+  const complaint = (text: unknown): string | undefined => {
+    try {
+      return void read(text as string);
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const defaultMessage = (args?: ValidationArguments): string => `$property ${message}: ${complaint(args?.value)}`;
+  return ValidateBy({
+    name: 'isReadable',
+    validator: { validate: (text) => complaint(text) === undefined, defaultMessage },
+  });
+};
 const IsSwitch = (): PropertyDecorator => IsIn(['on', 'off']);
 
 const isOrigin = (text: string): boolean => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
@@ -122,6 +139,15 @@ export class Config {
   @IsInteger(2, 500) readonly DB_POOL_SIZE: number = 20;
 
   @IsOptional() @IsString() readonly SECRET_KEY: string;
+  @IsOptional()
+  @IsReadable(
+    readKeyPair,
+    'must be one private key, Ed25519 or P-256, as PEM, such as "openssl genpkey -algorithm ed25519" makes',
+  )
+  readonly SIGNING_KEY?: string;
+  @IsOptional()
+  @IsReadable(readVerificationKeys, 'must be keys, Ed25519 or P-256, public or private, as PEM one after the other')
+  readonly ACCEPTED_SIGNING_KEYS?: string;
   @AsDuration() @IsDuration() readonly IDENTITY_TOKEN_TTL: Duration;
   @AsDuration() @IsDuration() readonly REFRESH_TOKEN_TTL: Duration;
   @AsDuration() @IsDuration() readonly SESSION_MAX_AGE: Duration;
@@ -175,7 +201,14 @@ function fromUrl(url: URL): DatabaseConnection {
 }
 
 /** The variables Machi reads; any of the secrets may come as a file, named by the same variable with `_FILE`. */
-export const SECRETS = ['SECRET_KEY', 'DATABASE_URL', 'DB_PASSWORD', 'ADMIN_PASSWORD'] as const;
+export const SECRETS = [
+  'SECRET_KEY',
+  'SIGNING_KEY',
+  'ACCEPTED_SIGNING_KEYS',
+  'DATABASE_URL',
+  'DB_PASSWORD',
+  'ADMIN_PASSWORD',
+] as const;
 
 const profileDefaults = (profile: Profile): Record<string, string> => ({
   LOG_LEVEL: 'info',

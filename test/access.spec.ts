@@ -48,6 +48,7 @@ const TABLE: Record<string, 'public' | 'signed in' | 'any token of ours' | 'answ
   'POST /api/register': 'public',
   'POST /api/auth/login': 'public',
   'GET /api/auth/verify': 'answers 401 itself',
+  'GET /.well-known/jwks.json': 'public',
 };
 
 it('the table names every route', () => {

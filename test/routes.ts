@@ -28,5 +28,6 @@ export function routesOf(app: INestApplication): Route[] {
 
 function pathOf(controller: object, handler: object): string {
   const parts = [controller, handler].map((target) => Reflect.getMetadata(PATH_METADATA, target) as string);
-  return ['', 'api', ...parts.map((part) => part.replaceAll(/^\/|\/$/g, '')).filter(Boolean)].join('/');
+  const path = parts.map((part) => part.replaceAll(/^\/|\/$/g, '')).filter(Boolean);
+  return ['', ...(path[0] === '.well-known' ? [] : ['api']), ...path].join('/');
 }

@@ -8,6 +8,8 @@ import { User } from '../users/user.entity.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccessGuard } from './access.guard.js';
 import { Authenticator } from './authenticator.js';
+import { JwksController } from './jwks.controller.js';
+import { Keyring } from './keyring.js';
 import { Session } from './session.entity.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionEndings } from './session-endings.js';
@@ -30,11 +32,12 @@ import { Tokens } from './tokens.js';
       }),
     }),
   ],
-  controllers: [SessionsController, UserSessionsController],
+  controllers: [SessionsController, UserSessionsController, JwksController],
   providers: [
     SessionsService,
     SignInService,
     SessionEndings,
+    Keyring,
     Tokens,
     Authenticator,
     { provide: APP_GUARD, useClass: AccessGuard },

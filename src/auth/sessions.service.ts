@@ -111,7 +111,7 @@ export class SessionsService {
   async current(me: CurrentUser, identityToken: string): Promise<CurrentSessionDto> {
     const claims = await this.tokens.readCurrent(identityToken, 'identity');
     const session = await this.get(me, me.session_id);
-    return toCurrentSessionDto(session, claims, endOf(claims), this.tokens.refresh(session).expires_at);
+    return toCurrentSessionDto(session, claims, endOf(claims), (await this.tokens.refresh(session)).expires_at);
   }
 
   /** Ends a session of this user; its tokens are refused from the next request on. Raises `session_not_found`. */
@@ -205,6 +205,7 @@ export class SessionsService {
 
   private async toDto(session: Session): Promise<SessionDto> {
     const user = await this.users.get(session.user_id);
-    return toSessionDto(session, this.tokens.identity(session, user), this.tokens.refresh(session), user);
+    const [identity, refresh] = await Promise.all([this.tokens.identity(session, user), this.tokens.refresh(session)]);
+    return toSessionDto(session, identity, refresh, user);
   }
 }

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
-import type { Jwt } from 'jsonwebtoken';
+import { compactVerify, decodeProtectedHeader, SignJWT } from 'jose';
 import { Strategy } from 'passport-jwt';
 import { Clock } from '../common/clock.js';
 import { tokenProblem } from '../common/problem.js';
 import { Config, type Duration } from '../config.js';
 import { rightsOf } from '../permissions/permissions.js';
 import type { Profile } from '../users/profile.js';
+import { Keyring } from './keyring.js';
 import type { Session } from './session.entity.js';
 import { ALGORITHM, signingKey } from './signing-key.js';
 
@@ -44,13 +45,19 @@ export interface RefreshClaims extends BaseClaims {
 
 export type Claims = IdentityClaims | RefreshClaims;
 
-/** What tokens are made from: the same session gives the same tokens, so that a lost answer can be given again. */
+/**
+ * What tokens are made from: the same session gives the same claims, so that a lost answer can be given again. Signed by
+ * HS256 and EdDSA they are the same bytes, too; ES256 never signs alike twice.
+ */
 type Issue = Pick<Session, 'id' | 'user_id' | 'token_id' | 'issued_at' | 'expires_at'>;
 
 /** When a token ends; null: never. */
 export const endOf = ({ exp }: { exp: number }): Date | null => (exp === FOREVER ? null : new Date(exp * 1000));
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** All that a header of ours holds: no critical extension, no key or address of a key gets in. */
+const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid']);
 
 /** Signs and reads the two kinds of token. */
 @Injectable()
@@ -62,22 +69,21 @@ export class Tokens {
     private readonly config: Config,
     private readonly clock: Clock,
     private readonly jwt: JwtService,
+    private readonly keyring: Keyring,
   ) {
     this.strategy = new Strategy(
       {
         jwtFromRequest: (request: unknown) => (request as { token: string }).token,
         secretOrKey: signingKey(config) as unknown as string, // a KeyObject made once: parsing a string costs more than verifying
         algorithms: [ALGORITHM],
-        issuer: config.issuer,
         ignoreExpiration: true,
-        jsonWebTokenOptions: { ignoreNotBefore: true, complete: true },
+        jsonWebTokenOptions: { ignoreNotBefore: true },
       },
-      ({ header, payload }: Jwt, done: (error: Error | null, claims?: unknown) => void) =>
-        'crit' in header ? done(tokenProblem('invalid_token')) : done(null, payload || {}), // RFC 7515, section 4.1.11
+      (claims: unknown, done: (error: null, claims: unknown) => void) => done(null, claims || {}),
     );
   }
 
-  identity(issue: Issue, user: Profile): SignedToken {
+  identity(issue: Issue, user: Profile): Promise<SignedToken> {
     const claims = {
       kind: 'identity',
       jti: issue.token_id,
@@ -91,17 +97,16 @@ export class Tokens {
     return this.sign(claims, issue, this.config.IDENTITY_TOKEN_TTL);
   }
 
-  refresh(issue: Issue): SignedToken {
+  refresh(issue: Issue): Promise<SignedToken> {
     return this.sign({ kind: 'refresh', id_token: issue.token_id } as const, issue, this.config.REFRESH_TOKEN_TTL);
   }
 
   /**
-   * The claims of a token that is ours and whole: passport-jwt checks signature, algorithm and issuer. Its times are not
-   * looked at. Raises `invalid_token`.
+   * The claims of a token that is ours and whole. Its times are not looked at. Raises `invalid_token`.
    */
   async read(token: string): Promise<Claims> {
     const claims = await this.verify(token);
-    if (!isClaims(claims)) throw tokenProblem('invalid_token');
+    if (!isClaims(claims) || claims.iss !== this.config.issuer) throw tokenProblem('invalid_token');
     return claims;
   }
 
@@ -114,7 +119,21 @@ export class Tokens {
     return claims as Extract<Claims, { kind: K }>;
   }
 
-  private verify(token: string): Promise<unknown> {
+  /** By the one key that the header names, and by that key's one algorithm; without a name, by SECRET_KEY. */
+  private async verify(token: string): Promise<unknown> {
+    const { alg, kid } = headerOf(token);
+    if (alg === ALGORITHM && kid === undefined) return this.verifyBySecret(token);
+    const key = this.keyring.find(kid);
+    if (!key || key.published.alg !== alg) throw tokenProblem('invalid_token');
+    try {
+      const { payload } = await compactVerify(token, key.publicKey, { algorithms: [key.published.alg] });
+      return JSON.parse(Buffer.from(payload).toString());
+    } catch (error) {
+      throw tokenProblem('invalid_token', error);
+    }
+  }
+
+  private verifyBySecret(token: string): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const attempt = Object.assign(Object.create(this.strategy) as Strategy, {
         success: resolve,
@@ -126,18 +145,36 @@ export class Tokens {
   }
 
   /** No token outlives its session. */
-  private sign(claims: object, { id, user_id, issued_at, expires_at }: Issue, lifetime: Duration): SignedToken {
-    const iat = Math.floor(issued_at.getTime() / 1000);
-    const end = Math.min(iat + lifetime / 1000, (expires_at?.getTime() ?? Infinity) / 1000);
+  private async sign(claims: object, issue: Issue, lifetime: Duration): Promise<SignedToken> {
+    const iat = Math.floor(issue.issued_at.getTime() / 1000);
+    const end = Math.min(iat + lifetime / 1000, (issue.expires_at?.getTime() ?? Infinity) / 1000);
     const exp = end === Infinity ? FOREVER : Math.floor(end);
-    const token = this.jwt.sign({ iss: this.config.issuer, iat, nbf: iat, exp, sub: user_id, sid: id, ...claims });
-    return { token, expires_at: endOf({ exp }) };
+    const body = { iss: this.config.issuer, iat, nbf: iat, exp, sub: issue.user_id, sid: issue.id, ...claims };
+    return { token: await this.toToken(body), expires_at: endOf({ exp }) };
   }
+
+  private toToken(body: Record<string, unknown>): string | Promise<string> {
+    const { signing } = this.keyring;
+    if (!signing) return this.jwt.sign(body);
+    const { alg, kid } = signing.published;
+    return new SignJWT(body).setProtectedHeader({ alg, typ: 'JWT', kid }).sign(signing.privateKey);
+  }
+}
+
+/** Raises `invalid_token`. */
+function headerOf(token: string): { alg?: unknown; kid?: unknown } {
+  try {
+    const header = decodeProtectedHeader(token);
+    if (Object.keys(header).every((name) => HEADER_MEMBERS.has(name))) return header;
+  } catch (error) {
+    throw tokenProblem('invalid_token', error);
+  }
+  throw tokenProblem('invalid_token');
 }
 
 /** Whatever else a token signed with our key may be. */
 function isClaims(value: unknown): value is Claims {
-  const { kind, sid, sub, exp, nbf, ...rest } = value as Partial<BaseClaims> & Record<string, unknown>;
+  const { kind, sid, sub, exp, nbf, ...rest } = (value ?? {}) as Partial<BaseClaims> & Record<string, unknown>;
   const tokenId = kind === 'identity' ? rest['jti'] : kind === 'refresh' ? rest['id_token'] : undefined;
   const hasIds = [sid, sub, tokenId].every((id) => typeof id === 'string' && UUID.test(id));
   return hasIds && Number.isSafeInteger(exp) && Number.isSafeInteger(nbf);
