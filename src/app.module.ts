@@ -8,6 +8,7 @@ import { Config } from './config.js';
 import { DatabaseModule } from './database/database.module.js';
 import { GroupsModule } from './groups/groups.module.js';
 import { HealthModule } from './health/health.module.js';
+import { IdentitiesModule } from './identities/identities.module.js';
 import { LimitsModule } from './limits/limits.module.js';
 import { PermissionsModule } from './permissions/permissions.module.js';
 import { UsersModule } from './users/users.module.js';
@@ -22,6 +23,7 @@ const FEATURES = [
   UsersModule,
   GroupsModule,
   AuthModule,
+  IdentitiesModule,
 ];
 
 @Module({})

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,8 @@ import { packageRoot } from './common/version.js';
 import { type Config, ConfigError, loadConfig, parseDuration, SECRETS, SETTINGS } from './config.js';
 
 const SECRET_KEY = randomBytes(32).toString('base64url');
+const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;
+const SIGNING_KEY = generateKeyPairSync('ed25519').privateKey.export(pkcs8) as string;
 const production = { NODE_ENV: 'production', SECRET_KEY };
 
 let folder: string;
@@ -114,6 +116,48 @@ describe('every profile refuses', () => {
   });
 });
 
+describe('signing keys', () => {
+  const spki = { type: 'spki', format: 'pem' } as const;
+  const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve });
+  const ed25519 = generateKeyPairSync('ed25519');
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+  const fault = (env: Record<string, string>) => faultsOf({ ...production, ...env }).join('\n');
+
+  it.each([SIGNING_KEY, ec('P-256').privateKey.export(pkcs8) as string])('may be Ed25519 and P-256', (pem) => {
+    expect(faultsOf({ ...production, SIGNING_KEY: pem, ACCEPTED_SIGNING_KEYS: pem })).toEqual([]);
+  });
+
+  it('accept several, public ones, too', () => {
+    const ACCEPTED_SIGNING_KEYS = [SIGNING_KEY, ed25519.publicKey.export(spki), ec('P-256').publicKey.export(spki)].join('\n'); // prettier-ignore
+    expect(faultsOf({ ...production, ACCEPTED_SIGNING_KEYS })).toEqual([]);
+  });
+
+  it.each<[string, string, string | Buffer]>([
+    ['SIGNING_KEY', 'of the kind rsa', rsa.export(pkcs8)],
+    ['SIGNING_KEY', 'of the kind secp384r1', ec('P-384').privateKey.export(pkcs8)],
+    ['SIGNING_KEY', 'of the kind secp256k1', ec('secp256k1').privateKey.export(pkcs8)],
+    ['SIGNING_KEY', 'of the kind x25519', generateKeyPairSync('x25519').privateKey.export(pkcs8)],
+    ['SIGNING_KEY', 'encrypted', ed25519.privateKey.export({ ...pkcs8, cipher: 'aes-256-cbc', passphrase: 'x' })],
+    ['SIGNING_KEY', 'public', ed25519.publicKey.export(spki)],
+    ['SIGNING_KEY', 'EC PRIVATE KEY', ec('P-256').privateKey.export({ type: 'sec1', format: 'pem' })],
+    ['SIGNING_KEY', 'several', SIGNING_KEY + SIGNING_KEY],
+    ['SIGNING_KEY', 'damaged', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----'],
+    ['SIGNING_KEY', 'not PEM', SIGNING_KEY.slice(0, -10)],
+    ['SIGNING_KEY', 'not PEM', randomBytes(32).toString('hex')],
+    ['ACCEPTED_SIGNING_KEYS', 'of the kind rsa', SIGNING_KEY + (rsa.export(pkcs8) as string)],
+    [
+      'ACCEPTED_SIGNING_KEYS',
+      'encrypted',
+      ed25519.privateKey.export({ ...pkcs8, cipher: 'aes-256-cbc', passphrase: 'x' }),
+    ],
+    ['ACCEPTED_SIGNING_KEYS', 'not PEM', SIGNING_KEY + SIGNING_KEY.slice(0, -10)],
+  ])('%s: not one that is %s', (name, why, pem) => {
+    expect(faultsOf({ ...production, [name]: String(pem) })).toHaveLength(1);
+    expect(fault({ [name]: String(pem) })).toMatch(new RegExp(`^${name} must be .*${why}`));
+    expect(fault({ [name]: String(pem) })).not.toContain(String(pem).split('\n')[1]);
+  });
+});
+
 describe('the database', () => {
   const database = (env: Record<string, string>) => loadConfig({ ...production, ...env }).database;
 
@@ -132,7 +176,12 @@ describe('the database', () => {
 
 describe('secrets', () => {
   it.each(SECRETS)('%s may come as a file', (name) => {
-    const value = name === 'DATABASE_URL' ? 'postgres://u@h/n' : randomBytes(32).toString('hex');
+    const values: Record<string, string> = {
+      DATABASE_URL: 'postgres://u@h/n',
+      SIGNING_KEY: SIGNING_KEY.trim(),
+      ACCEPTED_SIGNING_KEYS: SIGNING_KEY.trim(),
+    };
+    const value = values[name] ?? randomBytes(32).toString('hex');
     const file = join(folder, name);
     writeFileSync(file, `${value}\n`);
     const env = { NODE_ENV: 'test', ...(name === 'DB_PASSWORD' ? { DB_HOST: 'h', DB_NAME: 'n', DB_USER: 'u' } : {}) };

@@ -19,6 +19,7 @@ import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readKeyPair, readVerificationKeys } from './common/key-pair.js';
 import { keptSecret } from './common/kept-secret.js';
+import { isSafeUrl } from './common/outbound.js';
 
 export const PROFILES = ['development', 'test', 'production'] as const;
 export type Profile = (typeof PROFILES)[number];
@@ -158,6 +159,8 @@ export class Config {
   @IsSwitch() readonly RATE_LIMITS: 'on' | 'off' = 'on';
   @IsSwitch() readonly PASSWORD_POLICY: 'on' | 'off' = 'on';
   @IsIn(['off', 'oidc', 'trusted-subject']) readonly EXTERNAL_IDENTITY: 'off' | 'oidc' | 'trusted-subject' = 'off';
+  @AsList() @IsString({ each: true }) readonly OIDC_ISSUER: string[] = [];
+  @AsList() @IsString({ each: true }) readonly OIDC_AUDIENCE: string[] = [];
 
   @IsInteger(0, 3600) readonly DRAIN_SECONDS: number = 20;
 
@@ -242,6 +245,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   faults.push(
     ...databaseFaults(config),
     ...secretFaults(config),
+    ...externalIdentityFaults(config),
     ...(config.isProduction ? productionFaults(config) : []),
   );
   if (faults.length > 0) throw new ConfigError(faults);
@@ -310,6 +314,18 @@ function secretFaults(config: Config): string[] {
     return [`SECRET_KEY looks like a value from an example: ${MEND}.`];
   }
   return [];
+}
+
+function externalIdentityFaults({ EXTERNAL_IDENTITY, OIDC_ISSUER, OIDC_AUDIENCE, isProduction }: Config): string[] {
+  if (EXTERNAL_IDENTITY !== 'oidc') return [];
+  const missing = Object.entries({ OIDC_ISSUER, OIDC_AUDIENCE })
+    .filter(([, list]) => list.length === 0)
+    .map(([name]) => `${name} is missing: EXTERNAL_IDENTITY "oidc" needs it.`);
+  const wrong = OIDC_ISSUER.filter((url) => !isSafeUrl(url, isProduction) || /[?#]/.test(url));
+  return [
+    ...missing,
+    ...wrong.map(() => 'OIDC_ISSUER must be https URLs without a query, separated by commas; http only on the loopback interface outside of production.'), // prettier-ignore
+  ];
 }
 
 /** What is convenient elsewhere and a hole in production. */

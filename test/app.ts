@@ -66,13 +66,15 @@ interface Settings {
   /** How the application reaches its database, when not directly. */
   route?: (connection: DatabaseConnection) => Promise<DatabaseConnection>;
   pool?: { statementTimeout?: number };
+  /** The database of another application, for a second node or a restart; that one drops it. */
+  database?: DatabaseConnection;
 }
 
 export type TestApp = Awaited<ReturnType<typeof startApp>>;
 
 /** The real application on a real database of its own, listening on a free port of the loopback interface. */
-export async function startApp({ env = {}, route, pool = {} }: Settings = {}) {
-  const database = await createDatabase();
+export async function startApp({ env = {}, route, pool = {}, database: shared }: Settings = {}) {
+  const database = shared ? { connection: shared, drop: () => Promise.resolve() } : await createDatabase();
   const config = loadConfig({
     NODE_ENV: 'test',
     SECRET_KEY: randomBytes(32).toString('hex'),

@@ -12,6 +12,8 @@ export const AUDIT_ACTIONS = [
   'user.deactivated',
   'user.reactivated',
   'user.deleted',
+  'identity.linked',
+  'identity.unlinked',
   'group.created',
   'group.changed',
   'group.deleted',

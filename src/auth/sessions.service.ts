@@ -162,8 +162,11 @@ export class SessionsService {
     return 'theft';
   }
 
-  /** Signs this user in. Null when they have been deactivated, deleted or given another password since they proved it. */
-  async open({ id: user_id, password_hash }: Proven, device: Device): Promise<SessionDto | null> {
+  /**
+   * Signs this user in; `details` go into the audit. Null when they have been deactivated, deleted or given another
+   * password since they proved who they are.
+   */
+  async open({ id: user_id, password_hash }: Proven, device: Device, details = {}): Promise<SessionDto | null> {
     const now = this.clock.date();
     const { SESSION_MAX_AGE } = this.config;
     const expires_at = SESSION_MAX_AGE === Infinity ? null : new Date(now.getTime() + SESSION_MAX_AGE);
@@ -184,7 +187,7 @@ export class SessionsService {
       const opened = await manager.query<unknown[]>(OPEN, values);
       if (opened.length === 0) return null;
       const event = { action: 'session.opened', actor_id: user_id, subject_id: user_id, session_id: id } as const;
-      await this.audit.write(manager, event);
+      await this.audit.write(manager, { ...event, details });
       return manager.findOneByOrFail(Session, { id });
     });
     return session && this.toDto(session);

@@ -53,7 +53,7 @@ function readPrivate({ label, block }: { label: string; block: string }): KeyObj
 
 function readKey(pem: { label: string; block: string }): VerificationKey {
   const publicKey =
-    pem.label === 'PUBLIC KEY' ? parse(() => createPublicKey(pem.block)) : createPublicKey(readPrivate(pem) as never);
+    pem.label === 'PUBLIC KEY' ? parse(() => createPublicKey(pem.block)) : createPublicKey(readPrivate(pem));
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = publicKey;
   const kind = type === 'ec' ? `${details?.namedCurve}` : `${type}`;
   if (!(kind in ALGORITHMS)) throw new Error(`this one is of the kind ${kind}`);

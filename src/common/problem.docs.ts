@@ -81,7 +81,7 @@ function example(code: ProblemCode): Record<string, unknown> {
       ? validationFailed(errors)
       : code === 'token_required' || code === 'invalid_token' || code === 'token_expired' || code === 'token_reused'
         ? tokenProblem(code)
-        : code === 'busy' || code === 'database_unavailable'
+        : code === 'busy' || code === 'database_unavailable' || code === 'identity_provider_unavailable'
           ? unavailable(code)
           : new Problem(code, code === 'password_refused' ? { members: { errors } } : {});
   return problem.toBody(EXAMPLE_REQUEST_ID);

@@ -28,20 +28,26 @@ export const PROBLEMS = {
   group_not_found: [404, 'There is no such group.'],
   member_not_found: [404, 'This user is not a member of the group.'],
   request_timeout: [408, 'The request took too long to arrive.'],
+  identity_not_found: [404, 'There is no such identity, or it is not yours.'],
   already_exists: [409, 'Something with this name already exists.'],
   username_taken: [409, 'This username is taken; choose another.'],
   email_taken: [409, 'This e-mail address is in use; choose another.'],
   group_name_taken: [409, 'A group with this name exists; choose another.'],
   last_administrator: [409, 'This would leave Machi without an active administrator; make another one first.'],
+  identity_taken: [409, 'This account elsewhere is linked to another user; sign in with it, or unlink it there first.'],
+  last_way_to_sign_in: [409, 'This is your only way to sign in; add another one first.'],
   body_too_large: [413, 'The body is larger than 100 KB.'],
   unsupported_media_type: [415, 'Send the body as application/json.'],
   validation_failed: [422, 'Some fields are not acceptable; see "errors".'],
+  unknown_identity_provider: [422, 'Machi takes no tokens of this identity provider.'],
+  identity_token_refused: [422, 'The token of the identity provider is not valid or has expired; get a new one there.'],
   password_refused: [422, 'This password is not acceptable; see "errors".'],
   headers_too_large: [431, 'The request headers are too large.'],
   rate_limited: [429, 'Too many attempts; try again after the seconds that Retry-After says.'],
   internal_error: [500, 'Something went wrong on our side; the request id helps us find it.'],
   busy: [503, 'Machi is busy; try again in a moment.'],
   database_unavailable: [503, 'The database does not answer; try again in a moment.'],
+  identity_provider_unavailable: [503, 'The identity provider does not answer as it should; try again in a moment.'],
   not_ready: [503, 'Machi is not ready to serve; see "checks".'],
 } as const satisfies Record<string, readonly [status: number, detail: string]>;
 
@@ -117,6 +123,8 @@ export function tokenProblem(code: keyof typeof TOKEN_MESSAGES, cause?: unknown)
   });
 }
 
+type Unavailable = 'busy' | 'database_unavailable' | 'identity_provider_unavailable';
+
 /** Overload or a lost dependency: the client may repeat the request after `seconds`. */
-export const unavailable = (code: 'busy' | 'database_unavailable', cause?: unknown, seconds = 2): Problem =>
+export const unavailable = (code: Unavailable, cause?: unknown, seconds = 2): Problem =>
   new Problem(code, { headers: { 'retry-after': String(seconds) }, cause });

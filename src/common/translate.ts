@@ -22,6 +22,7 @@ const CONSTRAINTS: Record<string, ProblemCode> = {
   users_username_key: 'username_taken',
   users_email_key: 'email_taken',
   groups_name_key: 'group_name_taken',
+  external_identities_issuer_subject_key: 'identity_taken',
   group_members_group_id_fkey: 'group_not_found',
   group_members_user_id_fkey: 'user_not_found',
 };

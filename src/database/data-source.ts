@@ -5,11 +5,12 @@ import { Session } from '../auth/session.entity.js';
 import type { DatabaseConnection } from '../config.js';
 import { GroupMember } from '../groups/group-member.entity.js';
 import { Group } from '../groups/group.entity.js';
+import { ExternalIdentity } from '../identities/external-identity.entity.js';
 import { Limit } from '../limits/limit.entity.js';
 import { User } from '../users/user.entity.js';
 
 /** The table of contents of the data model. */
-export const entities = [User, Group, GroupMember, Session, AuditEvent, Limit];
+export const entities = [User, Group, GroupMember, Session, AuditEvent, Limit, ExternalIdentity];
 
 const CONNECT_TIMEOUT_MS = 3_000;
 /** The server ends a statement after this time; a server that does not even do that is given up on 2 s later. */

@@ -1,0 +1,123 @@
+import { Injectable } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import { DataSource, type EntityManager } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { AuditService } from '../audit/audit.service.js';
+import { Clock } from '../common/clock.js';
+import { unavailable } from '../common/problem.js';
+import { User } from '../users/user.entity.js';
+import { USERNAME } from '../users/users.dto.js';
+import { ExternalIdentity } from './external-identity.entity.js';
+import type { Identity } from './identity-provider.js';
+
+/** One row, found and marked as used. */
+const USE = `update external_identities set last_used_at = $3 where issuer = $1 and subject = $2 returning user_id`;
+
+/** The first to have had rights over all: users are numbered in the order of their making. */
+const ROOT = `select u.id from users u join group_members m on m.user_id = u.id join groups g on g.id = m.group_id
+  where u.is_active and 'admin' = any (g.permissions) order by u.id limit 1`;
+
+/** By an address that was verified here as well. */
+const VERIFIED = `select id from users u where email = $1 and to_jsonb(u) ->> 'email_verified_at' is not null`;
+
+const ATTEMPTS = 5;
+
+/** Which user of ours somebody from elsewhere is. */
+@Injectable()
+export class Accounts {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly audit: AuditService,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The id of the user, found or made: one, however many ask at once. */
+  async userOf(identity: Identity): Promise<string> {
+    return (
+      (await this.find(this.dataSource.manager, identity)) ??
+      this.dataSource.transaction((manager) => this.findOrCreate(manager, identity))
+    );
+  }
+
+  /** Ties an identity to a user; null when it is somebody's already. */
+  async link(
+    manager: EntityManager,
+    user_id: string,
+    { issuer, subject }: Identity,
+    details: object,
+    session_id?: string,
+  ): Promise<ExternalIdentity | null> {
+    const now = this.clock.date();
+    const row = { id: uuidv7(), user_id, issuer, subject, created_at: now, last_used_at: now };
+    const insert = manager.createQueryBuilder().insert().into(ExternalIdentity).values(row).orIgnore().returning('id');
+    const { raw } = await insert.execute();
+    if ((raw as unknown[]).length === 0) return null;
+    const event = { action: 'identity.linked', actor_id: user_id, subject_id: user_id, session_id } as const;
+    await this.audit.write(manager, { ...event, details: { identity_id: row.id, issuer, ...details } });
+    return row as ExternalIdentity;
+  }
+
+  private async find(manager: EntityManager, { issuer, subject }: Identity): Promise<string | undefined> {
+    const [rows] = await manager.query<[{ user_id: string }[]]>(USE, [issuer, subject, this.clock.date()]);
+    return rows[0]?.user_id;
+  }
+
+  private async findOrCreate(manager: EntityManager, identity: Identity): Promise<string> {
+    const name = `${identity.issuer} ${identity.subject}`;
+    await manager.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [name]); // the others find what is made here
+    const found = await this.find(manager, identity);
+    if (found !== undefined) return found;
+    const known = identity.isRoot ? await this.root(manager) : await this.byEmail(manager, identity);
+    const user_id = known ?? (await this.create(manager, identity));
+    await this.link(manager, user_id, identity, { is_new_user: known === undefined });
+    return user_id;
+  }
+
+  private async root(manager: EntityManager): Promise<string | undefined> {
+    const [row] = await manager.query<{ id: string }[]>(ROOT);
+    return row?.id;
+  }
+
+  private async byEmail(manager: EntityManager, { email }: Identity): Promise<string | undefined> {
+    if (email === undefined) return undefined;
+    const [row] = await manager.query<{ id: string }[]>(VERIFIED, [email]);
+    return row?.id;
+  }
+
+  /** With the name and the address that they have elsewhere, when these are free here. */
+  private async create(manager: EntityManager, identity: Identity): Promise<string> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const user = await this.draft(manager, identity);
+      const insert = manager.createQueryBuilder().insert().into(User).values(user).orIgnore().returning('id');
+      const { raw } = await insert.execute();
+      if ((raw as unknown[]).length > 0) return user.id;
+    } // each time somebody else has taken the name or the address in the meantime
+    throw unavailable('busy');
+  }
+
+  private async draft(manager: EntityManager, { username = '', fullname, email }: Identity) {
+    const isFree = USERNAME.test(username) && !(await manager.existsBy(User, { username }));
+    const isAddressFree = email !== undefined && !(await manager.existsBy(User, { email }));
+    const name = isFree ? username : `user-${randomBytes(6).toString('hex')}`;
+    const now = this.clock.date();
+    return {
+      id: uuidv7(),
+      username: name,
+      fullname: lineOf(fullname) ?? name,
+      email: isAddressFree ? email : null,
+      password_hash: null,
+      created_at: now,
+      updated_at: now,
+    };
+  }
+}
+
+/** A name as we let people have one (see IsLine); what it could disguise goes. */
+function lineOf(text: string | undefined): string | undefined {
+  const line = text?.toWellFormed?.() ?? text;
+  const seen = line
+    ?.normalize('NFC')
+    .replaceAll(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '')
+    .trim();
+  return seen ? [...seen].slice(0, 100).join('').trim() : undefined;
+}

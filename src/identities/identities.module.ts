@@ -1,0 +1,35 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditModule } from '../audit/audit.module.js';
+import { AuthModule } from '../auth/auth.module.js';
+import { Clock } from '../common/clock.js';
+import { Config } from '../config.js';
+import { Accounts } from './accounts.js';
+import { ExternalIdentity } from './external-identity.entity.js';
+import { IdentitiesController } from './identities.controller.js';
+import { IdentitiesService } from './identities.service.js';
+import { IdentityProvider, NoProvider } from './identity-provider.js';
+import { OidcProviders } from './oidc-providers.js';
+import { TrustedSubjects } from './trusted-subjects.js';
+
+const PROVIDERS: Record<Config['EXTERNAL_IDENTITY'], (config: Config, clock: Clock) => IdentityProvider> = {
+  off: () => new NoProvider(),
+  oidc: (config, clock) => new OidcProviders(config, clock),
+  'trusted-subject': (config) => new TrustedSubjects(config),
+};
+
+@Module({
+  imports: [TypeOrmModule.forFeature([ExternalIdentity]), AuditModule, AuthModule],
+  controllers: [IdentitiesController],
+  providers: [
+    IdentitiesService,
+    Accounts,
+    {
+      provide: IdentityProvider,
+      inject: [Config, Clock],
+      useFactory: (config: Config, clock: Clock) => PROVIDERS[config.EXTERNAL_IDENTITY](config, clock),
+    },
+  ],
+  exports: [IdentitiesService],
+})
+export class IdentitiesModule {}

@@ -1,0 +1,101 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { type EntityManager, Repository } from 'typeorm';
+import { AuditService } from '../audit/audit.service.js';
+import type { Device } from '../auth/device.js';
+import type { SessionDto } from '../auth/sessions.dto.js';
+import { SessionsService } from '../auth/sessions.service.js';
+import { Problem, tokenProblem } from '../common/problem.js';
+import { by, type CurrentUser } from '../users/current-user.js';
+import { Accounts } from './accounts.js';
+import { ExternalIdentity } from './external-identity.entity.js';
+import type { ExchangeDto } from './identities.dto.js';
+import { type Identity, IdentityProvider } from './identity-provider.js';
+
+/** Whoever changes their ways to sign in waits here for whoever does so at the same time. */
+const LOCK = 'select password_hash is not null as has_password from users where id = $1 for update';
+
+/** Only where a way to sign in is left: a password, or an identity of an issuer that still counts. */
+const UNLINK = `delete from external_identities i where i.id = $1 and i.user_id = $2 and ($3 or exists (
+    select from external_identities o where o.user_id = $2 and o.id <> $1 and o.issuer = any ($4)))
+  returning i.issuer`;
+
+const isRefusal = (error: unknown): error is Problem => error instanceof Problem && error.status === 401;
+
+@Injectable()
+export class IdentitiesService {
+  constructor(
+    @InjectRepository(ExternalIdentity) private readonly identities: Repository<ExternalIdentity>,
+    private readonly provider: IdentityProvider,
+    private readonly accounts: Accounts,
+    private readonly sessions: SessionsService,
+    private readonly audit: AuditService,
+  ) {}
+
+  /**
+   * Signs in by a token of an identity provider; who has not been here gets an account. Raises `invalid_token`, for
+   * deactivated users, too, `token_expired`, `unknown_identity_provider`, `identity_provider_unavailable`.
+   */
+  async exchange({ token, provider }: ExchangeDto, device: Device): Promise<SessionDto> {
+    const identity = await this.identify(token, provider);
+    const { issuer } = identity;
+    const id = await this.accounts.userOf(identity);
+    const session = await this.sessions.open({ id }, device, { issuer });
+    if (session) return session;
+    await this.refused({ issuer, reason: 'deactivated' }, id);
+    throw tokenProblem('invalid_token');
+  }
+
+  /** Oldest first. */
+  list({ id: user_id }: CurrentUser): Promise<ExternalIdentity[]> {
+    return this.identities.find({ where: { user_id }, order: { id: 'ASC' } });
+  }
+
+  /**
+   * Lets the caller sign in by this identity, too; again is fine. Raises `identity_taken`, `identity_token_refused` (a 401
+   * would be about the caller's own token), `unknown_identity_provider`, `identity_provider_unavailable`.
+   */
+  async link(me: CurrentUser, { token, provider }: ExchangeDto): Promise<ExternalIdentity> {
+    const identity = await this.provider.identify(token, provider).catch((error: unknown) => {
+      throw isRefusal(error) ? new Problem('identity_token_refused', { cause: error }) : error;
+    });
+    const { issuer, subject } = identity;
+    const linked = await this.identities.manager.transaction((manager) =>
+      this.accounts.link(manager, me.id, identity, { is_new_user: false }, me.session_id),
+    );
+    const mine = linked ?? (await this.identities.findOneBy({ issuer, subject, user_id: me.id }));
+    if (!mine) throw new Problem('identity_taken');
+    return mine;
+  }
+
+  /** Raises `identity_not_found`, `last_way_to_sign_in`. */
+  async remove(me: CurrentUser, id: string): Promise<void> {
+    await this.identities.manager.transaction((manager) => this.unlink(manager, me, id));
+  }
+
+  private async unlink(manager: EntityManager, me: CurrentUser, id: string): Promise<void> {
+    const [user] = await manager.query<{ has_password: boolean }[]>(LOCK, [me.id]);
+    const values = [id, me.id, user?.has_password ?? false, this.provider.issuers];
+    const [[unlinked]] = await manager.query<[{ issuer: string }[]]>(UNLINK, values);
+    if (!unlinked) {
+      const isMine = await manager.existsBy(ExternalIdentity, { id, user_id: me.id });
+      throw new Problem(isMine ? 'last_way_to_sign_in' : 'identity_not_found');
+    }
+    const details = { identity_id: id, issuer: unlinked.issuer };
+    await this.audit.write(manager, { action: 'identity.unlinked', ...by(me), subject_id: me.id, details });
+  }
+
+  private async identify(token: string, provider?: string): Promise<Identity> {
+    try {
+      return await this.provider.identify(token, provider);
+    } catch (error) {
+      if (isRefusal(error)) await this.refused({ reason: error.code });
+      throw error;
+    }
+  }
+
+  private refused(details: object, subject_id: string | null = null): Promise<void> {
+    const event = { action: 'session.refused', subject_id, succeeded: false, details } as const;
+    return this.audit.write(this.identities.manager, event);
+  }
+}
