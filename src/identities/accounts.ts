@@ -4,7 +4,8 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
-import { unavailable } from '../common/problem.js';
+import { Problem, unavailable } from '../common/problem.js';
+import { by, type CurrentUser } from '../users/current-user.js';
 import { User } from '../users/user.entity.js';
 import { USERNAME } from '../users/users.dto.js';
 import { ExternalIdentity } from './external-identity.entity.js';
@@ -18,7 +19,7 @@ const ROOT = `select u.id from users u join group_members m on m.user_id = u.id 
   where u.is_active and 'admin' = any (g.permissions) order by u.id limit 1`;
 
 /** By an address that was verified here as well. */
-const VERIFIED = `select id from users u where email = $1 and to_jsonb(u) ->> 'email_verified_at' is not null`;
+const VERIFIED = `select id from users u where email = $1 and to_jsonb(u) ->> 'email_verified_at' is not null for share`;
 
 const ATTEMPTS = 5;
 
@@ -39,21 +40,31 @@ export class Accounts {
     );
   }
 
-  /** Ties an identity to a user; null when it is somebody's already. */
-  async link(
+  /** Lets the caller sign in by this identity, too; null when it is somebody's already. */
+  link(me: CurrentUser, identity: Identity): Promise<ExternalIdentity | null> {
+    return this.dataSource.transaction(async (manager) => {
+      await this.lock(manager, identity);
+      return this.tie(manager, identity, { ...by(me), subject_id: me.id, details: { is_new_user: false } });
+    });
+  }
+
+  /** Whoever asks about the same identity at the same moment waits here, and then finds what has been made of it. */
+  private async lock(manager: EntityManager, { issuer, subject }: Identity): Promise<void> {
+    await manager.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`${issuer} ${subject}`]);
+  }
+
+  private async tie(
     manager: EntityManager,
-    user_id: string,
     { issuer, subject }: Identity,
-    details: object,
-    session_id?: string,
+    { subject_id: user_id, details, ...event }: { subject_id: string; details: object },
   ): Promise<ExternalIdentity | null> {
     const now = this.clock.date();
     const row = { id: uuidv7(), user_id, issuer, subject, created_at: now, last_used_at: now };
     const insert = manager.createQueryBuilder().insert().into(ExternalIdentity).values(row).orIgnore().returning('id');
     const { raw } = await insert.execute();
     if ((raw as unknown[]).length === 0) return null;
-    const event = { action: 'identity.linked', actor_id: user_id, subject_id: user_id, session_id } as const;
-    await this.audit.write(manager, { ...event, details: { identity_id: row.id, issuer, ...details } });
+    const more = { subject_id: user_id, details: { identity_id: row.id, issuer, ...details } };
+    await this.audit.write(manager, { action: 'identity.linked', ...event, ...more });
     return row as ExternalIdentity;
   }
 
@@ -63,13 +74,13 @@ export class Accounts {
   }
 
   private async findOrCreate(manager: EntityManager, identity: Identity): Promise<string> {
-    const name = `${identity.issuer} ${identity.subject}`;
-    await manager.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [name]); // the others find what is made here
+    await this.lock(manager, identity);
     const found = await this.find(manager, identity);
     if (found !== undefined) return found;
     const known = identity.isRoot ? await this.root(manager) : await this.byEmail(manager, identity);
     const user_id = known ?? (await this.create(manager, identity));
-    await this.link(manager, user_id, identity, { is_new_user: known === undefined });
+    const event = { actor_id: user_id, subject_id: user_id, details: { is_new_user: known === undefined } };
+    if (!(await this.tie(manager, identity, event))) throw new Problem('identity_taken'); // not while we hold the lock
     return user_id;
   }
 

@@ -60,10 +60,9 @@ export class IdentitiesService {
       throw isRefusal(error) ? new Problem('identity_token_refused', { cause: error }) : error;
     });
     const { issuer, subject } = identity;
-    const linked = await this.identities.manager.transaction((manager) =>
-      this.accounts.link(manager, me.id, identity, { is_new_user: false }, me.session_id),
-    );
-    const mine = linked ?? (await this.identities.findOneBy({ issuer, subject, user_id: me.id }));
+    const mine =
+      (await this.accounts.link(me, identity)) ??
+      (await this.identities.findOneBy({ issuer, subject, user_id: me.id }));
     if (!mine) throw new Problem('identity_taken');
     return mine;
   }

@@ -31,7 +31,7 @@ export class OidcIssuer {
 
   /** The claims of a token of this issuer for us. Raises `invalid_token`, `token_expired`, `identity_provider_unavailable`. */
   async verify(token: string): Promise<JWTPayload> {
-    if (this.clock.now() - this.fetchedAt >= FRESH_MS) await this.ask(RETRY_MS, true);
+    if (this.left(this.fetchedAt, FRESH_MS) === 0) await this.ask(RETRY_MS, true);
     try {
       return await this.check(token);
     } catch (error) {
@@ -57,7 +57,7 @@ export class OidcIssuer {
 
   /** Fetches the keys, once for all who wait for them; not again within `pauseMs`. */
   private async ask(pauseMs: number, isNeeded: boolean): Promise<void> {
-    const left = this.askedAt + pauseMs - this.clock.now();
+    const left = this.left(this.askedAt, pauseMs);
     if (this.pending === undefined && left > 0) {
       if (this.failure !== undefined) throw this.unavailable(left);
       if (!isNeeded) return;
@@ -86,6 +86,12 @@ export class OidcIssuer {
       throw new Error(`${this.url} has its keys where they cannot be trusted`);
     }
     return jwks_uri;
+  }
+
+  /** How much is left of a span that began then; nothing where the clock has been set back. */
+  private left(since: number, span: number): number {
+    const age = this.clock.now() - since;
+    return age < 0 ? 0 : Math.max(0, span - age);
   }
 
   private unavailable(waitMs: number): Problem {

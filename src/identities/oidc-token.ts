@@ -20,7 +20,8 @@ export const isTokenHeader = ({ alg, typ }: Partial<JWTHeaderParameters>): boole
  * proof.
  */
 export const isProof = ({ sub, iat, events, cnf, typ }: JWTPayload, now: number): boolean =>
-  SUBJECT.test(sub ?? '') &&
+  typeof sub === 'string' && // jose does not look
+  SUBJECT.test(sub) &&
   events === undefined &&
   cnf === undefined &&
   KEYCLOAK_TYPES.includes(typ as string | undefined) &&
