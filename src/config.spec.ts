@@ -158,6 +158,49 @@ describe('signing keys', () => {
   });
 });
 
+describe('EXTERNAL_IDENTITY=oidc', () => {
+  const faults = (NODE_ENV: string, OIDC_ISSUER: string, OIDC_AUDIENCE = 'machi') =>
+    faultsOf({ ...production, NODE_ENV, EXTERNAL_IDENTITY: 'oidc', OIDC_ISSUER, OIDC_AUDIENCE });
+
+  it('needs an issuer and an audience', () => {
+    expect(faults('production', '', '').join()).toMatch(/OIDC_ISSUER is missing.*OIDC_AUDIENCE is missing/);
+    expect(faultsOf({ ...production, EXTERNAL_IDENTITY: 'off' })).toEqual([]);
+  });
+
+  it('takes several', () => {
+    const env = {
+      EXTERNAL_IDENTITY: 'oidc',
+      OIDC_ISSUER: 'https://a.example, https://b.example/x',
+      OIDC_AUDIENCE: 'm,n',
+    };
+    const { OIDC_ISSUER, OIDC_AUDIENCE } = loadConfig({ ...production, ...env });
+    expect([OIDC_ISSUER, OIDC_AUDIENCE]).toEqual([
+      ['https://a.example', 'https://b.example/x'],
+      ['m', 'n'],
+    ]);
+  });
+
+  it.each(['http://127.0.0.1:4000', 'http://localhost', 'http://[::1]:4000/realm'])('%s: not in production', (url) => {
+    expect(faults('test', url)).toEqual([]);
+    expect(faults('production', url).join()).toContain('OIDC_ISSUER must be https');
+  });
+
+  it.each([
+    'http://id.example',
+    'http://127.0.0.1.example',
+    'http://10.0.0.1',
+    'ftp://id.example',
+    'file:///etc/passwd',
+    'id.example',
+    'https://user:password@id.example',
+    'https://id.example?x=1',
+    'https://id.example#x',
+    'https://id.example,http://id.example',
+  ])('%s: nowhere', (url) => {
+    for (const profile of ['test', 'production']) expect(faults(profile, url)).toHaveLength(1);
+  });
+});
+
 describe('the database', () => {
   const database = (env: Record<string, string>) => loadConfig({ ...production, ...env }).database;
 

@@ -3,7 +3,7 @@ import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'no
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import Provider, { type AccountClaims, type KoaContextWithOIDC } from 'oidc-provider';
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
@@ -50,13 +50,13 @@ async function newProvider(issuer: string, accounts: Map<string, object>): Promi
         id_token_signed_response_alg: 'ES256',
       },
     ],
-    jwks: { keys: [key] } as never,
+    jwks: { keys: [key] },
     cookies: { keys: [randomBytes(16).toString('hex')] },
     claims: { openid: ['sub'], profile: ['name', 'preferred_username', 'groups', 'roles'], email: ['email', 'email_verified'] }, // prettier-ignore
     conformIdTokenClaims: false,
     findAccount: (_: KoaContextWithOIDC, id: string) => ({
       accountId: id,
-      claims: () => ({ sub: id, ...accounts.get(id) }) as AccountClaims,
+      claims: () => ({ sub: id, ...accounts.get(id) }),
     }),
     extraTokenClaims: (_: KoaContextWithOIDC, token) =>
       'accountId' in token && token.accountId ? { ...accounts.get(token.accountId) } : undefined,
@@ -137,7 +137,7 @@ export async function startProvider() {
         code_challenge_method: 'S256',
       });
       const jar = new Map<string, string>();
-      let location = `${server.url}/auth?${query}`;
+      let location = `${server.url}/auth?${query.toString()}`;
       while (!location.startsWith(REDIRECT)) {
         const cookie = [...jar].map((pair) => pair.join('=')).join('; ');
         const response = await fetch(location, { redirect: 'manual', headers: { cookie } });
@@ -194,7 +194,7 @@ export async function startIssuer() {
     ) {
       const now = Math.floor(Date.now() / 1000);
       const body = { iss: server.url, aud: AUDIENCE, sub: randomUUID(), iat: now, exp: now + 3600, ...claims };
-      return new SignJWT(body).setProtectedHeader({ alg: 'ES256', kid, typ: 'at+jwt', ...header } as never).sign(key);
+      return new SignJWT(body).setProtectedHeader({ alg: 'ES256', kid, typ: 'at+jwt', ...header }).sign(key);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -67,6 +67,28 @@ describe('starting', () => {
     const second = await start();
     const headers = { authorization: `Bearer ${identity_token}` };
     expect((await fetch(`${second.url}/api/users/me`, { headers })).status).toBe(200);
+  });
+
+  it('changes its signing key between starts, so that nobody is signed out', async () => {
+    const keys = ['old', 'new'].map((name) => join(folder.path, `${name}.pem`)) as [string, string];
+    for (const file of keys) {
+      writeFileSync(file, generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    }
+    const first = await start({ ADMIN_PASSWORD: 'quiet lantern forty', SIGNING_KEY_FILE: keys[0] });
+    const session = (await (await signIn(first, 'quiet lantern forty')).json()) as Record<string, string>;
+    await first.kill('SIGTERM');
+    const second = await start({ SIGNING_KEY_FILE: keys[1], ACCEPTED_SIGNING_KEYS_FILE: keys[0] });
+    const headers = { authorization: `Bearer ${session['identity_token']}`, 'content-type': 'application/json' };
+    expect((await fetch(`${second.url}/api/users/me`, { headers })).status).toBe(200);
+    const body = JSON.stringify({ refresh_token: session['refresh_token'] });
+    const refreshed = await fetch(`${second.url}/api/sessions/refresh`, { method: 'POST', headers, body });
+    const { identity_token } = (await refreshed.json()) as { identity_token: string };
+    const { keys: published } = (await (await fetch(`${second.url}/.well-known/jwks.json`)).json()) as { keys: { kid: string }[] }; // prettier-ignore
+    const kids = [identity_token, session['identity_token']!].map(
+      (token) => (JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString()) as { kid: string }).kid,
+    );
+    expect(published.map(({ kid }) => kid)).toEqual(kids);
+    expect(kids[0]).not.toBe(kids[1]);
   });
 
   it('shows Swagger UI in development, and leads there', async () => {
