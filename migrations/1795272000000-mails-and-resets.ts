@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The outbox of mails; codes for new passwords; verified e-mail addresses. */
+/** The outbox of mails; codes for new passwords; verified e-mail addresses; devices that were seen before. */
 export class MailsAndResets1795272000000 implements MigrationInterface {
   name = 'MailsAndResets1795272000000';
 
@@ -58,6 +58,14 @@ const UP = [
     constraint email_verifications_user_id_fkey foreign key (user_id) references users (id) on delete cascade
   )`,
 
+  `create table known_devices (
+    user_id uuid not null,
+    name text not null,
+    last_seen_at timestamptz not null,
+    constraint known_devices_pkey primary key (user_id, name),
+    constraint known_devices_user_id_fkey foreign key (user_id) references users (id) on delete cascade
+  )`,
+
   // Whatever was mailed out for an account dies with what it was mailed out for, whichever statement changes it.
   `create function end_password_resets() returns trigger language plpgsql as $$
   begin
@@ -83,6 +91,7 @@ const DOWN = [
   `drop trigger end_password_resets_of_changed on users`,
   `drop function unverify_email()`,
   `drop function end_password_resets()`,
+  `drop table known_devices`,
   `drop table email_verifications`,
   `alter table users drop email_verified_at`,
   `drop table password_resets`,

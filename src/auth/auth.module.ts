@@ -5,9 +5,11 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { Config } from '../config.js';
 import { User } from '../users/user.entity.js';
+import { MailModule } from '../mail/mail.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccessGuard } from './access.guard.js';
 import { Authenticator } from './authenticator.js';
+import { SessionNotices } from './session-notices.js';
 import { Session } from './session.entity.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionEndings } from './session-endings.js';
@@ -21,6 +23,7 @@ import { Tokens } from './tokens.js';
   imports: [
     TypeOrmModule.forFeature([Session, User]),
     AuditModule,
+    MailModule,
     UsersModule,
     JwtModule.registerAsync({
       inject: [Config],
@@ -33,6 +36,7 @@ import { Tokens } from './tokens.js';
   controllers: [SessionsController, UserSessionsController],
   providers: [
     SessionsService,
+    SessionNotices,
     SignInService,
     SessionEndings,
     Tokens,

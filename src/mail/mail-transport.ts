@@ -45,16 +45,22 @@ function intoFolder(config: Config, folder: string): Send {
   };
 }
 
+/** No list, no comment, no second line: nodemailer would read them (tried), and write to others, too. */
+const ONE_ADDRESS = /^[^\s"(),:;<>@[\\\]]+@[^\s"(),:;<>@[\\\]]+$/;
+
 /**
- * The address is given as an object, and the envelope beside it, so that nothing in either is parsed again. The
- * Message-ID stays the same however often a mail is sent, and machines are told not to answer (RFC 3834).
+ * The Message-ID stays the same however often a mail is sent, and machines are told not to answer (RFC 3834).
  */
-const messageOf = ({ APP_NAME, MAIL_FROM }: Config, { id, to, subject, text }: OutgoingMail) => ({
-  from: { name: APP_NAME, address: MAIL_FROM },
-  to: { name: '', address: to },
-  envelope: { from: MAIL_FROM, to: [to] },
-  subject,
-  text,
-  messageId: `<${id}@${MAIL_FROM.split('@').at(-1)}>`,
-  headers: { 'Auto-Submitted': 'auto-generated' },
-});
+function messageOf({ APP_NAME, MAIL_FROM }: Config, { id, to, subject, text }: OutgoingMail) {
+  if (!ONE_ADDRESS.test(to))
+    throw Object.assign(new Error('not one address'), { code: 'EENVELOPE', responseCode: 553 });
+  return {
+    from: { name: APP_NAME, address: MAIL_FROM },
+    to: { name: '', address: to },
+    envelope: { from: MAIL_FROM, to: [to] },
+    subject,
+    text,
+    messageId: `<${id}@${MAIL_FROM.split('@').at(-1)}>`,
+    headers: { 'Auto-Submitted': 'auto-generated' },
+  };
+}

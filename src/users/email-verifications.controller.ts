@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Header, HttpCode, Param, Post, Res } from '@nestjs/common';
-import { ApiNotFoundResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { MAIL_ACCEPTED, MailAcceptedDto } from '../mail/mail.dto.js';
 import { Problems, Public, SignedIn } from '../permissions/access.js';
@@ -42,12 +42,11 @@ export class EmailVerificationsController {
     return CONFIRM_PAGE;
   }
 
-  /** What that button does: proves the e-mail address, and says so on a page. */
+  /** What that button does: proves the e-mail address, and says so on a page; on one with status 404 when the link is dead. */
   @Post('email-verifications/:token')
   @Public()
   @Header('content-type', 'text/html; charset=utf-8')
-  @ApiOkResponse({ description: 'A page: it is proved.', content: HTML })
-  @ApiNotFoundResponse({ description: 'A page: the link does not work any more.', content: HTML })
+  @ApiOkResponse({ description: 'A page.', content: HTML })
   async confirm(@Param('token') token: string, @Res({ passthrough: true }) response: Response): Promise<string> {
     const { status, html } = (await this.verifications.verify(token)) ? VERIFIED_PAGE : DEAD_LINK_PAGE;
     response.status(status);
