@@ -7,6 +7,8 @@ import type { SignedInUser, TestApp } from './app.js';
 import { MailWorker } from '../src/mail/mail-worker.js';
 
 export interface ReceivedMail {
+  /** The Message-ID, which begins with a time. */
+  id: string;
   /** Of the envelope. */
   to: string[];
   subject: string;
@@ -42,8 +44,8 @@ export async function startSmtp() {
           if (isSilent) return;
           const error = problem('data');
           if (!error) {
-            const { subject = '', text = '' } = await PostalMime.parse(bytes);
-            mails.push({ to: envelope.rcptTo.map(({ address }) => address), subject, text, raw: bytes.toString() });
+            const { messageId: id = '', subject = '', text = '' } = await PostalMime.parse(bytes);
+            mails.push({ id, to: envelope.rcptTo.map(({ address }) => address), subject, text, raw: bytes.toString() });
           }
           done(error);
         });
@@ -88,7 +90,8 @@ export const addressOf = ({ username }: Pick<SignedInUser, 'username'>): string 
 export function mailboxes(t: () => TestApp, smtp: () => Smtp) {
   const read = async (address: string, subject: RegExp): Promise<ReceivedMail[]> => {
     await sent(t());
-    return smtp().mails.filter(({ to, subject: line }) => to.includes(address) && subject.test(line));
+    const mails = smtp().mails.filter(({ to, subject: line }) => to.includes(address) && subject.test(line));
+    return mails.toSorted((one, other) => (one.id < other.id ? -1 : 1)); // they are sent side by side
   };
   const newest = async (address: string, subject: RegExp): Promise<ReceivedMail> => {
     const mail = (await read(address, subject)).at(-1);

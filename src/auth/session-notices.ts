@@ -9,6 +9,12 @@ import type { Session } from './session.entity.js';
 /** A device that nobody has signed in on for this long is new again. */
 const REMEMBERED_MS = 365 * 86_400_000;
 
+/** A user agent is anybody's text: no link and no sentence of its own may get into a mail of ours. */
+const plainName = (userAgent: string | null): string =>
+  deviceName(userAgent)
+    .replaceAll(/[^\w ]+/g, ' ')
+    .slice(0, 60);
+
 /** A row that was inserted has no xmax; what the subquery sees is from before the statement. */
 const SEE = `insert into known_devices (user_id, name, last_seen_at) values ($1, $2, $3)
   on conflict (user_id, name) do update set last_seen_at = excluded.last_seen_at
@@ -24,7 +30,7 @@ export class SessionNotices {
 
   /** Somebody has signed in. The very first device is no news: somebody has just registered there. */
   async opened(manager: EntityManager, userId: string, { user_agent }: Device): Promise<void> {
-    const name = deviceName(user_agent);
+    const name = plainName(user_agent);
     const now = this.clock.now();
     const forget = 'delete from known_devices where user_id = $1 and last_seen_at < $2';
     await manager.query(forget, [userId, new Date(now - REMEMBERED_MS)]);
@@ -41,7 +47,7 @@ export class SessionNotices {
   /** A refresh token was used twice, and the session has been ended. */
   async robbed(manager: EntityManager, { user_id, user_agent }: Session): Promise<void> {
     const { email } = await manager.findOneByOrFail(User, { id: user_id });
-    const values = this.mails.occasion(deviceName(user_agent));
+    const values = this.mails.occasion(plainName(user_agent));
     await this.mails.post(manager, { kind: 'refresh_theft', to: email, values });
   }
 }
