@@ -264,7 +264,12 @@ describe('without SMTP_URL', () => {
 
   it('production sends nothing, keeps what is still of use, and wipes the rest', async () => {
     const own = await startApp({
-      env: { NODE_ENV: 'production', BCRYPT_COST: '10', SECRET_KEY: randomBytes(32).toString('base64url') },
+      env: {
+        NODE_ENV: 'production',
+        RATE_LIMITS: 'on',
+        BCRYPT_COST: '10',
+        SECRET_KEY: randomBytes(32).toString('base64url'),
+      },
     });
     own.clock.set(own.clock.now());
     await own.user();

@@ -232,11 +232,11 @@ describe('nothing tells whether there is an account', () => {
   async function statementsOf(run: () => Promise<unknown>): Promise<string[]> {
     await sent(t);
     const texts: string[] = [];
-    const query = pg.Client.prototype.query;
+    const { query } = pg.Client.prototype as { query: (...all: never[]) => unknown };
     const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: never[]) {
       const [first] = args as unknown as [string | { text: string }];
       texts.push(typeof first === 'string' ? first : first.text);
-      return (query as (...all: never[]) => unknown).apply(this, args);
+      return query.apply(this, args);
     } as never);
     await run();
     spy.mockRestore();

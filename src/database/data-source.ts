@@ -13,7 +13,18 @@ import { EmailVerification } from '../users/email-verification.entity.js';
 import { User } from '../users/user.entity.js';
 
 /** The table of contents of the data model. */
-export const entities = [User, Group, GroupMember, Session, AuditEvent, Limit, Mail, PasswordReset, EmailVerification, KnownDevice];
+export const entities = [
+  User,
+  Group,
+  GroupMember,
+  Session,
+  AuditEvent,
+  Limit,
+  Mail,
+  PasswordReset,
+  EmailVerification,
+  KnownDevice,
+];
 
 const CONNECT_TIMEOUT_MS = 3_000;
 /** The server ends a statement after this time; a server that does not even do that is given up on 2 s later. */

@@ -53,7 +53,10 @@ export class UsersService {
     private readonly verifications: EmailVerifications,
   ) {}
 
-  /** Registers a user, and mails a link to the address. Raises `username_taken`, `email_taken`, `password_refused`, `rate_limited`. */
+  /**
+   * Registers a user, and mails a link to the address. Raises `username_taken`, `email_taken`, `password_refused`,
+   * `rate_limited`.
+   */
   async create({ password, ...dto }: CreateUserDto): Promise<Profile> {
     await this.limits.take(REGISTRATIONS);
     this.passwords.assertAcceptable(password, [dto.username, dto.email]);
@@ -155,8 +158,9 @@ export class UsersService {
     const checked = await this.checkPassword(me, current_password);
     const password_hash = await this.passwords.hash(new_password);
     await this.users.manager.transaction(async (manager) => {
-      const isChecked = { where: { id: me.id, password_hash: checked }, lock: { mode: 'pessimistic_write' } } as const;
-      if (!(await manager.exists(User, isChecked))) throw new Problem('wrong_password'); // another change was faster
+      const lock = 'select id from users where id = $1 and password_hash = $2 for update';
+      const [same] = await manager.query<unknown[]>(lock, [me.id, checked]);
+      if (!same) throw new Problem('wrong_password'); // another change was faster
       await this.replacePassword(manager, me.id, { password_hash });
       await this.audit.write(manager, { action: 'user.password_changed', ...by(me), subject_id: me.id });
     });
