@@ -2,6 +2,7 @@ import { Init1795257000000 } from './1795257000000-init.js';
 import { RefreshAndAudit1795264000000 } from './1795264000000-refresh-and-audit.js';
 import { SessionEndings1795270000000 } from './1795270000000-session-endings.js';
 import { Limits1795271000000 } from './1795271000000-limits.js';
+import { MailsAndResets1795272000000 } from './1795272000000-mails-and-resets.js';
 import { ExternalIdentities1795273000000 } from './1795273000000-external-identities.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
@@ -10,5 +11,6 @@ export const migrations = [
   RefreshAndAudit1795264000000,
   SessionEndings1795270000000,
   Limits1795271000000,
+  MailsAndResets1795272000000,
   ExternalIdentities1795273000000,
 ];

@@ -10,13 +10,16 @@ import { GroupsModule } from './groups/groups.module.js';
 import { HealthModule } from './health/health.module.js';
 import { IdentitiesModule } from './identities/identities.module.js';
 import { LimitsModule } from './limits/limits.module.js';
+import { MailModule } from './mail/mail.module.js';
 import { PermissionsModule } from './permissions/permissions.module.js';
+import { RecoveryModule } from './recovery/recovery.module.js';
 import { UsersModule } from './users/users.module.js';
 
 /** The table of contents. */
 const FEATURES = [
   ClockModule,
   HealthModule,
+  MailModule,
   LimitsModule,
   PermissionsModule,
   AuditModule,
@@ -24,6 +27,7 @@ const FEATURES = [
   GroupsModule,
   AuthModule,
   IdentitiesModule,
+  RecoveryModule,
 ];
 
 @Module({})

@@ -78,6 +78,8 @@ describe('production refuses', () => {
     ['EXTERNAL_IDENTITY', { EXTERNAL_IDENTITY: 'trusted-subject' }],
     ['PASSWORD_POLICY', { PASSWORD_POLICY: 'off' }],
     ['BCRYPT_COST', { BCRYPT_COST: '9' }],
+    ['PUBLIC_URL', { SMTP_URL: 'smtp://mail.example', MAIL_FROM: 'machi@example.org' }],
+    ['MAIL_FROM', { SMTP_URL: 'smtp://mail.example', PUBLIC_URL: 'https://machi.example.org' }],
   ])('%s: %j', (name, env) => {
     const faults = faultsOf({ ...production, ...env });
     expect(faults).toHaveLength(1);
@@ -99,6 +101,10 @@ describe('every profile refuses', () => {
     ['DB_HOST', { DB_PASSWORD: 'x', DB_NAME: 'n', DB_USER: 'u' }],
     ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'https://a.example/' }],
     ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'a.example' }],
+    ['SMTP_URL', { SMTP_URL: 'http://mail.example' }],
+    ['SMTP_URL', { SMTP_URL: 'mail.example' }],
+    ['MAIL_FROM', { MAIL_FROM: 'Machi <machi@example.org>' }],
+    ['MAIL_FROM', { MAIL_FROM: 'machi@example.org\r\nBcc: all@example.org' }],
     ['TRUST_PROXY', { TRUST_PROXY: 'true' }],
     ['TRUST_PROXY', { TRUST_PROXY: '10.0.0.0/33' }],
     ['IDENTITY_TOKEN_TTL', { IDENTITY_TOKEN_TTL: '15' }],
@@ -221,6 +227,7 @@ describe('secrets', () => {
   it.each(SECRETS)('%s may come as a file', (name) => {
     const values: Record<string, string> = {
       DATABASE_URL: 'postgres://u@h/n',
+      SMTP_URL: 'smtp://u:p@h',
       SIGNING_KEY: SIGNING_KEY.trim(),
       ACCEPTED_SIGNING_KEYS: SIGNING_KEY.trim(),
     };

@@ -2,6 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { plainToInstance, Transform } from 'class-transformer';
 import {
   getMetadataStorage,
+  IsEmail,
   IsIn,
   IsOptional,
   IsString,
@@ -92,6 +93,7 @@ const isProxy = (text: string): boolean => {
 };
 
 const postgresUrl = { protocols: ['postgres', 'postgresql'], require_tld: false, require_protocol: true };
+const smtpUrl = { protocols: ['smtp', 'smtps'], require_tld: false, require_protocol: true };
 
 export interface DatabaseConnection {
   /** A host name, or the folder of a Unix socket. */
@@ -162,10 +164,21 @@ export class Config {
   @AsList() @IsString({ each: true }) readonly OIDC_ISSUER: string[] = [];
   @AsList() @IsString({ each: true }) readonly OIDC_AUDIENCE: string[] = [];
 
+  @IsOptional()
+  @IsUrl(smtpUrl, { message: '$property must look like smtp://user:password@host:587 or smtps://user:password@host' })
+  readonly SMTP_URL?: string;
+  @IsEmail({ require_tld: false }) readonly MAIL_FROM: string = 'machi@localhost';
+
   @IsInteger(0, 3600) readonly DRAIN_SECONDS: number = 20;
 
   get isProduction(): boolean {
     return this.NODE_ENV === 'production';
+  }
+
+  /** Where links to Machi begin, without a slash at the end. Never from a request: its headers are anybody's. */
+  get publicUrl(): string {
+    const host = this.HOST.includes(':') ? `[${this.HOST}]` : this.HOST;
+    return this.PUBLIC_URL?.replace(/\/+$/, '') ?? `http://${host}:${this.PORT}`;
   }
 
   /** Who signs tokens (`iss`); it differs between environments, so that one's tokens mean nothing to another. */
@@ -211,6 +224,7 @@ export const SECRETS = [
   'DATABASE_URL',
   'DB_PASSWORD',
   'ADMIN_PASSWORD',
+  'SMTP_URL',
 ] as const;
 
 const profileDefaults = (profile: Profile): Record<string, string> => ({
@@ -343,7 +357,10 @@ function productionFaults(config: Config): string[] {
     [config.PASSWORD_POLICY === 'off', 'PASSWORD_POLICY is "off": set it to on in production.'],
     [config.BCRYPT_COST < 10, 'BCRYPT_COST is below 10: set it to 10 or more in production (12 is the default).'],
   ];
-  return [...lifetimes, ...others.flatMap(([wrong, fault]) => (wrong ? [fault] : []))];
+  const forMail = (['PUBLIC_URL', 'MAIL_FROM'] as const)
+    .filter((name) => config.SMTP_URL !== undefined && config[name] === new Config()[name])
+    .map((name) => `${name} is missing: mails need it, so set it beside SMTP_URL.`);
+  return [...lifetimes, ...forMail, ...others.flatMap(([wrong, fault]) => (wrong ? [fault] : []))];
 }
 
 /** Outside production a signing key is made once and kept, so that a restart signs nobody out. */

@@ -53,6 +53,14 @@ const TABLE: Record<string, 'public' | 'signed in' | 'any token of ours' | 'answ
   'POST /api/auth/login': 'public',
   'GET /api/auth/verify': 'answers 401 itself',
   'GET /.well-known/jwks.json': 'public',
+  'POST /api/password-resets': 'public',
+  'POST /api/password-resets/validate': 'public',
+  'PUT /api/password-resets': 'public',
+  'POST /api/users/:id/password-reset': 'admin',
+  'POST /api/users/me/email-verification': 'signed in',
+  'POST /api/email-verifications': 'public',
+  'GET /api/email-verifications/:token': 'public',
+  'POST /api/email-verifications/:token': 'public',
 };
 
 it('the table names every route', () => {

@@ -1,7 +1,10 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
@@ -74,9 +77,11 @@ export type TestApp = Awaited<ReturnType<typeof startApp>>;
 
 /** The real application on a real database of its own, listening on a free port of the loopback interface. */
 export async function startApp({ env = {}, route, pool = {}, database: shared }: Settings = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'machi-app-'));
   const database = shared ? { connection: shared, drop: () => Promise.resolve() } : await createDatabase();
   const config = loadConfig({
     NODE_ENV: 'test',
+    DATA_DIR: folder,
     SECRET_KEY: randomBytes(32).toString('hex'),
     BCRYPT_COST: '4',
     ADMIN_PASSWORD,
@@ -179,6 +184,7 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
     async stop(): Promise<void> {
       await app.close();
       await database.drop();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -111,6 +111,7 @@ describe('the source', () => {
   const ORDER = [
     'common',
     'database',
+    'mail',
     'limits',
     'permissions',
     'audit',
@@ -118,6 +119,7 @@ describe('the source', () => {
     'groups',
     'auth',
     'identities',
+    'recovery',
     'compat',
     'health',
   ];

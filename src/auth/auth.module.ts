@@ -5,11 +5,13 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { Config } from '../config.js';
 import { User } from '../users/user.entity.js';
+import { MailModule } from '../mail/mail.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccessGuard } from './access.guard.js';
 import { Authenticator } from './authenticator.js';
 import { JwksController } from './jwks.controller.js';
 import { Keyring } from './keyring.js';
+import { SessionNotices } from './session-notices.js';
 import { Session } from './session.entity.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionEndings } from './session-endings.js';
@@ -23,6 +25,7 @@ import { Tokens } from './tokens.js';
   imports: [
     TypeOrmModule.forFeature([Session, User]),
     AuditModule,
+    MailModule,
     UsersModule,
     JwtModule.registerAsync({
       inject: [Config],
@@ -35,6 +38,7 @@ import { Tokens } from './tokens.js';
   controllers: [SessionsController, UserSessionsController, JwksController],
   providers: [
     SessionsService,
+    SessionNotices,
     SignInService,
     SessionEndings,
     Keyring,

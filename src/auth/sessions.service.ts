@@ -13,6 +13,7 @@ import { by, type CurrentUser } from '../users/current-user.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from '../users/profile.js';
 import { UsersService } from '../users/users.service.js';
 import type { Device } from './device.js';
+import { SessionNotices } from './session-notices.js';
 import { Session } from './session.entity.js';
 import { type CurrentSessionDto, type SessionDto, toCurrentSessionDto, toSessionDto } from './sessions.dto.js';
 import { endOf, type RefreshClaims, Tokens } from './tokens.js';
@@ -50,6 +51,7 @@ export class SessionsService {
     private readonly users: UsersService,
     private readonly tokens: Tokens,
     private readonly audit: AuditService,
+    private readonly notices: SessionNotices,
     private readonly config: Config,
     private readonly clock: Clock,
   ) {}
@@ -157,6 +159,7 @@ export class SessionsService {
     }
     if (id_token === session.parent_id && now.getTime() - session.issued_at.getTime() < GRACE_MS) return session;
     await manager.delete(Session, sid);
+    await this.notices.robbed(manager, session);
     const theft = { action: 'session.refresh_theft', subject_id: sub, session_id: sid, succeeded: false } as const;
     await this.audit.write(manager, theft);
     return 'theft';
@@ -188,6 +191,7 @@ export class SessionsService {
       if (opened.length === 0) return null;
       const event = { action: 'session.opened', actor_id: user_id, subject_id: user_id, session_id: id } as const;
       await this.audit.write(manager, { ...event, details });
+      await this.notices.opened(manager, user_id, device);
       return manager.findOneByOrFail(Session, { id });
     });
     return session && this.toDto(session);

@@ -46,12 +46,17 @@ export async function createLogger(config: Config): Promise<Logger> {
   );
 }
 
-/** Nest's own log lines, through pino. */
+/** Where Nest tells of its start: no news to an operator. */
+const CHATTER = /^(Nest|Instance|Route|WebSockets)/;
+
+/** Nest's own log lines, and those of our services, through pino. */
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.logger.debug({ context: rest.at(-1) }, String(message)); // Nest's start-up chatter: not news to an operator
+    const context = rest.at(-1);
+    const level = typeof context === 'string' && !CHATTER.test(context) ? 'info' : 'debug';
+    this.logger[level]({ context }, String(message));
   }
   warn(message: unknown, ...rest: unknown[]): void {
     this.logger.warn({ context: rest.at(-1) }, String(message));

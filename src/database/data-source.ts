@@ -1,16 +1,32 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { migrations } from '../../migrations/index.js';
 import { AuditEvent } from '../audit/audit-event.entity.js';
+import { KnownDevice } from '../auth/known-device.entity.js';
 import { Session } from '../auth/session.entity.js';
 import type { DatabaseConnection } from '../config.js';
 import { GroupMember } from '../groups/group-member.entity.js';
 import { Group } from '../groups/group.entity.js';
 import { ExternalIdentity } from '../identities/external-identity.entity.js';
 import { Limit } from '../limits/limit.entity.js';
+import { Mail } from '../mail/mail.entity.js';
+import { PasswordReset } from '../recovery/password-reset.entity.js';
+import { EmailVerification } from '../users/email-verification.entity.js';
 import { User } from '../users/user.entity.js';
 
 /** The table of contents of the data model. */
-export const entities = [User, Group, GroupMember, Session, AuditEvent, Limit, ExternalIdentity];
+export const entities = [
+  User,
+  Group,
+  GroupMember,
+  Session,
+  AuditEvent,
+  Limit,
+  Mail,
+  PasswordReset,
+  EmailVerification,
+  KnownDevice,
+  ExternalIdentity,
+];
 
 const CONNECT_TIMEOUT_MS = 3_000;
 /** The server ends a statement after this time; a server that does not even do that is given up on 2 s later. */

@@ -15,6 +15,8 @@ export class User {
   @Column('citext') username: string;
   /** In lower case, ASCII. */
   @Column('text', { nullable: true }) email: string | null;
+  /** When its user proved it; the database clears it when the address changes. */
+  @Column('timestamptz', { nullable: true }) email_verified_at: Date | null;
   /** bcrypt, of the NFC form; null when the user has no password (signs in elsewhere). Leaves the service nowhere. */
   @Column('text', { nullable: true, select: false }) password_hash: string | null;
   @Column('text') fullname: string;

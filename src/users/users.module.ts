@@ -1,15 +1,18 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
+import { MailModule } from '../mail/mail.module.js';
+import { EmailVerificationsController } from './email-verifications.controller.js';
+import { EmailVerifications } from './email-verifications.service.js';
 import { Passwords } from './passwords.js';
 import { User } from './user.entity.js';
 import { UsersController } from './users.controller.js';
 import { UsersService } from './users.service.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([User]), AuditModule],
-  controllers: [UsersController],
-  providers: [UsersService, Passwords],
+  imports: [TypeOrmModule.forFeature([User]), AuditModule, MailModule],
+  controllers: [UsersController, EmailVerificationsController],
+  providers: [UsersService, Passwords, EmailVerifications],
   exports: [UsersService, Passwords],
 })
 export class UsersModule {}

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import pLimit from 'p-limit';
 import type { Pool } from 'pg';
-import { Repository } from 'typeorm';
+import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { AuditAction } from '../audit/audit.actions.js';
 import { AuditService } from '../audit/audit.service.js';
@@ -11,7 +11,9 @@ import { type Page, readCursor, toPage } from '../common/pagination.js';
 import { Problem, unavailable, validationFailed } from '../common/problem.js';
 import { CURRENT_PASSWORD, LimitsService, type Quota, SIGN_IN } from '../limits/limits.service.js';
 import { POOL } from '../database/database.module.js';
+import { MailsService } from '../mail/mails.service.js';
 import { by, type CurrentUser } from './current-user.js';
+import { EmailVerifications } from './email-verifications.service.js';
 import { Passwords } from './passwords.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
 import { User } from './user.entity.js';
@@ -47,9 +49,14 @@ export class UsersService {
     private readonly limits: LimitsService,
     private readonly clock: Clock,
     private readonly audit: AuditService,
+    private readonly mails: MailsService,
+    private readonly verifications: EmailVerifications,
   ) {}
 
-  /** Registers a user. Raises `username_taken`, `email_taken`, `password_refused`, `rate_limited`. */
+  /**
+   * Registers a user, and mails a link to the address. Raises `username_taken`, `email_taken`, `password_refused`,
+   * `rate_limited`.
+   */
   async create({ password, ...dto }: CreateUserDto): Promise<Profile> {
     await this.limits.take(REGISTRATIONS);
     this.passwords.assertAcceptable(password, [dto.username, dto.email]);
@@ -58,6 +65,7 @@ export class UsersService {
     const user = {
       id: uuidv7(),
       email: null,
+      email_verified_at: null,
       phone_number: null,
       address: null,
       birthday: null,
@@ -67,12 +75,22 @@ export class UsersService {
       created_at: now,
       updated_at: now,
     };
-    const inserted = await this.users.createQueryBuilder().insert().values(user).orIgnore().returning('id').execute();
-    if ((inserted.raw as unknown[]).length === 0) {
+    if (!(await this.insert(user))) {
       await this.assertFree(dto);
       throw new Problem('username_taken');
     }
     return { ...user, groups: [] };
+  }
+
+  /** False when somebody else was faster with the username or the e-mail address. */
+  private insert(user: Omit<User, 'groups'>): Promise<boolean> {
+    return this.users.manager.transaction(async (manager) => {
+      const insert = manager.createQueryBuilder().insert().into(User).values(user).orIgnore().returning('id');
+      const { raw } = await insert.execute();
+      if ((raw as unknown[]).length === 0) return false;
+      await this.verifications.send(manager, user);
+      return true;
+    });
   }
 
   async get(id: string): Promise<Profile> {
@@ -140,12 +158,24 @@ export class UsersService {
     const checked = await this.checkPassword(me, current_password);
     const password_hash = await this.passwords.hash(new_password);
     await this.users.manager.transaction(async (manager) => {
-      const changes = { password_hash, updated_at: this.clock.date() };
-      const { affected } = await manager.update(User, { id: me.id, password_hash: checked }, changes);
-      if (affected === 0) throw new Problem('wrong_password'); // another change was faster
-      await manager.query('delete from sessions where user_id = $1', [me.id]);
+      const lock = 'select id from users where id = $1 and password_hash = $2 for update';
+      const [same] = await manager.query<unknown[]>(lock, [me.id, checked]);
+      if (!same) throw new Problem('wrong_password'); // another change was faster
+      await this.replacePassword(manager, me.id, { password_hash });
       await this.audit.write(manager, { action: 'user.password_changed', ...by(me), subject_id: me.id });
     });
+  }
+
+  /** Stores a new password, ends all sessions and tells the user; within a transaction that has the user's row locked. */
+  async replacePassword(
+    manager: EntityManager,
+    id: string,
+    changes: Pick<User, 'password_hash'> & Partial<Pick<User, 'email_verified_at'>>,
+  ): Promise<void> {
+    await manager.update(User, id, { ...changes, updated_at: this.clock.date() });
+    await manager.query('delete from sessions where user_id = $1', [id]);
+    const { email } = await manager.findOneByOrFail(User, { id });
+    await this.mails.post(manager, { kind: 'password_changed', to: email, values: this.mails.occasion() });
   }
 
   /** Changes another user, for administrators. Raises `last_administrator`. */
@@ -177,11 +207,24 @@ export class UsersService {
     action: AuditAction | undefined,
   ): Promise<Profile> {
     await this.users.manager.transaction(async (manager) => {
-      const { affected } = await manager.update(User, id, { ...changes, updated_at: this.clock.date() });
-      if (affected === 0) throw new Problem('user_not_found');
+      const before = await manager.findOne(User, { where: { id }, lock: { mode: 'pessimistic_write' } });
+      if (!before) throw new Problem('user_not_found');
+      await manager.update(User, id, { ...changes, updated_at: this.clock.date() });
       if (action) await this.audit.write(manager, { action, ...by(me), subject_id: id });
+      if ('email' in changes) await this.tellBothAddresses(manager, before, changes.email);
     });
     return this.get(id);
+  }
+
+  /** The old address learns that it is the old one, the new one gets a link to prove itself by. */
+  private async tellBothAddresses(
+    manager: EntityManager,
+    { id, email: old }: User,
+    email: string | null = old,
+  ): Promise<void> {
+    if (email === old) return;
+    await this.mails.post(manager, { kind: 'email_changed', to: old, values: this.mails.occasion() });
+    await this.verifications.send(manager, { id, email });
   }
 
   /** Answers the hash that the password was checked against. Raises `wrong_password`. */
