@@ -25,7 +25,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('compat', 'The documented routes of the systems that Machi replaces')
     .addTag('health', 'Whether Machi is well')
     .build();
-  return documentProblems(SwaggerModule.createDocument(app, info));
+  return documentProblems(SwaggerModule.createDocument(app, info, { autoTagControllers: false }));
 }
 
 /** Swagger UI at `/docs`, its document at `/docs-json`; the bare host leads there. */

@@ -19,15 +19,21 @@ export function routesOf(app: INestApplication): Route[] {
     return handlers
       .map((name) => (instance as Record<string, object>)[name]!)
       .filter((handler) => Reflect.hasMetadata(METHOD_METADATA, handler))
-      .map((handler) => ({
-        name: `${RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as number]} ${pathOf(metatype!, handler)}`,
-        access: new Reflector().getAllAndOverride(Access, [handler as () => void, metatype as () => void]),
-      }));
+      .flatMap((handler) => {
+        const access = new Reflector().getAllAndOverride(Access, [handler as () => void, metatype as () => void]);
+        const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as number];
+        return pathsOf(metatype!, handler).map((path) => ({ name: `${method} ${path}`, access }));
+      });
   });
 }
 
-function pathOf(controller: object, handler: object): string {
-  const parts = [controller, handler].map((target) => Reflect.getMetadata(PATH_METADATA, target) as string);
-  const path = parts.map((part) => part.replaceAll(/^\/|\/$/g, '')).filter(Boolean);
-  return ['', ...(path[0] === '.well-known' ? [] : ['api']), ...path].join('/');
+/** A handler may have several. */
+function pathsOf(controller: object, handler: object): string[] {
+  const [prefix, own] = [controller, handler].map(
+    (target) => Reflect.getMetadata(PATH_METADATA, target) as string | string[],
+  );
+  return [own!].flat().map((path) => {
+    const parts = [prefix as string, path].map((part) => part.replaceAll(/^\/|\/$/g, '')).filter(Boolean);
+    return ['', ...(parts[0] === '.well-known' ? [] : ['api']), ...parts].join('/');
+  });
 }

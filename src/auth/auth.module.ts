@@ -46,6 +46,6 @@ import { Tokens } from './tokens.js';
     Authenticator,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
-  exports: [SessionsService, SignInService, SessionEndings, Authenticator],
+  exports: [SessionsService, SignInService, SessionEndings, Authenticator, Tokens],
 })
 export class AuthModule {}

@@ -16,7 +16,7 @@ import type { Device } from './device.js';
 import { SessionNotices } from './session-notices.js';
 import { Session } from './session.entity.js';
 import { type CurrentSessionDto, type SessionDto, toCurrentSessionDto, toSessionDto } from './sessions.dto.js';
-import { endOf, type RefreshClaims, Tokens } from './tokens.js';
+import { endOf, type RefreshClaims, type SignedToken, Tokens } from './tokens.js';
 
 /** How long the refresh token before the newest still gets the newest: two tabs, or an answer that was lost. */
 const GRACE_MS = 10_000;
@@ -36,6 +36,9 @@ export const AUTHENTICATE = {
 const OPEN = `insert into sessions (id, user_id, token_id, issued_at, user_agent, ip, created_at, last_used_at, expires_at)
   select $1::uuid, u.id, $3::uuid, $4::timestamptz, $5, $6::inet, $4, $4, $7 from users u
   where u.id = $2 and u.is_active and ($9 or u.password_hash is not distinct from $8) for share returning id`;
+
+/** What a refresh token leads to: its session, the end of a session it was stolen from, or nothing. */
+type Refreshed = Session | 'theft' | null;
 
 /** Who has proved to be this user; by a password: with the hash that it was checked against. */
 interface Proven {
@@ -76,6 +79,19 @@ export class SessionsService {
     if (outcome === 'theft') throw tokenProblem('token_reused'); // only now: the session's end is committed
     if (!outcome) throw tokenProblem('invalid_token');
     return this.toDto(outcome);
+  }
+
+  /**
+   * Another identity token for the same refresh token, which stays: for clients that know of no rotation. One that was
+   * rotated away ends the session here, too. Raises as `refresh` does.
+   */
+  async renew(refreshToken: string): Promise<SignedToken> {
+    const claims = await this.tokens.readCurrent(refreshToken, 'refresh');
+    const outcome = await this.sessions.manager.transaction((manager) => this.keep(manager, claims));
+    if (outcome === 'theft') throw tokenProblem('token_reused'); // only now: the session's end is committed
+    if (!outcome) throw tokenProblem('invalid_token');
+    const user = await this.users.get(outcome.user_id);
+    return this.tokens.identity({ ...outcome, issued_at: this.clock.date() }, user);
   }
 
   /** The caller's live sessions, newest first. */
@@ -142,22 +158,32 @@ export class SessionsService {
     });
   }
 
-  private async rotate(
-    manager: EntityManager,
-    { sid, sub, id_token }: RefreshClaims,
-  ): Promise<Session | 'theft' | null> {
+  private async rotate(manager: EntityManager, claims: RefreshClaims): Promise<Refreshed> {
+    const session = await this.refreshable(manager, claims);
+    if (session === null || session === 'theft' || session.token_id !== claims.id_token) return session;
+    const now = this.clock.date();
+    const next = { parent_id: claims.id_token, token_id: uuidv4(), issued_at: now, last_used_at: now };
+    await manager.update(Session, session.id, next);
+    return { ...session, ...next };
+  }
+
+  private async keep(manager: EntityManager, claims: RefreshClaims): Promise<Refreshed> {
+    const session = await this.refreshable(manager, claims);
+    if (session === null || session === 'theft') return session;
+    await manager.update(Session, session.id, { last_used_at: this.clock.date() });
+    return session;
+  }
+
+  /** The locked session of a refresh token that is its newest, or was until a moment ago. Any other one ends it. */
+  private async refreshable(manager: EntityManager, { sid, sub, id_token }: RefreshClaims): Promise<Refreshed> {
     const session = await manager.findOne(Session, {
       where: { id: sid, user_id: sub },
       lock: { mode: 'pessimistic_write' },
     });
     const now = this.clock.date();
     if (!session || (session.expires_at && session.expires_at <= now)) return null;
-    if (id_token === session.token_id) {
-      const next = { parent_id: id_token, token_id: uuidv4(), issued_at: now, last_used_at: now };
-      await manager.update(Session, sid, next);
-      return { ...session, ...next };
-    }
-    if (id_token === session.parent_id && now.getTime() - session.issued_at.getTime() < GRACE_MS) return session;
+    const isFresh = now.getTime() - session.issued_at.getTime() < GRACE_MS;
+    if (id_token === session.token_id || (id_token === session.parent_id && isFresh)) return session;
     await manager.delete(Session, sid);
     await this.notices.robbed(manager, session);
     const theft = { action: 'session.refresh_theft', subject_id: sub, session_id: sid, succeeded: false } as const;

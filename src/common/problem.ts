@@ -13,6 +13,8 @@ export const PROBLEMS = {
   invalid_id: [400, 'The id in the path is not a UUID.'],
   invalid_cursor: [400, 'The cursor is not one this list gave out; start again without it.'],
   invalid_value: [400, 'A value does not fit its field.'],
+  already_registered: [400, 'This e-mail address is in use; sign in, or choose another.'],
+  login_refused: [400, 'The e-mail address or the password is wrong.'],
   token_required: [401, 'Sign in first and send the identity token as "Authorization: Bearer <token>".'],
   invalid_token: [401, 'The token is not valid, or its session has ended; sign in again.'],
   token_expired: [401, 'The token has expired; refresh it or sign in again.'],

@@ -15,7 +15,7 @@ export const validationPipe = (): PipeTransform =>
 
 /** The same for an object that came another way; what the class does not know is dropped. */
 export function assertValid<T extends object>(kind: new () => T, fields: object): T {
-  const instance = plainToInstance(kind, fields);
+  const instance = plainToInstance(kind, Array.isArray(fields) ? {} : fields);
   const errors = validateSync(instance, { whitelist: true, forbidUnknownValues: true });
   if (errors.length > 0) throw validationFailed(errors.flatMap((error) => fieldErrors(error)));
   return instance;

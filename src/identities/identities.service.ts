@@ -6,6 +6,7 @@ import type { Device } from '../auth/device.js';
 import type { SessionDto } from '../auth/sessions.dto.js';
 import { SessionsService } from '../auth/sessions.service.js';
 import { Problem, tokenProblem } from '../common/problem.js';
+import { LimitsService, type Quota } from '../limits/limits.service.js';
 import { by, type CurrentUser } from '../users/current-user.js';
 import { Accounts } from './accounts.js';
 import { ExternalIdentity } from './external-identity.entity.js';
@@ -22,6 +23,9 @@ const UNLINK = `delete from external_identities i where i.id = $1 and i.user_id 
 
 const isRefusal = (error: unknown): error is Problem => error instanceof Problem && error.status === 401;
 
+/** Of one network: a mobile network holds many players. */
+const EXCHANGES: Quota = { name: 'exchanges', quota: 300, window: 600_000 };
+
 @Injectable()
 export class IdentitiesService {
   constructor(
@@ -29,14 +33,17 @@ export class IdentitiesService {
     private readonly provider: IdentityProvider,
     private readonly accounts: Accounts,
     private readonly sessions: SessionsService,
+    private readonly limits: LimitsService,
     private readonly audit: AuditService,
   ) {}
 
   /**
    * Signs in by a token of an identity provider; who has not been here gets an account. Raises `invalid_token`, for
-   * deactivated users, too, `token_expired`, `unknown_identity_provider`, `identity_provider_unavailable`.
+   * deactivated users, too, `token_expired`, `unknown_identity_provider`, `identity_provider_unavailable`,
+   * `rate_limited`.
    */
   async exchange({ token, provider }: ExchangeDto, device: Device): Promise<SessionDto> {
+    await this.limits.take(EXCHANGES);
     const identity = await this.identify(token, provider);
     const { issuer } = identity;
     const id = await this.accounts.userOf(identity);

@@ -16,6 +16,7 @@ export class PasswordResetsController {
   @Post('password-resets')
   @Public()
   @HttpCode(202)
+  @Problems('rate_limited')
   async request(@Body() { email }: RequestResetDto): Promise<MailAcceptedDto> {
     await this.resets.request(email);
     return MAIL_ACCEPTED;
@@ -25,7 +26,7 @@ export class PasswordResetsController {
   @Post('password-resets/validate')
   @Public()
   @HttpCode(200)
-  @Problems('invalid_code')
+  @Problems('invalid_code', 'rate_limited')
   async validate(@Body() { email, code }: ValidateCodeDto): Promise<ResetTokenDto> {
     return { reset_token: await this.resets.validate(email, code) };
   }

@@ -7,6 +7,7 @@ import { Clock } from '../common/clock.js';
 import { Problem } from '../common/problem.js';
 import { derivedKey, keyedHash, newToken } from '../common/sealing.js';
 import { Config } from '../config.js';
+import { LimitsService, type Quota } from '../limits/limits.service.js';
 import { MAILS } from '../mail/mail-texts.js';
 import { MailsService } from '../mail/mails.service.js';
 import { by, type CurrentUser } from '../users/current-user.js';
@@ -14,6 +15,10 @@ import { Passwords } from '../users/passwords.js';
 import { normaliseEmail } from '../users/users.dto.js';
 import { UsersService } from '../users/users.service.js';
 import type { ResetPasswordDto } from './password-resets.dto.js';
+
+/** Of one network, whoever they are for. */
+const REQUESTS: Quota = { name: 'password-resets', quota: 30, window: 3_600_000 };
+const CODES: Quota = { name: 'reset-codes', quota: 60, window: 3_600_000 };
 
 const TRIES = 5;
 const TOKEN_TTL_MS = 600_000;
@@ -53,6 +58,7 @@ export class PasswordResets {
     private readonly mails: MailsService,
     private readonly users: UsersService,
     private readonly passwords: Passwords,
+    private readonly limits: LimitsService,
     private readonly audit: AuditService,
     private readonly clock: Clock,
     config: Config,
@@ -65,6 +71,7 @@ export class PasswordResets {
    * mail that is dropped later: neither the answer nor its time tells whether there is an account.
    */
   async request(address: string): Promise<void> {
+    await this.limits.take(REQUESTS);
     const email = normaliseEmail(address);
     await this.dataSource.query(PRUNE, [new Date(this.clock.now() - TOKEN_TTL_MS)]);
     await this.dataSource.transaction(async (manager) => {
@@ -94,6 +101,7 @@ export class PasswordResets {
 
   /** Exchanges a code, which is used up by it, for a reset token. Raises `invalid_code`, whatever is wrong. */
   async validate(address: string, code: string): Promise<string> {
+    await this.limits.take(CODES);
     const addressKey = this.addressKey(normaliseEmail(address));
     const token = newToken();
     const now = this.clock.now();
@@ -135,6 +143,7 @@ export class PasswordResets {
       await this.users.replacePassword(manager, user.id, { password_hash, ...isProved });
       await this.audit.write(manager, { action: 'user.password_reset', actor_id: user.id, subject_id: user.id });
     });
+    await this.users.forgetFailures(user);
   }
 
   /** False when this address has had enough codes for now: then the newest of them still counts. */

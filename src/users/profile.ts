@@ -2,7 +2,7 @@ import type { GroupRights } from '../permissions/permissions.js';
 import type { User } from './user.entity.js';
 
 /** A user with their groups: what one query reads for the caller of a request, and for a user shown in full. */
-export type Profile = Omit<User, 'password_hash'> & { groups: GroupRights[] };
+export type Profile = Omit<User, 'password_hash' | 'nid'> & { groups: GroupRights[] };
 
 /** Columns of a profile, of `users u` joined by PROFILE_GROUPS. */
 export const PROFILE_COLUMNS = `u.id, u.username, u.email, u.email_verified_at, u.fullname, u.phone_number, u.address,

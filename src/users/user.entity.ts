@@ -6,7 +6,8 @@ import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 @Unique('users_email_key', ['email'])
 @Check('users_username_check', `username ~ '^[A-Za-z0-9._-]{3,30}$'`)
 @Check('users_text_check', `length(fullname) between 1 and 100 and length(email) <= 254 and length(address) <= 300`)
-@Check('users_phone_number_check', `phone_number ~ '^\\+[1-9][0-9]{6,14}$'`)
+@Check('users_phone_number_check', `phone_number ~ '^\\+?[0-9]{6,15}$'`)
+@Check('users_nid_check', `nid ~ '^[0-9A-Za-z-]{4,30}$'`)
 @Index('users_search_idx', { synchronize: false }) // trigrams of folded names: see the first migration
 export class User {
   /** UUID v7, made by the application. */
@@ -20,7 +21,9 @@ export class User {
   /** bcrypt, of the NFC form; null when the user has no password (signs in elsewhere). Leaves the service nowhere. */
   @Column('text', { nullable: true, select: false }) password_hash: string | null;
   @Column('text') fullname: string;
-  /** E.164. */
+  /** The national id, for vaccination. Shown to its owner alone. */
+  @Column('text', { nullable: true, select: false }) nid: string | null;
+  /** E.164; of the vaccine registration's users as it is dialled locally. */
   @Column('text', { nullable: true }) phone_number: string | null;
   @Column('text', { nullable: true }) address: string | null;
   /** YYYY-MM-DD. */

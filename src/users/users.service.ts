@@ -57,7 +57,7 @@ export class UsersService {
    * Registers a user, and mails a link to the address. Raises `username_taken`, `email_taken`, `password_refused`,
    * `rate_limited`.
    */
-  async create({ password, ...dto }: CreateUserDto): Promise<Profile> {
+  async create({ password, nid, ...dto }: CreateUserDto & { nid?: string }): Promise<Profile> {
     await this.limits.take(REGISTRATIONS);
     this.passwords.assertAcceptable(password, [dto.username, dto.email]);
     await this.assertFree(dto); // before hashing, which is dear
@@ -75,7 +75,7 @@ export class UsersService {
       created_at: now,
       updated_at: now,
     };
-    if (!(await this.insert(user))) {
+    if (!(await this.insert({ ...user, nid: nid ?? null }))) {
       await this.assertFree(dto);
       throw new Problem('username_taken');
     }
@@ -83,6 +83,12 @@ export class UsersService {
   }
 
   /** False when somebody else was faster with the username or the e-mail address. */
+  /** Failed attempts to sign in to this user do not count any more. */
+  async forgetFailures({ id, username, email }: Pick<User, 'id' | 'username' | 'email'>): Promise<void> {
+    for (const name of [username, email]) if (name) await this.limits.unlock(SIGN_IN, normaliseLogin(name));
+    await this.limits.unlock(CURRENT_PASSWORD, id);
+  }
+
   private insert(user: Omit<User, 'groups'>): Promise<boolean> {
     return this.users.manager.transaction(async (manager) => {
       const insert = manager.createQueryBuilder().insert().into(User).values(user).orIgnore().returning('id');
@@ -115,9 +121,7 @@ export class UsersService {
 
   /** Lets a user sign in at once whom failed attempts have locked. Raises `user_not_found`. */
   async unlock(me: CurrentUser, id: string): Promise<void> {
-    const { username, email } = await this.get(id);
-    for (const name of [username, email]) if (name) await this.limits.unlock(SIGN_IN, normaliseLogin(name));
-    await this.limits.unlock(CURRENT_PASSWORD, id);
+    await this.forgetFailures(await this.get(id));
     await this.audit.write(this.users.manager, { action: 'user.unlocked', ...by(me), subject_id: id });
   }
 

@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import type { Request } from 'express';
+import { deviceOf } from '../auth/device.js';
+import { SessionsService } from '../auth/sessions.service.js';
+import { Tokens } from '../auth/tokens.js';
+import { Problem, tokenProblem } from '../common/problem.js';
+import { IdentitiesService } from '../identities/identities.service.js';
+import type { TmtarSessionDto } from './tmtar.dto.js';
+
+@Injectable()
+export class TmtarService {
+  constructor(
+    private readonly tokens: Tokens,
+    private readonly sessions: SessionsService,
+    private readonly identities: IdentitiesService,
+  ) {}
+
+  /** Raises `token_required`, and what renewing or exchanging raises. */
+  async login(request: Request): Promise<TmtarSessionDto> {
+    const token = anyBearer(request);
+    const isOurs = await this.tokens.read(token).then(
+      () => true,
+      () => false,
+    );
+    if (isOurs) return { access_token: (await this.sessions.renew(token)).token, status: 'OK' };
+    const exchanged = this.identities.exchange({ token }, deviceOf(request)).catch(asInvalidToken);
+    const { identity_token, refresh_token } = await exchanged;
+    return { access_token: identity_token, refresh_token, status: 'OK' };
+  }
+}
+
+/** This door knows of no providers to choose from: a token of none that counts is just not valid. */
+function asInvalidToken(error: unknown): never {
+  throw error instanceof Problem && error.code === 'unknown_identity_provider' ? tokenProblem('invalid_token') : error;
+}
+
+/** Of any form: a provider's tokens are its own business, and in a test the name itself is one. */
+function anyBearer({ headers }: Request): string {
+  if (headers.authorization === undefined) throw tokenProblem('token_required');
+  const token = /^Bearer (\S+)$/i.exec(headers.authorization)?.[1];
+  if (token === undefined) throw tokenProblem('invalid_token');
+  return token;
+}
