@@ -77,8 +77,8 @@ export type TestApp = Awaited<ReturnType<typeof startApp>>;
 
 /** The real application on a real database of its own, listening on a free port of the loopback interface. */
 export async function startApp({ env = {}, route, pool = {}, database: shared }: Settings = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'machi-app-'));
   const database = shared ? { connection: shared, drop: () => Promise.resolve() } : await createDatabase();
+  const folder = mkdtempSync(join(tmpdir(), 'machi-app-'));
   const config = loadConfig({
     NODE_ENV: 'test',
     DATA_DIR: folder,

@@ -19,7 +19,7 @@ const ROOT = `select u.id from users u join group_members m on m.user_id = u.id 
   where u.is_active and 'admin' = any (g.permissions) order by u.id limit 1`;
 
 /** By an address that was verified here as well. */
-const VERIFIED = `select id from users u where email = $1 and to_jsonb(u) ->> 'email_verified_at' is not null for share`;
+const VERIFIED = `select id from users where email = $1 and email_verified_at is not null for share`;
 
 const ATTEMPTS = 5;
 
