@@ -350,8 +350,6 @@ describe('/api/users/me/identities', () => {
 });
 
 describe('an address that both sides have verified', () => {
-  beforeAll(() => t.dataSource.query('alter table users add column if not exists email_verified_at timestamptz'));
-
   it.each([
     ['both', true, true],
     ['only there', false, true],

@@ -1,45 +1,25 @@
-import { Body, Controller, Delete, Get, HttpCode, Post, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import type { Request } from 'express';
-import { deviceOf } from '../auth/device.js';
-import { SessionDto } from '../auth/sessions.dto.js';
 import { UuidParam } from '../common/validation.js';
-import { Problems, Public, SignedIn } from '../permissions/access.js';
+import { Problems, SignedIn } from '../permissions/access.js';
 import { type CurrentUser, Me } from '../users/current-user.js';
 import { ExchangeDto, IdentityDto, toIdentityDto } from './identities.dto.js';
 import { IdentitiesService } from './identities.service.js';
 
-@Controller()
+@ApiTags('users')
+@Controller('users/me/identities')
 export class IdentitiesController {
   constructor(private readonly identities: IdentitiesService) {}
 
-  /** Signs in by a token of an identity provider. Whoever has not been here before gets an account, without a password. */
-  @Post('sessions/exchange')
-  @ApiTags('sessions')
-  @Public()
-  @Problems(
-    'invalid_token',
-    'token_expired',
-    'unknown_identity_provider',
-    'identity_provider_unavailable',
-    'rate_limited',
-    'busy',
-  )
-  exchange(@Body() dto: ExchangeDto, @Req() request: Request): Promise<SessionDto> {
-    return this.identities.exchange(dto, deviceOf(request));
-  }
-
   /** The accounts elsewhere by which the caller can sign in. */
-  @Get('users/me/identities')
-  @ApiTags('users')
+  @Get()
   @SignedIn()
   async list(@Me() me: CurrentUser): Promise<IdentityDto[]> {
     return (await this.identities.list(me)).map(toIdentityDto);
   }
 
   /** Lets the caller sign in by an account elsewhere, too. */
-  @Post('users/me/identities')
-  @ApiTags('users')
+  @Post()
   @SignedIn()
   @Problems('identity_taken', 'identity_token_refused', 'unknown_identity_provider', 'identity_provider_unavailable')
   async link(@Me() me: CurrentUser, @Body() dto: ExchangeDto): Promise<IdentityDto> {
@@ -47,8 +27,7 @@ export class IdentitiesController {
   }
 
   /** Lets the caller no longer sign in by this account elsewhere. */
-  @Delete('users/me/identities/:id')
-  @ApiTags('users')
+  @Delete(':id')
   @SignedIn()
   @HttpCode(204)
   @Problems('identity_not_found', 'last_way_to_sign_in')
