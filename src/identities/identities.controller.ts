@@ -17,7 +17,14 @@ export class IdentitiesController {
   @Post('sessions/exchange')
   @ApiTags('sessions')
   @Public()
-  @Problems('invalid_token', 'token_expired', 'unknown_identity_provider', 'identity_provider_unavailable', 'busy')
+  @Problems(
+    'invalid_token',
+    'token_expired',
+    'two_step_required',
+    'unknown_identity_provider',
+    'identity_provider_unavailable',
+    'busy',
+  )
   exchange(@Body() dto: ExchangeDto, @Req() request: Request): Promise<SessionDto> {
     return this.identities.exchange(dto, deviceOf(request));
   }

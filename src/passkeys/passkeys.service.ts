@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { generateRegistrationOptions } from '@simplewebauthn/server';
-import { type EntityManager, Not, Repository } from 'typeorm';
+import { type EntityManager, In, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../audit/audit.service.js';
 import { type Device, deviceName } from '../auth/device.js';
 import { Clock } from '../common/clock.js';
 import { Problem } from '../common/problem.js';
+import { ExternalIdentity } from '../identities/external-identity.entity.js';
+import { IdentityProvider } from '../identities/identity-provider.js';
 import { by, type CurrentUser } from '../users/current-user.js';
 import { Reauthentication } from '../users/reauthentication.js';
 import { ALGORITHMS, checkRegistration } from './ceremonies.js';
@@ -28,6 +30,7 @@ export class PasskeysService {
     private readonly reauthentication: Reauthentication,
     private readonly audit: AuditService,
     private readonly relyingParty: RelyingParty,
+    private readonly identityProvider: IdentityProvider,
     private readonly clock: Clock,
   ) {}
 
@@ -91,10 +94,17 @@ export class PasskeysService {
       const hasPassword = await this.lock(manager, me);
       const { affected } = await manager.delete(Passkey, { id, user_id: me.id });
       if (affected === 0) throw new Problem('passkey_not_found');
-      const isLast = !hasPassword && !(await manager.existsBy(Passkey, { user_id: me.id, id: Not(id) }));
-      if (isLast) throw new Problem('last_way_to_sign_in');
+      if (!hasPassword && !(await this.hasOtherWay(manager, me))) throw new Problem('last_way_to_sign_in');
       await this.audit.write(manager, { action: 'passkey.removed', ...by(me), subject_id: me.id, details: { id } });
     });
+  }
+
+  /** A passkey, or an identity of an issuer that still counts. */
+  private async hasOtherWay(manager: EntityManager, { id: user_id }: CurrentUser): Promise<boolean> {
+    const issuer = In(this.identityProvider.issuers);
+    return (
+      (await manager.existsBy(Passkey, { user_id })) || (await manager.existsBy(ExternalIdentity, { user_id, issuer }))
+    );
   }
 
   private async insert(manager: EntityManager, me: CurrentUser, passkey: Omit<Passkey, 'user'>): Promise<void> {

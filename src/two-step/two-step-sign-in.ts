@@ -28,8 +28,8 @@ export interface FirstStep {
 }
 
 const ISSUE = `insert into two_step_challenges (challenge_hash, user_id, password_hash, expires_at)
-  select $1::bytea, user_id, $3, $4::timestamptz from two_step where user_id = $2 and confirmed_at is not null
-  returning expires_at`;
+  select $1::bytea, t.user_id, $3, $4::timestamptz from two_step t join users u on u.id = t.user_id
+  where t.user_id = $2 and t.confirmed_at is not null and u.is_active returning expires_at`;
 
 /** Bounded, and past rows that others are at: this is house-keeping on the way of a sign-in. */
 const FORGET = `delete from two_step_challenges where challenge_hash in (
