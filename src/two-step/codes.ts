@@ -1,5 +1,6 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Secret, TOTP } from 'otpauth';
+import { keyedHash } from '../common/sealing.js';
 
 /** What authenticator apps take for granted: RFC 6238 with SHA-1, 6 digits, 30 s. */
 const APP = { algorithm: 'SHA1', digits: 6, period: 30 } as const;
@@ -44,8 +45,8 @@ function newRecoveryCode(): string {
 export const isRecoveryCode = (code: string): boolean => plain(code).length === RECOVERY_CODE_LENGTH;
 
 /** What is stored of a recovery code. A quick hash is enough: 80 random bits cannot be guessed, not even without the key. */
-export const recoveryHash = (code: string, key: Buffer): string =>
-  createHmac('sha256', key).update(plain(code)).digest('base64url');
+export const recoveryHash = (key: Buffer, userId: string, code: string): string =>
+  keyedHash(key, userId, plain(code)).toString('base64url');
 
 /** As people type codes. */
 const plain = (code: string): string => code.replace(/[\s-]/g, '').toLowerCase();

@@ -4,7 +4,7 @@ import { type EntityManager, IsNull, Not, Repository } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
 import { Problem } from '../common/problem.js';
-import { keyFor, open, seal } from '../common/sealed.js';
+import { derivedKey, seal, unseal } from '../common/sealing.js';
 import { Config } from '../config.js';
 import { by, type CurrentUser } from '../users/current-user.js';
 import { Reauthentication } from '../users/reauthentication.js';
@@ -12,20 +12,22 @@ import { newRecoveryCodes, newSecret, recoveryHash, stepOf, uriOf } from './code
 import type { RecoveryCodesDto, TwoStepDto, TwoStepSecretDto } from './two-step.dto.js';
 import { TwoStep } from './two-step.entity.js';
 
-/** The keys differ per user: what is stored for one means nothing in the row of another. */
-const secretOf = (userId: string): string => `two-step secret of ${userId}`;
-const recoveryCodesOf = (userId: string): string => `recovery codes of ${userId}`;
-
 /** Turning the second step on and off. */
 @Injectable()
 export class TwoStepService {
+  private readonly secretKey: Buffer;
+  private readonly recoveryKey: Buffer;
+
   constructor(
     @InjectRepository(TwoStep) private readonly twoSteps: Repository<TwoStep>,
     private readonly reauthentication: Reauthentication,
     private readonly audit: AuditService,
     private readonly config: Config,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.secretKey = derivedKey(config, 'two-step secrets');
+    this.recoveryKey = derivedKey(config, 'recovery codes');
+  }
 
   async get(me: CurrentUser): Promise<TwoStepDto> {
     const twoStep = await this.twoSteps.findOneBy({ user_id: me.id, confirmed_at: Not(IsNull()) });
@@ -42,7 +44,7 @@ export class TwoStepService {
     const secret = newSecret();
     const upsert = `insert into two_step (user_id, secret) values ($1, $2)
       on conflict (user_id) do update set secret = excluded.secret where two_step.confirmed_at is null returning user_id`;
-    const begun = await this.twoSteps.query<unknown[]>(upsert, [me.id, seal(this.config, secretOf(me.id), secret)]);
+    const begun = await this.twoSteps.query<unknown[]>(upsert, [me.id, seal(this.secretKey, secret, me.id)]);
     if (begun.length === 0) throw new Problem('two_step_on');
     return { secret, uri: uriOf(secret, this.config.APP_NAME, me.profile.username) };
   }
@@ -109,11 +111,10 @@ export class TwoStepService {
 
   /** What the codes of this row are made from. */
   secret({ user_id, secret }: TwoStep): string {
-    return open(this.config, secretOf(user_id), secret);
+    return unseal(this.secretKey, secret, user_id);
   }
 
   recoveryHashes(userId: string, codes: string[]): string[] {
-    const key = keyFor(this.config, recoveryCodesOf(userId));
-    return codes.map((code) => recoveryHash(code, key));
+    return codes.map((code) => recoveryHash(this.recoveryKey, userId, code));
   }
 }
