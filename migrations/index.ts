@@ -4,6 +4,7 @@ import { SessionEndings1795270000000 } from './1795270000000-session-endings.js'
 import { Limits1795271000000 } from './1795271000000-limits.js';
 import { MailsAndResets1795272000000 } from './1795272000000-mails-and-resets.js';
 import { ExternalIdentities1795273000000 } from './1795273000000-external-identities.js';
+import { TwoStepAndPasskeys1795274000000 } from './1795274000000-two-step-and-passkeys.js';
 import { NationalId1795277000000 } from './1795277000000-national-id.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
@@ -14,5 +15,6 @@ export const migrations = [
   Limits1795271000000,
   MailsAndResets1795272000000,
   ExternalIdentities1795273000000,
+  TwoStepAndPasskeys1795274000000,
   NationalId1795277000000,
 ];

@@ -13,6 +13,8 @@ import { LimitsModule } from './limits/limits.module.js';
 import { MailModule } from './mail/mail.module.js';
 import { PermissionsModule } from './permissions/permissions.module.js';
 import { RecoveryModule } from './recovery/recovery.module.js';
+import { PasskeysModule } from './passkeys/passkeys.module.js';
+import { TwoStepModule } from './two-step/two-step.module.js';
 import { UsersModule } from './users/users.module.js';
 
 /** The table of contents. */
@@ -25,9 +27,11 @@ const FEATURES = [
   AuditModule,
   UsersModule,
   GroupsModule,
+  TwoStepModule,
   AuthModule,
   IdentitiesModule,
   RecoveryModule,
+  PasskeysModule,
 ];
 
 @Module({})

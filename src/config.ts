@@ -123,6 +123,9 @@ export class Config {
     (list as string[]).every(isOrigin),
   )
   readonly ALLOWED_ORIGINS: string[] = [];
+  @IsOptional()
+  @Matches(/^([a-z0-9-]+\.)*[a-z][a-z0-9-]*$/, { message: '$property must be a domain in lower case' })
+  readonly PASSKEY_RP_ID?: string;
   @AsList()
   @satisfies('isProxies', 'must be addresses or ranges of proxies, such as 10.0.0.0/8 or loopback', (list) =>
     (list as string[]).every(isProxy),

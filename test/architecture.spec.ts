@@ -117,9 +117,11 @@ describe('the source', () => {
     'audit',
     'users',
     'groups',
+    'two-step',
     'auth',
     'identities',
     'recovery',
+    'passkeys',
     'compat',
     'health',
   ];
@@ -130,7 +132,7 @@ describe('the source', () => {
       .filter(({ name }) => name.includes('/') && !ALLOWED.includes(name))
       .flatMap(({ name, text }) => {
         const from = ORDER.indexOf(name.split('/')[0]!);
-        const imported = [...text.matchAll(/from '\.\.\/(\w+)\//g)].map((match) => match[1]!);
+        const imported = [...text.matchAll(/from '\.\.\/([\w-]+)\//g)].map((match) => match[1]!);
         return imported.filter((to) => from < 0 || ORDER.indexOf(to) > from).map((to) => `${name} → ${to}`);
       });
     expect(wrong).toEqual([]);

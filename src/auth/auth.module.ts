@@ -4,6 +4,7 @@ import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { Config } from '../config.js';
+import { TwoStepModule } from '../two-step/two-step.module.js';
 import { User } from '../users/user.entity.js';
 import { MailModule } from '../mail/mail.module.js';
 import { UsersModule } from '../users/users.module.js';
@@ -27,6 +28,7 @@ import { Tokens } from './tokens.js';
     AuditModule,
     MailModule,
     UsersModule,
+    TwoStepModule,
     JwtModule.registerAsync({
       inject: [Config],
       useFactory: (config: Config) => ({

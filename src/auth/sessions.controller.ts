@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { UuidParam } from '../common/validation.js';
 import { Problems, Public, SignedIn } from '../permissions/access.js';
+import { TwoStepSignInDto } from '../two-step/two-step.dto.js';
 import { type CurrentUser, Me } from '../users/current-user.js';
 import { bearerToken, identityToken, shownToken } from './authenticator.js';
 import { deviceOf } from './device.js';
@@ -30,13 +31,22 @@ export class SessionsController {
   /**
    * Signs in: opens a session on this device, with an identity token and its one refresh token. After five failures for
    * one login each further one doubles a wait; a device that sends the user's last identity token as Bearer, even an
-   * expired one, is counted by itself.
+   * expired one, is counted by itself. With two-step sign-in on, a right password gets `two_step_required` with a
+   * challenge, good for five minutes.
    */
   @Post()
   @Public()
-  @Problems('invalid_credentials', 'rate_limited', 'busy')
+  @Problems('invalid_credentials', 'two_step_required', 'rate_limited', 'busy')
   signIn(@Body() dto: SignInDto, @Req() request: Request): Promise<SessionDto> {
     return this.signIns.signIn(dto, deviceOf(request), shownToken(request));
+  }
+
+  /** Ends a sign-in by the second step: a code of the authenticator app, or a recovery code. Each counts once. */
+  @Post('two-step')
+  @Public()
+  @Problems('invalid_challenge', 'wrong_code', 'too_many_codes')
+  signInWithCode(@Body() dto: TwoStepSignInDto, @Req() request: Request): Promise<SessionDto> {
+    return this.signIns.signInWithCode(dto, deviceOf(request));
   }
 
   /**

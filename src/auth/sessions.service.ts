@@ -9,6 +9,7 @@ import { Problem, tokenProblem } from '../common/problem.js';
 import { Config } from '../config.js';
 import { POOL } from '../database/database.module.js';
 import { rightsOf } from '../permissions/permissions.js';
+import { TwoStepService } from '../two-step/two-step.service.js';
 import { by, type CurrentUser } from '../users/current-user.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from '../users/profile.js';
 import { UsersService } from '../users/users.service.js';
@@ -44,6 +45,8 @@ type Refreshed = Session | 'theft' | null;
 interface Proven {
   id: string;
   password_hash?: string | null;
+  /** A code was given, or is not needed: a passkey is two steps in one. */
+  isTwoStepDone?: boolean;
 }
 
 @Injectable()
@@ -53,6 +56,7 @@ export class SessionsService {
     @Inject(POOL) private readonly pool: Pool,
     private readonly users: UsersService,
     private readonly tokens: Tokens,
+    private readonly twoStep: TwoStepService,
     private readonly audit: AuditService,
     private readonly notices: SessionNotices,
     private readonly config: Config,
@@ -193,14 +197,19 @@ export class SessionsService {
 
   /**
    * Signs this user in; `details` go into the audit. Null when they have been deactivated, deleted or given another
-   * password since they proved who they are.
+   * password since they proved who they are, or have two-step sign-in on and took one step only.
    */
-  async open({ id: user_id, password_hash }: Proven, device: Device, details = {}): Promise<SessionDto | null> {
+  async open(
+    { id: user_id, password_hash, isTwoStepDone = false }: Proven,
+    device: Device,
+    details = {},
+  ): Promise<SessionDto | null> {
     const now = this.clock.date();
     const { SESSION_MAX_AGE } = this.config;
     const expires_at = SESSION_MAX_AGE === Infinity ? null : new Date(now.getTime() + SESSION_MAX_AGE);
     const id = uuidv7();
     const session = await this.sessions.manager.transaction(async (manager) => {
+      if (!isTwoStepDone && (await this.twoStep.isOn(manager, user_id))) return null;
       await this.removeDead(manager, user_id);
       const values = [
         id,

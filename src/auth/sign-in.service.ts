@@ -4,6 +4,8 @@ import { Repository } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Problem } from '../common/problem.js';
 import { KNOWN_DEVICE, LimitsService, SIGN_IN } from '../limits/limits.service.js';
+import type { TwoStepSignInDto } from '../two-step/two-step.dto.js';
+import { type FirstStep, TwoStepSignIn } from '../two-step/two-step-sign-in.js';
 import { Passwords } from '../users/passwords.js';
 import { User } from '../users/user.entity.js';
 import { normaliseLogin } from '../users/users.dto.js';
@@ -12,22 +14,24 @@ import type { SessionDto, SignInDto } from './sessions.dto.js';
 import { SessionsService } from './sessions.service.js';
 import { Tokens } from './tokens.js';
 
-/** The door that passwords open. */
+/** The door that passwords open, and the second one behind it. */
 @Injectable()
 export class SignInService {
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
     private readonly passwords: Passwords,
     private readonly sessions: SessionsService,
+    private readonly twoStep: TwoStepSignIn,
     private readonly tokens: Tokens,
     private readonly limits: LimitsService,
     private readonly audit: AuditService,
   ) {}
 
   /**
-   * Signs in by username or e-mail. An unknown user, a wrong password and a deactivated user look and cost the same. Any
-   * token of an earlier session, in the place of the caller's, tells that the device is known. Raises
-   * `invalid_credentials`, `rate_limited`.
+   * Signs in by username or e-mail. An unknown user, a wrong password and a deactivated user look and cost the same, and
+   * whether there is a second step shows to those alone who know the password. Any token of an earlier session, in the
+   * place of the caller's, tells that the device is known. Raises `invalid_credentials`, `two_step_required`,
+   * `rate_limited`.
    */
   async signIn({ login, password }: SignInDto, device: Device, earlierToken?: string): Promise<SessionDto> {
     const name = normaliseLogin(login);
@@ -43,9 +47,23 @@ export class SignInService {
     throw new Problem('invalid_credentials');
   }
 
+  /** The second step. Raises `invalid_challenge`, `wrong_code`, `too_many_codes`. */
+  async signInWithCode(dto: TwoStepSignInDto, device: Device): Promise<SessionDto> {
+    const proven = await this.twoStep.redeem(dto);
+    const session = await this.sessions.open({ ...proven, isTwoStepDone: true }, device);
+    if (!session) throw new Problem('invalid_challenge'); // deactivated, or given another password, just now
+    return session;
+  }
+
+  /** Opens a session for whoever has taken the first step, or asks for the second. Raises `two_step_required`. */
+  async enter(proven: FirstStep, device: Device, details = {}): Promise<SessionDto | null> {
+    await this.twoStep.require(proven);
+    return this.sessions.open(proven, device, details);
+  }
+
   private async open(user: User | null, password: string, device: Device): Promise<SessionDto | null> {
     const isRight = await this.passwords.verify(password, user?.password_hash);
-    return isRight && user?.is_active ? this.sessions.open(await this.rehashed(user, password), device) : null;
+    return isRight && user?.is_active ? this.enter(await this.rehashed(user, password), device) : null;
   }
 
   private findByLogin(name: string): Promise<User | null> {

@@ -25,6 +25,8 @@ const PROBLEM_SCHEMA = {
       description: 'What is wrong with which field.',
       items: { type: 'object', properties: { path: { type: 'string' }, message: { type: 'string' } } },
     },
+    challenge: { type: 'string', description: 'With "two_step_required": send it with a code.' },
+    challenge_expires_at: { type: 'string', format: 'date-time', description: 'With "two_step_required".' },
     checks: { type: 'object', description: 'With "not_ready": the result of each check.' },
   },
 };

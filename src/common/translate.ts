@@ -25,6 +25,7 @@ const CONSTRAINTS: Record<string, ProblemCode> = {
   external_identities_issuer_subject_key: 'identity_taken',
   group_members_group_id_fkey: 'group_not_found',
   group_members_user_id_fkey: 'user_not_found',
+  passkeys_credential_id_key: 'passkey_taken',
 };
 
 const CONNECTION_ERRORS = new Set([

@@ -1,6 +1,6 @@
 import { PickType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsEmail, IsOptional, Matches, MaxLength } from 'class-validator';
+import { IsEmail, Matches, MaxLength } from 'class-validator';
 import { IsLine } from '../common/validation.js';
 import { CreateUserDto } from '../users/users.dto.js';
 

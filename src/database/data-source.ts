@@ -12,6 +12,10 @@ import { Mail } from '../mail/mail.entity.js';
 import { PasswordReset } from '../recovery/password-reset.entity.js';
 import { EmailVerification } from '../users/email-verification.entity.js';
 import { User } from '../users/user.entity.js';
+import { PasskeyChallenge } from '../passkeys/passkey-challenge.entity.js';
+import { Passkey } from '../passkeys/passkey.entity.js';
+import { TwoStepChallenge } from '../two-step/two-step-challenge.entity.js';
+import { TwoStep } from '../two-step/two-step.entity.js';
 
 /** The table of contents of the data model. */
 export const entities = [
@@ -26,6 +30,10 @@ export const entities = [
   EmailVerification,
   KnownDevice,
   ExternalIdentity,
+  TwoStep,
+  TwoStepChallenge,
+  Passkey,
+  PasskeyChallenge,
 ];
 
 const CONNECT_TIMEOUT_MS = 3_000;

@@ -18,6 +18,7 @@ export class ExchangeController {
   @Problems(
     'invalid_token',
     'token_expired',
+    'two_step_required',
     'unknown_identity_provider',
     'identity_provider_unavailable',
     'rate_limited',

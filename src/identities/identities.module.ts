@@ -31,6 +31,6 @@ const PROVIDERS: Record<Config['EXTERNAL_IDENTITY'], (config: Config, clock: Clo
       useFactory: (config: Config, clock: Clock) => PROVIDERS[config.EXTERNAL_IDENTITY](config, clock),
     },
   ],
-  exports: [IdentitiesService],
+  exports: [IdentitiesService, IdentityProvider],
 })
 export class IdentitiesModule {}

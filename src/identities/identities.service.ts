@@ -4,7 +4,7 @@ import { type EntityManager, Repository } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import type { Device } from '../auth/device.js';
 import type { SessionDto } from '../auth/sessions.dto.js';
-import { SessionsService } from '../auth/sessions.service.js';
+import { SignInService } from '../auth/sign-in.service.js';
 import { Problem, tokenProblem } from '../common/problem.js';
 import { LimitsService, type Quota } from '../limits/limits.service.js';
 import { by, type CurrentUser } from '../users/current-user.js';
@@ -16,9 +16,10 @@ import { type Identity, IdentityProvider } from './identity-provider.js';
 /** Whoever changes their ways to sign in waits here for whoever does so at the same time. */
 const LOCK = 'select password_hash is not null as has_password from users where id = $1 for update';
 
-/** Only where a way to sign in is left: a password, or an identity of an issuer that still counts. */
-const UNLINK = `delete from external_identities i where i.id = $1 and i.user_id = $2 and ($3 or exists (
-    select from external_identities o where o.user_id = $2 and o.id <> $1 and o.issuer = any ($4)))
+/** Only where a way to sign in is left: a password, a passkey, or an identity of an issuer that still counts. */
+const UNLINK = `delete from external_identities i where i.id = $1 and i.user_id = $2 and ($3
+    or exists (select from passkeys p where p.user_id = $2)
+    or exists (select from external_identities o where o.user_id = $2 and o.id <> $1 and o.issuer = any ($4)))
   returning i.issuer`;
 
 const isRefusal = (error: unknown): error is Problem => error instanceof Problem && error.status === 401;
@@ -32,22 +33,22 @@ export class IdentitiesService {
     @InjectRepository(ExternalIdentity) private readonly identities: Repository<ExternalIdentity>,
     private readonly provider: IdentityProvider,
     private readonly accounts: Accounts,
-    private readonly sessions: SessionsService,
+    private readonly signIns: SignInService,
     private readonly limits: LimitsService,
     private readonly audit: AuditService,
   ) {}
 
   /**
    * Signs in by a token of an identity provider; who has not been here gets an account. Raises `invalid_token`, for
-   * deactivated users, too, `token_expired`, `unknown_identity_provider`, `identity_provider_unavailable`,
-   * `rate_limited`.
+   * deactivated users, too, `token_expired`, `two_step_required`, `unknown_identity_provider`,
+   * `identity_provider_unavailable`, `rate_limited`.
    */
   async exchange({ token, provider }: ExchangeDto, device: Device): Promise<SessionDto> {
     await this.limits.take(EXCHANGES);
     const identity = await this.identify(token, provider);
     const { issuer } = identity;
     const id = await this.accounts.userOf(identity);
-    const session = await this.sessions.open({ id }, device, { issuer });
+    const session = await this.signIns.enter({ id }, device, { issuer });
     if (session) return session;
     await this.refused({ issuer, reason: 'deactivated' }, id);
     throw tokenProblem('invalid_token');

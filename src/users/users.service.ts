@@ -16,6 +16,7 @@ import { by, type CurrentUser } from './current-user.js';
 import { EmailVerifications } from './email-verifications.service.js';
 import { Passwords } from './passwords.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
+import { Reauthentication } from './reauthentication.js';
 import { User } from './user.entity.js';
 import {
   type ChangePasswordDto,
@@ -46,6 +47,7 @@ export class UsersService {
     @InjectRepository(User) private readonly users: Repository<User>,
     @Inject(POOL) private readonly pool: Pool,
     private readonly passwords: Passwords,
+    private readonly reauthentication: Reauthentication,
     private readonly limits: LimitsService,
     private readonly clock: Clock,
     private readonly audit: AuditService,
@@ -152,14 +154,14 @@ export class UsersService {
         { path: 'current_password', message: 'current_password is needed to change the e-mail' },
       ]);
     }
-    if (isReaddressed) await this.checkPassword(me, current_password!);
+    if (isReaddressed) await this.reauthentication.checkPassword(me, current_password!);
     return this.apply(me, me.id, changes, isReaddressed ? 'user.email_changed' : undefined);
   }
 
   /** Changes the caller's password, and ends all sessions, this one too. Raises `wrong_password`, `password_refused`. */
   async changePassword(me: CurrentUser, { current_password, new_password }: ChangePasswordDto): Promise<void> {
     this.passwords.assertAcceptable(new_password, [me.profile.username, me.profile.email], 'new_password');
-    const checked = await this.checkPassword(me, current_password);
+    const checked = await this.reauthentication.checkPassword(me, current_password);
     const password_hash = await this.passwords.hash(new_password);
     await this.users.manager.transaction(async (manager) => {
       const lock = 'select id from users where id = $1 and password_hash = $2 for update';
@@ -191,7 +193,7 @@ export class UsersService {
 
   /** Deletes the caller. Raises `wrong_password`, `last_administrator`. */
   async removeMe(me: CurrentUser, password: string): Promise<void> {
-    await this.checkPassword(me, password);
+    await this.reauthentication.checkPassword(me, password);
     await this.remove(me, me.id);
   }
 
@@ -229,16 +231,6 @@ export class UsersService {
     if (email === old) return;
     await this.mails.post(manager, { kind: 'email_changed', to: old, values: this.mails.occasion() });
     await this.verifications.send(manager, { id, email });
-  }
-
-  /** Answers the hash that the password was checked against. Raises `wrong_password`. */
-  private async checkPassword(me: CurrentUser, password: string): Promise<string> {
-    const attempt = await this.limits.attempt(CURRENT_PASSWORD, me.id);
-    const user = await this.users.findOne({ where: { id: me.id }, select: { id: true, password_hash: true } });
-    const stored = user?.password_hash ?? null;
-    const checked = await attempt.of(async () => ((await this.passwords.verify(password, stored)) ? stored : null));
-    if (checked === null) throw new Problem('wrong_password');
-    return checked;
   }
 
   private async assertFree({ username, email }: Pick<CreateUserDto, 'username' | 'email'>): Promise<void> {
