@@ -46,6 +46,7 @@ const others: TestApp[] = [];
 beforeAll(async () => {
   [eddsa, es256] = [await newKey('EdDSA'), await newKey('ES256')];
   first = await startApp({ env: LIFETIMES });
+  first.clock.set(Date.now()); // standing still, so that all starts are at one moment
 });
 afterEach(async () => {
   for (const t of others.splice(0)) await t.stop();

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { dictionary } from '@zxcvbn-ts/language-common';
-import { compare, genSaltSync, getRounds, hash } from 'bcrypt';
+import bcrypt from 'bcrypt';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { Problem, unavailable } from '../common/problem.js';
 import { isClientGone } from '../common/request-log.js';
@@ -18,7 +18,7 @@ const COST_12_MS = 250;
 const normalise = (password: string): string => password.normalize('NFC');
 
 /** A well-formed hash that no password has: comparing with it costs what comparing with a real one does. */
-const decoy = (cost: number): string => genSaltSync(cost) + '.'.repeat(31);
+const decoy = (cost: number): string => bcrypt.genSaltSync(cost) + '.'.repeat(31);
 
 /**
  * The further hashes that make one of an older, lower cost as much work as one of today's: a cost of c is 2^c rounds, and
@@ -62,7 +62,7 @@ export class Passwords {
   }
 
   hash(password: string): Promise<string> {
-    return this.inLine(() => hash(normalise(password), this.config.BCRYPT_COST));
+    return this.inLine(() => bcrypt.hash(normalise(password), this.config.BCRYPT_COST));
   }
 
   /** A user without a hash, and one whose hash is of an older, lower cost, take as much work as anyone else. */
@@ -71,16 +71,17 @@ export class Passwords {
     if (Buffer.byteLength(text) > MAX_BYTES) return false; // never stored, so never right: whoever it is
     return this.inLine(async () => {
       const target = this.config.BCRYPT_COST;
-      const right = await compare(text, stored ?? decoy(target));
+      const right = await bcrypt.compare(text, stored ?? decoy(target));
       if (right && stored) return true;
-      for (const cost of paddingCosts(stored ? getRounds(stored) : target, target)) await compare(text, decoy(cost));
+      for (const cost of paddingCosts(stored ? bcrypt.getRounds(stored) : target, target))
+        await bcrypt.compare(text, decoy(cost));
       return false;
     });
   }
 
   /** True when the configured cost has risen since this hash was made. */
   isOutdated(stored: string): boolean {
-    return getRounds(stored) < this.config.BCRYPT_COST;
+    return bcrypt.getRounds(stored) < this.config.BCRYPT_COST;
   }
 
   private inLine<T>(work: () => Promise<T>): Promise<T> {
