@@ -20,6 +20,8 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The identity token.' })
     .addTag('sessions', 'Signing in and out')
     .addTag('users', 'People and their profiles')
+    .addTag('two-step sign-in', 'A code as the second step of signing in')
+    .addTag('passkeys', 'Signing in without a password')
     .addTag('groups', 'Who may do what')
     .addTag('audit', 'Who did what')
     .addTag('compat', 'The documented routes of the systems that Machi replaces')

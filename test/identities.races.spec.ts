@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startApp, type TestApp } from './app.js';
+import { PASSWORD, startApp, type TestApp } from './app.js';
 import { AUDIENCE, startProvider } from './oidc.js';
 
 let provider: Awaited<ReturnType<typeof startProvider>>;
@@ -51,7 +51,9 @@ it('one identity linked by 20 users is linked to one', async () => {
   const token = await tokenOf(randomUUID());
   const users = await Promise.all(Array.from({ length: 20 }, () => t.user()));
   const answers = await Promise.all(
-    users.map((user) => t.request('POST', '/api/users/me/identities', { token: user.token, body: { token } })),
+    users.map((user) =>
+      t.request('POST', '/api/users/me/identities', { token: user.token, body: { token, current_password: PASSWORD } }),
+    ),
   );
   expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
   expect(answers.filter(({ body }) => body['code'] === 'identity_taken')).toHaveLength(19);
@@ -75,7 +77,8 @@ it('of an exchange and a link of one newcomer at once, both come to one user (40
   for (let round = 0; round < 40; round++) {
     const subject = randomUUID();
     const token = await tokenOf(subject);
-    const link = () => t.request('POST', '/api/users/me/identities', { token: caller, body: { token } });
+    const link = () =>
+      t.request('POST', '/api/users/me/identities', { token: caller, body: { token, current_password: PASSWORD } });
     const [first, second] = round % 2 ? [exchange(token), link()] : [link(), exchange(token)];
     const [one, other] = await Promise.all([first, second]);
     const [exchanged, linked] = round % 2 ? [one, other] : [other, one];

@@ -277,7 +277,10 @@ describe('an existing user', () => {
 describe('/api/users/me/identities', () => {
   const path = '/api/users/me/identities';
   const link = (token: string, external: string) =>
-    t.request('POST', path, { token, body: { token: external, provider: provider.issuer } });
+    t.request('POST', path, {
+      token,
+      body: { token: external, provider: provider.issuer, current_password: PASSWORD },
+    });
   const list = async (token: string) =>
     (await t.request('GET', path, { token })).body as unknown as { id: string; subject: string }[];
 

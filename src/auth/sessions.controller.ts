@@ -44,7 +44,7 @@ export class SessionsController {
   /** Ends a sign-in by the second step: a code of the authenticator app, or a recovery code. Each counts once. */
   @Post('two-step')
   @Public()
-  @Problems('invalid_challenge', 'wrong_code', 'too_many_codes')
+  @Problems('invalid_challenge', 'wrong_code', 'too_many_codes', 'rate_limited')
   signInWithCode(@Body() dto: TwoStepSignInDto, @Req() request: Request): Promise<SessionDto> {
     return this.signIns.signInWithCode(dto, deviceOf(request));
   }

@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Problem } from '../common/problem.js';
-import { KNOWN_DEVICE, LimitsService, SIGN_IN } from '../limits/limits.service.js';
+import { KNOWN_DEVICE, LimitsService, SIGN_IN, SIGN_INS } from '../limits/limits.service.js';
 import type { TwoStepSignInDto } from '../two-step/two-step.dto.js';
 import { type FirstStep, TwoStepSignIn } from '../two-step/two-step-sign-in.js';
 import { Passwords } from '../users/passwords.js';
@@ -47,10 +47,11 @@ export class SignInService {
     throw new Problem('invalid_credentials');
   }
 
-  /** The second step. Raises `invalid_challenge`, `wrong_code`, `too_many_codes`. */
+  /** The second step. Raises `invalid_challenge`, `wrong_code`, `too_many_codes`, `rate_limited`. */
   async signInWithCode(dto: TwoStepSignInDto, device: Device): Promise<SessionDto> {
+    await this.limits.take(SIGN_INS);
     const proven = await this.twoStep.redeem(dto);
-    const session = await this.sessions.open({ ...proven, isTwoStepDone: true }, device);
+    const session = await this.sessions.open({ ...proven, isTwoStepDone: true }, device, { by: 'two-step' });
     if (!session) throw new Problem('invalid_challenge'); // deactivated, or given another password, just now
     return session;
   }
@@ -63,7 +64,8 @@ export class SignInService {
 
   private async open(user: User | null, password: string, device: Device): Promise<SessionDto | null> {
     const isRight = await this.passwords.verify(password, user?.password_hash);
-    return isRight && user?.is_active ? this.enter(await this.rehashed(user, password), device) : null;
+    const by = 'password';
+    return isRight && user?.is_active ? this.enter(await this.rehashed(user, password), device, { by }) : null;
   }
 
   private findByLogin(name: string): Promise<User | null> {

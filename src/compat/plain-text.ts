@@ -8,6 +8,7 @@ import { toProblem } from '../common/translate.js';
 const SENTENCES: Partial<Record<ProblemCode, string>> = {
   malformed_json: 'not a valid json',
   username_taken: 'username already exists',
+  two_step_required: 'two-step sign-in is on: sign in with a client that knows it',
   invalid_credentials: 'mismatch username and password',
   token_required: 'login-token required',
   invalid_token: 'invalid login-token',

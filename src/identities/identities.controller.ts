@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../common/validation.js';
 import { Problems, SignedIn } from '../permissions/access.js';
 import { type CurrentUser, Me } from '../users/current-user.js';
-import { ExchangeDto, IdentityDto, toIdentityDto } from './identities.dto.js';
+import { IdentityDto, LinkDto, toIdentityDto } from './identities.dto.js';
 import { IdentitiesService } from './identities.service.js';
 
 @ApiTags('users')
@@ -21,8 +21,17 @@ export class IdentitiesController {
   /** Lets the caller sign in by an account elsewhere, too. */
   @Post()
   @SignedIn()
-  @Problems('identity_taken', 'identity_token_refused', 'unknown_identity_provider', 'identity_provider_unavailable')
-  async link(@Me() me: CurrentUser, @Body() dto: ExchangeDto): Promise<IdentityDto> {
+  @Problems(
+    'identity_taken',
+    'identity_token_refused',
+    'unknown_identity_provider',
+    'identity_provider_unavailable',
+    'wrong_password',
+    'sign_in_again',
+    'rate_limited',
+    'busy',
+  )
+  async link(@Me() me: CurrentUser, @Body() dto: LinkDto): Promise<IdentityDto> {
     return toIdentityDto(await this.identities.link(me, dto));
   }
 

@@ -1,4 +1,6 @@
+import { IntersectionType } from '@nestjs/swagger';
 import { IsOptional, IsString, Length } from 'class-validator';
+import { CurrentPasswordDto } from '../users/reauthentication.dto.js';
 import type { ExternalIdentity } from './external-identity.entity.js';
 
 export class ExchangeDto {
@@ -19,6 +21,8 @@ export class ExchangeDto {
   @Length(1, 300)
   provider?: string;
 }
+
+export class LinkDto extends IntersectionType(ExchangeDto, CurrentPasswordDto) {}
 
 export class IdentityDto {
   /** @example 0199c2a4-7c31-7b0e-8d52-4f6e8a9b0c1d */

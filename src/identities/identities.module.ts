@@ -6,6 +6,7 @@ import { Clock } from '../common/clock.js';
 import { Config } from '../config.js';
 import { Accounts } from './accounts.js';
 import { ExchangeController } from './exchange.controller.js';
+import { UsersModule } from '../users/users.module.js';
 import { ExternalIdentity } from './external-identity.entity.js';
 import { IdentitiesController } from './identities.controller.js';
 import { IdentitiesService } from './identities.service.js';
@@ -20,7 +21,7 @@ const PROVIDERS: Record<Config['EXTERNAL_IDENTITY'], (config: Config, clock: Clo
 };
 
 @Module({
-  imports: [TypeOrmModule.forFeature([ExternalIdentity]), AuditModule, AuthModule],
+  imports: [TypeOrmModule.forFeature([ExternalIdentity]), AuditModule, AuthModule, UsersModule],
   controllers: [ExchangeController, IdentitiesController],
   providers: [
     IdentitiesService,

@@ -6,11 +6,12 @@ import type { Device } from '../auth/device.js';
 import type { SessionDto } from '../auth/sessions.dto.js';
 import { SignInService } from '../auth/sign-in.service.js';
 import { Problem, tokenProblem } from '../common/problem.js';
-import { LimitsService, type Quota } from '../limits/limits.service.js';
+import { LimitsService, SIGN_INS } from '../limits/limits.service.js';
 import { by, type CurrentUser } from '../users/current-user.js';
+import { Reauthentication } from '../users/reauthentication.js';
 import { Accounts } from './accounts.js';
 import { ExternalIdentity } from './external-identity.entity.js';
-import type { ExchangeDto } from './identities.dto.js';
+import type { ExchangeDto, LinkDto } from './identities.dto.js';
 import { type Identity, IdentityProvider } from './identity-provider.js';
 
 /** Whoever changes their ways to sign in waits here for whoever does so at the same time. */
@@ -24,9 +25,6 @@ const UNLINK = `delete from external_identities i where i.id = $1 and i.user_id 
 
 const isRefusal = (error: unknown): error is Problem => error instanceof Problem && error.status === 401;
 
-/** Of one network: a mobile network holds many players. */
-const EXCHANGES: Quota = { name: 'exchanges', quota: 300, window: 600_000 };
-
 @Injectable()
 export class IdentitiesService {
   constructor(
@@ -35,6 +33,7 @@ export class IdentitiesService {
     private readonly accounts: Accounts,
     private readonly signIns: SignInService,
     private readonly limits: LimitsService,
+    private readonly reauthentication: Reauthentication,
     private readonly audit: AuditService,
   ) {}
 
@@ -44,7 +43,7 @@ export class IdentitiesService {
    * `identity_provider_unavailable`, `rate_limited`.
    */
   async exchange({ token, provider }: ExchangeDto, device: Device): Promise<SessionDto> {
-    await this.limits.take(EXCHANGES);
+    await this.limits.take(SIGN_INS);
     const identity = await this.identify(token, provider);
     const { issuer } = identity;
     const id = await this.accounts.userOf(identity);
@@ -60,10 +59,11 @@ export class IdentitiesService {
   }
 
   /**
-   * Lets the caller sign in by this identity, too; again is fine. Raises `identity_taken`, `identity_token_refused` (a 401
+   * Lets the caller sign in by this identity, too; again is fine. Raises what asking again raises, `identity_taken`, `identity_token_refused` (a 401
    * would be about the caller's own token), `unknown_identity_provider`, `identity_provider_unavailable`.
    */
-  async link(me: CurrentUser, { token, provider }: ExchangeDto): Promise<ExternalIdentity> {
+  async link(me: CurrentUser, { token, provider, current_password }: LinkDto): Promise<ExternalIdentity> {
+    await this.reauthentication.assert(me, current_password);
     const identity = await this.provider.identify(token, provider).catch((error: unknown) => {
       throw isRefusal(error) ? new Problem('identity_token_refused', { cause: error }) : error;
     });

@@ -39,6 +39,9 @@ export const CURRENT_PASSWORD: Patience = { name: 'current-password', free: 5, m
 /** Of a network. An office shares one address, and many of its people sign in at the same moment. */
 const NETWORK: Patience = { name: 'network', free: 20, memory: HOUR, isPublic: false };
 
+/** Sign-ins without a password, of one network: a mobile network holds many people. */
+export const SIGN_INS: Quota = { name: 'sign-ins', quota: 300, window: 600 * SECOND };
+
 const MAX_WAIT_SECONDS = 900;
 const MAX_DOUBLINGS = 10;
 

@@ -17,7 +17,7 @@ export class PasskeySessionsController {
   @Post('options')
   @Public()
   @HttpCode(200)
-  @Problems('database_unavailable')
+  @Problems('database_unavailable', 'rate_limited')
   options(): Promise<RequestOptionsDto> {
     return this.signIns.options();
   }
@@ -25,7 +25,7 @@ export class PasskeySessionsController {
   /** Signs in with a passkey; no code is asked for. */
   @Post()
   @Public()
-  @Problems('invalid_passkey')
+  @Problems('invalid_passkey', 'rate_limited')
   signIn(@Body() { credential }: PasskeySignInDto, @Req() request: Request): Promise<SessionDto> {
     return this.signIns.signIn(credential, deviceOf(request));
   }

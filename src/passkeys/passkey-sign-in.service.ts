@@ -9,6 +9,7 @@ import type { SessionDto } from '../auth/sessions.dto.js';
 import { SessionsService } from '../auth/sessions.service.js';
 import { Clock } from '../common/clock.js';
 import { Problem } from '../common/problem.js';
+import { LimitsService, SIGN_INS } from '../limits/limits.service.js';
 import { checkAuthentication } from './ceremonies.js';
 import type { AuthenticationDto } from './credentials.dto.js';
 import type { RequestOptionsDto } from './options.dto.js';
@@ -28,6 +29,7 @@ export class PasskeySignInService {
     @InjectRepository(Passkey) private readonly passkeys: Repository<Passkey>,
     private readonly challenges: PasskeyChallenges,
     private readonly sessions: SessionsService,
+    private readonly limits: LimitsService,
     private readonly audit: AuditService,
     private readonly relyingParty: RelyingParty,
     private readonly clock: Clock,
@@ -35,6 +37,7 @@ export class PasskeySignInService {
 
   /** What the browser has to ask an authenticator for; it knows itself for whom it has passkeys. */
   async options(): Promise<RequestOptionsDto> {
+    await this.limits.take(SIGN_INS);
     const { rpId, challenge, timeout, userVerification } = await generateAuthenticationOptions({
       rpID: this.relyingParty.id,
       timeout: CEREMONY_MS,
@@ -46,6 +49,7 @@ export class PasskeySignInService {
 
   /** Signs in with a passkey, which is two steps in one: something one has, and a PIN or a finger. Raises `invalid_passkey`. */
   async signIn(credential: AuthenticationDto, device: Device): Promise<SessionDto> {
+    await this.limits.take(SIGN_INS);
     const challenge = await this.challenges.take(credential, null);
     const passkey = await this.passkeys.findOneBy({ credential_id: credential.id });
     if (challenge === null || !passkey) return this.refuse(passkey);
@@ -53,7 +57,7 @@ export class PasskeySignInService {
     if (counter === null) return this.refuse(passkey);
     const [used] = await this.passkeys.query<[unknown[], number]>(USE, [passkey.id, counter, this.clock.date()]);
     if (used.length === 0) return this.refuse(passkey, 'passkey.counter_regressed');
-    const session = await this.sessions.open({ id: passkey.user_id, isTwoStepDone: true }, device);
+    const session = await this.sessions.open({ id: passkey.user_id, isTwoStepDone: true }, device, { by: 'passkey' });
     return session ?? this.refuse(passkey);
   }
 
