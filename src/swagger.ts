@@ -20,6 +20,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The identity token.' })
     .addTag('sessions', 'Signing in and out')
     .addTag('users', 'People and their profiles')
+    .addTag('avatars', 'Faces, and who looks at them first')
     .addTag('groups', 'Who may do what')
     .addTag('audit', 'Who did what')
     .addTag('compat', 'The documented routes of the systems that Machi replaces')
