@@ -23,7 +23,8 @@ const password = randomBytes(12).toString('hex');
 const servers = [];
 try {
   const machi = await startServer('Machi', 'dist/src/main.js', {
-    NODE_ENV: 'production',
+    NODE_ENV: 'test',
+    RATE_LIMITS: 'off',
     PORT: '0',
     SECRET_KEY: randomBytes(32).toString('hex'),
     ADMIN_PASSWORD: password,

@@ -35,7 +35,7 @@ export function setupSwagger(app: NestExpressApplication, config: Config): void 
     defaultSrc: ["'none'"],
     scriptSrc: ["'self'"],
     styleSrc: ["'self'", "'unsafe-inline'"],
-    imgSrc: ["'self'", 'data:'],
+    imgSrc: ["'self'", 'data:', 'blob:'], // blob: pictures among the answers
     connectSrc: ["'self'"],
     frameAncestors: ["'none'"],
   };
