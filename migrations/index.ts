@@ -1,5 +1,6 @@
 import { Init1795257000000 } from './1795257000000-init.js';
 import { RefreshAndAudit1795264000000 } from './1795264000000-refresh-and-audit.js';
+import { Avatars1795275000000 } from './1795275000000-avatars.js';
 import { SessionEndings1795270000000 } from './1795270000000-session-endings.js';
 import { Limits1795271000000 } from './1795271000000-limits.js';
 import { MailsAndResets1795272000000 } from './1795272000000-mails-and-resets.js';
@@ -16,5 +17,6 @@ export const migrations = [
   MailsAndResets1795272000000,
   ExternalIdentities1795273000000,
   TwoStepAndPasskeys1795274000000,
+  Avatars1795275000000,
   NationalId1795277000000,
 ];

@@ -3,6 +3,7 @@ import type { DataSource } from 'typeorm';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { CompatModule } from './compat/compat.module.js';
+import { AvatarsModule } from './avatars/avatars.module.js';
 import { ClockModule } from './common/clock.module.js';
 import { Config } from './config.js';
 import { DatabaseModule } from './database/database.module.js';
@@ -32,6 +33,7 @@ const FEATURES = [
   IdentitiesModule,
   RecoveryModule,
   PasskeysModule,
+  AvatarsModule,
 ];
 
 @Module({})

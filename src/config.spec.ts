@@ -255,7 +255,7 @@ it('is frozen', () => {
 
 describe('.env.example', () => {
   const text = readFileSync(join(packageRoot(), '.env.example'), 'utf8');
-  const entries = [...text.matchAll(/^# ([A-Z_]+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!] as const);
+  const entries = [...text.matchAll(/^# ([A-Z0-9_]+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!] as const);
 
   it('lists every setting and no other', () => {
     expect(entries.map(([name]) => name).toSorted()).toEqual(SETTINGS().toSorted()); // prettier-ignore

@@ -144,6 +144,18 @@ export class Config {
   @IsOptional() @IsString() readonly DB_PASSWORD?: string;
   @IsInteger(2, 500) readonly DB_POOL_SIZE: number = 20;
 
+  @IsIn(['local', 's3']) readonly STORAGE: 'local' | 's3' = 'local';
+  @IsOptional() @IsString() readonly STORAGE_DIR: string;
+  @IsOptional()
+  @IsUrl({ protocols: ['http', 'https'], require_tld: false, require_protocol: true })
+  readonly S3_ENDPOINT?: string;
+  @IsOptional() @IsString() readonly S3_BUCKET?: string;
+  @IsString() readonly S3_REGION: string = 'us-east-1';
+  @IsOptional() @IsString() readonly S3_ACCESS_KEY_ID?: string;
+  @IsOptional() @IsString() readonly S3_SECRET_ACCESS_KEY?: string;
+  @IsIn(['true', 'false']) readonly S3_FORCE_PATH_STYLE: 'true' | 'false' = 'false';
+  @IsIn(['pre', 'post', 'off']) readonly AVATAR_MODERATION: 'pre' | 'post' | 'off' = 'pre';
+
   @IsOptional() @IsString() readonly SECRET_KEY: string;
   @IsOptional()
   @IsReadable(
@@ -228,6 +240,7 @@ export const SECRETS = [
   'DB_PASSWORD',
   'ADMIN_PASSWORD',
   'SMTP_URL',
+  'S3_SECRET_ACCESS_KEY',
 ] as const;
 
 const profileDefaults = (profile: Profile): Record<string, string> => ({
@@ -261,6 +274,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     faults.push(...Object.values(error.constraints ?? {}).map((text) => `${text}.`));
   faults.push(
     ...databaseFaults(config),
+    ...storageFaults(config),
     ...secretFaults(config),
     ...externalIdentityFaults(config),
     ...(config.isProduction ? productionFaults(config) : []),
@@ -268,6 +282,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (faults.length > 0) throw new ConfigError(faults);
   const settled = {
     DATA_DIR: resolve(config.DATA_DIR),
+    STORAGE_DIR: resolve(config.STORAGE_DIR ?? join(config.DATA_DIR, 'uploads')),
     SECRET_KEY: config.SECRET_KEY ?? keptKey(resolve(config.DATA_DIR)),
   };
   return Object.freeze(Object.assign(config, settled));
@@ -317,6 +332,13 @@ function databaseFaults(config: Config): string[] {
       (name) =>
         `${name} is missing: set it beside the other DB_* variables, or set DATABASE_URL, or none of them for the embedded database.`,
     );
+}
+
+function storageFaults(config: Config): string[] {
+  if (config.STORAGE !== 's3') return [];
+  return (['S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const)
+    .filter((name) => config[name] === undefined)
+    .map((name) => `${name} is missing: STORAGE is "s3", which needs it.`);
 }
 
 const MEND = 'set it to a random value, for example from "openssl rand -base64 48"';

@@ -22,6 +22,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('users', 'People and their profiles')
     .addTag('two-step sign-in', 'A code as the second step of signing in')
     .addTag('passkeys', 'Signing in without a password')
+    .addTag('avatars', 'Faces, and who looks at them first')
     .addTag('groups', 'Who may do what')
     .addTag('audit', 'Who did what')
     .addTag('compat', 'The documented routes of the systems that Machi replaces')
@@ -36,7 +37,7 @@ export function setupSwagger(app: NestExpressApplication, config: Config): void 
     defaultSrc: ["'none'"],
     scriptSrc: ["'self'"],
     styleSrc: ["'self'", "'unsafe-inline'"],
-    imgSrc: ["'self'", 'data:'],
+    imgSrc: ["'self'", 'data:', 'blob:'], // blob: pictures among the answers
     connectSrc: ["'self'"],
     frameAncestors: ["'none'"],
   };

@@ -84,6 +84,16 @@ const TABLE: Record<string, 'public' | 'signed in' | 'any token of ours' | 'answ
   'POST /api/email-verifications': 'public',
   'GET /api/email-verifications/:token': 'public',
   'POST /api/email-verifications/:token': 'public',
+  'GET /api/users/me/avatar': 'signed in',
+  'PUT /api/users/me/avatar': 'signed in',
+  'DELETE /api/users/me/avatar': 'signed in',
+  'PATCH /api/users/me/form': 'signed in',
+  'GET /api/users/:id/avatar': 'public',
+  'GET /api/avatars/:id/:size.webp': 'public',
+  'GET /api/moderation/avatars': 'moderate_avatars',
+  'POST /api/moderation/avatars/:id/approve': 'moderate_avatars',
+  'POST /api/moderation/avatars/:id/reject': 'moderate_avatars',
+  'DELETE /api/moderation/users/:id/avatar': 'moderate_avatars',
 };
 
 it('the table names every route', () => {

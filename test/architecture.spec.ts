@@ -122,6 +122,8 @@ describe('the source', () => {
     'identities',
     'recovery',
     'passkeys',
+    'storage',
+    'avatars',
     'compat',
     'health',
   ];

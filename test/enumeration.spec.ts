@@ -14,7 +14,7 @@ async function costOf(path: string, body: object) {
   const compare = vi.spyOn(bcrypt, 'compare');
   const hash = vi.spyOn(bcrypt, 'hash');
   const { status, text, headers } = await t.request('POST', path, { body });
-  const compared = compare.mock.calls.map(([, stored]) => 2 ** bcrypt.getRounds(stored as string));
+  const compared = compare.mock.calls.map(([, stored]) => 2 ** bcrypt.getRounds(stored));
   const hashed = hash.mock.calls.map(([, cost]) => 2 ** Number(cost));
   vi.restoreAllMocks();
   const rounds = [...compared, ...hashed].reduce((sum, each) => sum + each, 0);

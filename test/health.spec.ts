@@ -16,7 +16,7 @@ afterAll(async () => {
 });
 
 const get = (path: string) => t.request('GET', path);
-const checks = { process: 'ok', database: 'ok', migrations: 'ok' };
+const checks = { process: 'ok', database: 'ok', migrations: 'ok', storage: 'ok' };
 
 it('answers pong', async () => {
   const { status, text, headers } = await get('/api/misc/ping');

@@ -24,6 +24,7 @@ describe('POST /api/users', () => {
       email: 'hana@example.org',
       email_verified: false,
       ...details,
+      avatar_url: `/api/users/${body['id']}/avatar`,
       is_active: true,
       groups: [],
       permissions: expect.objectContaining({ admin: false, early_access: false }),
@@ -200,7 +201,13 @@ describe('GET /api/users', () => {
   it('finds parts of names whatever the case and the accents', async () => {
     await register('zoe', 'Zoé Müller');
     expect(await search('q=MULLER')).toEqual([
-      { id: expect.any(String), username: 'zoe', fullname: 'Zoé Müller', created_at: expect.any(String) },
+      {
+        id: expect.any(String),
+        username: 'zoe',
+        fullname: 'Zoé Müller',
+        avatar_url: expect.any(String),
+        created_at: expect.any(String),
+      },
     ]);
     expect((await search('q=zoé'))[0]?.username).toBe('zoe');
     expect((await search('q=ZOE%20mull'))[0]?.username).toBe('zoe');
@@ -272,7 +279,13 @@ describe('/api/users/:id', () => {
   it('shows the public part to others, all of it to oneself and to administrators', async () => {
     const [me, other] = [await t.user(), await t.user('manage_projects', 'moderate_chat')];
     const path = `/api/users/${me.id}`;
-    const open = { id: me.id, username: me.username, fullname: expect.any(String), created_at: expect.any(String) };
+    const open = {
+      id: me.id,
+      username: me.username,
+      fullname: expect.any(String),
+      avatar_url: expect.any(String),
+      created_at: expect.any(String),
+    };
     expect((await t.request('GET', path, { token: other.token })).body).toEqual(open);
     for (const token of [me.token, await t.asAdmin()]) {
       expect((await t.request('GET', path, { token })).body).toMatchObject({

@@ -1,6 +1,14 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
-import { Problem, type ProblemCode, PROBLEMS, tokenProblem, unavailable, validationFailed } from './problem.js';
+import {
+  isUnavailable,
+  Problem,
+  type ProblemCode,
+  PROBLEMS,
+  tokenProblem,
+  unavailable,
+  validationFailed,
+} from './problem.js';
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
   'x-problems'?: ProblemCode[];
@@ -83,7 +91,7 @@ function example(code: ProblemCode): Record<string, unknown> {
       ? validationFailed(errors)
       : code === 'token_required' || code === 'invalid_token' || code === 'token_expired' || code === 'token_reused'
         ? tokenProblem(code)
-        : code === 'busy' || code === 'database_unavailable' || code === 'identity_provider_unavailable'
+        : isUnavailable(code)
           ? unavailable(code)
           : new Problem(code, code === 'password_refused' ? { members: { errors } } : {});
   return problem.toBody(EXAMPLE_REQUEST_ID);

@@ -12,6 +12,8 @@ export const PROBLEMS = {
   invalid_text: [400, 'Text must be valid Unicode without NUL characters.'],
   invalid_id: [400, 'The id in the path is not a UUID.'],
   invalid_cursor: [400, 'The cursor is not one this list gave out; start again without it.'],
+  no_file: [400, 'The form holds no file; send one picture as a part with a file name.'],
+  malformed_multipart: [400, 'The body is not valid multipart/form-data.'],
   invalid_value: [400, 'A value does not fit its field.'],
   already_registered: [400, 'This e-mail address is in use; sign in, or choose another.'],
   login_refused: [400, 'The e-mail address or the password is wrong.'],
@@ -28,6 +30,7 @@ export const PROBLEMS = {
   foreign_origin: [403, 'Sign in from a page of this site, or of one of its allowed origins.'],
   wrong_code: [403, 'The code is wrong, too old, or has been used; wait for the next one.'],
   sign_in_again: [403, 'This needs a sign-in of the last ten minutes; sign in again.'],
+  avatar_locked: [403, 'A moderator has locked your avatar; see "locked_until".'],
   not_found: [404, 'There is no such thing, or it is not yours to see.'],
   route_not_found: [404, 'There is no such route.'],
   user_not_found: [404, 'There is no such user.'],
@@ -39,6 +42,7 @@ export const PROBLEMS = {
   invalid_link: [404, 'This link is wrong, expired, used or replaced by a newer one; ask for another.'],
   two_step_not_found: [404, 'Two-step sign-in is not on, or has not been begun.'],
   passkey_not_found: [404, 'There is no such passkey, or it is not yours.'],
+  avatar_not_found: [404, 'There is no such avatar, or it is not yours to see.'],
   request_timeout: [408, 'The request took too long to arrive.'],
   identity_not_found: [404, 'There is no such identity, or it is not yours.'],
   already_exists: [409, 'Something with this name already exists.'],
@@ -53,8 +57,13 @@ export const PROBLEMS = {
   two_step_on: [409, 'Two-step sign-in is on already; turn it off to begin anew.'],
   passkey_taken: [409, 'This passkey is registered already.'],
   too_many_passkeys: [409, 'An account can have at most 20 passkeys; remove one first.'],
+  avatar_not_pending: [409, 'This upload has been decided or replaced meanwhile; look at the queue again.'],
   body_too_large: [413, 'The body is larger than 100 KB.'],
+  file_too_large: [413, 'The file is larger than 5 MiB.'],
   unsupported_media_type: [415, 'Send the body as application/json.'],
+  form_expected: [415, 'Send the body as multipart/form-data.'],
+  unsupported_picture: [415, 'The file is no picture that is taken here: send a JPEG, PNG, WebP, GIF or AVIF.'],
+  range_not_satisfiable: [416, 'The range lies outside of the file.'],
   validation_failed: [422, 'Some fields are not acceptable; see "errors".'],
   unknown_identity_provider: [422, 'Machi takes no tokens of this identity provider.'],
   identity_token_refused: [422, 'The token of the identity provider is not valid or has expired; get a new one there.'],
@@ -62,12 +71,17 @@ export const PROBLEMS = {
   too_many_mails: [429, 'This address has had enough of these mails within the hour; try again later.'],
   passkey_refused: [422, 'This is no acceptable answer to the options; ask for new ones and try again.'],
   too_many_codes: [429, 'Too many wrong codes; wait for as long as Retry-After says, or use a recovery code.'],
+  picture_damaged: [422, 'The picture cannot be read to its end; send an undamaged one.'],
+  picture_too_large: [422, 'The picture has more than 25 million pixels; send a smaller one.'],
+  picture_too_slow: [422, 'The picture takes too long to read; send a simpler one.'],
+  too_many_uploads: [429, 'Too many uploads at this moment; try again shortly.'],
   headers_too_large: [431, 'The request headers are too large.'],
   rate_limited: [429, 'Too many attempts; try again after the seconds that Retry-After says.'],
   internal_error: [500, 'Something went wrong on our side; the request id helps us find it.'],
   busy: [503, 'Machi is busy; try again in a moment.'],
   database_unavailable: [503, 'The database does not answer; try again in a moment.'],
   identity_provider_unavailable: [503, 'The identity provider does not answer as it should; try again in a moment.'],
+  storage_unavailable: [503, 'The store of pictures does not answer; try again in a moment.'],
   not_ready: [503, 'Machi is not ready to serve; see "checks".'],
 } as const satisfies Record<string, readonly [status: number, detail: string]>;
 
@@ -143,7 +157,17 @@ export function tokenProblem(code: keyof typeof TOKEN_MESSAGES, cause?: unknown)
   });
 }
 
-type Unavailable = 'busy' | 'database_unavailable' | 'identity_provider_unavailable';
+const UNAVAILABLE = [
+  'busy',
+  'database_unavailable',
+  'identity_provider_unavailable',
+  'storage_unavailable',
+  'too_many_uploads',
+] as const;
+type Unavailable = (typeof UNAVAILABLE)[number];
+
+export const isUnavailable = (code: ProblemCode): code is Unavailable =>
+  (UNAVAILABLE as readonly string[]).includes(code);
 
 /** Overload or a lost dependency: the client may repeat the request after `seconds`. */
 export const unavailable = (code: Unavailable, cause?: unknown, seconds = 2): Problem =>

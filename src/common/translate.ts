@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { EntityNotFoundError, QueryFailedError } from 'typeorm';
-import { Problem, type ProblemCode, unavailable } from './problem.js';
+import { isUnavailable, Problem, type ProblemCode, unavailable } from './problem.js';
 
 /** SQLSTATE (or its class) → what the caller is told. https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const SQLSTATES: [prefix: string, code: ProblemCode][] = [
@@ -59,7 +59,7 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof EntityNotFoundError) return new Problem('not_found');
   const code = codeOf(error);
-  if (code === 'busy' || code === 'database_unavailable') return unavailable(code, error);
+  if (isUnavailable(code)) return unavailable(code, error);
   return new Problem(code, { cause: error });
 }
 

@@ -18,7 +18,7 @@ export const OLD_BODIES: ReadonlySet<string> = new Set([
 export const readAnyJson = async (request: Request): Promise<object> => parseJson(await readBytes(request));
 
 /** A form, urlencoded or multipart, or JSON. Raises `malformed_form` and what JSON raises. */
-export async function readForm(request: Request): Promise<object> {
+export async function readFields(request: Request): Promise<object> {
   const bytes = await readBytes(request);
   if (!request.is(['urlencoded', 'multipart'])) return parseJson(bytes);
   const headers = { 'content-type': request.headers['content-type']! };

@@ -12,7 +12,7 @@ import { PasswordResets } from '../recovery/password-resets.service.js';
 import type { Profile } from '../users/profile.js';
 import { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
-import { readForm } from './bodies.js';
+import { readFields } from './bodies.js';
 import {
   RegistrationCodeDto,
   RegistrationCreateDto,
@@ -53,7 +53,7 @@ export class RegistrationService {
 
   /** Raises `login_refused`, and what signing in raises. */
   async login(request: Request): Promise<RegistrationTokenDto> {
-    const { username: login, password } = assertValid(RegistrationLoginDto, await readForm(request));
+    const { username: login, password } = assertValid(RegistrationLoginDto, await readFields(request));
     const signedIn = this.signIns.signIn({ login, password }, deviceOf(request), shownToken(request));
     const { identity_token, token_type } = await signedIn.catch(as400);
     return { access_token: identity_token, token_type };
@@ -67,13 +67,13 @@ export class RegistrationService {
   }
 
   async forgot(request: Request): Promise<RegistrationMessageDto> {
-    await this.resets.request(assertValid(RegistrationEmailDto, await readForm(request)).email);
+    await this.resets.request(assertValid(RegistrationEmailDto, await readFields(request)).email);
     return { message: 'If somebody has this address, a code is on its way to it.' };
   }
 
   /** Raises `invalid_code`. */
   async validate(request: Request): Promise<RegistrationResetDto> {
-    const { email, code_from_user } = assertValid(RegistrationCodeDto, await readForm(request));
+    const { email, code_from_user } = assertValid(RegistrationCodeDto, await readFields(request));
     const reset_token = await this.resets.validate(email, code_from_user);
     return { message: 'Set a new password with the reset token: PUT /api/password-resets.', reset_token };
   }

@@ -3,6 +3,9 @@ import { migrations } from '../../migrations/index.js';
 import { AuditEvent } from '../audit/audit-event.entity.js';
 import { KnownDevice } from '../auth/known-device.entity.js';
 import { Session } from '../auth/session.entity.js';
+import { AvatarRemoval } from '../avatars/avatar-removal.entity.js';
+import { Avatar } from '../avatars/avatar.entity.js';
+import { RejectedPicture } from '../avatars/rejected-picture.entity.js';
 import type { DatabaseConnection } from '../config.js';
 import { GroupMember } from '../groups/group-member.entity.js';
 import { Group } from '../groups/group.entity.js';
@@ -34,6 +37,9 @@ export const entities = [
   TwoStepChallenge,
   Passkey,
   PasskeyChallenge,
+  Avatar,
+  AvatarRemoval,
+  RejectedPicture,
 ];
 
 const CONNECT_TIMEOUT_MS = 3_000;

@@ -11,7 +11,7 @@ import { HealthService } from './health.service.js';
 export class HealthController {
   constructor(private readonly health: HealthService) {}
 
-  /** Whether the process and its database are well, and which version runs. */
+  /** Whether the process, its database and its store are well, and which version runs. */
   @Get('health')
   @Problems('not_ready')
   async all(): Promise<HealthDto> {

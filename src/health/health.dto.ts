@@ -10,6 +10,8 @@ export class ChecksDto {
   database: 'ok' | 'unavailable';
   /** @example ok */
   migrations: 'ok' | 'pending' | 'unknown';
+  /** @example ok */
+  storage: 'ok' | 'unavailable';
 }
 
 export class ReadyDto extends StatusDto {

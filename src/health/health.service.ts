@@ -2,17 +2,21 @@ import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { Problem } from '../common/problem.js';
+import { StorageProbe } from '../storage/storage-probe.js';
 import type { ChecksDto } from './health.dto.js';
 
 const PATIENCE_MS = 1000;
 
-/** Whether this process can serve: not stopping, its database answers, the schema is the one it was built for. */
+/** Whether this process can serve: not stopping, its database and its store answer, the schema is the one it was built for. */
 @Injectable()
 export class HealthService implements BeforeApplicationShutdown {
   private draining = false;
   private running: Promise<ChecksDto> | undefined;
 
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly storage: StorageProbe,
+  ) {}
 
   beforeApplicationShutdown(): void {
     this.draining = true;
@@ -35,8 +39,13 @@ export class HealthService implements BeforeApplicationShutdown {
 
   private async look(): Promise<ChecksDto> {
     const process = this.draining ? 'stopping' : 'ok';
-    const late = sleep(PATIENCE_MS, { database: 'unavailable', migrations: 'unknown' } as const, { ref: false });
-    return { process, ...(await Promise.race([this.askDatabase(), late])) };
+    const late = sleep(PATIENCE_MS, undefined, { ref: false });
+    const [database, isStorageWell] = await Promise.all([
+      Promise.race([this.askDatabase(), late]),
+      Promise.race([this.storage.isWell(), late]),
+    ]);
+    const silent = { database: 'unavailable', migrations: 'unknown' } as const;
+    return { process, ...(database ?? silent), storage: isStorageWell ? 'ok' : 'unavailable' };
   }
 
   private async askDatabase(): Promise<Pick<ChecksDto, 'database' | 'migrations'>> {

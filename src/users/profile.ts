@@ -2,11 +2,11 @@ import type { GroupRights } from '../permissions/permissions.js';
 import type { User } from './user.entity.js';
 
 /** A user with their groups: what one query reads for the caller of a request, and for a user shown in full. */
-export type Profile = Omit<User, 'password_hash' | 'nid'> & { groups: GroupRights[] };
+export type Profile = Omit<User, 'password_hash' | 'nid' | 'avatar'> & { groups: GroupRights[] };
 
 /** Columns of a profile, of `users u` joined by PROFILE_GROUPS. */
 export const PROFILE_COLUMNS = `u.id, u.username, u.email, u.email_verified_at, u.fullname, u.phone_number, u.address,
-  u.birthday::text as birthday, u.is_active, u.created_at, u.updated_at, r.groups`;
+  u.birthday::text as birthday, u.is_active, u.avatar_id, u.created_at, u.updated_at, r.groups`;
 
 export const PROFILE_GROUPS = `cross join lateral (
   select coalesce(jsonb_agg(jsonb_build_object('id', g.id, 'name', g.name, 'permissions', g.permissions,

@@ -1,4 +1,4 @@
-import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } from 'typeorm';
 
 /** A person with an account. Columns are named as on the wire. */
 @Entity('users')
@@ -9,6 +9,7 @@ import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 @Check('users_phone_number_check', `phone_number ~ '^\\+?[0-9]{6,15}$'`)
 @Check('users_nid_check', `nid ~ '^[0-9A-Za-z-]{4,30}$'`)
 @Index('users_search_idx', { synchronize: false }) // trigrams of folded names: see the first migration
+@Index('users_avatar_id_idx', ['avatar_id'])
 export class User {
   /** UUID v7, made by the application. */
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'users_pkey' }) id: string;
@@ -31,5 +32,12 @@ export class User {
   /** A deactivated user cannot sign in and is refused from the next request on. */
   @Column('boolean', { default: true }) is_active: boolean;
   @Column('timestamptz') created_at: Date;
+  /** The avatar that everybody sees. */
+  @Column('uuid', { nullable: true }) avatar_id: string | null;
   @Column('timestamptz') updated_at: Date;
+
+  // By name: avatars know users, and no arrow runs back.
+  @ManyToOne('Avatar', { onDelete: 'SET NULL' })
+  @JoinColumn({ name: 'avatar_id', foreignKeyConstraintName: 'users_avatar_id_fkey' })
+  avatar?: object;
 }

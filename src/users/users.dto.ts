@@ -6,6 +6,7 @@ import { PageQueryDto } from '../common/pagination.js';
 import { IsLine } from '../common/validation.js';
 import { PermissionFlagsDto } from '../permissions/permissions.dto.js';
 import { rightsOf } from '../permissions/permissions.js';
+import { shownAvatarUrl } from './avatar-url.js';
 import type { CurrentUser } from './current-user.js';
 import type { Profile } from './profile.js';
 
@@ -158,6 +159,11 @@ export class PublicUserDto {
   username: string;
   /** @example "Hana Sato" */
   fullname: string;
+  /**
+   * Of the avatar, or of a picture drawn in its place; relative to Machi.
+   * @example /api/avatars/0199c2a4-8c33-7e01-a5d4-5f6e7d8c9b0a/256.webp
+   */
+  avatar_url: string;
   created_at: Date;
 }
 
@@ -201,19 +207,21 @@ export class UsersPageDto {
   next_cursor: string | null;
 }
 
-type PublicUser = Pick<Profile, 'id' | 'username' | 'fullname' | 'created_at'>;
+export type PublicUser = Pick<Profile, 'id' | 'username' | 'fullname' | 'avatar_id' | 'created_at'>;
 
-export const toPublicUserDto = ({ id, username, fullname, created_at }: PublicUser): PublicUserDto => ({
-  id,
-  username,
-  fullname,
-  created_at,
+export const toPublicUserDto = (user: PublicUser): PublicUserDto => ({
+  id: user.id,
+  username: user.username,
+  fullname: user.fullname,
+  avatar_url: shownAvatarUrl(user),
+  created_at: user.created_at,
 });
 
 export const toUserDto = (user: Profile): UserDto => ({
   id: user.id,
   username: user.username,
   fullname: user.fullname,
+  avatar_url: shownAvatarUrl(user),
   email: user.email,
   email_verified: user.email_verified_at !== null,
   phone_number: user.phone_number,

@@ -22,6 +22,7 @@ import {
   type ChangePasswordDto,
   type CreateUserDto,
   normaliseLogin,
+  type PublicUser,
   type PublicUserDto,
   toPublicUserDto,
   type UpdateMeDto,
@@ -74,6 +75,7 @@ export class UsersService {
       ...dto,
       password_hash: await this.passwords.hash(password),
       is_active: true,
+      avatar_id: null,
       created_at: now,
       updated_at: now,
     };
@@ -132,8 +134,8 @@ export class UsersService {
     const after = readCursor(cursor, (key) => USERNAME.test(key));
     if (this.searches.pendingCount >= MAX_WAITING_SEARCHES) throw unavailable('busy');
     const { rows } = await this.searches(() =>
-      this.pool.query<PublicUserDto>(
-        `select id, username, fullname, created_at from users
+      this.pool.query<PublicUser>(
+        `select id, username, fullname, avatar_id, created_at from users
        where ($1::text is null or fold_text(username || ' ' || fullname) like ${LIKE_PATTERN})
          and ($2::citext is null or username > $2::citext) and (is_active or $3)
        order by username limit $4`,

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { crc32, deflateSync } from 'node:zlib';
+
+/** Squares in a row and a column; the left half mirrors the right one. */
+const GRID = 8;
+
+/** A picture for a user who has none: always the same for an id, another for another. A PNG of this many pixels a side. */
+export function identicon(userId: string, size: number): Buffer {
+  const digest = createHash('sha256').update(userId).digest();
+  const rows = [...digest.subarray(0, GRID)]; // four bits of each are the left half of a row
+  const isDark = (x: number, y: number): boolean => ((rows[y]! >> Math.min(x, GRID - 1 - x)) & 1) === 1;
+  const cell = size / (GRID + 1); // half a square of margin
+  const at = (pixel: number): number => Math.floor(pixel / cell - 0.5);
+  const isInside = (index: number): boolean => index >= 0 && index < GRID;
+  const lines = Array.from({ length: size }, (_, py) => {
+    const line = Buffer.alloc(1 + Math.ceil(size / 8)); // the first byte says: no filter
+    for (let px = 0; px < size; px++) {
+      const [x, y] = [at(px), at(py)];
+      if (isInside(x) && isInside(y) && isDark(x, y)) line[1 + (px >> 3)]! |= 0x80 >> (px & 7);
+    }
+    return line;
+  });
+  return png(size, [[0xf0, 0xf0, 0xf0], colour(digest.readUInt16BE(GRID), digest[GRID + 2]!)], Buffer.concat(lines));
+}
+
+type Colour = [red: number, green: number, blue: number];
+
+/** Any hue, dark enough to stand out from the light ground. */
+function colour(hue: number, shade: number): Colour {
+  const [h, lightness] = [(hue / 0x10000) * 12, 0.35 + (shade / 255) * 0.15];
+  const channel = (n: number): number => {
+    const k = (n + h) % 12;
+    return Math.round(255 * (lightness - 0.6 * lightness * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
+  };
+  return [channel(0), channel(8), channel(4)];
+}
+
+/** One bit a pixel, of two colours. https://www.w3.org/TR/png-3/ */
+function png(size: number, palette: Colour[], lines: Buffer): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(size, 0);
+  header.writeUInt32BE(size, 4);
+  header.set([1, 3], 8); // bits a pixel; by palette
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    chunk('IHDR', header),
+    chunk('PLTE', Buffer.from(palette.flat())),
+    chunk('IDAT', deflateSync(lines)),
+    chunk('IEND', Buffer.alloc(0)),
+  ]);
+}
+
+function chunk(name: string, data: Buffer): Buffer {
+  const named = Buffer.concat([Buffer.from(name, 'latin1'), data]);
+  const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32BE(data.length);
+  checksum.writeUInt32BE(crc32(named));
+  return Buffer.concat([length, named, checksum]);
+}

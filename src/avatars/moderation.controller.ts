@@ -1,0 +1,55 @@
+import { Body, Controller, Delete, Get, HttpCode, Post, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { UuidParam } from '../common/validation.js';
+import { Problems, RequirePermissions } from '../permissions/access.js';
+import { type CurrentUser, Me } from '../users/current-user.js';
+import {
+  ModeratedAvatarDto,
+  ModeratedAvatarsPageDto,
+  ModerationQueryDto,
+  ReasonDto,
+  TakeDownDto,
+} from './avatars.dto.js';
+import { ModerationService } from './moderation.service.js';
+
+@ApiTags('avatars')
+@Controller('moderation')
+@RequirePermissions('moderate_avatars')
+export class ModerationController {
+  constructor(private readonly moderation: ModerationService) {}
+
+  /** Uploads that wait for a moderator, or have been decided; oldest first. */
+  @Get('avatars')
+  @Problems('invalid_cursor')
+  list(@Query() query: ModerationQueryDto): Promise<ModeratedAvatarsPageDto> {
+    return this.moderation.list(query);
+  }
+
+  /** Shows an upload to everybody. Of two decisions on it, one counts. */
+  @Post('avatars/:id/approve')
+  @HttpCode(200)
+  @Problems('avatar_not_found', 'avatar_not_pending')
+  approve(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<ModeratedAvatarDto> {
+    return this.moderation.approve(me, id);
+  }
+
+  /** Rejects an upload; its owner reads the reason, and what was approved before is shown on. */
+  @Post('avatars/:id/reject')
+  @HttpCode(200)
+  @Problems('avatar_not_found', 'avatar_not_pending')
+  reject(
+    @Me() me: CurrentUser,
+    @UuidParam('id') id: string,
+    @Body() { reason }: ReasonDto,
+  ): Promise<ModeratedAvatarDto> {
+    return this.moderation.reject(me, id, reason);
+  }
+
+  /** Takes down a user's avatar, and one that waits; they cannot upload another for so many days. */
+  @Delete('users/:id/avatar')
+  @HttpCode(204)
+  @Problems('user_not_found', 'avatar_not_found')
+  takeDown(@Me() me: CurrentUser, @UuidParam('id') id: string, @Body() dto: TakeDownDto): Promise<void> {
+    return this.moderation.takeDown(me, id, dto);
+  }
+}

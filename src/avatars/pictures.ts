@@ -1,0 +1,95 @@
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { constants, cpus, setPriority } from 'node:os';
+import { join } from 'node:path';
+import pLimit from 'p-limit';
+import { Problem } from '../common/problem.js';
+import { isClientGone } from '../common/request-log.js';
+import { packageRoot } from '../common/version.js';
+import { isWhole, kindOf, type Picture } from './picture.js';
+import type { Job, Outcome } from './picture-worker.js';
+
+const MAX_WORKERS = 4;
+const TIME_LIMIT_MS = 10_000;
+/** The built file, also when the sources run under Vitest: Node 20 runs no TypeScript. */
+const WORKER = join(packageRoot(), 'dist/src/avatars/picture-worker.js');
+
+/**
+ * Makes pictures out of uploaded bytes: square, upright, as WebP in all sizes, with nothing of the file they came from.
+ * The decoders are C code that strangers feed, so they run in processes of their own, one picture each at a time. A
+ * process that hangs is killed, one that dies is replaced.
+ */
+@Injectable()
+export class Pictures implements OnApplicationShutdown {
+  private readonly log = new Logger(Pictures.name);
+  private readonly limit = pLimit(Math.min(MAX_WORKERS, cpus().length));
+  private readonly idle: ChildProcess[] = [];
+  private readonly workers = new Set<ChildProcess>();
+
+  /** Raises `unsupported_picture`, `picture_damaged`, `picture_too_large`, `picture_too_slow`. */
+  async make(bytes: Buffer): Promise<Picture> {
+    const kind = kindOf(bytes);
+    if (kind === undefined) throw new Problem('unsupported_picture');
+    if (!isWhole(kind, bytes)) throw new Problem('picture_damaged');
+    const outcome = await this.limit(() => {
+      if (isClientGone()) throw new Problem('request_timeout'); // nobody is there to be told
+      return this.work({ bytes, kind });
+    });
+    if ('refused' in outcome) throw new Problem(outcome.refused);
+    return outcome;
+  }
+
+  onApplicationShutdown(): void {
+    for (const worker of this.workers) worker.kill('SIGKILL');
+  }
+
+  private async work(job: Job): Promise<Outcome> {
+    const worker = this.idle.pop() ?? this.start();
+    const late = AbortSignal.timeout(TIME_LIMIT_MS);
+    const over = new AbortController();
+    const signal = AbortSignal.any([late, over.signal]);
+    try {
+      const dead = once(worker, 'close', { signal }).then(() => {
+        throw new Problem('picture_damaged'); // the file has brought its decoder down
+      });
+      const answer = once(worker, 'message', { signal }) as Promise<[Outcome]>;
+      answer.catch(() => undefined);
+      dead.catch(() => undefined);
+      worker.send(job, (error) => error && worker.kill('SIGKILL'));
+      const [outcome] = await Promise.race([answer, dead]);
+      this.idle.push(worker);
+      return outcome;
+    } catch (error) {
+      worker.kill('SIGKILL');
+      this.log.warn(
+        `a worker was ${late.aborted ? 'too slow' : 'lost'} with a ${job.kind} of ${job.bytes.length} bytes`,
+      );
+      throw late.aborted ? new Problem('picture_too_slow') : error;
+    } finally {
+      over.abort();
+    }
+  }
+
+  private start(): ChildProcess {
+    const worker = fork(WORKER, { env: {}, execArgv: [], serialization: 'advanced', stdio: 'ignore' });
+    this.workers.add(worker);
+    worker.once('error', () => worker.kill('SIGKILL'));
+    worker.once('close', () => {
+      this.workers.delete(worker);
+      const at = this.idle.indexOf(worker);
+      if (at >= 0) this.idle.splice(at, 1);
+    });
+    lower(worker);
+    return worker;
+  }
+}
+
+/** Pictures may take all processors, but not from those who wait for an answer. */
+function lower({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // gone already, or a system that does not let us
+  }
+}

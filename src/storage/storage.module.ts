@@ -1,0 +1,18 @@
+import { Module } from '@nestjs/common';
+import { Config } from '../config.js';
+import { LocalStorage } from './local-storage.js';
+import { StorageProbe } from './storage-probe.js';
+import { Storage } from './storage.js';
+
+/** The store that STORAGE names. The S3 driver is imported only here and only then: it brings the AWS SDK along. */
+async function openStorage(config: Config): Promise<Storage> {
+  if (config.STORAGE === 'local') return new LocalStorage(config.STORAGE_DIR);
+  const { S3Storage } = await import('./s3-storage.js');
+  return new S3Storage(config);
+}
+
+@Module({
+  providers: [{ provide: Storage, inject: [Config], useFactory: openStorage }, StorageProbe],
+  exports: [Storage, StorageProbe],
+})
+export class StorageModule {}

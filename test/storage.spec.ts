@@ -1,0 +1,256 @@
+import { randomBytes } from 'node:crypto';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadConfig } from '../src/config.js';
+import { LocalStorage } from '../src/storage/local-storage.js';
+import { S3Storage } from '../src/storage/s3-storage.js';
+import type { Storage } from '../src/storage/storage.js';
+import { startApp } from './app.js';
+import { startS3 } from './s3.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'machi-storage-'));
+let s3: Awaited<ReturnType<typeof startS3>>;
+const stores: Record<string, Storage> = { local: new LocalStorage(join(folder, 'root')) };
+beforeAll(async () => {
+  s3 = await startS3();
+  stores['s3'] = new S3Storage(loadConfig({ NODE_ENV: 'test', SECRET_KEY: 'x'.repeat(32), ...s3.env }));
+});
+afterAll(async () => {
+  await s3.remove();
+  rmSync(folder, { recursive: true });
+});
+
+const about = (bytes: Buffer) => ({ size: bytes.length, type: 'image/webp', cache_control: 'public, max-age=60' });
+const keysOf = async (list: AsyncIterable<{ key: string }>): Promise<string[]> => {
+  const keys = [];
+  for await (const { key } of list) keys.push(key);
+  return keys.toSorted((a, b) => a.localeCompare(b));
+};
+
+const UNAVAILABLE = { status: 503, code: 'storage_unavailable' };
+const UNSATISFIABLE = { status: 416, code: 'range_not_satisfiable' };
+
+describe.each(['local', 's3'])('the store "%s"', (name) => {
+  const store = (): Storage => stores[name]!;
+  const read = async (key: string, range?: { start: number; end: number }) => {
+    const found = await store().get(key, range);
+    return found && (await buffer(found.body));
+  };
+
+  it.each([0, 1, 1000, 65_536, 300_000])('gives back %i bytes, with their type and cache policy', async (size) => {
+    const bytes = randomBytes(size);
+    const key = `sizes/${size}.webp`;
+    await store().put(key, Readable.from([bytes.subarray(0, size >> 1), bytes.subarray(size >> 1)]), about(bytes));
+    const head = await store().head(key);
+    expect(head).toEqual({ ...about(bytes), modified_at: expect.any(Date) });
+    expect(Math.abs(head!.modified_at.getTime() - Date.now())).toBeLessThan(60_000);
+    const { body, ...info } = (await store().get(key))!;
+    expect(info).toEqual(head);
+    expect(bytes.equals(await buffer(body))).toBe(true);
+  });
+
+  it.each([1000, 300_000])('gives back ranges of %i bytes', async (size) => {
+    const bytes = randomBytes(size);
+    await store().put('ranges/one', bytes, about(bytes));
+    for (const [start, end] of [
+      [0, 1], // 0 to 0 alone this server takes for all of it
+      [10, 99],
+      [size - 1, size - 1],
+      [size - 5, size - 2],
+      [0, size - 1],
+    ] as const) {
+      const found = (await store().get('ranges/one', { start, end }))!;
+      expect(found.size).toBe(size);
+      expect(bytes.subarray(start, end + 1).equals(await buffer(found.body))).toBe(true);
+    }
+    await expect(store().get('ranges/one', { start: size, end: size + 1 })).rejects.toMatchObject(UNSATISFIABLE);
+  });
+
+  it('has nothing where nothing was put, and deletes it as well', async () => {
+    expect(await store().get('no/such/thing')).toBeNull();
+    expect(await store().head('no/such/thing')).toBeNull();
+    await store().delete('no/such/thing');
+  });
+
+  it('replaces and deletes', async () => {
+    for (const text of ['first, and longer', 'second'])
+      await store().put('a/b', Buffer.from(text), about(Buffer.from(text)));
+    expect(String(await read('a/b'))).toBe('second');
+    await store().delete('a/b');
+    expect(await read('a/b')).toBeNull();
+    expect(await store().head('a/b')).toBeNull();
+  });
+
+  it('lists a folder and what is below it', async () => {
+    const bytes = Buffer.from('x');
+    for (const key of ['list/a', 'list/below/b', 'list/below/deep/c', 'listed/d'])
+      await store().put(key, bytes, about(bytes));
+    expect(await keysOf(store().list('list/'))).toEqual(['list/a', 'list/below/b', 'list/below/deep/c']);
+    expect(await keysOf(store().list('list/below/'))).toEqual(['list/below/b', 'list/below/deep/c']);
+    expect(await keysOf(store().list('nowhere/'))).toEqual([]);
+    for await (const { modified_at } of store().list('list/')) expect(modified_at).toBeInstanceOf(Date);
+  });
+
+  it('lists more than a page of a thousand', async () => {
+    const bytes = Buffer.from('x');
+    const keys = Array.from({ length: 1050 }, (_, i) => `many/${String(i).padStart(4, '0')}`);
+    for (let i = 0; i < keys.length; i += 50) {
+      await Promise.all(keys.slice(i, i + 50).map((key) => store().put(key, bytes, about(bytes))));
+    }
+    expect(await keysOf(store().list('many/'))).toEqual(keys);
+  });
+
+  it.each([
+    ['breaks off', async function* () { yield Buffer.from('abc'); throw new Error('gone'); }], // prettier-ignore
+    ['is shorter than it should be', async function* () { yield Buffer.from('abc'); }], // prettier-ignore
+    ['is longer than it should be', async function* () { yield Buffer.alloc(6); yield Buffer.alloc(6); }], // prettier-ignore
+  ])('keeps nothing of a source that %s, and what was there before', async (what, source) => {
+    const key = `broken/${what.replaceAll(' ', '-')}`;
+    const put = store().put(key, Readable.from(source()), { ...about(Buffer.alloc(10)) });
+    await expect(put).rejects.toMatchObject(UNAVAILABLE);
+    expect(await store().head(key)).toBeNull();
+    await store().put(key, Buffer.from('whole'), about(Buffer.from('whole')));
+    const again = store().put(key, Readable.from(source()), { ...about(Buffer.alloc(10)) });
+    await expect(again).rejects.toMatchObject(UNAVAILABLE);
+    expect(String(await read(key))).toBe('whole');
+  });
+
+  it.each([
+    '',
+    '.',
+    '..',
+    '../escaped',
+    'a/../../escaped',
+    '/etc/passwd',
+    'a//b',
+    'a/',
+    './a',
+    'a/./b',
+    '.hidden',
+    'a/.unfinished/b',
+    'a\\..\\b',
+    'a\0b',
+    'A/b',
+    'ü',
+    '%2e%2e/escaped',
+    'a/b/c/d/e/f/g',
+    'x'.repeat(101),
+  ])('takes %j for no key', async (key) => {
+    const bytes = Buffer.from('x');
+    await expect(store().put(key, bytes, about(bytes))).rejects.toThrow(RangeError);
+    await expect(store().get(key)).rejects.toThrow(RangeError);
+    await expect(store().head(key)).rejects.toThrow(RangeError);
+    await expect(store().delete(key)).rejects.toThrow(RangeError);
+  });
+
+  it('takes 20 puts of one key at once, and holds one of them whole', async () => {
+    const all = Array.from({ length: 20 }, () => randomBytes(100_000));
+    await Promise.all(all.map((bytes) => store().put('race/one', bytes, about(bytes))));
+    const found = (await read('race/one'))!;
+    expect(all.filter((bytes) => bytes.equals(found))).toHaveLength(1);
+  });
+});
+
+describe('a local folder', () => {
+  const root = join(folder, 'root');
+  const store = () => stores['local']!;
+  const bytes = Buffer.from('x');
+
+  it('leads nowhere else by symbolic links', async () => {
+    const outside = join(folder, 'outside');
+    mkdirSync(outside);
+    writeFileSync(join(outside, 'secret'), '{"type":"text/plain","cache_control":""}\nsecret');
+    await store().put('links/real', bytes, about(bytes));
+    symlinkSync(join(outside, 'secret'), join(root, 'links/file'));
+    symlinkSync(outside, join(root, 'links/folder'));
+    symlinkSync(outside, join(root, 'linked'));
+    for (const key of ['links/file', 'links/folder/secret', 'linked/secret']) {
+      await expect(store().get(key)).rejects.toMatchObject(UNAVAILABLE);
+      await expect(store().head(key)).rejects.toMatchObject(UNAVAILABLE);
+    }
+    for (const key of ['links/folder/new', 'linked/new', 'linked/below/new']) {
+      await expect(store().put(key, bytes, about(bytes))).rejects.toMatchObject(UNAVAILABLE);
+    }
+    for (const key of ['links/folder/secret', 'linked/secret']) {
+      await expect(store().delete(key)).rejects.toMatchObject(UNAVAILABLE);
+    }
+    expect(await keysOf(store().list('links/'))).toEqual(['links/real']);
+    await store().put('links/file', bytes, about(bytes)); // replaces the link, not what it leads to
+    expect(readdirSync(outside)).toEqual(['secret']);
+    expect(readFileSync(join(outside, 'secret'), 'utf8')).toMatch(/secret$/);
+  });
+
+  it('keeps nothing unfinished, and tidies away what a crash has left', async () => {
+    const unfinished = join(root, '.unfinished');
+    expect(readdirSync(unfinished)).toEqual([]);
+    for (const name of ['old', 'new']) writeFileSync(join(unfinished, name), 'x');
+    utimesSync(join(unfinished, 'old'), new Date(0), new Date(0));
+    await store().tidy(new Date(Date.now() - 3_600_000));
+    expect(readdirSync(unfinished)).toEqual(['new']);
+    expect(await keysOf(store().list(''))).not.toContain('.unfinished/new');
+  });
+
+  it('leaves no descriptor open, whole objects or ranges, read or not', async () => {
+    const large = randomBytes(200_000);
+    await store().put('fd/large', large, about(large));
+    const count = () => readdirSync('/proc/self/fd').length;
+    const before = count();
+    for (let i = 0; i < 100; i++) {
+      await store().head('fd/large');
+      await buffer((await store().get('fd/large'))!.body);
+      (await store().get('fd/large', { start: 0, end: 150_000 }))!.body.destroy();
+      await store().get('fd/nothing');
+    }
+    await expect.poll(count).toBeLessThanOrEqual(before);
+  });
+});
+
+describe('readiness', () => {
+  const ready = (t: Awaited<ReturnType<typeof startApp>>) => t.request('GET', '/api/health/ready');
+
+  it('is false while the bucket cannot be used, from the start, and true when it can', async () => {
+    const own = await startS3();
+    await own.down();
+    const t = await startApp({ env: own.env });
+    expect((await ready(t)).body).toMatchObject({ status: 503, code: 'not_ready', checks: { storage: 'unavailable' } });
+    await own.up();
+    t.clock.advance(10_000);
+    expect((await ready(t)).body['checks']).toMatchObject({ storage: 'ok' });
+    expect(readdirSync(join(own.folder, 'machi'))).toEqual([]);
+    await t.stop();
+    await own.remove();
+  });
+
+  it('is false while the folder is none, and true when it is', async () => {
+    const place = join(folder, 'place');
+    writeFileSync(place, 'a file');
+    const t = await startApp({ env: { STORAGE_DIR: place } });
+    expect((await ready(t)).body).toMatchObject({ code: 'not_ready', checks: { storage: 'unavailable' } });
+    t.clock.advance(10_000);
+    expect((await ready(t)).status).toBe(503);
+    rmSync(place);
+    t.clock.advance(9_999);
+    expect((await ready(t)).status).toBe(503); // as it was found, so that the route is no lever
+    t.clock.advance(1);
+    expect((await ready(t)).status).toBe(200);
+    await t.stop();
+  });
+});
+
+it('S3 needs a bucket and its keys', () => {
+  const env = { NODE_ENV: 'test', SECRET_KEY: 'x'.repeat(32), STORAGE: 's3' };
+  expect(() => loadConfig(env)).toThrow(/S3_BUCKET is missing[^]*S3_ACCESS_KEY_ID is missing[^]*S3_SECRET_ACCESS_KEY/);
+});
