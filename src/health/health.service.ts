@@ -2,6 +2,7 @@ import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { Problem } from '../common/problem.js';
+import { isMigrated } from '../database/open-database.js';
 import type { ChecksDto } from './health.dto.js';
 
 const PATIENCE_MS = 1000;
@@ -40,10 +41,8 @@ export class HealthService implements BeforeApplicationShutdown {
   }
 
   private async askDatabase(): Promise<Pick<ChecksDto, 'database' | 'migrations'>> {
-    const newest = this.dataSource.migrations.map(({ name }) => name).at(-1);
     try {
-      const rows = await this.dataSource.query<unknown[]>('select 1 from migrations where name = $1', [newest]);
-      return { database: 'ok', migrations: rows.length > 0 ? 'ok' : 'pending' };
+      return { database: 'ok', migrations: (await isMigrated(this.dataSource)) ? 'ok' : 'pending' };
     } catch {
       return { database: 'unavailable', migrations: 'unknown' };
     }
