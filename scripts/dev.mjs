@@ -7,7 +7,8 @@ await prepare();
 process.chdir(root);
 if (existsSync('.env')) process.loadEnvFile('.env');
 process.env.NODE_ENV ||= 'development';
-const child = spawn(process.execPath, [...NEST, 'start', '--watch', '--preserveWatchOutput'], {
+// Without a shell around Machi: the Nest CLI finds what is below a shell by "ps", which an image may not have.
+const child = spawn(process.execPath, [...NEST, 'start', '--watch', '--preserveWatchOutput', '--no-shell'], {
   stdio: 'inherit',
   detached: true,
 });

@@ -239,6 +239,16 @@ describe('secrets', () => {
     expect(faultsOf({ ...env, [`${name}_FILE`]: file, [name]: value })[0]).toContain(`${name}_FILE are both set`);
   });
 
+  it('none is an empty file', () => {
+    const file = join(folder, 'empty');
+    writeFileSync(file, '\n');
+    expect(faultsOf({ NODE_ENV: 'production', SECRET_KEY_FILE: file })).toEqual([
+      `SECRET_KEY_FILE is empty: put the secret into ${file}.`,
+      expect.stringContaining('SECRET_KEY is missing'),
+    ]);
+    expect(faultsOf({ ...production, ADMIN_PASSWORD_FILE: file })).toHaveLength(1);
+  });
+
   it('a signing key is made once outside of production, for nobody else to read', () => {
     const env = { NODE_ENV: 'development', DATA_DIR: folder };
     const first = loadConfig(env).SECRET_KEY;

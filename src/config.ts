@@ -143,6 +143,7 @@ export class Config {
   @IsOptional() @IsString() readonly DB_USER?: string;
   @IsOptional() @IsString() readonly DB_PASSWORD?: string;
   @IsInteger(2, 500) readonly DB_POOL_SIZE: number = 20;
+  @IsSwitch() readonly MIGRATE: 'on' | 'off' = 'on';
 
   @IsIn(['local', 's3']) readonly STORAGE: 'local' | 's3' = 'local';
   @IsOptional() @IsString() readonly STORAGE_DIR: string;
@@ -313,7 +314,9 @@ function withSecretFiles(env: Record<string, string>, faults: string[]): Record<
     if (file === undefined) continue;
     if (env[name] !== undefined) faults.push(`${name} and ${name}_FILE are both set: keep one of them.`);
     try {
-      values[name] = readFileSync(file, 'utf8').trim();
+      const secret = readFileSync(file, 'utf8').trim();
+      if (secret === '') faults.push(`${name}_FILE is empty: put the secret into ${file}.`);
+      else values[name] = secret;
     } catch (error) {
       faults.push(
         `${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code}): give the path of a readable file.`,

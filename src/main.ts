@@ -8,7 +8,7 @@ import { HttpAdapter } from './common/http-server.js';
 import { createLogger, NestLogger } from './common/logger.js';
 import { type Config, ConfigError, type DatabaseConnection, loadConfig } from './config.js';
 import { EmbeddedPostgres } from './database/embedded-postgres.js';
-import { DatabaseError, openDatabase } from './database/open-database.js';
+import { DatabaseError, migrateDatabase, openDatabase } from './database/open-database.js';
 import { EmbeddedPostgresError } from './database/postgres-binaries.js';
 import { FirstAdministrator } from './groups/first-administrator.js';
 
@@ -27,6 +27,7 @@ async function start(): Promise<void> {
   stopOnSignals(stopAll, config, log);
   try {
     const connection = config.database ?? (await startPostgres(config, stops, log));
+    if (config.MIGRATE === 'on') await migrateDatabase(connection, log);
     const dataSource = await openDatabase(connection, config.DB_POOL_SIZE, log);
     const module = AppModule.with(config, dataSource);
     const options = { ...NEST_OPTIONS, logger: new NestLogger(log) };

@@ -26,9 +26,9 @@ export function dataFolder(): { path: string; remove: () => void; postmaster: ()
 }
 
 /** The built Machi as a process of its own; `npm test` has built it. Nothing of this process's environment but PATH. */
-export function launch(env: Record<string, string>): MachiProcess {
-  const main = join(packageRoot(), 'dist/src/main.js');
-  const child = spawn(process.execPath, [main], {
+export function launch(env: Record<string, string>, program = 'main'): MachiProcess {
+  const file = join(packageRoot(), `dist/src/${program}.js`);
+  const child = spawn(process.execPath, [file], {
     cwd: tmpdir(),
     env: { PATH: process.env['PATH'], NODE_ENV: 'development', PORT: '0', BCRYPT_COST: '4', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

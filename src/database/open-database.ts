@@ -7,9 +7,10 @@ import { newDataSource } from './data-source.js';
 /** One Machi migrates at a time; the others wait, then find nothing left to do. */
 const MIGRATION_LOCK = 0x6d616367;
 const PATIENCE_MS = 30_000;
+const UNDEFINED_TABLE = '42P01';
 
-/** Waits a while for a database that is still coming up, brings its schema up to date, and connects the application. */
-export async function openDatabase(connection: DatabaseConnection, size: number, log: Logger): Promise<DataSource> {
+/** Waits a while for a database that is still coming up, and brings its schema up to date. */
+export async function migrateDatabase(connection: DatabaseConnection, log: Logger): Promise<void> {
   const unhurried = newDataSource(connection, { size: 2, statementTimeout: 0 });
   await connect(unhurried, log);
   try {
@@ -17,7 +18,27 @@ export async function openDatabase(connection: DatabaseConnection, size: number,
   } finally {
     await unhurried.destroy();
   }
-  return newDataSource(connection, { size }).initialize();
+}
+
+/** Connects the application. Raises DatabaseError when the schema is not the one that it was built for. */
+export async function openDatabase(connection: DatabaseConnection, size: number, log: Logger): Promise<DataSource> {
+  const dataSource = newDataSource(connection, { size });
+  await connect(dataSource, log);
+  if (await isMigrated(dataSource)) return dataSource;
+  await dataSource.destroy();
+  throw new DatabaseError('Migrations are missing: run "node dist/src/migrate.js" before, or set MIGRATE to on.');
+}
+
+/** Whether all migrations have run; later ones, of a newer Machi, do no harm. */
+export async function isMigrated(dataSource: DataSource): Promise<boolean> {
+  const names = dataSource.migrations.map(({ name }) => name);
+  const run = 'select from migrations where name = any ($1)';
+  try {
+    return (await dataSource.query<unknown[]>(run, [names])).length === names.length;
+  } catch (error) {
+    if ((error as { code?: string }).code === UNDEFINED_TABLE) return false;
+    throw error;
+  }
 }
 
 async function connect(dataSource: DataSource, log: Logger): Promise<void> {
@@ -28,7 +49,11 @@ async function connect(dataSource: DataSource, log: Logger): Promise<void> {
     } catch (error) {
       const { message, code } = error as Error & { code?: string };
       if (Date.now() > deadline || isFinal(code)) {
-        throw new DatabaseError(message || String(code), { cause: error });
+        const reason = message || String(code);
+        throw new DatabaseError(
+          `The database cannot be reached (${reason}): check DATABASE_URL or the DB_* variables.`,
+          { cause: error },
+        );
       }
       log.warn(`waiting for the database: ${message || code}`);
       await sleep(1000);
@@ -36,12 +61,9 @@ async function connect(dataSource: DataSource, log: Logger): Promise<void> {
   }
 }
 
-/** The configured database is not there; the message is one sentence for the operator. */
+/** The configured database is not there, or not as it should be; the message is one sentence for the operator. */
 export class DatabaseError extends Error {
-  constructor(reason: string, options?: ErrorOptions) {
-    super(`The database cannot be reached (${reason}): check DATABASE_URL or the DB_* variables.`, options);
-    this.name = 'DatabaseError';
-  }
+  override readonly name = 'DatabaseError';
 }
 
 /** Wrong password or name: waiting would not help. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { Problem } from '../common/problem.js';
 import { StorageProbe } from '../storage/storage-probe.js';
+import { isMigrated } from '../database/open-database.js';
 import type { ChecksDto } from './health.dto.js';
 
 const PATIENCE_MS = 1000;
@@ -49,10 +50,8 @@ export class HealthService implements BeforeApplicationShutdown {
   }
 
   private async askDatabase(): Promise<Pick<ChecksDto, 'database' | 'migrations'>> {
-    const newest = this.dataSource.migrations.map(({ name }) => name).at(-1);
     try {
-      const rows = await this.dataSource.query<unknown[]>('select 1 from migrations where name = $1', [newest]);
-      return { database: 'ok', migrations: rows.length > 0 ? 'ok' : 'pending' };
+      return { database: 'ok', migrations: (await isMigrated(this.dataSource)) ? 'ok' : 'pending' };
     } catch {
       return { database: 'unavailable', migrations: 'unknown' };
     }

@@ -1,0 +1,16 @@
+import { createLogger } from './common/logger.js';
+import { ConfigError, loadConfig } from './config.js';
+import { DatabaseError, migrateDatabase } from './database/open-database.js';
+
+/** For a database whose Machis run with MIGRATE=off: brings its schema up to date, and ends. */
+try {
+  const config = loadConfig();
+  if (!config.database)
+    throw new ConfigError(['DATABASE_URL is missing: the embedded database migrates at the start.']);
+  await migrateDatabase(config.database, await createLogger(config));
+} catch (error) {
+  const isKnown = error instanceof ConfigError || error instanceof DatabaseError;
+  const { message, stack } = error as Error;
+  process.stderr.write(`${isKnown ? message : `Machi cannot migrate: ${stack ?? String(error)}`}\n`);
+  process.exit(error instanceof ConfigError ? 78 : 1);
+}

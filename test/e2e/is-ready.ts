@@ -1,0 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MACHI_URL } from './client.js';
+
+/** A suite that finds nobody should say so once. */
+export async function setup(): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const answer = await fetch(`${MACHI_URL}/api/health/ready`).catch((error: Error) => error);
+    if (answer instanceof Response && answer.ok) return;
+    if (Date.now() > deadline) throw new Error(`No Machi is ready at ${MACHI_URL}.`, { cause: answer });
+    await sleep(500);
+  }
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { claimsOf, Client, expectProblem, lifeOf, PASSWORD, STACK } from './client.js';
+
+/** This file holds for every stack: `MACHI_STACK` says which one it is. */
+const client = new Client();
+const FOREVER = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
+const MINUTE = 60;
+const DAY = 24 * 60 * MINUTE;
+
+describe('health', () => {
+  it('is live, ready and well', async () => {
+    expect((await client.get('/api/health/live')).body).toEqual({ status: 'ok' });
+    const { status, body } = await client.get('/api/health/ready');
+    expect([status, body['status']]).toEqual([200, 'ok']);
+    expect(body['checks']).toMatchObject({ process: 'ok', database: 'ok', migrations: 'ok' });
+    expect((await client.get('/api/health')).body['version']).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
+  it('answers pong', async () => {
+    const { status, text } = await client.get('/api/misc/ping');
+    expect([status, text]).toEqual([200, 'pong']);
+  });
+});
+
+describe('lifetimes', () => {
+  it('are what the stack promises', async () => {
+    const { identity_token, refresh_token } = await client.user();
+    const lives = [lifeOf(identity_token), lifeOf(refresh_token)];
+    const ends = [claimsOf(identity_token).exp, claimsOf(refresh_token).exp];
+    if (STACK === 'production') expect(lives).toEqual([15 * MINUTE, 7 * DAY]);
+    else if (STACK === 'development') expect(ends).toEqual([FOREVER, FOREVER]);
+    else expect(lives).toEqual([15, 30]);
+  });
+});
+
+describe('Swagger UI', () => {
+  const PATHS = ['/docs', '/docs-json'];
+  it.runIf(STACK === 'development')('is there', async () => {
+    const [page, document] = await Promise.all(PATHS.map((path) => client.get(path)));
+    expect(page!.text).toContain('swagger-ui');
+    expect(Object.keys(document!.body['paths'] as object)).toContain('/api/users/me');
+  });
+
+  it.runIf(STACK !== 'development').each(PATHS)('is not there: %s', async (path) => {
+    expectProblem(await client.get(path), 404, 'route_not_found');
+  });
+});
+
+describe('the edge', () => {
+  it('lets in no other site', async () => {
+    const headers = { origin: 'https://evil.example', 'access-control-request-method': 'GET' };
+    for (const method of ['OPTIONS', 'GET']) {
+      const answer = await client.request(method, '/api/users/me', { headers });
+      expect(answer.headers.has('access-control-allow-origin')).toBe(false);
+    }
+  });
+
+  it('sends headers that keep browsers in bounds, and does not say what it is made of', async () => {
+    const { headers } = await client.get('/api/health');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(headers.has('x-powered-by')).toBe(false);
+  });
+
+  it('answers every failure as a problem', async () => {
+    expectProblem(await client.get('/api/nowhere'), 404, 'route_not_found');
+    expectProblem(await client.get('/api/users/me'), 401, 'token_required');
+    expectProblem(await client.request('POST', '/api/sessions', { body: '{', headers: { 'content-type': 'application/json' } }), 400, 'malformed_json'); // prettier-ignore
+    const refused = await client.post('/api/users', { username: 'x', password: PASSWORD, role_id: 1 });
+    expectProblem(refused, 422, 'validation_failed');
+    expect((refused.body['errors'] as { path: string }[]).map(({ path }) => path)).toEqual(
+      expect.arrayContaining(['username', 'fullname', 'role_id']),
+    );
+  });
+
+  it('takes no body of more than 100 KB', async () => {
+    const { status, headers, body } = await client.post('/api/users', { fullname: 'x'.repeat(110 * 1024) });
+    expect([status, headers.get('content-type'), body['code']]).toEqual([413, 'application/problem+json', 'body_too_large']); // prettier-ignore
+  });
+});
+
+it('has no identity by name, but in the test stack', async () => {
+  const { status } = await client.get('/api/users/login', 'just_admins_identity');
+  expect(status).toBe(STACK === 'test' ? 200 : 401);
+});

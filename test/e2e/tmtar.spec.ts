@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { claimsOf, Client, lifeOf } from './client.js';
+
+/** The sign-in of the augmented-reality service, by both of its documented curl calls. */
+const client = new Client();
+const login = (token: string, method = 'GET') => client.request(method, '/api/users/login', { token });
+
+describe('GET /api/users/login', () => {
+  it('with the identity of the administrator gives the tokens of root', async () => {
+    const { status, body } = await login('just_admins_identity');
+    expect([status, Object.keys(body).toSorted()]).toEqual([200, ['access_token', 'refresh_token', 'status']]);
+    expect(body['status']).toBe('OK');
+    const [access, refresh] = [body['access_token'] as string, body['refresh_token'] as string];
+    expect([lifeOf(access), lifeOf(refresh)]).toEqual([15, 30]);
+    const me = await client.get('/api/users/me', access);
+    expect(me.body).toMatchObject({ username: 'admin', permissions: { admin: true } });
+    expect((await client.get('/api/audit', access)).status).toBe(200);
+  });
+
+  it('with a refresh token of ours gives an access token and no refresh token', async () => {
+    const first = await login('just_admins_identity');
+    const { status, body } = await login(first.body['refresh_token'] as string);
+    expect([status, Object.keys(body).toSorted(), body['status']]).toEqual([200, ['access_token', 'status'], 'OK']);
+    expect((await client.get('/api/users/me', body['access_token'] as string)).status).toBe(200);
+  });
+
+  it('finds the same user for the same identity, and another for another', async () => {
+    const subject = `somebody-${Date.now()}`;
+    const who = async (name: string) => claimsOf((await login(name)).body['access_token'] as string)['sub'];
+    const first = await who(subject);
+    expect(await who(subject)).toBe(first);
+    expect(await who(`${subject}-else`)).not.toBe(first);
+  });
+
+  it('takes a POST, too', async () => expect((await login('just_admins_identity', 'POST')).status).toBe(200));
+
+  it('refuses what has expired, and what is nobody, in the words of its document', async () => {
+    const { body } = await login('just_admins_identity');
+    const refresh = body['refresh_token'] as string;
+    await sleep(claimsOf(refresh).exp * 1000 - Date.now() + 500);
+    const late = await login(refresh);
+    expect([late.status, late.body['msg']]).toEqual([401, 'Token has expired']);
+    const none = await client.get('/api/users/login');
+    expect([none.status, none.body['msg']]).toEqual([401, 'Missing Authorization Header']);
+  });
+});
