@@ -27,12 +27,13 @@ async function measure(load, server, list) {
   return median(samples);
 }
 
+const to = (token) => ({ path: '/api/ws', headers: { authorization: `Bearer ${token}` } });
+
 const world = await startWorld();
 const bare = await startServer('bare ws', 'bench/bare-broadcast.mjs', {});
 const load = startLoad(2);
 try {
   const users = await makeUsers(world, CONNECTIONS);
-  const to = (token) => ({ path: '/api/ws', headers: { authorization: `Bearer ${token}` } });
   await measure(load, world.machi, users.map(({ token }, mark) => ({ mark, to: to(token) }))); // prettier-ignore
   await measure(load, bare, users.map((_, mark) => ({ mark, to: { path: `/${mark % 250}` } }))); // prettier-ignore
 } finally {

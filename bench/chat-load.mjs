@@ -124,5 +124,9 @@ const tasks = {
   },
 };
 
-process.on('message', async ({ id, task, data }) => process.send({ id, result: await tasks[task](data ?? {}) }));
+async function answer({ id, task, data }) {
+  process.send({ id, result: await tasks[task](data ?? {}) });
+}
+
+process.on('message', (message) => void answer(message));
 process.on('disconnect', () => process.exit());

@@ -91,22 +91,23 @@ function parentOf(pid) {
   }
 }
 
+const ask = (child, task, data) =>
+  new Promise((resolve, reject) => {
+    const id = randomUUID();
+    const listen = (message) => {
+      if (message.id !== id) return;
+      child.off('message', listen);
+      child.off('exit', reject);
+      resolve(message.result);
+    };
+    child.on('message', listen);
+    child.once('exit', reject);
+    child.send({ id, task, data });
+  });
+
 /** So many processes of clients, asked as one. */
 export function startLoad(processes = 2) {
   const children = Array.from({ length: processes }, () => fork('bench/chat-load.mjs', { stdio: 'inherit' }));
-  const ask = (child, task, data) =>
-    new Promise((resolve, reject) => {
-      const id = randomUUID();
-      const listen = (message) => {
-        if (message.id !== id) return;
-        child.off('message', listen);
-        child.off('exit', reject);
-        resolve(message.result);
-      };
-      child.on('message', listen);
-      child.once('exit', reject);
-      child.send({ id, task, data });
-    });
   return {
     all: (task, data) => Promise.all(children.map((child) => ask(child, task, data))),
     /** Clients are dealt to the processes in turn. */

@@ -32,6 +32,13 @@ const stored = (id: number) =>
     [id],
   );
 
+/** The frame as everybody else gets it. */
+function without(frame: Frame): Frame {
+  const rest = { ...frame };
+  delete rest['request_id'];
+  return rest;
+}
+
 async function take(client: ChatClient, count: number): Promise<Frame[]> {
   const frames: Frame[] = [];
   while (frames.length < count) frames.push(await client.next());
@@ -95,8 +102,7 @@ describe('a request_id', () => {
     expect(await phone.ask('ping', { request_id: 'p1' })).toEqual({ success: true, type: 'ping', data: 'pong', request_id: 'p1' }); // prettier-ignore
     const sent = await phone.ask('send_message', message(id, 'x', { request_id: 'm "1"' }));
     expect(sent['request_id']).toBe('m "1"');
-    const { request_id: _, ...rest } = sent;
-    expect(await tablet.next()).toEqual(rest);
+    expect(await tablet.next()).toEqual(without(sent));
     expect(await phone.ask('get_messages', { request_id: 'g1' })).toMatchObject({ success: false, request_id: 'g1' });
     expect(await phone.ask('send_message', message(999_999, 'x', { request_id: 'e1' }))).toMatchObject({ success: false, request_id: 'e1' }); // prettier-ignore
     expect(await phone.ask('nothing', { request_id: 'u1' })).toMatchObject({ type: 'root', request_id: 'u1' });
@@ -113,8 +119,7 @@ describe('a request_id', () => {
     }
     const [seenByOne, seenByTwo] = [await take(one!, 100), await take(two!, 100)];
     expect(seenByTwo.some((frame) => 'request_id' in frame)).toBe(false);
-    const stripped = seenByOne.map(({ request_id: _, ...frame }) => frame);
-    expect(stripped).toEqual(seenByTwo);
+    expect(seenByOne.map(without)).toEqual(seenByTwo);
     const own = seenByOne.filter(({ request_id }) => request_id !== undefined);
     expect(own.map(({ request_id }) => request_id)).toEqual(Array.from({ length: 50 }, (_, i) => `r${i}`));
     expect(own.every(({ data }, i) => data.content === `one ${i}`)).toBe(true);
@@ -280,7 +285,7 @@ describe('at the same moment', () => {
       one!.send({ type: 'add_contact', contact_username: two!.username });
       two!.send({ type: 'add_contact', contact_username: one!.username });
       const answers = await Promise.all([one!.next(), two!.next()]);
-      expect(answers.map(({ success }) => success).toSorted()).toEqual([false, true]);
+      expect(answers.filter(({ success }) => success)).toHaveLength(1);
       await Promise.all([one!.close(), two!.close()]);
     }
     const rows = await t.dataSource.query<object[]>('select 1 from contacts');

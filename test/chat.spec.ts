@@ -106,7 +106,7 @@ describe('conversations', () => {
     expect(frames[1]).toEqual(frames[0]);
     expect(frames[2]).toEqual(frames[0]);
     await stranger!.isQuiet();
-    const { id } = frames[0]!['data'];
+    const { id } = frames[0]['data'];
     expect(await two!.get('get_conversations')).toEqual([{ id, name: 'Harbour festival' }]);
     expect(await two!.get('get_conversation_info', { id })).toEqual({ id, name: 'Harbour festival', members: all });
     expect(await stranger!.get('get_conversations')).toEqual([]);

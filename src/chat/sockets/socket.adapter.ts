@@ -4,6 +4,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocketServer } from 'ws';
 import { answerRaw } from '../../common/http-server.js';
+import { isForeign } from '../../common/origin.js';
 import { Problem, unavailable } from '../../common/problem.js';
 import type { Config } from '../../config.js';
 
@@ -56,22 +57,10 @@ export class SocketAdapter extends AbstractWsAdapter {
   private refusal(request: IncomingMessage, path: string): Problem | undefined {
     if (request.url?.split('?', 1)[0] !== path) return new Problem('route_not_found');
     if (!(this.httpServer as Server).listening) return unavailable('busy');
-    if (!this.isOwn(request)) return new Problem('foreign_origin');
+    if (isForeign(request, this.config)) return new Problem('foreign_origin');
     const { method, headers } = request;
     const version = Number(headers['sec-websocket-version']);
     const isHandshake = method === 'GET' && headers['sec-websocket-key'] !== undefined && [8, 13].includes(version);
     return isHandshake ? undefined : new Problem('websocket_required');
-  }
-
-  /**
-   * Browsers say which page asks; other programs have no Origin. "*" does not count here: it lets pages in without
-   * credentials, and a socket has some.
-   */
-  private isOwn({ headers: { origin, host } }: IncomingMessage): boolean {
-    if (origin === undefined) return true;
-    const { ALLOWED_ORIGINS, PUBLIC_URL } = this.config;
-    if (origin !== '*' && ALLOWED_ORIGINS.includes(origin)) return true;
-    if (PUBLIC_URL !== undefined) return origin === new URL(PUBLIC_URL).origin;
-    return URL.canParse(origin) && host !== undefined && new URL(origin).host === host.toLowerCase();
   }
 }
