@@ -2,8 +2,11 @@ import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CLOSE_CODES } from '../src/chat/sockets/close-codes.js';
 import { EVENTS } from '../src/chat/events/events.js';
+import { packageRoot } from '../src/common/version.js';
 import { startApp, type TestApp } from './app.js';
 import { asyncapi } from './asyncapi.js';
 import { type ChatClient, connect, conversation, dial, people } from './chat-client.js';
@@ -280,6 +283,15 @@ describe('fields are strict', () => {
     const sent = await one.get('send_message', { conversation_id: id, content: 'x', reply_id: null, token: 'y' });
     expect(sent).toMatchObject({ reply_id: null });
   });
+});
+
+it('docs/chat.md shows every way in which the server ends a connection', () => {
+  const text = readFileSync(join(packageRoot(), 'docs/chat.md'), 'utf8').toLowerCase();
+  const rows = text.split('\n').filter((line) => line.startsWith('|'));
+  for (const [code, reason, advice] of Object.values(CLOSE_CODES)) {
+    const row = rows.find((line) => line.startsWith(`| ${code} `) && line.includes(`\`${reason}\``));
+    expect(row).toContain(advice.toLowerCase().replace(/\.$/, ''));
+  }
 });
 
 describe('asyncapi.json', () => {

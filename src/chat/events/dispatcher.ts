@@ -49,6 +49,7 @@ export class Dispatcher implements OnModuleInit {
 
   /** A frame has come; undefined when it is not text. */
   receive(connection: Connection, text: string | undefined): void {
+    if (!connection.isOpen) return;
     connection.heard();
     connection.inbox.push(text);
     if (connection.inbox.length >= MAX_WAITING) connection.socket.pause();

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { WebSocket } from 'ws';
+import { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseReason } from './close-codes.js';
 import { toFrames } from './frames.js';
 import type { TokenBucket } from './token-bucket.js';
@@ -92,7 +92,7 @@ export class Connection {
   flush(): void {
     const chunks = this.turn;
     this.turn = [];
-    if (!this.isOpen) return;
+    if (!this.isOpen || this.socket.readyState !== WebSocket.OPEN) return; // nothing follows a farewell
     if (this.stalledSince !== undefined) this.wait(chunks);
     else if (!this.hand(chunks)) this.stall();
   }
