@@ -31,7 +31,7 @@ class Request extends IncomingMessage {
   private isAsked = false;
 
   get upgrade(): boolean {
-    return this.isAsked && this.headers.upgrade?.toLowerCase() === 'websocket';
+    return this.isAsked && (this.method === 'CONNECT' || this.headers.upgrade?.toLowerCase() === 'websocket');
   }
 
   set upgrade(isAsked: boolean) {
