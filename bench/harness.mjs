@@ -25,7 +25,7 @@ export async function startServer(name, script, env) {
 }
 
 /** CPU seconds and resident MiB of a process so far. */
-function usage(pid) {
+export function usage(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
   const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
   return { cpu: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS, rss };

@@ -1,11 +1,12 @@
 import { Init1795257000000 } from './1795257000000-init.js';
 import { RefreshAndAudit1795264000000 } from './1795264000000-refresh-and-audit.js';
-import { Avatars1795275000000 } from './1795275000000-avatars.js';
 import { SessionEndings1795270000000 } from './1795270000000-session-endings.js';
 import { Limits1795271000000 } from './1795271000000-limits.js';
 import { MailsAndResets1795272000000 } from './1795272000000-mails-and-resets.js';
 import { ExternalIdentities1795273000000 } from './1795273000000-external-identities.js';
 import { TwoStepAndPasskeys1795274000000 } from './1795274000000-two-step-and-passkeys.js';
+import { Avatars1795275000000 } from './1795275000000-avatars.js';
+import { Chat1795276000000 } from './1795276000000-chat.js';
 import { NationalId1795277000000 } from './1795277000000-national-id.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
@@ -18,5 +19,6 @@ export const migrations = [
   ExternalIdentities1795273000000,
   TwoStepAndPasskeys1795274000000,
   Avatars1795275000000,
+  Chat1795276000000,
   NationalId1795277000000,
 ];

@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
+import { ChatModule } from './chat/chat.module.js';
 import { CompatModule } from './compat/compat.module.js';
 import { AvatarsModule } from './avatars/avatars.module.js';
 import { ClockModule } from './common/clock.module.js';
@@ -34,6 +35,7 @@ const FEATURES = [
   RecoveryModule,
   PasskeysModule,
   AvatarsModule,
+  ChatModule,
 ];
 
 @Module({})

@@ -3,6 +3,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
+import { SocketAdapter } from './chat/sockets/socket.adapter.js';
 import { OLD_BODIES } from './compat/bodies.js';
 import { checkUrl, jsonBody } from './common/json-body.js';
 import { ProblemFilter } from './common/problem.filter.js';
@@ -37,6 +38,7 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   if (config.SWAGGER === 'on') setupSwagger(app, config);
   app.use(privateByDefault, checkUrl, jsonBody(config.COMPAT === 'on' ? OLD_BODIES : new Set(), FORM_ROUTES));
   app.setGlobalPrefix('api', { exclude: ['.well-known/jwks.json'] });
+  app.useWebSocketAdapter(new SocketAdapter(app, config));
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(log));
   return app;

@@ -1,16 +1,17 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { randomUUID } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { configureApp, NEST_OPTIONS } from './app.js';
 import { AppModule } from './app.module.js';
+import { createAsyncApiDocument } from './chat/asyncapi.js';
 import { HttpAdapter } from './common/http-server.js';
 import { loadConfig } from './config.js';
 import { newDataSource } from './database/data-source.js';
 import { createOpenApiDocument } from './swagger.js';
 
-/** Writes openapi.json, or with `--check` compares it. Preview mode instantiates nothing, so no database is needed. */
+/** Writes openapi.json and asyncapi.json, or with `--check` compares them. Preview mode instantiates nothing, so no database is needed. */
 const config = loadConfig({ NODE_ENV: 'test', SECRET_KEY: randomUUID() });
 const dataSource = newDataSource({ host: 'nowhere', port: 1, database: 'none', user: 'none' }, { size: 2 });
 const options = { ...NEST_OPTIONS, preview: true, logger: false } as const;
@@ -19,11 +20,14 @@ const app = await NestFactory.create<NestExpressApplication>(
   new HttpAdapter(),
   options,
 );
-const document = createOpenApiDocument(configureApp(app, config, pino({ level: 'silent' })));
-const text = `${JSON.stringify(document, null, 2)}\n`;
-if (!process.argv.includes('--check')) {
-  writeFileSync('openapi.json', text);
-} else if (readFileSync('openapi.json', 'utf8') !== text) {
-  process.stderr.write('openapi.json is not what the code says: run "npm run openapi" and commit it.\n');
-  process.exitCode = 1;
+configureApp(app, config, pino({ level: 'silent' }));
+const documents = { 'openapi.json': createOpenApiDocument(app), 'asyncapi.json': createAsyncApiDocument(app) };
+for (const [file, document] of Object.entries(documents)) {
+  const text = `${JSON.stringify(document, null, 2)}\n`;
+  if (!process.argv.includes('--check')) {
+    writeFileSync(file, text);
+  } else if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
+    process.stderr.write(`${file} is not what the code says: run "npm run openapi" and commit it.\n`);
+    process.exitCode = 1;
+  }
 }

@@ -3,6 +3,8 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import helmet from 'helmet';
+import { createAsyncApiDocument } from './chat/asyncapi.js';
+import { asyncApiPage } from './chat/asyncapi.page.js';
 import { documentProblems } from './common/problem.docs.js';
 import { VERSION } from './common/version.js';
 import type { Config } from './config.js';
@@ -24,6 +26,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('passkeys', 'Signing in without a password')
     .addTag('avatars', 'Faces, and who looks at them first')
     .addTag('groups', 'Who may do what')
+    .addTag('chat', 'Talking to each other')
     .addTag('audit', 'Who did what')
     .addTag('compat', 'The documented routes of the systems that Machi replaces')
     .addTag('health', 'Whether Machi is well')
@@ -31,7 +34,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
   return documentProblems(SwaggerModule.createDocument(app, info, { autoTagControllers: false }));
 }
 
-/** Swagger UI at `/docs`, its document at `/docs-json`; the bare host leads there. */
+/** Swagger UI at `/docs`, its document at `/docs-json`, the chat's beside it; the bare host leads there. */
 export function setupSwagger(app: NestExpressApplication, config: Config): void {
   const directives = {
     defaultSrc: ["'none'"],
@@ -43,6 +46,8 @@ export function setupSwagger(app: NestExpressApplication, config: Config): void 
   };
   app.use(['/docs'], helmet.contentSecurityPolicy({ useDefaults: false, directives }));
   app.use(/^\/$/, (_: Request, response: Response) => response.redirect(302, '/docs'));
+  app.use('/docs/chat-json', (_: Request, response: Response) => response.json(createAsyncApiDocument(app)));
+  app.use('/docs/chat', (_: Request, response: Response) => response.type('html').send(asyncApiPage(createAsyncApiDocument(app)))); // prettier-ignore
   SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {
     customSiteTitle: `${config.APP_NAME} API`,
     swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },

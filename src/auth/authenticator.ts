@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { tokenProblem } from '../common/problem.js';
 import type { CurrentUser } from '../users/current-user.js';
 import { SessionsService } from './sessions.service.js';
-import { Tokens } from './tokens.js';
+import { type IdentityClaims, Tokens } from './tokens.js';
 
 /** RFC 6750, section 2.1, and nothing around it. Raises `token_required`, `invalid_token`. */
 export function bearerToken({ headers }: Pick<IncomingMessage, 'headers'>): string {
@@ -44,7 +44,16 @@ export class Authenticator {
 
   /** The caller, as of now. Raises `token_required`, `invalid_token`, `token_expired`. */
   async authenticate(request: IncomingMessage): Promise<CurrentUser> {
-    const { sid, sub } = await this.tokens.readCurrent(identityToken(request), 'identity');
+    return this.caller(await this.read(request));
+  }
+
+  /** What the request's token says; its session is not looked at. Raises as `authenticate` does. */
+  async read(request: IncomingMessage): Promise<IdentityClaims> {
+    return this.tokens.readCurrent(identityToken(request), 'identity');
+  }
+
+  /** The user of a token's session, as of now. Raises `invalid_token`. */
+  async caller({ sid, sub }: IdentityClaims): Promise<CurrentUser> {
     const user = await this.sessions.authenticate(sid);
     if (user?.id !== sub) throw tokenProblem('invalid_token');
     return user;

@@ -1,6 +1,6 @@
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem, type ProblemCode } from './problem.js';
 import { toProblem } from './translate.js';
@@ -23,14 +23,31 @@ const PARSER_ERRORS: Record<string, ProblemCode> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
+/**
+ * Node takes every request that asks for an upgrade out of HTTP, once anybody listens for upgrades, also those that
+ * merely offer HTTP/2 (Java's client does, with each request). Those stay ordinary requests (RFC 9110, section 7.8).
+ */
+class Request extends IncomingMessage {
+  private isAsked = false;
+
+  get upgrade(): boolean {
+    return this.isAsked && (this.method === 'CONNECT' || this.headers.upgrade?.toLowerCase() === 'websocket');
+  }
+
+  set upgrade(isAsked: boolean) {
+    this.isAsked = isAsked;
+  }
+}
+
 /** Express, on a server whose every refusal is a problem of ours, whoever in Node or Express refuses. */
 export class HttpAdapter extends ExpressAdapter {
   private readonly sockets = new Set<Socket>();
   private readonly responses = new Set<ServerResponse>();
 
   override initHttpServer(): void {
-    const server = createServer({ ...TIMEOUTS, requireHostHeader: false }, (request, response) =>
-      this.handle(request, response),
+    const server = createServer(
+      { ...TIMEOUTS, IncomingMessage: Request, requireHostHeader: false },
+      (request, response) => this.handle(request, response),
     );
     server.on('clientError', (error, socket) => this.answerClientError(error, socket as Socket));
     server.on('checkExpectation', (_, response: ServerResponse) => answer(response, new Problem('bad_request')));
@@ -120,7 +137,7 @@ export function answer(response: ServerResponse, problem: Problem): void {
 }
 
 /** The same, where Node made no response to write to: it does not look after this socket any more either. */
-function answerRaw(socket: Socket, problem: Problem): void {
+export function answerRaw(socket: Socket, problem: Problem): void {
   const id = randomUUID();
   const body = JSON.stringify(problem.toBody(id));
   const headers = { ...HEADERS, 'x-request-id': id, connection: 'close', 'content-length': Buffer.byteLength(body) };

@@ -98,7 +98,7 @@ function parse(bytes: Buffer): object {
 }
 
 /** What PostgreSQL cannot store: NUL, and halves of surrogate pairs. */
-const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
+export const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
 
 /** Names that class-validator takes for known, since every object has them. */
 function assertKey(key: string): void {

@@ -6,6 +6,13 @@ import { Session } from '../auth/session.entity.js';
 import { AvatarRemoval } from '../avatars/avatar-removal.entity.js';
 import { Avatar } from '../avatars/avatar.entity.js';
 import { RejectedPicture } from '../avatars/rejected-picture.entity.js';
+import { Conversation } from '../chat/conversations/conversation.entity.js';
+import { ConversationMember } from '../chat/conversations/conversation-member.entity.js';
+import { Message } from '../chat/messages/message.entity.js';
+import { ChatNode } from '../chat/people/chat-node.entity.js';
+import { Contact } from '../chat/people/contact.entity.js';
+import { Participant } from '../chat/people/participant.entity.js';
+import { Presence } from '../chat/people/presence.entity.js';
 import type { DatabaseConnection } from '../config.js';
 import { GroupMember } from '../groups/group-member.entity.js';
 import { Group } from '../groups/group.entity.js';
@@ -40,6 +47,13 @@ export const entities = [
   Avatar,
   AvatarRemoval,
   RejectedPicture,
+  Participant,
+  Contact,
+  ChatNode,
+  Presence,
+  Conversation,
+  ConversationMember,
+  Message,
 ];
 
 const CONNECT_TIMEOUT_MS = 3_000;

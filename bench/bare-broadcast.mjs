@@ -1,0 +1,18 @@
+// A baseline of `npm run bench:chat`: `ws` alone, handing each message to everybody in its room.
+import { createServer } from 'node:http';
+import { WebSocketServer } from 'ws';
+
+const rooms = new Map();
+const server = createServer();
+const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+sockets.on('connection', (socket, { url }) => {
+  const room = rooms.get(url) ?? new Set();
+  rooms.set(url, room.add(socket));
+  socket.on('message', (data) => {
+    for (const member of room) member.send(data, { binary: false });
+  });
+  socket.on('close', () => room.delete(socket));
+  socket.on('error', () => undefined);
+});
+server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}`));
+process.on('SIGTERM', () => process.exit(0));

@@ -1,0 +1,132 @@
+// A process of clients for `npm run bench:chat`: raw sockets, so that the load costs little beside what it measures.
+// Each client knows its own messages by four digits that stand at a fixed distance from the end of every frame.
+import { once } from 'node:events';
+import { connect } from 'node:net';
+
+const MARK_FROM_END = '0000","sent_at":1795276800}}'.length;
+let clients = [];
+let deliveries = 0;
+let echoes = 0;
+let latencies = [];
+let isClosedLoop = false;
+
+/** A masked text frame; the mask is zero, which leaves the bytes as they are. */
+function frame(text) {
+  const payload = Buffer.from(text);
+  const short = payload.length < 126;
+  const header = Buffer.alloc(short ? 6 : 8);
+  header[0] = 0x81;
+  header[1] = 0x80 | (short ? payload.length : 126);
+  if (!short) header.writeUInt16BE(payload.length, 2);
+  return Buffer.concat([header, payload]);
+}
+
+class Client {
+  sent = []; // when, of what is under way
+  rest = undefined;
+
+  constructor({ mark, text }) {
+    this.mark = mark;
+    this.bytes = text && frame(text);
+  }
+
+  async open({ port, path, headers }) {
+    this.socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    await once(this.socket, 'connect');
+    const lines = Object.entries({
+      host: `127.0.0.1:${port}`,
+      upgrade: 'websocket',
+      connection: 'Upgrade',
+      'sec-websocket-version': 13,
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      ...headers,
+    }).map(([name, value]) => `${name}: ${value}\r\n`);
+    this.socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
+    const [head] = await once(this.socket, 'data');
+    if (!head.includes('HTTP/1.1 101')) throw new Error(`not upgraded: ${head}`);
+    this.socket.on('data', (chunk) => this.read(chunk));
+    this.socket.on('error', () => undefined);
+  }
+
+  send(now) {
+    this.sent.push(now);
+    this.socket.write(this.bytes);
+  }
+
+  read(chunk) {
+    const bytes = this.rest ? Buffer.concat([this.rest, chunk]) : chunk;
+    let at = 0;
+    while (at + 4 <= bytes.length) {
+      const short = bytes[at + 1];
+      const start = short < 126 ? at + 2 : at + 4;
+      const end = start + (short < 126 ? short : bytes.readUInt16BE(at + 2));
+      if (end > bytes.length) break;
+      if (bytes[at] === 0x81) this.got(bytes, end);
+      else if (bytes[at] === 0x89) this.socket.write(Buffer.from([0x8a, 0x80, 0, 0, 0, 0]));
+      else throw new Error(`closed: ${bytes.subarray(start, end)}`);
+      at = end;
+    }
+    this.rest = at < bytes.length ? bytes.subarray(at) : undefined;
+  }
+
+  got(bytes, end) {
+    deliveries++;
+    const at = end - MARK_FROM_END;
+    const mark = (bytes[at] - 48) * 1000 + (bytes[at + 1] - 48) * 100 + (bytes[at + 2] - 48) * 10 + bytes[at + 3] - 48;
+    if (mark !== this.mark || bytes[end - MARK_FROM_END + 4] !== 34) return;
+    const now = performance.now();
+    echoes++;
+    latencies.push(now - this.sent.shift());
+    if (isClosedLoop) this.send(now);
+  }
+}
+
+/** Sends so many a second in all, whether or not there are answers. */
+function openLoop(rate) {
+  const senders = clients.filter(({ bytes }) => bytes);
+  let due = performance.now();
+  let next = 0;
+  return setInterval(() => {
+    for (; due <= performance.now(); due += 1000 / rate) senders[next++ % senders.length].send(due);
+  }, 2);
+}
+
+const tasks = {
+  async connect({ to, list }) {
+    const opened = list.map((one) => new Client(one));
+    for (let i = 0; i < opened.length; i += 50) {
+      await Promise.all(opened.slice(i, i + 50).map((client, j) => client.open({ ...to, ...list[i + j].to })));
+    }
+    clients = opened;
+  },
+  start({ window, rate }) {
+    isClosedLoop = window > 0;
+    if (rate > 0) this.timer = openLoop(rate);
+    for (const client of clients) for (let i = 0; i < window && client.bytes; i++) client.send(performance.now());
+  },
+  reset() {
+    deliveries = echoes = 0;
+    latencies = [];
+  },
+  count() {
+    latencies.sort((a, b) => a - b);
+    const at = (q) => latencies[Math.floor(latencies.length * q)];
+    return { deliveries, echoes, p50: at(0.5), p99: at(0.99) };
+  },
+  stop() {
+    isClosedLoop = false;
+    clearInterval(this.timer);
+  },
+  isDone: () => clients.every(({ sent }) => sent.length === 0),
+  close() {
+    for (const { socket } of clients) socket.destroy();
+    clients = [];
+  },
+};
+
+async function answer({ id, task, data }) {
+  process.send({ id, result: await tasks[task](data ?? {}) });
+}
+
+process.on('message', (message) => void answer(message));
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,135 @@
+import { type BeforeApplicationShutdown, Inject, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { type OnGatewayConnection, WebSocketGateway } from '@nestjs/websockets';
+import type { IncomingMessage } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pool } from 'pg';
+import proxyAddress from 'proxy-addr';
+import type { RawData, WebSocket } from 'ws';
+import { Authenticator } from '../auth/authenticator.js';
+import { SessionEndings } from '../auth/session-endings.js';
+import { endOf } from '../auth/tokens.js';
+import { Problem } from '../common/problem.js';
+import { toProblem } from '../common/translate.js';
+import { Config } from '../config.js';
+import { POOL } from '../database/database.module.js';
+import { networkOf } from '../limits/limits.service.js';
+import { Dispatcher } from './events/dispatcher.js';
+import { Presences } from './people/presences.service.js';
+import type { CloseReason } from './sockets/close-codes.js';
+import type { Connection } from './sockets/connection.js';
+import { Connections } from './sockets/connections.js';
+
+export const PATH = '/api/ws';
+
+/** Of a large number of connections not all are sent away at once: they come back to somebody. */
+const WAVES = 10;
+const WAVE_SIZE = 50;
+const WAVE_MS = 100;
+
+const NO_FAREWELL = 1006; // RFC 6455, section 7.1.5
+
+const CLOSED: Partial<Record<Problem['code'], CloseReason>> = {
+  token_required: 'token_required',
+  token_expired: 'token_invalid',
+  invalid_token: 'token_invalid',
+};
+
+/** The door of the chat: who connects, until when, and what is heard from them goes to the dispatcher. */
+@WebSocketGateway({ path: PATH })
+export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly log = new Logger(ChatGateway.name);
+  private readonly isTrusted: (address: string, hop: number) => boolean;
+  private isStopping = false;
+
+  constructor(
+    private readonly authenticator: Authenticator,
+    private readonly endings: SessionEndings,
+    private readonly connections: Connections,
+    private readonly dispatcher: Dispatcher,
+    private readonly presences: Presences,
+    @Inject(POOL) private readonly pool: Pool,
+    config: Config,
+  ) {
+    this.isTrusted = proxyAddress.compile(config.TRUST_PROXY);
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    this.endings.watch(this.connections);
+    await this.presences.start();
+  }
+
+  /** Nothing is read from the socket until it is known whose it is. */
+  handleConnection(socket: WebSocket, request: IncomingMessage): void {
+    const address = proxyAddress(request, this.isTrusted).split('%', 1)[0]!;
+    const connection = this.connections.open(socket, request.socket, networkOf(address));
+    socket.on('error', () => undefined); // a protocol fault: ws has closed with its code
+    socket.on('close', (code) => this.closed(connection, code));
+    socket.on('pong', () => connection.heard());
+    socket.on('message', (data: RawData, isBinary) =>
+      this.dispatcher.receive(connection, isBinary ? undefined : (data as Buffer).toString()),
+    );
+    if (this.isStopping) return connection.close('restarting');
+    if (!connection.isOpen) return undefined;
+    socket.pause();
+    void this.admit(connection, request);
+    return undefined;
+  }
+
+  /** What has been received is answered; then all are sent away, in waves. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.isStopping = true;
+    const all = [...this.connections.all];
+    const size = Math.max(WAVE_SIZE, Math.ceil(all.length / WAVES));
+    for (let i = 0; i < all.length; i += size) {
+      if (i > 0) await sleep(WAVE_MS);
+      await Promise.all(all.slice(i, i + size).map((connection) => this.sendAway(connection)));
+    }
+    await this.presences.settle();
+  }
+
+  /** The session is held before it is looked up: its end cannot fall between the two. */
+  private async admit(connection: Connection, request: IncomingMessage): Promise<void> {
+    try {
+      const claims = await this.authenticator.read(request);
+      this.connections.hold(connection, claims.sid);
+      const user = await this.authenticator.caller(claims);
+      const participant_id = await this.participantOf(user.id);
+      if (!connection.isOpen) return;
+      const expires_at = endOf(claims)?.getTime() ?? Infinity;
+      this.connections.admit(connection, { session_id: claims.sid, user_id: user.id, participant_id, expires_at });
+      if (!connection.isOpen) return;
+      this.presences.arrived(participant_id);
+      connection.socket.resume();
+    } catch (error) {
+      const { code, cause } = toProblem(error);
+      if (!CLOSED[code]) this.log.warn(`a connection could not be admitted: ${code} (${String(cause)})`);
+      connection.close(CLOSED[code] ?? 'unavailable');
+    }
+  }
+
+  private async participantOf(userId: string): Promise<number> {
+    const { rows } = await this.pool.query<{ id: string }>({
+      name: 'chat-participant',
+      text: 'select id from participants where user_id = $1',
+      values: [userId],
+    });
+    if (!rows[0]) throw new Problem('invalid_token');
+    return Number(rows[0].id);
+  }
+
+  private closed(connection: Connection, code: number): void {
+    this.connections.remove(connection);
+    const { session } = connection;
+    if (session) this.presences.left(session.participant_id, code !== NO_FAREWELL);
+  }
+
+  private async sendAway(connection: Connection): Promise<void> {
+    const { socket } = connection;
+    socket.pause();
+    await this.dispatcher.settle(connection);
+    if (!this.connections.all.has(connection)) return; // it has gone by itself
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    connection.close('restarting');
+    await closed;
+  }
+}

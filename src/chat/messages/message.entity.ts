@@ -1,0 +1,48 @@
+import { Check, Column, Entity, JoinColumn, ManyToOne, PrimaryColumn, PrimaryGeneratedColumn, Unique } from 'typeorm';
+import { Conversation } from '../conversations/conversation.entity.js';
+import { Participant } from '../people/participant.entity.js';
+
+/** What somebody said in a conversation. Written by the function `append_messages` alone: see the migration. */
+@Entity('messages')
+@Unique('messages_sequence_key', ['conversation_id', 'sequence'])
+@Unique('messages_nonce_key', ['nonce'])
+@Check('messages_content_check', 'length(content) between 1 and 16000')
+export class Message {
+  @PrimaryColumn('bigint', { primaryKeyConstraintName: 'messages_pkey' }) conversation_id: string;
+  /** Counts through all conversations. */
+  @PrimaryGeneratedColumn('identity', {
+    type: 'bigint',
+    generatedIdentity: 'ALWAYS',
+    primaryKeyConstraintName: 'messages_pkey',
+  })
+  id: string;
+  /** Counts in its conversation from 1, without gaps. */
+  @Column('bigint') sequence: string;
+  /** The conversation's revision that last changed it. */
+  @Column('bigint') revision: string;
+  @Column('bigint') sender_id: string;
+  @Column('bigint', { nullable: true }) reply_id: string | null;
+  /** Of the attempt to send it: made from the client's own, or by the server. A second attempt finds it. */
+  @Column('uuid') nonce: string;
+  @Column('text') content: string;
+  @Column('timestamptz') sent_at: Date;
+
+  @ManyToOne(() => Conversation, { onDelete: 'CASCADE' })
+  @JoinColumn({ name: 'conversation_id', foreignKeyConstraintName: 'messages_conversation_id_fkey' })
+  conversation: Conversation;
+
+  @ManyToOne(() => Participant)
+  @JoinColumn({ name: 'sender_id', foreignKeyConstraintName: 'messages_sender_id_fkey' })
+  sender: Participant;
+
+  @ManyToOne(() => Message)
+  @JoinColumn([
+    {
+      name: 'conversation_id',
+      referencedColumnName: 'conversation_id',
+      foreignKeyConstraintName: 'messages_reply_fkey',
+    },
+    { name: 'reply_id', referencedColumnName: 'id', foreignKeyConstraintName: 'messages_reply_fkey' },
+  ])
+  replied: Message | null;
+}

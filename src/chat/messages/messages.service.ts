@@ -1,0 +1,50 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { Problem } from '../../common/problem.js';
+import { POOL } from '../../database/database.module.js';
+import { TOMBSTONE } from '../conversations/conversations.service.js';
+import type { ChatSession } from '../sockets/connection.js';
+import type { MessagesDto } from './messages.dto.js';
+
+const PAGE = 100;
+
+/** No row: no such conversation, or no member. One row without an id: no messages. */
+const LIST = `select x.id, x.reply_id, x.content, floor(extract(epoch from x.sent_at)) as sent_at,
+    coalesce(u.username, '${TOMBSTONE}') as sender_username
+  from conversation_members m
+  left join lateral (
+    select * from messages where conversation_id = m.conversation_id and id < $3 order by id desc limit ${PAGE}
+  ) x on true
+  left join participants p on p.id = x.sender_id left join users u on u.id = p.user_id
+  where m.conversation_id = $1 and m.participant_id = $2 order by x.id desc`;
+
+interface Row {
+  id: string | null;
+  reply_id: string | null;
+  content: string;
+  sent_at: string;
+  sender_username: string;
+}
+
+/** What has been said. */
+@Injectable()
+export class MessagesService {
+  constructor(@Inject(POOL) private readonly pool: Pool) {}
+
+  /** The newest messages before this one. Raises `conversation_not_found`, also when the caller is no member. */
+  async list(me: ChatSession, conversation_id: number, before = Number.MAX_SAFE_INTEGER): Promise<MessagesDto> {
+    const values = [conversation_id, me.participant_id, before];
+    const { rows } = await this.pool.query<Row>({ name: 'chat-messages', text: LIST, values });
+    if (rows.length === 0) throw new Problem('conversation_not_found');
+    const messages = rows
+      .filter(({ id }) => id !== null)
+      .map(({ id, sender_username, reply_id, content, sent_at }) => ({
+        id: Number(id),
+        sender_username,
+        reply_id: reply_id === null ? null : Number(reply_id),
+        content,
+        sent_at: Number(sent_at),
+      }));
+    return { conversation_id, messages };
+  }
+}

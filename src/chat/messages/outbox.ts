@@ -1,0 +1,142 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Clock } from '../../common/clock.js';
+import { type Problem, unavailable } from '../../common/problem.js';
+import { toProblem } from '../../common/translate.js';
+import { POOL } from '../../database/database.module.js';
+import type { Connection } from '../sockets/connection.js';
+import type { Draft, Outcome } from './draft.js';
+import { Members } from './members.js';
+import type { SendMessageFrame } from './messages.dto.js';
+import { nonceOf } from './nonces.js';
+import { Postman } from './postman.js';
+
+const MAX_WAITING = 20_000;
+const MAX_BATCH = 500;
+const MAX_BATCH_CHARACTERS = 1_000_000;
+const RETRY_MS = 200;
+/** How long a database may be away before senders are told. */
+const MAX_OUTAGE_MS = 30_000;
+
+type Row = [kind: Outcome['kind'] | 'members', nonce: string, id: string, number: string, detail: string | null];
+
+const APPEND = 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8)';
+
+/**
+ * Takes messages to the database, in the order in which they came, one batch at a time: what comes while a batch is
+ * under way makes the next one. Alone, a message waits for nothing; under load, batches grow by themselves.
+ */
+@Injectable()
+export class Outbox {
+  private readonly log = new Logger(Outbox.name);
+  private readonly waiting: Draft[] = [];
+  private isRunning = false;
+  private running: Promise<void> | undefined;
+  private lastStamp = 0;
+  private failingSince: number | undefined;
+
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly members: Members,
+    private readonly postman: Postman,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Resolves when it has been answered, one way or the other. Raises `busy`. */
+  append(from: Connection, request: SendMessageFrame): Promise<undefined> {
+    if (this.waiting.length >= MAX_WAITING) throw unavailable('busy');
+    const nonce = nonceOf(from.session!.participant_id, request.nonce);
+    return new Promise((resolve) => {
+      this.waiting.push({ from, request, nonce, done: () => resolve(undefined) });
+      if (!this.isRunning) this.running = this.run();
+    });
+  }
+
+  /** When nothing is waiting any more. */
+  async settle(): Promise<void> {
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    this.isRunning = true;
+    await Promise.resolve(); // frames of the same turn go together
+    while (this.waiting.length > 0) await this.store(this.takeBatch());
+    this.isRunning = false;
+  }
+
+  /** The same nonce twice makes two batches, so that the second finds the first. */
+  private takeBatch(): Draft[] {
+    const nonces = new Set<string>();
+    let characters = 0;
+    let count = 0;
+    for (const { nonce, request } of this.waiting) {
+      characters += request.content.length;
+      if (nonces.has(nonce) || count === MAX_BATCH || (count > 0 && characters > MAX_BATCH_CHARACTERS)) break;
+      nonces.add(nonce);
+      count++;
+    }
+    return this.waiting.splice(0, count);
+  }
+
+  /** A stamp is of one batch alone: by it, what an earlier attempt has stored is told from what somebody sends again. */
+  private async store(batch: Draft[], stamp = this.nextStamp()): Promise<void> {
+    for (;;) {
+      try {
+        const outcomes = await this.ask(batch, stamp);
+        this.failingSince = undefined;
+        return this.postman.answer(batch, outcomes, stamp);
+      } catch (error) {
+        const problem = toProblem(error);
+        const isLost = problem.code === 'database_unavailable' || problem.code === 'busy';
+        if (!isLost) return this.isolate(batch, stamp, problem);
+        if (this.isTooLong(problem)) return this.postman.refuse(batch, problem);
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  private nextStamp(): number {
+    this.lastStamp = Math.max(this.lastStamp + 1, this.clock.now() * 1000);
+    return this.lastStamp;
+  }
+
+  private isTooLong(problem: Problem): boolean {
+    const now = this.clock.now();
+    this.failingSince ??= now;
+    if (now === this.failingSince) this.log.warn(`messages wait for the database (${String(problem.cause)})`);
+    return now - this.failingSince > MAX_OUTAGE_MS;
+  }
+
+  /** One bad row never hurts its batch. */
+  private async isolate(batch: Draft[], stamp: number, problem: Problem): Promise<void> {
+    if (batch.length === 1) {
+      this.log.error(problem.cause instanceof Error ? problem.cause : problem);
+      return this.postman.refuse(batch, problem);
+    }
+    const half = batch.length >> 1;
+    await this.store(batch.slice(0, half), stamp);
+    await this.store(batch.slice(half), stamp);
+    return undefined;
+  }
+
+  private async ask(batch: Draft[], stamp: number): Promise<Map<string, Outcome>> {
+    const conversations = batch.map(({ request }) => request.conversation_id);
+    const values = [
+      conversations,
+      batch.map(({ from }) => from.session!.participant_id),
+      batch.map(({ request }) => request.reply_id ?? null),
+      batch.map(({ nonce }) => nonce),
+      batch.map(({ request }) => request.content),
+      stamp,
+      ...this.members.known(conversations),
+    ];
+    const { rows } = await this.pool.query<Row>({ name: 'chat-append', text: APPEND, values, rowMode: 'array' });
+    const outcomes = new Map<string, Outcome>();
+    for (const [kind, nonce, id, number, detail] of rows) {
+      if (kind === 'members') this.members.learn(Number(id), Number(number), detail!);
+      else outcomes.set(nonce, { kind, id: Number(id), number: Number(number), username: detail });
+    }
+    return outcomes;
+  }
+}
