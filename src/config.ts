@@ -116,7 +116,14 @@ export class Config {
   @IsString() readonly HOST: string = '127.0.0.1';
   @IsInteger(0, 65535) readonly PORT: number = 5000;
   @IsOptional()
-  @IsUrl({ protocols: ['http', 'https'], require_tld: false, require_protocol: true })
+  @IsUrl({
+    protocols: ['http', 'https'],
+    require_tld: false,
+    require_protocol: true,
+    disallow_auth: true,
+    allow_query_components: false,
+    allow_fragments: false,
+  })
   readonly PUBLIC_URL?: string;
   @AsList()
   @satisfies('isOrigins', 'must be origins such as https://example.org, separated by commas', (list) =>

@@ -31,6 +31,11 @@ export class TestClock extends Clock {
     this.time = time;
   }
 
+  /** Real time again. */
+  run(): void {
+    this.time = undefined;
+  }
+
   advance(ms: number): void {
     this.set(this.now() + ms);
   }

@@ -34,6 +34,7 @@ it('tells who did what to whom, from where, in which request', async () => {
     'group.member_removed',
     'group.member_added',
     'session.opened',
+    'user.created',
   ]);
   const [event] = (await list(`subject_id=${user.id}&action=group.member_added`))['items'] as object[];
   expect(event).toEqual({

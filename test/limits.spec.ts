@@ -94,6 +94,16 @@ describe('failures for one login', () => {
     expect((await attempt(username)).status).toBe(429);
   });
 
+  it('cost nothing to those who come at the same moment, by whatever clock', async () => {
+    await t.warmUp();
+    t.clock.run();
+    for (let round = 0; round < 10; round++) {
+      const from = newNetwork();
+      const answers = await Promise.all(Array.from({ length: 10 }, (_, i) => attempt(`crowd-${round}-${i}`, { from })));
+      expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(401));
+    }
+  });
+
   it('are counted before the password is looked at: of 30 at once five are tried', async () => {
     const { username } = await t.user();
     await t.warmUp();
@@ -152,6 +162,16 @@ describe('a known device', () => {
     expect((await attempt(username, { headers })).status).toBe(429);
   });
 
+  it('shares its failures with all others of its user', async () => {
+    const user = await t.user();
+    const tokens: string[] = [];
+    for (let i = 0; i < 3; i++) tokens.push(await t.signIn(user.username, PASSWORD));
+    const answers = await statuses(6, (i) =>
+      attempt(user.username, { headers: { authorization: `Bearer ${tokens[i % 3]}` } }),
+    );
+    expect(answers).toEqual([...FREE, 429]);
+  });
+
   it("is known by a token of ours of that very user, not by another's", async () => {
     const [victim, other] = [await t.user(), await t.user()];
     await statuses(6, () => attempt(victim.username));
@@ -188,6 +208,18 @@ describe('failures from one network', () => {
     await tryMany(() => from, 19);
     expect((await attempt(own.username, { password: PASSWORD, from })).status).toBe(201);
     expect(await tryMany(() => from, 2)).toEqual([401, 429]);
+  });
+
+  it('are forgotten an hour after the last, however many sign in meanwhile', async () => {
+    const from = newNetwork();
+    const own = await t.user();
+    t.clock.set(Date.now());
+    await tryMany(() => from, 19);
+    for (let minutes = 0; minutes < 60; minutes += 20) {
+      expect((await attempt(own.username, { password: PASSWORD, from })).status).toBe(201);
+      t.clock.advance(20 * 60_000);
+    }
+    expect(await tryMany(() => from, 20)).toEqual(Array(20).fill(401));
   });
 
   it('count by /64 of IPv6, and an IPv4 address in IPv6 is itself', async () => {

@@ -9,6 +9,7 @@ import { type FirstStep, TwoStepSignIn } from '../two-step/two-step-sign-in.js';
 import { Passwords } from '../users/passwords.js';
 import { User } from '../users/user.entity.js';
 import { normaliseLogin } from '../users/users.dto.js';
+import { UsersService } from '../users/users.service.js';
 import type { Device } from './device.js';
 import type { SessionDto, SignInDto } from './sessions.dto.js';
 import { SessionsService } from './sessions.service.js';
@@ -19,6 +20,7 @@ import { Tokens } from './tokens.js';
 export class SignInService {
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
+    private readonly usersService: UsersService,
     private readonly passwords: Passwords,
     private readonly sessions: SessionsService,
     private readonly twoStep: TwoStepSignIn,
@@ -36,9 +38,10 @@ export class SignInService {
   async signIn({ login, password }: SignInDto, device: Device, earlierToken?: string): Promise<SessionDto> {
     const name = normaliseLogin(login);
     const user = await this.findByLogin(name);
-    const earlier = await this.earlierSession(user, earlierToken);
-    const attempt = await this.limits.attempt(earlier ? KNOWN_DEVICE : SIGN_IN, earlier ?? name);
+    const isKnown = await this.isOf(user, earlierToken);
+    const attempt = await (isKnown ? this.limits.attempt(KNOWN_DEVICE, user!.id) : this.limits.attempt(SIGN_IN, name));
     const session = await attempt.of(() => this.open(user, password, device));
+    if (session && isKnown) await this.limits.unlock(SIGN_IN, name);
     if (session) return session;
     const subject_id = user?.id ?? null;
     const { manager } = this.users;
@@ -53,6 +56,7 @@ export class SignInService {
     const proven = await this.twoStep.redeem(dto);
     const session = await this.sessions.open({ ...proven, isTwoStepDone: true }, device, { by: 'two-step' });
     if (!session) throw new Problem('invalid_challenge'); // deactivated, or given another password, just now
+    await this.usersService.forgetFailures(session.user);
     return session;
   }
 
@@ -73,9 +77,10 @@ export class SignInService {
     return this.users.findOne({ where, select: { id: true, is_active: true, password_hash: true } });
   }
 
-  private async earlierSession(user: User | null, token: string | undefined): Promise<string | undefined> {
+  /** Whether this is a token of ours, of any age, of this very user. */
+  private async isOf(user: User | null, token: string | undefined): Promise<boolean> {
     const claims = token === undefined ? null : await this.tokens.read(token).catch(() => null);
-    return claims && claims.sub === user?.id ? claims.sid : undefined;
+    return user !== null && claims?.sub === user.id;
   }
 
   /** The one moment at which the password is at hand to hash it at a cost that has risen. */

@@ -138,7 +138,7 @@ export class Tokens {
       const attempt = Object.assign(Object.create(this.strategy) as Strategy, {
         success: resolve,
         fail: (reason: unknown) => reject(tokenProblem('invalid_token', reason)),
-        error: reject,
+        error: (reason: unknown) => reject(tokenProblem('invalid_token', reason)), // a body that is no object
       });
       attempt.authenticate({ token } as unknown as Parameters<Strategy['authenticate']>[0]);
     });

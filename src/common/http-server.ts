@@ -61,6 +61,8 @@ export class HttpAdapter extends ExpressAdapter {
 
   /** Objects go out as JSON in one write, past Express's own sending: content negotiation, ETag and the like. */
   override reply(response: ServerResponse, body: unknown, status?: number): unknown {
+    // Whoever was answered before the body was in may not go on sending it.
+    if (!response.req.complete && !response.headersSent) response.setHeader('connection', 'close');
     if (!isPlain(body)) return super.reply(response, body, status);
     const text = JSON.stringify(body);
     if (status !== undefined) response.statusCode = status;

@@ -12,5 +12,5 @@ export function isForeign({ headers }: Pick<IncomingMessage, 'headers'>, config:
   }
   if (!URL.canParse(origin)) return true;
   const own = config.PUBLIC_URL === undefined ? undefined : new URL(config.PUBLIC_URL).origin;
-  return origin !== own && new URL(origin).host !== host;
+  return origin !== own && new URL(origin).host !== host?.toLowerCase();
 }

@@ -21,9 +21,12 @@ export const requestId = (): string | undefined => current.getStore()?.id;
 /** True when the client of the request this code runs for has gone: nobody waits for the rest of the work. */
 export const isClientGone = (): boolean => current.getStore()?.response.destroyed ?? false;
 
+/** Some proxies forward addresses with the port: "203.0.113.9:5000", "[2001:db8::1]:5000". */
+const PORT = /^(?:(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]+)\](?::\d+)?)$/;
+
 /** Without an IPv6 zone; forwarded addresses count only behind the proxies of TRUST_PROXY. */
 function addressOf(request: Request): string | null {
-  const ip = request.ip?.split('%', 1)[0] ?? '';
+  const ip = request.ip?.replace(PORT, '$1$2').split('%', 1)[0] ?? '';
   return isIP(ip) ? ip : null;
 }
 

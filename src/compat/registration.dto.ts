@@ -1,8 +1,8 @@
 import { PickType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsEmail, Matches, MaxLength } from 'class-validator';
+import { IsString, Matches, MaxLength } from 'class-validator';
 import { IsLine } from '../common/validation.js';
-import { CreateUserDto } from '../users/users.dto.js';
+import { CreateUserDto, IsEmailAddress } from '../users/users.dto.js';
 
 /** JSON clients of the vaccine registration send numbers as strings or as numbers. */
 const AsText = (strip: RegExp): PropertyDecorator =>
@@ -15,10 +15,7 @@ export class RegistrationCreateDto extends PickType(CreateUserDto, ['password', 
   @IsLine(1, 100)
   name: string;
   /** @example hana@example.org */
-  @Transform(({ value }) => (typeof value === 'string' ? value.trim().toLowerCase() : value))
-  @MaxLength(254)
-  @Matches(/^[\x21-\x7e]+$/, { message: '$property must be ASCII' })
-  @IsEmail()
+  @IsEmailAddress()
   email: string;
   /**
    * The national id: 4 to 30 letters, digits or hyphens.
@@ -44,6 +41,7 @@ export class RegistrationLoginDto {
   @IsLine(1, 300)
   username: string;
   /** @example "cloudy harbour seven" */
+  @IsString()
   @MaxLength(1000)
   password: string;
 }
@@ -78,7 +76,7 @@ export class RegistrationProfileDto {
 
 export class RegistrationEmailDto {
   /** @example hana@example.org */
-  @IsLine(1, 300)
+  @IsEmailAddress()
   email: string;
 }
 

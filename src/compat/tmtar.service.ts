@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import { deviceOf } from '../auth/device.js';
 import { SessionsService } from '../auth/sessions.service.js';
 import { Tokens } from '../auth/tokens.js';
+import { readBytes } from '../common/json-body.js';
 import { Problem, tokenProblem } from '../common/problem.js';
 import { IdentitiesService } from '../identities/identities.service.js';
 import type { TmtarSessionDto } from './tmtar.dto.js';
@@ -17,6 +18,7 @@ export class TmtarService {
 
   /** Raises `token_required`, and what renewing or exchanging raises. */
   async login(request: Request): Promise<TmtarSessionDto> {
+    await readBytes(request); // whatever it is
     const token = anyBearer(request);
     const isOurs = await this.tokens.read(token).then(
       () => true,
@@ -29,9 +31,16 @@ export class TmtarService {
   }
 }
 
-/** This door knows of no providers to choose from: a token of none that counts is just not valid. */
+/**
+ * This door knows of no providers to choose from, a token of none that counts is just not valid; nor of a second step. Its
+ * clients read `msg`.
+ */
 function asInvalidToken(error: unknown): never {
-  throw error instanceof Problem && error.code === 'unknown_identity_provider' ? tokenProblem('invalid_token') : error;
+  if (!(error instanceof Problem)) throw error;
+  if (error.code === 'unknown_identity_provider') throw tokenProblem('invalid_token');
+  if (error.code !== 'two_step_required') throw error;
+  const msg = 'Two-step sign-in is on: sign in with a client that knows it';
+  throw new Problem(error.code, { detail: `${msg}.`, members: { ...error.members, msg } });
 }
 
 /** Of any form: a provider's tokens are its own business, and in a test the name itself is one. */

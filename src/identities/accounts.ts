@@ -6,6 +6,7 @@ import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
 import { Problem, unavailable } from '../common/problem.js';
 import { by, type CurrentUser } from '../users/current-user.js';
+import { type Proof, Reauthentication } from '../users/reauthentication.js';
 import { User } from '../users/user.entity.js';
 import { USERNAME } from '../users/users.dto.js';
 import { ExternalIdentity } from './external-identity.entity.js';
@@ -28,6 +29,7 @@ const ATTEMPTS = 5;
 export class Accounts {
   constructor(
     private readonly dataSource: DataSource,
+    private readonly reauthentication: Reauthentication,
     private readonly audit: AuditService,
     private readonly clock: Clock,
   ) {}
@@ -41,9 +43,10 @@ export class Accounts {
   }
 
   /** Lets the caller sign in by this identity, too; null when it is somebody's already. */
-  link(me: CurrentUser, identity: Identity): Promise<ExternalIdentity | null> {
+  link(me: CurrentUser, identity: Identity, proof: Proof): Promise<ExternalIdentity | null> {
     return this.dataSource.transaction(async (manager) => {
       await this.lock(manager, identity);
+      await this.reauthentication.confirm(manager, me, proof);
       return this.tie(manager, identity, { ...by(me), subject_id: me.id, details: { is_new_user: false } });
     });
   }

@@ -63,13 +63,13 @@ export class IdentitiesService {
    * would be about the caller's own token), `unknown_identity_provider`, `identity_provider_unavailable`.
    */
   async link(me: CurrentUser, { token, provider, current_password }: LinkDto): Promise<ExternalIdentity> {
-    await this.reauthentication.assert(me, current_password);
+    const proof = await this.reauthentication.assert(me, current_password);
     const identity = await this.provider.identify(token, provider).catch((error: unknown) => {
       throw isRefusal(error) ? new Problem('identity_token_refused', { cause: error }) : error;
     });
     const { issuer, subject } = identity;
     const mine =
-      (await this.accounts.link(me, identity)) ??
+      (await this.accounts.link(me, identity, proof)) ??
       (await this.identities.findOneBy({ issuer, subject, user_id: me.id }));
     if (!mine) throw new Problem('identity_taken');
     return mine;

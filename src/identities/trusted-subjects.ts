@@ -1,4 +1,4 @@
-import { tokenProblem } from '../common/problem.js';
+import { Problem, tokenProblem } from '../common/problem.js';
 import { type Config, ConfigError } from '../config.js';
 import { type Identity, IdentityProvider, SUBJECT } from './identity-provider.js';
 
@@ -16,7 +16,8 @@ export class TrustedSubjects extends IdentityProvider {
     if (isProduction) throw new ConfigError(['EXTERNAL_IDENTITY is "trusted-subject": production has no such thing.']);
   }
 
-  identify(token: string): Promise<Identity> {
+  identify(token: string, provider: string = ISSUER): Promise<Identity> {
+    if (provider !== ISSUER) return Promise.reject(new Problem('unknown_identity_provider'));
     if (!SUBJECT.test(token)) return Promise.reject(tokenProblem('invalid_token'));
     return Promise.resolve({ issuer: ISSUER, subject: token, username: token, isRoot: token === ROOT });
   }

@@ -1,10 +1,10 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import ipaddr from 'ipaddr.js';
-import { createHmac } from 'node:crypto';
 import type { Pool } from 'pg';
 import { Clock } from '../common/clock.js';
 import { Problem } from '../common/problem.js';
 import { requestContext } from '../common/request-log.js';
+import { derivedKey, keyedHash } from '../common/sealing.js';
 import { Config } from '../config.js';
 import { POOL } from '../database/database.module.js';
 
@@ -32,10 +32,12 @@ export interface Patience {
 
 /** Of somebody who is to be signed in to: by any spelling of a name, whether or not there is such a user. */
 export const SIGN_IN: Patience = { name: 'sign-in', free: 5, memory: DAY, isPublic: true };
-/** Of an earlier session of that very user: strangers' failures do not lock out the device that shows its token. */
+/** Of a user, on devices that show a token of an earlier session: strangers' failures do not lock them out. */
 export const KNOWN_DEVICE: Patience = { name: 'known-device', free: 5, memory: DAY, isPublic: false };
 /** Of a signed-in user who is asked for the password again. */
 export const CURRENT_PASSWORD: Patience = { name: 'current-password', free: 5, memory: DAY, isPublic: true };
+/** Of a signed-in user who turns two-step sign-in on. */
+export const CONFIRMATION: Patience = { name: 'two-step-confirmation', free: 5, memory: DAY, isPublic: false };
 /** Of a network. An office shares one address, and many of its people sign in at the same moment. */
 const NETWORK: Patience = { name: 'network', free: 20, memory: HOUR, isPublic: false };
 
@@ -45,12 +47,18 @@ export const SIGN_INS: Quota = { name: 'sign-ins', quota: 300, window: 600 * SEC
 const MAX_WAIT_SECONDS = 900;
 const MAX_DOUBLINGS = 10;
 
-/** One statement, so that of many attempts at once none is decided on an old count. No row: they have to wait. */
+/**
+ * One statement, so that of many attempts at once none is decided on an old count. No row: they have to wait. An attempt
+ * that costs nothing leaves no time behind: requests of one moment come to the database in any order. Nor does it renew
+ * the memory of failures, since it may be none.
+ */
 const RESERVE = {
   name: 'limits-reserve',
-  text: `insert into limits as l (key, count, until, seen_at) values ($1, 1, $2, $2)
-    on conflict (key) do update set seen_at = $2, (count, until) = (
-      select n, $2 + case when n < $3 then 0 else least(2 ^ least(n - $3, ${MAX_DOUBLINGS}), ${MAX_WAIT_SECONDS}) end * interval '1 second'
+  text: `insert into limits as l (key, count, until, seen_at) values ($1, 1, to_timestamp(0), $2)
+    on conflict (key) do update set (count, until, seen_at) = (
+      select n, case when n < $3 then to_timestamp(0)
+          else $2 + least(2 ^ least(n - $3, ${MAX_DOUBLINGS}), ${MAX_WAIT_SECONDS}) * interval '1 second' end,
+        case when l.seen_at <= $4 then $2 else l.seen_at end
       from (select case when l.seen_at <= $4 then 1 else l.count + 1 end as n) as next)
     where l.until <= $2 returning count, until`,
 };
@@ -80,13 +88,16 @@ type Row = { count: number; until: Date };
  */
 @Injectable()
 export class LimitsService implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly hashKey: Buffer;
   private purging: NodeJS.Timeout | undefined;
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly config: Config,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.hashKey = derivedKey(config, 'limits');
+  }
 
   onApplicationBootstrap(): void {
     this.purging = setInterval(() => void this.purge().catch(() => undefined), HOUR).unref();
@@ -109,6 +120,7 @@ export class LimitsService implements OnApplicationBootstrap, OnApplicationShutd
         const result = await work();
         // Of its network a success takes back no more than itself, or one's own account would pay for guessing at others'.
         if (result !== null) await Promise.all([this.forget(own.key), this.refund(network)]);
+        else await Promise.all([this.remember(own), this.remember(network)]);
         return result;
       } catch (error) {
         await Promise.all([this.refund(own), this.refund(network)]);
@@ -165,6 +177,11 @@ export class LimitsService implements OnApplicationBootstrap, OnApplicationShutd
     await this.pool.query('delete from limits where key = $1', [key]);
   }
 
+  private async remember(reserved: { key: Buffer } | undefined): Promise<void> {
+    if (!reserved) return;
+    await this.pool.query('update limits set seen_at = $2 where key = $1', [reserved.key, this.clock.date()]);
+  }
+
   private async refund(reserved: { key: Buffer } | undefined): Promise<void> {
     if (!reserved) return;
     const text = 'update limits set count = greatest(0, count - 1), until = to_timestamp(0) where key = $1';
@@ -172,7 +189,7 @@ export class LimitsService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   private key(name: string, subject: string): Buffer {
-    return createHmac('sha256', this.config.SECRET_KEY).update(`limit\0${name}\0${subject}`).digest();
+    return keyedHash(this.hashKey, name, subject);
   }
 
   private async purge(): Promise<void> {

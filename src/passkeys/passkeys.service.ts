@@ -109,6 +109,7 @@ export class PasskeysService {
 
   private async insert(manager: EntityManager, me: CurrentUser, passkey: Omit<Passkey, 'user'>): Promise<void> {
     await this.lock(manager, me);
+    await this.reauthentication.assertSession(manager, me);
     if ((await manager.countBy(Passkey, { user_id: me.id })) >= MAX_PASSKEYS) throw new Problem('too_many_passkeys');
     const { raw } = await manager.createQueryBuilder().insert().into(Passkey).values(passkey).orIgnore().returning('id').execute(); // prettier-ignore
     if ((raw as unknown[]).length === 0) throw new Problem('passkey_taken');

@@ -94,7 +94,8 @@ export class PasswordResets {
       if (!user) throw new Problem('user_not_found');
       if (!user.is_active) throw new Problem('user_deactivated');
       if (user.email === null) throw new Problem('no_email');
-      if (!(await this.issue(manager, user.email, id))) throw new Problem('too_many_mails');
+      if (!(await this.issue(manager, user.email, id)))
+        throw new Problem('too_many_mails', { headers: { 'retry-after': '3600' } });
       await this.audit.write(manager, { action: 'user.password_reset_requested', ...by(me), subject_id: id });
     });
   }

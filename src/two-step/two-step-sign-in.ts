@@ -28,7 +28,7 @@ export interface FirstStep {
 }
 
 const ISSUE = `insert into two_step_challenges (challenge_hash, user_id, password_hash, expires_at)
-  select $1::bytea, t.user_id, $3, $4::timestamptz from two_step t join users u on u.id = t.user_id
+  select $1::bytea, t.user_id, coalesce($3, u.password_hash), $4::timestamptz from two_step t join users u on u.id = t.user_id
   where t.user_id = $2 and t.confirmed_at is not null and u.is_active returning expires_at`;
 
 /** Bounded, and past rows that others are at: this is house-keeping on the way of a sign-in. */
@@ -38,7 +38,7 @@ const FORGET = `delete from two_step_challenges where challenge_hash in (
 /** Counts the try before its code is looked at; answers none when the sign-in is over. */
 const CLAIM = `update two_step_challenges c set wrong_codes = c.wrong_codes + 1 from users u
   where c.challenge_hash = $1 and c.wrong_codes < ${MAX_WRONG_CODES} and c.expires_at > $2
-    and u.id = c.user_id and u.is_active and (c.password_hash is null or c.password_hash = u.password_hash)
+    and u.id = c.user_id and u.is_active and c.password_hash is not distinct from u.password_hash
   returning c.user_id as id, c.password_hash`;
 
 const hashOf = (challenge: string): Buffer => createHash('sha256').update(challenge).digest();

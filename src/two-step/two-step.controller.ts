@@ -31,7 +31,7 @@ export class TwoStepController {
   @Post('me/two-step/confirm')
   @SignedIn()
   @HttpCode(200)
-  @Problems('wrong_code', 'two_step_on', 'two_step_not_found')
+  @Problems('wrong_code', 'two_step_on', 'two_step_not_found', 'rate_limited')
   confirm(@Me() me: CurrentUser, @Body() { code }: CodeDto): Promise<RecoveryCodesDto> {
     return this.twoStep.confirm(me, code);
   }

@@ -6,8 +6,9 @@ import { Clock } from '../common/clock.js';
 import { Problem } from '../common/problem.js';
 import { derivedKey, seal, unseal } from '../common/sealing.js';
 import { Config } from '../config.js';
+import { CONFIRMATION, LimitsService } from '../limits/limits.service.js';
 import { by, type CurrentUser } from '../users/current-user.js';
-import { Reauthentication } from '../users/reauthentication.js';
+import { type Proof, Reauthentication } from '../users/reauthentication.js';
 import { newRecoveryCodes, newSecret, recoveryHash, stepOf, uriOf } from './codes.js';
 import type { RecoveryCodesDto, TwoStepDto, TwoStepSecretDto } from './two-step.dto.js';
 import { TwoStep } from './two-step.entity.js';
@@ -21,6 +22,7 @@ export class TwoStepService {
   constructor(
     @InjectRepository(TwoStep) private readonly twoSteps: Repository<TwoStep>,
     private readonly reauthentication: Reauthentication,
+    private readonly limits: LimitsService,
     private readonly audit: AuditService,
     private readonly config: Config,
     private readonly clock: Clock,
@@ -40,28 +42,39 @@ export class TwoStepService {
 
   /** A new secret, in place of one that was never confirmed. Raises `two_step_on`, `wrong_password`, `sign_in_again`. */
   async begin(me: CurrentUser, currentPassword: string | undefined): Promise<TwoStepSecretDto> {
-    await this.reauthentication.assert(me, currentPassword);
+    const proof = await this.reauthentication.assert(me, currentPassword);
     const secret = newSecret();
     const upsert = `insert into two_step (user_id, secret) values ($1, $2)
       on conflict (user_id) do update set secret = excluded.secret where two_step.confirmed_at is null returning user_id`;
-    const begun = await this.twoSteps.query<unknown[]>(upsert, [me.id, seal(this.secretKey, secret, me.id)]);
+    const begun = await this.twoSteps.manager.transaction(async (manager) => {
+      await this.reauthentication.confirm(manager, me, proof);
+      return manager.query<unknown[]>(upsert, [me.id, seal(this.secretKey, secret, me.id)]);
+    });
     if (begun.length === 0) throw new Problem('two_step_on');
     return { secret, uri: uriOf(secret, this.config.APP_NAME, me.profile.username) };
   }
 
   /**
    * Turns it on with a first code, and ends the caller's other sessions: those were opened without a second step. Wrong
-   * codes are not counted, since there is nothing to guess: whoever began knows the secret. Raises `wrong_code`,
-   * `two_step_on`, `two_step_not_found`.
+   * codes are counted: whoever has but a token of the caller could guess. Raises `wrong_code`, `two_step_on`,
+   * `two_step_not_found`, `rate_limited`.
    */
-  confirm(me: CurrentUser, code: string): Promise<RecoveryCodesDto> {
+  async confirm(me: CurrentUser, code: string): Promise<RecoveryCodesDto> {
+    const attempt = await this.limits.attempt(CONFIRMATION, me.id);
+    const confirmed = await attempt.of(() => this.turnOn(me, code));
+    if (!confirmed) throw new Problem('wrong_code');
+    return confirmed;
+  }
+
+  /** Null for a wrong code. */
+  private turnOn(me: CurrentUser, code: string): Promise<RecoveryCodesDto | null> {
     return this.twoSteps.manager.transaction(async (manager) => {
       await manager.query('select from users where id = $1 for update', [me.id]); // see isOn
       const row = await manager.findOne(TwoStep, { where: { user_id: me.id }, lock: { mode: 'pessimistic_write' } });
       if (!row) throw new Problem('two_step_not_found');
       if (row.confirmed_at) throw new Problem('two_step_on');
       const last_step = stepOf(code, this.secret(row), this.clock.now());
-      if (last_step === null) throw new Problem('wrong_code');
+      if (last_step === null) return null;
       const codes = newRecoveryCodes();
       const recovery_hashes = this.recoveryHashes(me.id, codes);
       await manager.update(TwoStep, me.id, { confirmed_at: this.clock.date(), last_step, recovery_hashes });
@@ -73,10 +86,11 @@ export class TwoStepService {
 
   /** New recovery codes; the old ones count no more. Raises `two_step_not_found`, `wrong_password`, `sign_in_again`. */
   async renewRecoveryCodes(me: CurrentUser, currentPassword: string | undefined): Promise<RecoveryCodesDto> {
-    await this.reauthentication.assert(me, currentPassword);
+    const proof = await this.reauthentication.assert(me, currentPassword);
     const codes = newRecoveryCodes();
     const recovery_hashes = this.recoveryHashes(me.id, codes);
     await this.twoSteps.manager.transaction(async (manager) => {
+      await this.reauthentication.confirm(manager, me, proof);
       const mine = { user_id: me.id, confirmed_at: Not(IsNull()) };
       const { affected } = await manager.update(TwoStep, mine, { recovery_hashes });
       if (affected === 0) throw new Problem('two_step_not_found');
@@ -87,13 +101,13 @@ export class TwoStepService {
 
   /** Turns the caller's off. Raises `two_step_not_found`, `wrong_password`, `sign_in_again`. */
   async removeMine(me: CurrentUser, currentPassword: string | undefined): Promise<void> {
-    await this.reauthentication.assert(me, currentPassword);
-    await this.remove(me, me.id);
+    await this.remove(me, me.id, await this.reauthentication.assert(me, currentPassword));
   }
 
   /** Turns a user's off, for administrators: phones get lost. Raises `two_step_not_found`. */
-  async remove(me: CurrentUser, userId: string): Promise<void> {
+  async remove(me: CurrentUser, userId: string, proof?: Proof): Promise<void> {
     await this.twoSteps.manager.transaction(async (manager) => {
+      if (proof) await this.reauthentication.confirm(manager, me, proof);
       const { affected } = await manager.delete(TwoStep, { user_id: userId, confirmed_at: Not(IsNull()) });
       if (affected === 0) throw new Problem('two_step_not_found');
       await this.audit.write(manager, { action: 'two_step.disabled', ...by(me), subject_id: userId });

@@ -1,15 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { Repository } from 'typeorm';
+import { type EntityManager, Repository } from 'typeorm';
+import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
-import { Problem, validationFailed } from '../common/problem.js';
+import { Problem, tokenProblem, validationFailed } from '../common/problem.js';
 import { CURRENT_PASSWORD, LimitsService } from '../limits/limits.service.js';
-import type { CurrentUser } from './current-user.js';
+import { by, type CurrentUser } from './current-user.js';
 import { Passwords } from './passwords.js';
 import { User } from './user.entity.js';
 
 /** How long ago somebody without a password may have signed in. */
 const FRESH_MS = 10 * 60_000;
+
+/** What somebody has proved by a password, which may have been replaced by the time at which it is to count. */
+export interface Proof {
+  password_hash: string | null;
+}
+
+const CONFIRM = `select from users u join sessions s on s.user_id = u.id
+  where u.id = $1 and s.id = $2 and u.password_hash is not distinct from $3 for update of u`;
 
 /** Before ways to sign in change: is it still the user who holds the token? */
 @Injectable()
@@ -18,6 +27,7 @@ export class Reauthentication {
     @InjectRepository(User) private readonly users: Repository<User>,
     private readonly passwords: Passwords,
     private readonly limits: LimitsService,
+    private readonly audit: AuditService,
     private readonly clock: Clock,
   ) {}
 
@@ -25,21 +35,42 @@ export class Reauthentication {
    * By the password; a user who has none must have signed in within the last ten minutes. Raises `wrong_password`,
    * `sign_in_again`, `rate_limited`.
    */
-  async assert(me: CurrentUser, currentPassword: string | undefined): Promise<void> {
+  async assert(me: CurrentUser, currentPassword: string | undefined): Promise<Proof> {
     if ((await this.passwordHash(me)) === null) return this.assertFresh(me);
     if (currentPassword === undefined) {
       throw validationFailed([{ path: 'current_password', message: 'current_password is needed for this' }]);
     }
-    await this.checkPassword(me, currentPassword);
+    return this.checkPassword(me, currentPassword);
   }
 
-  /** Answers the hash that the password was checked against. Raises `wrong_password`, `rate_limited`. */
-  async checkPassword(me: CurrentUser, password: string): Promise<string> {
+  /**
+   * Within the transaction of what it was asked for: the proof still holds, and the session has not ended meanwhile.
+   * Checking a password takes a while, in which the owner may have reset it. Raises `wrong_password`.
+   */
+  async confirm(manager: EntityManager, me: CurrentUser, { password_hash }: Proof): Promise<void> {
+    const rows = await manager.query<unknown[]>(CONFIRM, [me.id, me.session_id, password_hash]);
+    if (rows.length === 0) throw new Problem('wrong_password');
+  }
+
+  /** The session that asks has not ended meanwhile, and does not while this transaction runs. Raises `invalid_token`. */
+  async assertSession(manager: EntityManager, { session_id }: CurrentUser): Promise<void> {
+    const rows = await manager.query<unknown[]>('select from sessions where id = $1 for share', [session_id]);
+    if (rows.length === 0) throw tokenProblem('invalid_token');
+  }
+
+  /** Raises `wrong_password`, `rate_limited`. */
+  async checkPassword(me: CurrentUser, password: string): Promise<Proof> {
     const attempt = await this.limits.attempt(CURRENT_PASSWORD, me.id);
     const stored = await this.passwordHash(me);
-    const checked = await attempt.of(async () => ((await this.passwords.verify(password, stored)) ? stored : null));
-    if (checked === null) throw new Problem('wrong_password');
-    return checked;
+    const password_hash = await attempt.of(async () =>
+      (await this.passwords.verify(password, stored)) ? stored : null,
+    );
+    if (password_hash !== null) return { password_hash };
+    const { manager } = this.users;
+    const failure = { ...by(me), subject_id: me.id };
+    await this.audit.write(manager, { action: 'user.password_refused', ...failure, succeeded: false });
+    if (attempt.isLast) await this.audit.write(manager, { action: 'user.locked', ...failure });
+    throw new Problem('wrong_password');
   }
 
   private async passwordHash({ id }: CurrentUser): Promise<string | null> {
@@ -47,10 +78,11 @@ export class Reauthentication {
     return user?.password_hash ?? null;
   }
 
-  private async assertFresh({ session_id }: CurrentUser): Promise<void> {
+  private async assertFresh({ session_id }: CurrentUser): Promise<Proof> {
     const since = new Date(this.clock.now() - FRESH_MS);
     const fresh = 'select from sessions where id = $1 and created_at > $2';
     const rows = await this.users.manager.query<unknown[]>(fresh, [session_id, since]);
     if (rows.length === 0) throw new Problem('sign_in_again');
+    return { password_hash: null };
   }
 }

@@ -16,7 +16,7 @@ import { by, type CurrentUser } from './current-user.js';
 import { EmailVerifications } from './email-verifications.service.js';
 import { Passwords } from './passwords.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
-import { Reauthentication } from './reauthentication.js';
+import { type Proof, Reauthentication } from './reauthentication.js';
 import { User } from './user.entity.js';
 import {
   type ChangePasswordDto,
@@ -86,18 +86,19 @@ export class UsersService {
     return { ...user, groups: [] };
   }
 
-  /** False when somebody else was faster with the username or the e-mail address. */
   /** Failed attempts to sign in to this user do not count any more. */
   async forgetFailures({ id, username, email }: Pick<User, 'id' | 'username' | 'email'>): Promise<void> {
     for (const name of [username, email]) if (name) await this.limits.unlock(SIGN_IN, normaliseLogin(name));
     await this.limits.unlock(CURRENT_PASSWORD, id);
   }
 
+  /** False when somebody else was faster with the username or the e-mail address. */
   private insert(user: Omit<User, 'groups'>): Promise<boolean> {
     return this.users.manager.transaction(async (manager) => {
       const insert = manager.createQueryBuilder().insert().into(User).values(user).orIgnore().returning('id');
       const { raw } = await insert.execute();
       if ((raw as unknown[]).length === 0) return false;
+      await this.audit.write(manager, { action: 'user.created', actor_id: user.id, subject_id: user.id });
       await this.verifications.send(manager, user);
       return true;
     });
@@ -156,19 +157,17 @@ export class UsersService {
         { path: 'current_password', message: 'current_password is needed to change the e-mail' },
       ]);
     }
-    if (isReaddressed) await this.reauthentication.checkPassword(me, current_password!);
-    return this.apply(me, me.id, changes, isReaddressed ? 'user.email_changed' : undefined);
+    const proof = isReaddressed ? await this.reauthentication.checkPassword(me, current_password!) : undefined;
+    return this.apply(me, me.id, changes, isReaddressed ? 'user.email_changed' : 'user.changed', proof);
   }
 
   /** Changes the caller's password, and ends all sessions, this one too. Raises `wrong_password`, `password_refused`. */
   async changePassword(me: CurrentUser, { current_password, new_password }: ChangePasswordDto): Promise<void> {
     this.passwords.assertAcceptable(new_password, [me.profile.username, me.profile.email], 'new_password');
-    const checked = await this.reauthentication.checkPassword(me, current_password);
+    const proof = await this.reauthentication.checkPassword(me, current_password);
     const password_hash = await this.passwords.hash(new_password);
     await this.users.manager.transaction(async (manager) => {
-      const lock = 'select id from users where id = $1 and password_hash = $2 for update';
-      const [same] = await manager.query<unknown[]>(lock, [me.id, checked]);
-      if (!same) throw new Problem('wrong_password'); // another change was faster
+      await this.reauthentication.confirm(manager, me, proof);
       await this.replacePassword(manager, me.id, { password_hash });
       await this.audit.write(manager, { action: 'user.password_changed', ...by(me), subject_id: me.id });
     });
@@ -189,19 +188,19 @@ export class UsersService {
   /** Changes another user, for administrators. Raises `last_administrator`. */
   update(me: CurrentUser, id: string, changes: UpdateUserDto): Promise<Profile> {
     const { is_active } = changes;
-    const action = is_active === undefined ? undefined : is_active ? 'user.reactivated' : 'user.deactivated';
+    const action = is_active === undefined ? 'user.changed' : is_active ? 'user.reactivated' : 'user.deactivated';
     return this.apply(me, id, changes, action);
   }
 
   /** Deletes the caller. Raises `wrong_password`, `last_administrator`. */
   async removeMe(me: CurrentUser, password: string): Promise<void> {
-    await this.reauthentication.checkPassword(me, password);
-    await this.remove(me, me.id);
+    await this.remove(me, me.id, await this.reauthentication.checkPassword(me, password));
   }
 
   /** Deletes a user with their sessions and memberships. Raises `last_administrator`. */
-  async remove(me: CurrentUser, id: string): Promise<void> {
+  async remove(me: CurrentUser, id: string, proof?: Proof): Promise<void> {
     await this.users.manager.transaction(async (manager) => {
+      if (proof) await this.reauthentication.confirm(manager, me, proof);
       const { affected } = await manager.delete(User, id);
       if (affected === 0) throw new Problem('user_not_found');
       await this.audit.write(manager, { action: 'user.deleted', ...by(me), subject_id: id });
@@ -212,13 +211,15 @@ export class UsersService {
     me: CurrentUser,
     id: string,
     changes: UpdateMeDto | UpdateUserDto,
-    action: AuditAction | undefined,
+    action: AuditAction,
+    proof?: Proof,
   ): Promise<Profile> {
     await this.users.manager.transaction(async (manager) => {
+      if (proof) await this.reauthentication.confirm(manager, me, proof);
       const before = await manager.findOne(User, { where: { id }, lock: { mode: 'pessimistic_write' } });
       if (!before) throw new Problem('user_not_found');
       await manager.update(User, id, { ...changes, updated_at: this.clock.date() });
-      if (action) await this.audit.write(manager, { action, ...by(me), subject_id: id });
+      await this.audit.write(manager, { action, ...by(me), subject_id: id, details: { fields: Object.keys(changes) } });
       if ('email' in changes) await this.tellBothAddresses(manager, before, changes.email);
     });
     return this.get(id);
