@@ -132,7 +132,15 @@ describe('/api/groups/:id/members/:user_id', () => {
       view_hidden: true,
     });
     expect((await admin('GET', `/api/groups/${id}/members`)).body).toEqual({
-      items: [{ id: user.id, username: user.username, fullname: expect.any(String), created_at: expect.any(String) }],
+      items: [
+        {
+          id: user.id,
+          username: user.username,
+          fullname: expect.any(String),
+          avatar_url: `/api/users/${user.id}/avatar`,
+          created_at: expect.any(String),
+        },
+      ],
       next_cursor: null,
     });
     expect((await admin('DELETE', member)).status).toBe(204);
