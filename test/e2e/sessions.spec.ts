@@ -48,7 +48,7 @@ describe('refreshing', () => {
   });
 });
 
-describe('the end of a token', () => {
+describe.concurrent('the end of a token', () => {
   it('of identity: 401 with the words that old clients wait for; the refresh token gets the next one', async () => {
     const { identity_token, refresh_token } = await client.user();
     expect((await me(identity_token)).status).toBe(200);
