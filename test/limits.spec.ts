@@ -35,6 +35,16 @@ const statuses = async (count: number, call: (i: number) => Promise<{ status: nu
 
 const FREE = [401, 401, 401, 401, 401];
 
+it('those that cost nothing stop nobody, also whose clock was read a moment earlier', async () => {
+  const { username } = await t.user();
+  const from = newNetwork();
+  t.clock.set(t.clock.now());
+  expect((await attempt(username, { from })).status).toBe(401);
+  t.clock.advance(-1);
+  expect((await attempt(username, { from, password: PASSWORD })).status).toBe(201);
+  t.clock.advance(1);
+});
+
 describe('failures for one login', () => {
   it.each(['known', 'unknown'])('cost nothing five times, then double the wait up to 15 minutes (%s)', async (kind) => {
     const login = kind === 'known' ? (await t.user()).username : `nobody-${randomUUID().slice(0, 8)}`;

@@ -75,10 +75,12 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
     return undefined;
   }
 
-  /** What has been received is answered; then all are sent away, in waves. */
+  /** What has been received is answered, and reaches everybody; then all are sent away, in waves. */
   async beforeApplicationShutdown(): Promise<void> {
     this.isStopping = true;
     const all = [...this.connections.all];
+    for (const { socket } of all) socket.pause();
+    await Promise.all(all.map((connection) => this.dispatcher.settle(connection)));
     const size = Math.max(WAVE_SIZE, Math.ceil(all.length / WAVES));
     for (let i = 0; i < all.length; i += size) {
       if (i > 0) await sleep(WAVE_MS);
@@ -125,8 +127,6 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
 
   private async sendAway(connection: Connection): Promise<void> {
     const { socket } = connection;
-    socket.pause();
-    await this.dispatcher.settle(connection);
     if (!this.connections.all.has(connection)) return; // it has gone by itself
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     connection.close('restarting');
