@@ -1,3 +1,4 @@
+import { cpus } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -7,6 +8,7 @@ export default defineConfig({
     globalSetup: ['test/global-setup.ts'],
     setupFiles: ['reflect-metadata'],
     pool: 'forks',
+    maxWorkers: Math.max(2, cpus().length - 1), // much of the time goes into waiting for processes
     isolate: false, // nothing of ours is global: the modules are loaded once a worker
     expect: { poll: { timeout: 15_000, interval: 20 } },
     testTimeout: 30_000,
