@@ -45,13 +45,14 @@ const signIn = () =>
 
 /** Does `work` over and over in so many lanes; how often a second it answered true. */
 async function rateOf(lanes, work) {
-  const end = performance.now() + SECONDS * 1000;
+  const start = performance.now();
+  const end = start + SECONDS * 1000;
   let done = 0;
   const lane = async () => {
     while (performance.now() < end) if (await work()) done++;
   };
   await Promise.all(Array.from({ length: lanes }, lane));
-  return done / SECONDS;
+  return done / ((performance.now() - start) / 1000); // what is in line at the end is waited for
 }
 
 const bare = () => bcrypt.compare(password, stored);
