@@ -9,6 +9,7 @@ import { Authenticator } from '../auth/authenticator.js';
 import { SessionEndings } from '../auth/session-endings.js';
 import { endOf } from '../auth/tokens.js';
 import { Problem } from '../common/problem.js';
+import { toAddress } from '../common/request-log.js';
 import { toProblem } from '../common/translate.js';
 import { Config } from '../config.js';
 import { POOL } from '../database/database.module.js';
@@ -60,8 +61,8 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
 
   /** Nothing is read from the socket until it is known whose it is. */
   handleConnection(socket: WebSocket, request: IncomingMessage): void {
-    const address = proxyAddress(request, this.isTrusted).split('%', 1)[0]!;
-    const connection = this.connections.open(socket, request.socket, networkOf(address));
+    const network = networkOf(toAddress(proxyAddress(request, this.isTrusted)));
+    const connection = this.connections.open(socket, request.socket, network);
     socket.on('error', () => undefined); // a protocol fault: ws has closed with its code
     socket.on('close', (code) => this.closed(connection, code));
     socket.on('pong', () => connection.heard());
@@ -70,7 +71,7 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
     );
     if (this.isStopping) return connection.close('restarting');
     if (!connection.isOpen) return undefined;
-    socket.pause();
+    connection.pause();
     void this.admit(connection, request);
     return undefined;
   }
@@ -79,7 +80,7 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
   async beforeApplicationShutdown(): Promise<void> {
     this.isStopping = true;
     const all = [...this.connections.all];
-    for (const { socket } of all) socket.pause();
+    for (const connection of all) connection.stopListening();
     await Promise.all(all.map((connection) => this.dispatcher.settle(connection)));
     const size = Math.max(WAVE_SIZE, Math.ceil(all.length / WAVES));
     for (let i = 0; i < all.length; i += size) {
@@ -101,7 +102,7 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
       this.connections.admit(connection, { session_id: claims.sid, user_id: user.id, participant_id, expires_at });
       if (!connection.isOpen) return;
       this.presences.arrived(participant_id);
-      connection.socket.resume();
+      connection.listen();
     } catch (error) {
       const { code, cause } = toProblem(error);
       if (!CLOSED[code]) this.log.warn(`a connection could not be admitted: ${code} (${String(cause)})`);

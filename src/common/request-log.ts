@@ -24,9 +24,12 @@ export const isClientGone = (): boolean => current.getStore()?.response.destroye
 /** Some proxies forward addresses with the port: "203.0.113.9:5000", "[2001:db8::1]:5000". */
 const PORT = /^(?:(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]+)\](?::\d+)?)$/;
 
-/** Without an IPv6 zone; forwarded addresses count only behind the proxies of TRUST_PROXY. */
-function addressOf(request: Request): string | null {
-  const ip = request.ip?.replace(PORT, '$1$2').split('%', 1)[0] ?? '';
+/**
+ * An address as a connection or a proxy tells it, without an IPv6 zone; null for what is none, and for a client that has
+ * gone already.
+ */
+export function toAddress(told: string | undefined): string | null {
+  const ip = told?.replace(PORT, '$1$2').split('%', 1)[0] ?? '';
   return isIP(ip) ? ip : null;
 }
 
@@ -59,5 +62,5 @@ export const requestLog =
       };
       log.info(line, `${request.method} ${path} ${response.statusCode}`);
     });
-    current.run({ id, ip: addressOf(request), response }, next);
+    current.run({ id, ip: toAddress(request.ip), response }, next);
   };

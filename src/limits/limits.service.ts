@@ -199,12 +199,10 @@ export class LimitsService implements OnApplicationBootstrap, OnApplicationShutd
 }
 
 /** The client's IPv4 address, or the /64 of its IPv6 address, of which anyone has as many as they like. */
-export function networkOf(ip: string): string {
+export function networkOf(ip: string | null): string {
+  if (ip === null) return 'unknown';
   const address = ipaddr.process(ip);
   return address.kind() === 'ipv4' ? address.toString() : Buffer.from(address.toByteArray()).toString('hex', 0, 8);
 }
 
-function clientNetwork(): string {
-  const ip = requestContext()?.ip;
-  return ip ? networkOf(ip) : 'unknown';
-}
+const clientNetwork = (): string => networkOf(requestContext()?.ip ?? null);

@@ -52,13 +52,13 @@ export class Dispatcher implements OnModuleInit {
     if (!connection.isOpen) return;
     connection.heard();
     connection.inbox.push(text);
-    if (connection.inbox.length >= MAX_WAITING) connection.socket.pause();
+    if (connection.inbox.length >= MAX_WAITING) connection.pause();
     if (!connection.isWorking) connection.working = this.work(connection);
   }
 
   /** When everything received so far has been answered. */
   async settle(connection: Connection): Promise<void> {
-    await connection.working;
+    while (connection.isWorking) await connection.working;
     await connection.newestSend;
   }
 
@@ -68,7 +68,7 @@ export class Dispatcher implements OnModuleInit {
       const done = this.handle(connection, connection.inbox.shift());
       if (done) await done;
       if (connection.sending >= MAX_WAITING) await connection.newestSend;
-      if (connection.inbox.length === 0 && connection.socket.isPaused) connection.socket.resume();
+      if (connection.inbox.length === 0) connection.listen();
     }
     connection.isWorking = false; // in the same turn as the look into the inbox: nothing comes between
   }

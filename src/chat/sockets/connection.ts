@@ -11,6 +11,8 @@ const MAX_BYTES = 1024 * 1024;
 const MAX_STALL_MS = 10_000;
 /** What all connections together may keep waiting, beyond which the one that adds to it ends. */
 const BUDGET_BYTES = 64 * 1024 * 1024;
+/** What all may keep waiting before nobody is sent anything that is worth nothing later. */
+const SHED_ALL_BYTES = BUDGET_BYTES / 4;
 /** What is handed to a congested socket at once; the rest can still be dropped. */
 const PORTION_BYTES = 64 * 1024;
 const PING_EVERY_MS = 25_000;
@@ -59,6 +61,7 @@ export class Connection {
   private backlogBytes = 0;
   private stalledSince: number | undefined;
   private isAlive = true;
+  private isDeaf = false;
 
   constructor(
     readonly socket: WebSocket,
@@ -73,12 +76,28 @@ export class Connection {
     this.isAlive = true;
   }
 
+  /** Reads no further until `listen`. */
+  pause(): void {
+    this.socket.pause();
+  }
+
+  listen(): void {
+    if (!this.isDeaf && this.socket.isPaused) this.socket.resume();
+  }
+
+  /** Reads no further, whatever comes. */
+  stopListening(): void {
+    this.isDeaf = true;
+    this.pause();
+  }
+
   send(text: string): void {
     this.write(toFrames([text]).bytes);
   }
 
-  /** What is no use later, and the first to go when a receiver is slow. */
+  /** What is no use later, and the first to go when this receiver is slow, or many are. */
   sendEphemeral(text: string): void {
+    if (this.outflow.waiting >= SHED_ALL_BYTES) return;
     if (this.backlogBytes + this.wire.writableLength < SHED_BYTES) this.send(text);
   }
 

@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { EmbeddedPostgres } from '../src/database/embedded-postgres.js';
+import { connect, conversation, type Frame } from './chat-client.js';
+import { ChatTester, type Person, randomOf } from './chat-tester.js';
+import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from './machi.js';
+
+const SECONDS = Number(process.env['MODEL_SECONDS'] ?? 40);
+const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const PASSWORD = 'cloudy harbour seven';
+
+const random = randomOf(SEED);
+const folder = dataFolder();
+let machi: MachiProcess;
+/** Rejects when Machi ends by itself. */
+let ended: Promise<void>;
+
+beforeEach(start);
+afterEach(async () => {
+  await machi.kill('SIGTERM');
+  folder.remove();
+});
+
+async function start(): Promise<void> {
+  machi = await whenServing(launch({ DATA_DIR: folder.path, NODE_ENV: 'test', RATE_LIMITS: 'off' }));
+  const { output } = machi;
+  ended = machi.ended.then((code) => {
+    if (code !== null) throw new Error(`Machi ended with ${code}:\n${output()}`); // null: by our kill
+    return new Promise(() => undefined);
+  });
+  ended.catch(() => undefined);
+}
+
+/** Its process, once it runs; after a fault it may still be on its way up. */
+async function postmaster(): Promise<number> {
+  for (;;) {
+    try {
+      const pid = folder.postmaster();
+      if (isAlive(pid)) return pid;
+    } catch {
+      // it has no file yet
+    }
+    await sleep(50);
+  }
+}
+
+/** PostgreSQL's processes, all of them. */
+async function postgres(): Promise<number[]> {
+  const pid = await postmaster();
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return [pid, ...children.split(' ').filter(Boolean).map(Number)];
+}
+
+async function stopped(processes: number[], ms: number): Promise<void> {
+  for (const pid of processes) process.kill(pid, 'SIGSTOP');
+  await sleep(ms);
+  for (const pid of processes) process.kill(pid, 'SIGCONT');
+}
+
+const FAULTS: Record<string, () => Promise<unknown>> = {
+  'kill -9 of Machi': () => machi.kill('SIGKILL').then(start),
+  'crash of PostgreSQL': async () => process.kill(await postmaster(), 'SIGKILL'),
+  'restart of PostgreSQL': async () => process.kill(await postmaster(), 'SIGINT'), // "fast"
+  'freeze of PostgreSQL': async () => stopped(await postgres(), 500 + random() * 2500),
+  'freeze of Machi': () => stopped([machi.child.pid!], 500 + random() * 1500),
+};
+
+async function post(path: string, body: object): Promise<Frame> {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(machi.url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  return (await response.json()) as Frame;
+}
+
+async function register(username: string): Promise<Person> {
+  await post('/api/users', { username, password: PASSWORD, fullname: username });
+  const { identity_token } = await post('/api/sessions', { login: username, password: PASSWORD });
+  return { username, token: identity_token as string };
+}
+
+/** What the database holds of a conversation, in its order. */
+async function stored(conversationId: number): Promise<{ id: number; sequence: number; content: string }[]> {
+  const server = new EmbeddedPostgres(folder.path, { info() {}, warn() {} });
+  await server.start();
+  const client = new Client(server.connection);
+  await client.connect();
+  const { rows } = await client.query<{ id: string; sequence: string; content: string }>(
+    'select id, sequence, content from messages where conversation_id = $1 order by sequence',
+    [conversationId],
+  );
+  await client.end();
+  await server.stop();
+  return rows.map(({ id, sequence, content }) => ({ id: Number(id), sequence: Number(sequence), content }));
+}
+
+const shuffled = <T>(list: T[]): T[] =>
+  list
+    .map((item) => [random(), item] as const)
+    .toSorted(([a], [b]) => a - b)
+    .map(([, item]) => item);
+
+it(
+  `whatever fails, nothing is lost, nothing is doubled, all see one order (SEED=${SEED})`,
+  { timeout: 240_000 },
+  async () => {
+    process.stdout.write(`chat model: SEED=${SEED}\n`);
+    const persons = [];
+    for (let i = 0; i < 8; i++) persons.push(await register(`tester${i}`));
+    const testers: ChatTester[] = [];
+    const rooms = new Map<number, ChatTester[]>();
+    for (const half of [persons.slice(0, 4), persons.slice(4)]) {
+      const clients = await Promise.all(half.map((person) => connect(machi, person)));
+      const id = await conversation(...clients);
+      await Promise.all(clients.map((client) => client.close()));
+      const members = half.map((person, i) => new ChatTester(person, id, () => machi, randomOf(SEED + 8 * id + i)));
+      rooms.set(id, members);
+      testers.push(...members);
+    }
+    const runs = Promise.all(testers.map((tester) => tester.run()));
+    const until = performance.now() + SECONDS * 1000;
+    while (performance.now() < until) {
+      for (const name of shuffled(Object.keys(FAULTS))) {
+        await sleep(1_000 + random() * 1_500);
+        await Promise.race([FAULTS[name]!(), ended]);
+      }
+    }
+    for (const tester of testers) tester.stop();
+    await Promise.race([runs, ended]);
+    for (const [id, members] of rooms) check(await stored(id), members);
+  },
+);
+
+function check(rows: Awaited<ReturnType<typeof stored>>, members: ChatTester[]): void {
+  const ids = rows.map(({ id }) => id);
+  expect(rows.map(({ sequence }) => sequence)).toEqual(rows.map((_, i) => i + 1));
+  expect(ids).toEqual(ids.toSorted((a, b) => a - b));
+  const said = members.flatMap(({ sent }) => [...sent.values()]);
+  expect(said.length).toBeGreaterThan(SECONDS * 20);
+  expect(rows.map(({ content }) => content).toSorted()).toEqual(said.toSorted()); // each nonce once, none lost
+  const contents = new Map(rows.map(({ id, content }) => [id, content]));
+  for (const tester of members) {
+    expect(tester.faults).toEqual([]);
+    expect(tester.history).toEqual(ids); // all of it, once, in the one order
+    for (const { seen, pushed } of tester.visits) {
+      for (const [id, content] of seen) expect(contents.get(id)).toBe(content);
+      const fromOthers = (list: number[]): number[] => list.filter((id) => !tester.isOwn(contents.get(id)!));
+      const got = fromOthers(pushed); // one's own come again when they are sent again
+      const between = ids.filter((id) => id >= got[0]! && id <= got.at(-1)!);
+      expect(got).toEqual(fromOthers(between)); // while it is open, a connection misses nothing
+    }
+  }
+}
