@@ -13,10 +13,14 @@ export async function startServer(name, script, env) {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const ended = once(child, 'close').then(([code]) => {
+    throw new Error(`${name} ended with ${code}`);
+  });
+  ended.catch(() => undefined);
   let output = '';
   let url;
   while (!url) {
-    const [chunk] = await once(child.stdout, 'data');
+    const [chunk] = await Promise.race([once(child.stdout, 'data'), ended]);
     output += chunk;
     url = /(http:\/\/[^\s/]+)/.exec(output)?.[1];
   }

@@ -10,7 +10,7 @@ import { Pictures } from '../src/avatars/pictures.js';
 import { UploadGate } from '../src/avatars/upload-gate.js';
 import { type SignedInUser, startApp, type TestApp } from './app.js';
 import { launch, whenServing } from './machi.js';
-import { call, file, get, shown, upload } from './pictures.js';
+import { call, file, formOf, get, shown, upload } from './pictures.js';
 import { startS3 } from './s3.js';
 
 const HOUR = 3_600_000;
@@ -75,7 +75,14 @@ it('while the object store is down uploads get a 503, identicons are served, and
   const moderator = (await t.user('moderate_avatars')).token;
   const [user, other] = [await t.user(), await t.user()];
   const { urls } = await shown(t, user, moderator, 1);
+  expect((await get(t, urls['128'] as string)).status).toBe(200);
   await s3.down();
+  expect((await get(t, urls['128'] as string)).status).toBe(200); // it is in memory
+  const form = formOf(picture);
+  form.set('fullname', 'Changed');
+  expect((await call(t, 'PATCH', '/api/users/me', other.token, { body: form })).status).toBe(503);
+  const { body: unchanged } = await t.request('GET', '/api/users/me', { token: other.token });
+  expect(unchanged['fullname']).not.toBe('Changed');
   const refused = await upload(t, other, picture);
   expect([refused.status, refused.body['code'], refused.headers.get('retry-after')]).toEqual([
     503,

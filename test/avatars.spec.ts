@@ -466,6 +466,13 @@ describe('the form of the anime site', () => {
     expect((await patch(user.token, svg)).body).toMatchObject({ status: 415, code: 'unsupported_picture' });
     const misnamed = formOf(await another(), { field: 'picture' });
     expect((await patch(user.token, misnamed)).body).toMatchObject({ status: 400, code: 'no_file' });
+    const unproven = formOf(await another());
+    unproven.set('email', 'other@example.org');
+    unproven.set('current_password', 'a wrong one');
+    expect((await patch(user.token, unproven)).body['code']).toBe('wrong_password');
+    const taken = formOf(await another());
+    taken.set('username', (await t.user()).username);
+    expect((await patch(user.token, taken)).body['code']).toBe('username_taken');
     expect(await mine(user.token)).toMatchObject({ pending: null });
     expect((await t.request('GET', '/api/users/me', { token: user.token })).body['fullname']).not.toBe('Changed');
   });

@@ -296,6 +296,15 @@ it('a network registers a hundred users in ten minutes', async () => {
   expect((await register(PASSWORD)).status).toBe(201);
 });
 
+it('a user uploads sixty pictures an hour', async () => {
+  const [one, other] = [await t.user(), await t.user()];
+  const upload = ({ token }: { token: string }) =>
+    t.request('PUT', '/api/users/me/avatar', { token, headers: { 'x-forwarded-for': newNetwork() }, body: {} });
+  expect(await statuses(60, () => upload(one))).toEqual(Array<number>(60).fill(415));
+  expect(await upload(one)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+  expect((await upload(other)).status).toBe(415);
+});
+
 it('without its database nothing is let through', async () => {
   let proxy!: Awaited<ReturnType<typeof startProxy>>;
   const cut = await startApp({

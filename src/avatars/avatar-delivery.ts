@@ -1,12 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { createHash } from 'node:crypto';
-import { pipeline } from 'node:stream/promises';
+import { LRUCache } from 'lru-cache';
+import { buffer } from 'node:stream/consumers';
 import type { Pool } from 'pg';
 import { Authenticator } from '../auth/authenticator.js';
 import { Problem } from '../common/problem.js';
 import { POOL } from '../database/database.module.js';
-import { type ByteRange, type ObjectInfo, Storage } from '../storage/storage.js';
+import { type ByteRange, Storage, storeFailed } from '../storage/storage.js';
 import { avatarUrl } from '../users/avatar-url.js';
 import { FOREVER, keyOf } from './avatar-files.js';
 import type { AvatarQueryDto } from './avatars.dto.js';
@@ -35,9 +36,18 @@ const FIND = {
 
 const FIND_SHOWN = { name: 'avatar-shown', text: 'select avatar_id from users where id = $1 and is_active' };
 
-/** Hands pictures out. */
+/** The files that were asked for last stay in memory, up to so many bytes. */
+const CACHE_BYTES = 64 * 1024 * 1024;
+
+/** Hands pictures out: who may see one is asked of the database each time, its bytes of the store once. */
 @Injectable()
 export class AvatarDelivery {
+  private readonly pictures = new LRUCache<string, Buffer>({
+    maxSize: CACHE_BYTES,
+    sizeCalculation: ({ length }) => length,
+    fetchMethod: (key) => this.read(key),
+  });
+
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly storage: Storage,
@@ -81,7 +91,9 @@ export class AvatarDelivery {
       response.status(304).end();
       return;
     }
-    await this.send(keyOf(id, size), request, response);
+    const bytes = await this.pictures.fetch(keyOf(id, size));
+    if (!bytes) throw new Problem('avatar_not_found');
+    this.send(bytes, request, response);
   }
 
   private async assertVisible(id: string, request: Request): Promise<boolean> {
@@ -95,35 +107,29 @@ export class AvatarDelivery {
     return false;
   }
 
-  private async send(key: string, request: Request, response: Response): Promise<void> {
-    if (request.method === 'HEAD') {
-      const info = await this.head(key);
-      response.set('content-length', String(info.size)).end();
-      return;
+  private send(bytes: Buffer, request: Request, response: Response): void {
+    const range = rangeOf(bytes.length, request, response);
+    const { start, end } = range ?? { start: 0, end: bytes.length - 1 };
+    if (range) response.status(206).set('content-range', `bytes ${start}-${end}/${bytes.length}`);
+    response.set('content-length', String(end - start + 1)).end(bytes.subarray(start, end + 1));
+  }
+
+  private async read(key: string): Promise<Buffer | undefined> {
+    try {
+      const found = await this.storage.get(key);
+      return found ? await buffer(found.body) : undefined;
+    } catch (error) {
+      throw storeFailed(error);
     }
-    const range = await this.rangeOf(key, request, response);
-    const found = await this.storage.get(key, range);
-    if (!found) throw new Problem('avatar_not_found');
-    const { start, end } = range ?? { start: 0, end: found.size - 1 };
-    response.set('content-length', String(end - start + 1));
-    if (range) response.status(206).set('content-range', `bytes ${start}-${end}/${found.size}`);
-    await pipeline(found.body, response).catch(() => response.destroy()); // too late for a problem
   }
+}
 
-  private async head(key: string): Promise<ObjectInfo> {
-    const info = await this.storage.head(key);
-    if (!info) throw new Problem('avatar_not_found');
-    return info;
-  }
-
-  /** The one range of a GET that asks for one (RFC 9110, section 14.2); several are answered with the whole. */
-  private async rangeOf(key: string, request: Request, response: Response): Promise<ByteRange | undefined> {
-    const { range, 'if-range': condition } = request.headers;
-    const isMeant = condition === undefined || condition === response.get('etag');
-    if (range === undefined || !isMeant) return undefined;
-    const { size } = await this.head(key);
-    const ranges = request.range(size);
-    if (ranges === -1) throw new Problem('range_not_satisfiable', { headers: { 'content-range': `bytes */${size}` } });
-    return Array.isArray(ranges) && ranges.type === 'bytes' && ranges.length === 1 ? ranges[0] : undefined;
-  }
+/** The one range of a GET that asks for one (RFC 9110, section 14.2); several are answered with the whole. */
+function rangeOf(size: number, request: Request, response: Response): ByteRange | undefined {
+  const { range, 'if-range': condition } = request.headers;
+  const isMeant = condition === undefined || condition === response.get('etag');
+  if (range === undefined || !isMeant || request.method !== 'GET') return undefined;
+  const ranges = request.range(size);
+  if (ranges === -1) throw new Problem('range_not_satisfiable', { headers: { 'content-range': `bytes */${size}` } });
+  return Array.isArray(ranges) && ranges.type === 'bytes' && ranges.length === 1 ? ranges[0] : undefined;
 }

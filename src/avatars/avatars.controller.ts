@@ -30,6 +30,7 @@ const UPLOAD_PROBLEMS = [
   'picture_too_large',
   'picture_too_slow',
   'too_many_uploads',
+  'rate_limited',
   'storage_unavailable',
 ] as const;
 

@@ -7,8 +7,10 @@ import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
 import { readForm, takingForm } from '../common/form-body.js';
 import { Problem, validationFailed } from '../common/problem.js';
+import { toProblem } from '../common/translate.js';
 import { validationPipe } from '../common/validation.js';
 import { Config } from '../config.js';
+import { LimitsService, type Quota } from '../limits/limits.service.js';
 import { by, type CurrentUser } from '../users/current-user.js';
 import type { Profile } from '../users/profile.js';
 import { UpdateMeDto } from '../users/users.dto.js';
@@ -18,6 +20,9 @@ import { AvatarFiles } from './avatar-files.js';
 import type { Picture } from './picture.js';
 import { Pictures } from './pictures.js';
 import { UploadGate } from './upload-gate.js';
+
+/** By a user; each costs a second or so of a processor. */
+const UPLOADS: Quota = { name: 'uploads', quota: 60, window: 3_600_000 };
 
 /** How many of the 128 digits may differ in what counts as the same picture: rescaling and re-encoding change some 7. */
 const LIKENESS = 10;
@@ -50,6 +55,7 @@ export class AvatarsService {
     private readonly pictures: Pictures,
     private readonly files: AvatarFiles,
     private readonly gate: UploadGate,
+    private readonly limits: LimitsService,
     private readonly audit: AuditService,
     private readonly config: Config,
     private readonly clock: Clock,
@@ -63,11 +69,14 @@ export class AvatarsService {
       if (!file) throw new Problem('no_file');
       const unknown = Object.keys(fields).map((path) => ({ path, message: `property ${path} should not exist` }));
       if (unknown.length > 0) throw validationFailed(unknown);
-      return this.keep(me, await this.pictures.make(file.bytes));
+      const picture = await this.pictures.make(file.bytes);
+      return this.keep(picture, (id) =>
+        this.avatars.manager.transaction((manager) => this.insert(manager, me, id, picture.hash)),
+      );
     });
   }
 
-  /** The anime site's call: fields of the profile and the file `avatar` in one form. The picture is tried first. */
+  /** The anime site's call: fields of the profile and the file `avatar` in one form, of which all counts or nothing. */
   async updateProfile(me: CurrentUser, request: Request): Promise<Profile> {
     return this.taking(me, request, async () => {
       const { file, fields } = await readForm(request);
@@ -75,11 +84,12 @@ export class AvatarsService {
         throw new Problem('no_file', { detail: 'The file is to be named "avatar".' });
       const about = { type: 'body', metatype: UpdateMeDto } as const;
       const dto = (await validationPipe().transform({ ...fields }, about)) as UpdateMeDto;
-      if (file) await this.assertUnlocked(this.avatars.manager, me);
-      const picture = file && (await this.pictures.make(file.bytes));
-      await this.users.updateMe(me, dto);
-      if (picture) await this.keep(me, picture);
-      return this.users.get(me.id);
+      if (!file) return this.users.updateMe(me, dto);
+      await this.assertUnlocked(this.avatars.manager, me);
+      const picture = await this.pictures.make(file.bytes);
+      return this.keep(picture, (id) =>
+        this.users.updateMe(me, dto, (manager) => this.insert(manager, me, id, picture.hash)),
+      );
     });
   }
 
@@ -107,17 +117,23 @@ export class AvatarsService {
   }
 
   private taking<T>(me: CurrentUser, request: Request, work: () => Promise<T>): Promise<T> {
-    return takingForm(request, () => this.gate.pass(me.id, work));
+    return takingForm(request, async () => {
+      await this.limits.take(UPLOADS, me.id);
+      return this.gate.pass(me.id, work);
+    });
   }
 
-  /** Bytes first, under an id of their own, then the row: whatever breaks off in between, no row points to nothing. */
-  private async keep(me: CurrentUser, picture: Picture): Promise<{ avatar: Avatar; isShown: boolean }> {
+  /**
+   * Bytes first, under an id of their own, then the row: whatever breaks off in between, no row points to nothing. When it
+   * is not certain that there is no row, since the database went away, the bytes are left to the sweeper.
+   */
+  private async keep<T>(picture: Picture, record: (id: string) => Promise<T>): Promise<T> {
     const id = uuidv7();
     await this.files.put(id, picture);
     try {
-      return await this.avatars.manager.transaction((manager) => this.insert(manager, me, id, picture.hash));
+      return await record(id);
     } catch (error) {
-      await this.files.discard(id);
+      if (toProblem(error).status < 500) await this.files.discard(id);
       throw error;
     }
   }

@@ -39,6 +39,9 @@ const MAX_WAITING_SEARCHES = 100;
 /** A class of pupils may register at once; a farm of accounts may not. */
 const REGISTRATIONS: Quota = { name: 'registrations', quota: 100, window: 600_000 };
 
+/** What is done in the transaction of a change. */
+type Also = (manager: EntityManager) => Promise<unknown>;
+
 @Injectable()
 export class UsersService {
   /** A search for one or two letters reads the whole table: never on all connections at once. */
@@ -148,9 +151,9 @@ export class UsersService {
 
   /**
    * Changes the caller's own profile; the e-mail address only with the password, since it can reset the password. With
-   * the address all sessions end. Raises `wrong_password`, `username_taken`, `email_taken`.
+   * the address all sessions end. `also` belongs to the same change. Raises `wrong_password`, `username_taken`, `email_taken`.
    */
-  async updateMe(me: CurrentUser, { current_password, ...changes }: UpdateMeDto): Promise<Profile> {
+  async updateMe(me: CurrentUser, { current_password, ...changes }: UpdateMeDto, also?: Also): Promise<Profile> {
     const isReaddressed = changes.email !== undefined && changes.email !== me.profile.email;
     if (isReaddressed && current_password === undefined) {
       throw validationFailed([
@@ -158,7 +161,7 @@ export class UsersService {
       ]);
     }
     const proof = isReaddressed ? await this.reauthentication.checkPassword(me, current_password!) : undefined;
-    return this.apply(me, me.id, changes, isReaddressed ? 'user.email_changed' : 'user.changed', proof);
+    return this.apply(me, me.id, changes, isReaddressed ? 'user.email_changed' : 'user.changed', { proof, also });
   }
 
   /** Changes the caller's password, and ends all sessions, this one too. Raises `wrong_password`, `password_refused`. */
@@ -212,7 +215,7 @@ export class UsersService {
     id: string,
     changes: UpdateMeDto | UpdateUserDto,
     action: AuditAction,
-    proof?: Proof,
+    { proof, also }: { proof?: Proof | undefined; also?: Also | undefined } = {},
   ): Promise<Profile> {
     await this.users.manager.transaction(async (manager) => {
       if (proof) await this.reauthentication.confirm(manager, me, proof);
@@ -221,6 +224,7 @@ export class UsersService {
       await manager.update(User, id, { ...changes, updated_at: this.clock.date() });
       await this.audit.write(manager, { action, ...by(me), subject_id: id, details: { fields: Object.keys(changes) } });
       if ('email' in changes) await this.tellBothAddresses(manager, before, changes.email);
+      await also?.(manager);
     });
     return this.get(id);
   }
