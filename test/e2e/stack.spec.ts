@@ -27,6 +27,7 @@ describe('lifetimes', () => {
     const { identity_token, refresh_token } = await client.user();
     const lives = [lifeOf(identity_token), lifeOf(refresh_token)];
     const ends = [claimsOf(identity_token).exp, claimsOf(refresh_token).exp];
+    process.stdout.write(`${STACK}: tokens end ${ends.join(' and ')}, after ${lives.join(' and ')} s\n`);
     if (STACK === 'production') expect(lives).toEqual([15 * MINUTE, 7 * DAY]);
     else if (STACK === 'development') expect(ends).toEqual([FOREVER, FOREVER]);
     else expect(lives).toEqual([15, 30]);
