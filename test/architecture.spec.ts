@@ -17,6 +17,7 @@ interface Operation {
   security?: unknown[];
   'x-permissions'?: string[];
   'x-plain-text'?: boolean;
+  parameters?: { name: string; required?: boolean; schema: { default?: unknown } }[];
   requestBody?: { content: Record<string, { schema: { $ref: string } }> };
   responses: Record<string, { content?: Record<string, { schema?: { $ref?: string }; examples?: object }> }>;
 }
@@ -58,6 +59,20 @@ describe('every route', () => {
         ([status, { content }]) => /^2|101/.test(status) && (['101', '204'].includes(status) || content !== undefined),
       );
     expect(failing(isDocumented)).toEqual([]);
+  });
+
+  it('documents how its pages are asked for, and asks for nothing that has a default', () => {
+    const isPaged = ({ responses }: Operation) => {
+      const ref = responses['200']?.content?.['application/json']?.schema?.$ref ?? '';
+      return 'next_cursor' in (document.components.schemas[ref.split('/').at(-1)!]?.properties ?? {});
+    };
+    const areThere = ({ parameters = [] }: Operation) =>
+      ['limit', 'cursor'].every((name) => parameters.some((parameter) => parameter.name === name));
+    expect(operations.filter(({ operation }) => isPaged(operation)).length).toBeGreaterThan(4);
+    expect(failing((operation) => !isPaged(operation) || areThere(operation))).toEqual([]);
+    const isFree = ({ parameters = [] }: Operation) =>
+      parameters.every(({ required, schema }) => !(required && schema.default !== undefined));
+    expect(failing(isFree)).toEqual([]);
   });
 
   it('documents its problems, with an example of each', () => {

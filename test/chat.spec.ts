@@ -4,12 +4,13 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { asyncApiPage } from '../src/chat/asyncapi.page.js';
 import { CLOSE_CODES } from '../src/chat/sockets/close-codes.js';
 import { EVENTS } from '../src/chat/events/events.js';
 import { packageRoot } from '../src/common/version.js';
 import { startApp, type TestApp } from './app.js';
-import { asyncapi } from './asyncapi.js';
-import { type ChatClient, connect, conversation, dial, people } from './chat-client.js';
+import { assertDocumented, asyncapi } from './asyncapi.js';
+import { type ChatClient, connect, conversation, dial, type Frame, people } from './chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -315,5 +316,14 @@ describe('asyncapi.json', () => {
     const page = await t.request('GET', '/docs/chat');
     expect(page.headers.get('content-type')).toContain('text/html');
     for (const type of Object.keys(EVENTS)) expect(page.text).toContain(`<h2 id="${type}">`);
+  });
+
+  it('is a page with an example of every frame', () => {
+    const page = asyncApiPage(asyncapi);
+    const examples = [...page.matchAll(/<pre>(.*?)<\/pre>/g)].map(([, text]) => text!.replaceAll('&quot;', '"'));
+    expect(examples.length).toBe(Object.keys(EVENTS).length * 3 + 1);
+    for (const frame of examples.map((text) => JSON.parse(text) as Frame)) {
+      assertDocumented(frame, 'success' in frame ? undefined : 'request');
+    }
   });
 });

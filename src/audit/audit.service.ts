@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, Repository } from 'typeorm';
 import { Clock } from '../common/clock.js';
-import { type Page, readCursor, toPage } from '../common/pagination.js';
+import { type Page, readCursor, toPage } from '../common/pagination.dto.js';
 import { requestContext } from '../common/request-log.js';
 import type { AuditAction } from './audit.actions.js';
 import { AuditEvent } from './audit-event.entity.js';

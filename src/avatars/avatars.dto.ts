@@ -1,5 +1,6 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
-import { IsQueryInt, PageQueryDto } from '../common/pagination.js';
+import { IsQueryInt, PageQueryDto } from '../common/pagination.dto.js';
 import { IsLine } from '../common/validation.js';
 import { avatarUrl } from '../users/avatar-url.js';
 import { PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
@@ -11,11 +12,13 @@ const LARGEST = SIZES.at(-1)!;
 
 export class AvatarQueryDto {
   /** Length of a side in pixels; the next larger of 64, 128, 256 and 512 is given. */
+  @ApiPropertyOptional()
   @IsOptional()
   @IsQueryInt(1, LARGEST)
   s: number = 256;
 
   /** For a user who shows none: a picture drawn from the id, or a 404. */
+  @ApiPropertyOptional()
   @IsOptional()
   @IsIn(['identicon', '404'])
   d: 'identicon' | '404' = 'identicon';
@@ -84,6 +87,7 @@ export class ModeratedAvatarDto extends AvatarDto {
 
 export class ModerationQueryDto extends PageQueryDto {
   /** @example pending */
+  @ApiPropertyOptional()
   @IsOptional()
   @IsIn(['pending', 'approved', 'rejected'])
   state: 'pending' | 'approved' | 'rejected' = 'pending';

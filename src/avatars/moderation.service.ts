@@ -5,7 +5,7 @@ import { validate as isUuid } from 'uuid';
 import type { AuditAction } from '../audit/audit.actions.js';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
-import { type Page, readCursor, toPage } from '../common/pagination.js';
+import { type Page, readCursor, toPage } from '../common/pagination.dto.js';
 import { Problem } from '../common/problem.js';
 import { by, type CurrentUser } from '../users/current-user.js';
 import { Avatar, type AvatarState } from './avatar.entity.js';

@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { PageQueryDto } from '../common/pagination.js';
+import { PageQueryDto } from '../common/pagination.dto.js';
 import { UuidParam } from '../common/validation.js';
 import { Problems, RequirePermissions, SignedIn } from '../permissions/access.js';
 import { type CurrentUser, Me } from '../users/current-user.js';

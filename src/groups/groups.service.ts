@@ -4,7 +4,7 @@ import { type EntityManager, Repository, type SelectQueryBuilder } from 'typeorm
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { AuditService, type Happening } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
-import { type Page, type PageQueryDto, readCursor, toPage } from '../common/pagination.js';
+import { type Page, type PageQueryDto, readCursor, toPage } from '../common/pagination.dto.js';
 import { Problem } from '../common/problem.js';
 import { by, type CurrentUser } from '../users/current-user.js';
 import { type PublicUserDto, toPublicUserDto } from '../users/users.dto.js';

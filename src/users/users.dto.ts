@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { PartialType, PickType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsEmail, IsOptional, IsString, Matches, MaxLength, ValidateBy, ValidateIf } from 'class-validator';
-import { PageQueryDto } from '../common/pagination.js';
+import { PageQueryDto } from '../common/pagination.dto.js';
 import { IsLine } from '../common/validation.js';
 import { PermissionFlagsDto } from '../permissions/permissions.dto.js';
 import { rightsOf } from '../permissions/permissions.js';

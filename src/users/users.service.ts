@@ -7,7 +7,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { AuditAction } from '../audit/audit.actions.js';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
-import { type Page, readCursor, toPage } from '../common/pagination.js';
+import { type Page, readCursor, toPage } from '../common/pagination.dto.js';
 import { Problem, unavailable, validationFailed } from '../common/problem.js';
 import { CURRENT_PASSWORD, LimitsService, type Quota, SIGN_IN } from '../limits/limits.service.js';
 import { POOL } from '../database/database.module.js';

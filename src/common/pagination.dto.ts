@@ -1,4 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { Problem } from './problem.js';
@@ -16,6 +17,7 @@ export const IsQueryInt = (min: number, max: number): PropertyDecorator =>
 
 export class PageQueryDto {
   /** How many items at most. */
+  @ApiPropertyOptional()
   @IsOptional()
   @IsQueryInt(1, 100)
   limit: number = 20;
