@@ -1,0 +1,60 @@
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Connections } from '../src/chat/sockets/connections.js';
+import { startApp, type TestApp } from './app.js';
+import { connect as connectChat, dial } from './chat-client.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp({ env: { RATE_LIMITS: 'on', TRUST_PROXY: 'loopback' } });
+});
+afterAll(() => t.stop());
+
+const UPGRADE = [
+  'GET /api/ws HTTP/1.1',
+  'host: x.example',
+  'upgrade: websocket',
+  'connection: Upgrade',
+  'sec-websocket-version: 13',
+  'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==',
+];
+
+/** Sends the request and resets the connection at once: the server finds a socket that has no other end any more. */
+async function resetBehind(request: string): Promise<void> {
+  const socket = connect(t.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  socket.on('connect', () => {
+    socket.write(request);
+    socket.resetAndDestroy();
+  });
+  await new Promise((resolve) => socket.once('close', resolve));
+}
+
+it('may be followed by a reset of the connection', async () => {
+  const { token } = await t.user();
+  const faults: unknown[] = [];
+  const note = (error: unknown): unknown => faults.push(error);
+  process.on('uncaughtException', note);
+  for (const headers of [[], [`authorization: Bearer ${token}`]]) {
+    for (let i = 0; i < 100; i++) await resetBehind(`${[...UPGRADE, ...headers].join('\r\n')}\r\n\r\n`);
+  }
+  await expect.poll(() => t.app.get(Connections).all.size).toBe(0);
+  await sleep(10);
+  process.off('uncaughtException', note);
+  expect(faults).toEqual([]);
+  await (await connectChat(t, { token })).close();
+});
+
+it.each(['203.0.113.9:5000', '[2001:db8::1]:5000', 'unknown', 'a, b', ',', '2001:db8::1%eth0'])(
+  'may come from %s, as a proxy says',
+  async (address) => {
+    const { token } = await t.user();
+    const headers = { 'x-forwarded-for': address };
+    expect(await dial(t, {}, { headers }).end()).toEqual([4401, 'login-token required']);
+    const client = dial(t, {}, { headers: { ...headers, authorization: `Bearer ${token}` } });
+    client.socket.once('open', () => client.send({ type: 'ping' }));
+    expect(await client.next()).toMatchObject({ type: 'ping', success: true });
+    await client.close();
+  },
+);
