@@ -14,8 +14,8 @@ import { EVENTS } from './events.js';
 import { isText } from './fields.js';
 import type { RequestFrame } from './request.dto.js';
 
-/** Frames of one connection that may wait, and messages of it that may be under way, before it is read no further. */
-const MAX_WAITING = 64;
+/** Messages of one connection that may be under way before its next frame is looked at. */
+const MAX_SENDING = 64;
 
 const MAX_REQUEST_ID = 64;
 
@@ -52,7 +52,7 @@ export class Dispatcher implements OnModuleInit {
     if (!connection.isOpen) return;
     connection.heard();
     connection.inbox.push(text);
-    if (connection.inbox.length >= MAX_WAITING) connection.pause();
+    if (connection.inbox.isFull) connection.pause();
     if (!connection.isWorking) connection.working = this.work(connection);
   }
 
@@ -67,7 +67,7 @@ export class Dispatcher implements OnModuleInit {
     while (connection.isOpen && connection.inbox.length > 0) {
       const done = this.handle(connection, connection.inbox.shift());
       if (done) await done;
-      if (connection.sending >= MAX_WAITING) await connection.newestSend;
+      if (connection.sending >= MAX_SENDING) await connection.newestSend;
       if (connection.inbox.length === 0) connection.listen();
     }
     connection.isWorking = false; // in the same turn as the look into the inbox: nothing comes between

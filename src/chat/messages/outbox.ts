@@ -13,6 +13,7 @@ import { nonceOf } from './nonces.js';
 import { Postman } from './postman.js';
 
 const MAX_WAITING = 20_000;
+const MAX_WAITING_CHARACTERS = 32 * 1024 * 1024;
 const MAX_BATCH = 500;
 const MAX_BATCH_CHARACTERS = 1_000_000;
 const RETRY_MS = 200;
@@ -31,6 +32,7 @@ const APPEND = 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8)';
 export class Outbox {
   private readonly log = new Logger(Outbox.name);
   private readonly waiting: Draft[] = [];
+  private waitingCharacters = 0;
   private isRunning = false;
   private running: Promise<void> | undefined;
   private lastStamp = 0;
@@ -45,7 +47,9 @@ export class Outbox {
 
   /** Resolves when it has been answered, one way or the other. Raises `busy`. */
   append(from: Connection, request: SendMessageFrame): Promise<undefined> {
-    if (this.waiting.length >= MAX_WAITING) throw unavailable('busy');
+    if (this.waiting.length >= MAX_WAITING || this.waitingCharacters >= MAX_WAITING_CHARACTERS)
+      throw unavailable('busy');
+    this.waitingCharacters += request.content.length;
     const nonce = nonceOf(from.session!.participant_id, request.nonce);
     return new Promise((resolve) => {
       this.waiting.push({ from, request, nonce, done: () => resolve(undefined) });
@@ -76,7 +80,9 @@ export class Outbox {
       nonces.add(nonce);
       count++;
     }
-    return this.waiting.splice(0, count);
+    const batch = this.waiting.splice(0, count);
+    for (const { request } of batch) this.waitingCharacters -= request.content.length;
+    return batch;
   }
 
   /** A stamp is of one batch alone: by it, what an earlier attempt has stored is told from what somebody sends again. */

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseReason } from './close-codes.js';
 import { toFrames } from './frames.js';
+import { Inbox } from './inbox.js';
 import type { TokenBucket } from './token-bucket.js';
 
 /** Above this, what is worth nothing later is not sent. */
@@ -42,8 +43,7 @@ export class Connection {
   /** Whom it belongs to, once that is known. */
   session: ChatSession | undefined;
   isOpen = true;
-  /** Frames received and not yet handled; undefined is one that is not text. */
-  readonly inbox: (string | undefined)[] = [];
+  readonly inbox = new Inbox();
   /** Frames are being handled. */
   isWorking = false;
   /** Resolves when they have been. */
@@ -129,7 +129,7 @@ export class Connection {
   /** It is closed, or closing: nothing more goes out, nothing more is handled. */
   forget(): void {
     this.isOpen = false;
-    this.inbox.length = 0;
+    this.inbox.clear();
     this.turn = [];
     this.drop();
   }

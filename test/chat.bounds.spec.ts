@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import type { Connection } from '../src/chat/sockets/connection.js';
+import { Connections } from '../src/chat/sockets/connections.js';
+import { startApp, type TestApp } from './app.js';
+import { conversation, people } from './chat-client.js';
+import { startProxy } from './proxy.js';
+
+let t: TestApp;
+let proxy: Awaited<ReturnType<typeof startProxy>>;
+beforeAll(async () => {
+  t = await startApp({ route: async (connection) => (proxy = await startProxy(connection)).connection });
+});
+afterAll(async () => {
+  await t.stop();
+  proxy.stop();
+});
+
+/** Connections of before are gone; the pool notices one by one. */
+afterEach(async () => {
+  proxy.restore();
+  for (let good = 0; good < 30;) {
+    const isGood = await t.dataSource.query('select 1').then(
+      () => true,
+      () => false,
+    );
+    good = isGood ? good + 1 : 0;
+  }
+});
+
+const total = (of: (connection: Connection) => number): number =>
+  [...t.app.get(Connections).all].reduce((sum, connection) => sum + of(connection), 0);
+
+const LONG = 'x'.repeat(16_000);
+
+it('of large frames few are read ahead, however many come', async () => {
+  const [one] = await people(t, 1);
+  proxy.freeze();
+  one!.send({ type: 'self' });
+  const padding = 'x'.repeat(65_000);
+  for (let i = 0; i < 400; i++) one!.send({ type: 'ping', padding });
+  const waiting = (): number => total(({ inbox }) => inbox.length);
+  await expect.poll(waiting).toBeGreaterThan(0);
+  await sleep(500); // there would be more by now
+  expect(waiting()).toBeLessThan(5);
+  proxy.restore();
+  expect(await one!.next()).toMatchObject({ type: 'self' });
+  for (let i = 0; i < 400; i++) expect(await one!.next()).toMatchObject({ type: 'ping', success: true });
+});
+
+it('of large messages so many wait for the database; further ones are refused, in order', async () => {
+  const clients = await people(t, 40);
+  const ids = await Promise.all(clients.map((client) => conversation(client)));
+  proxy.freeze();
+  for (const [i, client] of clients.entries()) {
+    for (let j = 0; j < 64; j++) {
+      client.send({ type: 'send_message', conversation_id: ids[i], content: LONG, request_id: `r${j}` });
+    }
+  }
+  const waiting = (): number => LONG.length * total(({ sending }) => sending);
+  await expect.poll(waiting).toBeGreaterThan(30 * 1024 * 1024);
+  await sleep(500); // there would be more by now
+  expect(waiting()).toBeLessThan(36 * 1024 * 1024);
+  proxy.restore();
+  let kept = 0;
+  for (const client of clients) {
+    const own = () => client.frames.filter(({ request_id }) => request_id !== undefined);
+    await expect.poll(() => own().length).toBe(64);
+    expect(own().map(({ request_id }) => request_id)).toEqual(Array.from({ length: 64 }, (_, i) => `r${i}`));
+    const refused = own().filter(({ success }) => !success);
+    expect(new Set(refused.map(({ error }) => error as string)).size).toBeLessThan(2);
+    kept += 64 - refused.length;
+  }
+  const [row] = await t.dataSource.query<{ count: number }[]>('select count(*)::int as count from messages');
+  expect(row!.count).toBe(kept);
+});
