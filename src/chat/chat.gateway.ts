@@ -65,7 +65,7 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
     const connection = this.connections.open(socket, request.socket, network);
     socket.on('error', () => undefined); // a protocol fault: ws has closed with its code
     socket.on('close', (code) => this.closed(connection, code));
-    socket.on('pong', () => connection.heard());
+    for (const control of ['ping', 'pong']) socket.on(control, () => this.dispatcher.receiveControl(connection));
     socket.on('message', (data: RawData, isBinary) =>
       this.dispatcher.receive(connection, isBinary ? undefined : (data as Buffer).toString()),
     );

@@ -49,11 +49,17 @@ export class Dispatcher implements OnModuleInit {
 
   /** A frame has come; undefined when it is not text. */
   receive(connection: Connection, text: string | undefined): void {
-    if (!connection.isOpen) return;
     connection.heard();
+    if (!connection.isOpen) return;
     connection.inbox.push(text);
     if (connection.inbox.isFull) connection.pause();
     if (!connection.isWorking) connection.working = this.work(connection);
+  }
+
+  /** A ping or a pong has come; ws answers pings. They count as frames, too. */
+  receiveControl(connection: Connection): void {
+    connection.heard();
+    if (!this.connections.mayAct(connection) && !this.bearWith(connection)) giveUp(connection, 'rate');
   }
 
   /** When everything received so far has been answered. */

@@ -17,6 +17,8 @@ const SHED_ALL_BYTES = BUDGET_BYTES / 4;
 /** What is handed to a congested socket at once; the rest can still be dropped. */
 const PORTION_BYTES = 64 * 1024;
 const PING_EVERY_MS = 25_000;
+/** Frames of somebody who has not read the farewell yet. */
+const MAX_AFTER_FAREWELL = 1_000;
 
 /** Whom a connection belongs to, as its token and the database said when it opened. */
 export interface ChatSession {
@@ -62,6 +64,7 @@ export class Connection {
   private stalledSince: number | undefined;
   private isAlive = true;
   private isDeaf = false;
+  private afterFarewell = 0;
 
   constructor(
     readonly socket: WebSocket,
@@ -71,9 +74,10 @@ export class Connection {
     private pingedAt: number,
   ) {}
 
-  /** Something has come from the other side. */
+  /** Something has come from the other side. Whoever goes on and on after the farewell is cut off. */
   heard(): void {
     this.isAlive = true;
+    if (!this.isOpen && ++this.afterFarewell > MAX_AFTER_FAREWELL) this.socket.terminate();
   }
 
   /** Reads no further until `listen`. */
