@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -7,7 +8,9 @@ import { connect as connectChat, dial } from './chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
-  t = await startApp({ env: { RATE_LIMITS: 'on', TRUST_PROXY: 'loopback' } });
+  const { privateKey } = generateKeyPairSync('ed25519'); // to read its tokens takes a moment
+  const SIGNING_KEY = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  t = await startApp({ env: { RATE_LIMITS: 'on', TRUST_PROXY: 'loopback', SIGNING_KEY } });
 });
 afterAll(() => t.stop());
 
@@ -43,6 +46,7 @@ it('may be followed by a reset of the connection', async () => {
   await sleep(10);
   process.off('uncaughtException', note);
   expect(faults).toEqual([]);
+  expect([...t.app.get(Connections).sessions()]).toEqual([]);
   await (await connectChat(t, { token })).close();
 });
 
@@ -58,3 +62,16 @@ it.each(['203.0.113.9:5000', '[2001:db8::1]:5000', 'unknown', 'a, b', ',', '2001
     await client.close();
   },
 );
+
+it.each([
+  ['a key that is none', (lines: string[]) => [...lines.slice(0, 5), 'sec-websocket-key: abc']],
+  ['two keys', (lines: string[]) => [...lines, lines[5]!]],
+  ['a protocol that is none', (lines: string[]) => [...lines, 'sec-websocket-protocol: ,;']],
+])('with %s is refused as everything is', async (_, change) => {
+  const socket = connect(t.port, '127.0.0.1');
+  socket.write(`${change(UPGRADE).join('\r\n')}\r\n\r\n`);
+  let answer = '';
+  for await (const chunk of socket) answer += String(chunk);
+  expect(answer).toMatch(/^HTTP\/1.1 400 /);
+  expect(answer).toContain('"code":"websocket_required"');
+});

@@ -68,8 +68,9 @@ export class Connections implements Outflow, OnApplicationBootstrap, OnApplicati
     return connection;
   }
 
-  /** From now on its session's end ends it; who it is may not be known yet. */
+  /** From now on its session's end ends it; who it is may not be known yet, and it may be gone already. */
   hold(connection: Connection, sessionId: string): void {
+    if (!connection.isOpen) return;
     connection.sessionId = sessionId;
     const held = this.bySession.get(sessionId);
     if (held) held.add(connection);

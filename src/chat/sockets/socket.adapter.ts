@@ -31,6 +31,9 @@ export class SocketAdapter extends AbstractWsAdapter {
 
   override create(_port: number, { path }: { path: string }): WebSocketServer {
     const sockets = new WebSocketServer(OPTIONS);
+    sockets.on('wsClientError', ({ message: detail }, socket) =>
+      answerRaw(socket as Socket, new Problem('websocket_required', { detail })),
+    );
     const server = this.httpServer as Server;
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
       const problem = this.refusal(request, path);
