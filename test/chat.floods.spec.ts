@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect as dialRaw } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from './app.js';
-import { people } from './chat-client.js';
+import { conversation, people } from './chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -37,4 +37,28 @@ it('whoever goes on after the farewell is cut off', async () => {
   socket.write(Buffer.from(Array.from({ length: 5_000 }, () => pong).flat()));
   await once(socket, 'close');
   expect(performance.now() - start).toBeLessThan(2_000); // the farewell is waited for a second longer
+});
+
+it('whoever fetches too much has to wait, and may go on to write', async () => {
+  t.clock.set(Date.now());
+  const [one, two] = await people(t, 2);
+  const conversation_id = await conversation(one!, two!);
+  const content = '🏮'.repeat(15_000);
+  for (let i = 0; i < 100; i++) {
+    await one!.get('send_message', { conversation_id, content });
+    await two!.next();
+  }
+  const fetch = () => one!.ask('get_messages', { conversation_id });
+  let pages = 0;
+  while ((await fetch())['success'] === true && pages < 20) pages++;
+  expect(pages).toBeGreaterThan(5);
+  expect(pages).toBeLessThan(20);
+  expect(await fetch()).toMatchObject({ type: 'get_messages', error: expect.stringContaining('wait') });
+  await one!.isQuiet();
+  await one!.get('send_message', { conversation_id, content: 'still here' });
+  await two!.next();
+  expect(await two!.ask('get_conversations')).toMatchObject({ success: true });
+  t.clock.advance(30_000);
+  expect(await fetch()).toMatchObject({ success: true });
+  t.clock.run();
 });

@@ -130,14 +130,24 @@ export class Dispatcher implements OnModuleInit {
   ): Promise<void> {
     if (connection.sending > 0) await connection.newestSend;
     try {
+      if (kind.data !== 'pong') this.assertMayFetch(connection);
       const run = (): Answer | Promise<Answer> => event.handle(connection, request);
       const data = kind.data === 'pong' ? await run() : await this.queries(run);
-      if (data !== undefined) connection.send(successText(type, data, requestId));
+      if (data === undefined) return;
+      const text = successText(type, data, requestId);
+      this.connections.fetched(connection, text.length);
+      connection.send(text);
     } catch (error) {
       const problem = toProblem(error);
+      if (problem.code === 'rate_limited' && !this.bearWith(connection)) return giveUp(connection, 'rate');
       if (problem.status >= 500) this.log.error(problem.cause instanceof Error ? problem.cause : problem);
       connection.send(errorText(type, problem, requestId));
     }
+  }
+
+  private assertMayFetch(connection: Connection): void {
+    if (this.connections.mayFetch(connection)) return;
+    throw new Problem('rate_limited', { detail: 'Too much was fetched; wait a moment.' });
   }
 
   private inOrder(connection: Connection, send: () => void): Promise<void> | undefined {

@@ -13,12 +13,15 @@ const MAX_PER_USER = 20;
 
 const FRAMES: Rate = { burst: 500, perSecond: 100 };
 const SENDS: Rate = { burst: 300, perSecond: 20 };
+/** In characters of what a user fetches: a page of long messages is a thousand times its request. */
+const READS: Rate = { burst: 32 * 1024 * 1024, perSecond: 2 * 1024 * 1024 };
 /** So many frames may be refused in a row, and one a second in the long run, before the connection ends. */
 const PATIENCE: Rate = { burst: 200, perSecond: 1 };
 
 interface Person {
   connections: Set<Connection>;
   sends: TokenBucket;
+  reads: TokenBucket;
 }
 
 /** The open connections, by whom they belong to, and what holds for all of them. */
@@ -85,7 +88,8 @@ export class Connections implements Outflow, OnApplicationBootstrap, OnApplicati
     if (person) person.connections.add(connection);
     else {
       const sends = new TokenBucket(SENDS, this.now());
-      this.people.set(session.participant_id, { connections: new Set([connection]), sends });
+      const reads = new TokenBucket(READS, this.now());
+      this.people.set(session.participant_id, { connections: new Set([connection]), sends, reads });
     }
     return undefined;
   }
@@ -130,6 +134,16 @@ export class Connections implements Outflow, OnApplicationBootstrap, OnApplicati
     return !this.isLimited || (this.people.get(session!.participant_id)?.sends.take(this.now()) ?? true);
   }
 
+  /** False when the user has fetched more than they may. */
+  mayFetch({ session }: Connection): boolean {
+    return !this.isLimited || (this.people.get(session!.participant_id)?.reads.isOpen(this.now()) ?? true);
+  }
+
+  /** The user has fetched so many characters. */
+  fetched({ session }: Connection, characters: number): void {
+    this.people.get(session!.participant_id)?.reads.charge(this.now(), characters);
+  }
+
   enlist(connection: Connection): void {
     if (this.dirty.length === 0) queueMicrotask(() => this.flush());
     this.dirty.push(connection);
@@ -148,8 +162,8 @@ export class Connections implements Outflow, OnApplicationBootstrap, OnApplicati
   private tick(): void {
     const now = this.now();
     for (const connection of this.all) connection.check(now);
-    for (const [id, { connections, sends }] of this.people) {
-      if (connections.size === 0 && sends.isFull(now)) this.people.delete(id); // a new one would be the same
+    for (const [id, { connections, sends, reads }] of this.people) {
+      if (connections.size === 0 && sends.isFull(now) && reads.isFull(now)) this.people.delete(id); // a new one would be the same
     }
     for (const callback of this.onTicks) callback(now);
   }

@@ -24,6 +24,18 @@ export class TokenBucket {
     return true;
   }
 
+  /** Whether anything is left. */
+  isOpen(now: number): boolean {
+    this.fill(now);
+    return this.left > 0;
+  }
+
+  /** Takes so much in any case; what was not there has to come before anything is left again. */
+  charge(now: number, count: number): void {
+    this.fill(now);
+    this.left -= count;
+  }
+
   isFull(now: number): boolean {
     this.fill(now);
     return this.left === this.rate.burst;
