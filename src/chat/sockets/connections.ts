@@ -14,7 +14,7 @@ const MAX_PER_USER = 20;
 const FRAMES: Rate = { burst: 500, perSecond: 100 };
 const SENDS: Rate = { burst: 300, perSecond: 20 };
 /** In characters of what a user fetches: a page of long messages is a thousand times its request. */
-const READS: Rate = { burst: 32 * 1024 * 1024, perSecond: 2 * 1024 * 1024 };
+const READS: Rate = { burst: 8 * 1024 * 1024, perSecond: 1024 * 1024 };
 /** So many frames may be refused in a row, and one a second in the long run, before the connection ends. */
 const PATIENCE: Rate = { burst: 200, perSecond: 1 };
 
