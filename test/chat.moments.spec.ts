@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Connections } from '../src/chat/sockets/connections.js';
+import { startApp, type TestApp } from './app.js';
+import { connect, conversation, dial, people } from './chat-client.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp();
+});
+afterAll(() => t.stop());
+
+it('a session that ends after it was looked up, and before the connection is admitted, ends it', async () => {
+  const user = await t.user();
+  const holder = new Client(t.connection);
+  await holder.connect();
+  await holder.query('begin; lock table participants in access exclusive mode'); // the second question of admission
+  const client = dial(t, user);
+  await once(client.socket, 'open');
+  const asked = `select 1 from pg_locks where not granted and relation = 'participants'::regclass`;
+  await expect.poll(() => t.dataSource.query<unknown[]>(asked)).toHaveLength(1);
+  await t.dataSource.query('delete from sessions where user_id = $1', [user.id]);
+  await sleep(200); // it has been heard by now
+  await holder.query('commit');
+  await holder.end();
+  client.send({ type: 'ping' });
+  expect(await client.end()).toEqual([4401, 'signed out']);
+  expect(client.frames).toEqual([]);
+});
+
+it.each(['get_messages', 'get_conversations', 'ping'])(
+  '%s right behind a message is answered after it',
+  async (type) => {
+    const [one] = await people(t, 1);
+    const conversation_id = await conversation(one!);
+    for (let i = 0; i < 20; i++) {
+      one!.send({ type: 'send_message', conversation_id, content: `m${i}` });
+      one!.send({ type, conversation_id });
+      expect(await one!.next()).toMatchObject({ type: 'send_message', data: { content: `m${i}` } });
+      const answer = await one!.next();
+      expect(answer).toMatchObject({ type, success: true });
+      if (type === 'get_messages') expect(answer['data'].messages).toHaveLength(i + 1);
+    }
+  },
+);
+
+it('a slow receiver is spared who comes and goes, and gets everything else', async () => {
+  t.clock.set(Date.now());
+  const [one, slow] = await people(t, 2);
+  const friend = await t.user();
+  for (const client of [one!, slow!]) await client.get('add_contact', { contact_username: friend.username });
+  const conversation_id = await conversation(one!, slow!);
+  slow!.socket.pause();
+  let sent = 0;
+  const content = '🏮'.repeat(15_000);
+  const connections = t.app.get(Connections);
+  for (; connections.waiting < 256 * 1024; sent++) await one!.get('send_message', { conversation_id, content });
+  await connect(t, friend);
+  expect(await one!.next()).toMatchObject({ type: 'user_status' });
+  slow!.socket.resume();
+  await expect.poll(() => slow!.frames.filter(({ type }) => type === 'send_message').length).toBe(sent);
+  expect(await slow!.ask('ping')).toBeDefined();
+  await expect.poll(() => slow!.frames.at(-1)!['type']).toBe('ping');
+  expect(slow!.frames.filter(({ type }) => type === 'user_status')).toEqual([]);
+  t.clock.run();
+});

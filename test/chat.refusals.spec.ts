@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startApp, type TestApp } from './app.js';
+import { conversation, people } from './chat-client.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp();
+});
+afterAll(() => t.stop());
+
+const refused = (type: string, error: string) => ({ success: false, type, error });
+
+it('a reply to what is not in the conversation is told as what it is', async () => {
+  const [one] = await people(t, 1);
+  const [here, there] = [await conversation(one!), await conversation(one!)];
+  const { id } = await one!.get('send_message', { conversation_id: here, content: 'first' });
+  for (const reply_id of [id as number, 999_999]) {
+    const answer = await one!.ask('send_message', { conversation_id: there, content: 'no', reply_id });
+    expect(answer).toEqual(refused('send_message', 'There is no such message to reply to in this conversation.'));
+  }
+});
+
+it('of two who add each other at once the later one is told that it has happened', async () => {
+  await t.warmUp();
+  for (let round = 0; round < 12; round++) {
+    const [one, two] = await people(t, 2);
+    one!.send({ type: 'add_contact', contact_username: two!.username });
+    two!.send({ type: 'add_contact', contact_username: one!.username });
+    const answers = await Promise.all([one!.next(), two!.next()]);
+    const late = answers.filter(({ success }) => !success);
+    expect(late).toEqual([refused('add_contact', 'This user is a contact already.')]);
+    await Promise.all([one!.close(), two!.close()]);
+  }
+});
