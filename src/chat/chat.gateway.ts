@@ -83,10 +83,12 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
     for (const connection of all) connection.stopListening();
     await Promise.all(all.map((connection) => this.dispatcher.settle(connection)));
     const size = Math.max(WAVE_SIZE, Math.ceil(all.length / WAVES));
+    const farewells: Promise<void>[] = [];
     for (let i = 0; i < all.length; i += size) {
       if (i > 0) await sleep(WAVE_MS);
-      await Promise.all(all.slice(i, i + size).map((connection) => this.sendAway(connection)));
+      farewells.push(...all.slice(i, i + size).map((connection) => this.sendAway(connection)));
     }
+    await Promise.all(farewells);
     await this.presences.settle();
   }
 
