@@ -30,6 +30,33 @@ it('a session that ends after it was looked up, and before the connection is adm
   expect(client.frames).toEqual([]);
 });
 
+it('two who append to a conversation at once wait for each other', async () => {
+  const [one] = await people(t, 1);
+  const id = await conversation(one!);
+  const other = new Client(t.connection);
+  await other.connect();
+  await other.query('begin');
+  await other.query(
+    `select append_messages(array[$1::bigint], array[p.id], array[null::bigint], array[gen_random_uuid()], array['theirs'], 1, '{}', '{}')
+      from participants p join users u on u.id = p.user_id where u.username = $2`,
+    [id, one!.username],
+  );
+  one!.send({ type: 'send_message', conversation_id: id, content: 'ours' });
+  const waits = 'select 1 from pg_locks where not granted';
+  await expect.poll(() => t.dataSource.query<unknown[]>(waits)).toHaveLength(1);
+  await other.query('commit');
+  await other.end();
+  expect(await one!.next()).toMatchObject({ success: true, data: { content: 'ours' } });
+  const rows = await t.dataSource.query<unknown[]>(
+    'select sequence, content from messages where conversation_id = $1 order by id',
+    [id],
+  );
+  expect(rows).toEqual([
+    { sequence: '1', content: 'theirs' },
+    { sequence: '2', content: 'ours' },
+  ]);
+});
+
 it.each(['get_messages', 'get_conversations', 'ping'])(
   '%s right behind a message is answered after it',
   async (type) => {
