@@ -74,3 +74,20 @@ it('of large messages so many wait for the database; further ones are refused, i
   const [row] = await t.dataSource.query<{ count: number }[]>('select count(*)::int as count from messages');
   expect(row!.count).toBe(kept);
 });
+
+it('an outage is counted from its own beginning, not from that of the last one', async () => {
+  t.clock.set(Date.now());
+  const [one] = await people(t, 1);
+  const conversation_id = await conversation(one!);
+  proxy.cut();
+  one!.send({ type: 'send_message', conversation_id, content: 'first' });
+  await sleep(300);
+  t.clock.advance(31_000);
+  expect(await one!.next()).toMatchObject({ success: false });
+  t.clock.advance(60_000);
+  one!.send({ type: 'send_message', conversation_id, content: 'second' });
+  await sleep(300);
+  proxy.restore();
+  expect(await one!.next()).toMatchObject({ success: true, data: { content: 'second' } });
+  t.clock.run();
+});

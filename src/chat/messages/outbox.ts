@@ -96,10 +96,16 @@ export class Outbox {
         const problem = toProblem(error);
         const isLost = problem.code === 'database_unavailable' || problem.code === 'busy';
         if (!isLost) return this.isolate(batch, stamp, problem);
-        if (this.isTooLong(problem)) return this.postman.refuse(batch, problem);
+        if (this.isTooLong(problem)) return this.giveUp(batch, problem);
         await sleep(RETRY_MS);
       }
     }
+  }
+
+  /** With nobody left who waits, the next failure begins an outage of its own. */
+  private giveUp(batch: Draft[], problem: Problem): void {
+    if (this.waiting.length === 0) this.failingSince = undefined;
+    this.postman.refuse(batch, problem);
   }
 
   private nextStamp(): number {
