@@ -93,3 +93,16 @@ it('a slow receiver is spared who comes and goes, and gets everything else', asy
   expect(slow!.frames.filter(({ type }) => type === 'user_status')).toEqual([]);
   t.clock.run();
 });
+
+it('of two devices the one that stays is still told, and its user still online', async () => {
+  const [one] = await people(t, 1);
+  const other = await t.user();
+  const [phone, tablet] = [await connect(t, other), await connect(t, other)];
+  const conversation_id = await conversation(one!, phone);
+  await tablet.next();
+  await phone.close();
+  await one!.get('send_message', { conversation_id, content: 'still there?' });
+  expect(await tablet.next()).toMatchObject({ data: { content: 'still there?' } });
+  const { contact } = await one!.get('add_contact', { contact_username: other.username });
+  expect(contact.is_online).toBe(true);
+});
