@@ -32,7 +32,9 @@ The upgrade needs a valid identity token: the cookie \`login-token\`, or \`Autho
 
 ${Object.values(CLOSE_CODES)
   .map(([code, reason, advice]) => `- ${code} "${reason}": ${advice}`)
-  .join('\n')}`;
+  .join('\n')}
+- 1002, 1007, 1008: a fault of the WebSocket protocol. Do not connect again: the client is broken.
+- 1009: a frame of more than 64 KiB. Connect again, and send less at once.`;
 
 /** The chat's frames as AsyncAPI 3, made from the registry of events and the rules and comments of their DTOs. */
 export function createAsyncApiDocument(app: INestApplication): AsyncApiDocument {
