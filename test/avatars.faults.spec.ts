@@ -88,10 +88,31 @@ it('while the object store is down uploads get a 503, identicons are served, and
   expect(await t.dataSource.query('select from avatars where user_id = $1', [other.id])).toEqual([]);
   const { status } = await t.request('DELETE', `/api/users/${user.id}`, { token: await t.asAdmin() });
   expect(status).toBe(204); // its files wait for the store
-  expect(t.logLines.join('\n')).not.toMatch(/AWS4-HMAC|S3RVER/);
+  expect(t.logLines.join('\n')).not.toMatch(/AWS4-HMAC|MACHI-TEST-KEY|only signs/);
   await s3.up();
   await expect.poll(() => filesIn(join(s3.folder, 'machi'))).toEqual([]);
   expect((await upload(t, other, picture)).status).toBe(202);
+  await t.stop();
+  await s3.remove();
+});
+
+it.each([
+  ['secret', { S3_SECRET_ACCESS_KEY: 'another secret' }, 'SignatureDoesNotMatch'],
+  ['key', { S3_ACCESS_KEY_ID: 'ANOTHER-KEY' }, 'InvalidAccessKeyId'],
+])('with a wrong %s of the object store it is not ready, and takes and leaves nothing', async (_, wrong, fault) => {
+  const s3 = await startS3();
+  const t = await startApp({ env: { ...s3.env, ...wrong } });
+  const user = await t.user();
+  expect(s3.refusals).toContain(fault); // of the probe at the start
+  const ready = await t.request('GET', '/api/health/ready');
+  expect(ready.body).toMatchObject({ status: 503, code: 'not_ready', checks: { storage: 'unavailable' } });
+  expect((await upload(t, user, picture)).body).toMatchObject({ status: 503, code: 'storage_unavailable' });
+  expect(new Set(s3.refusals)).toEqual(new Set([fault]));
+  expect(await t.dataSource.query('select from avatars')).toEqual([]);
+  expect(readdirSync(join(s3.folder, 'machi'))).toEqual([]);
+  expect((await get(t, `/api/users/${user.id}/avatar`)).status).toBe(200);
+  expect(t.logLines.some((line) => line.includes(fault))).toBe(true); // the operator reads why
+  expect(t.logLines.join('\n')).not.toMatch(/AWS4-HMAC|another secret|ANOTHER-KEY/);
   await t.stop();
   await s3.remove();
 });
