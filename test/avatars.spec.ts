@@ -375,6 +375,17 @@ describe('delivery', () => {
     ]);
   });
 
+  it('takes an id in capitals for the same', async () => {
+    const user = await t.user();
+    const path = (id: string) => `/api/users/${id}/avatar`;
+    const drawn = (await get(t, path(user.id))).bytes;
+    expect((await get(t, path(user.id.toUpperCase()))).bytes.equals(drawn)).toBe(true);
+    const { id, urls } = await shown(t, user, moderator, ++seed);
+    const answer = await get(t, `/api/avatars/${id.toUpperCase()}/64.webp`);
+    expect([answer.status, answer.headers.get('etag')]).toEqual([200, `"${id}-64"`]);
+    expect(answer.bytes.equals((await get(t, urls['64'] as string)).bytes)).toBe(true);
+  });
+
   it.each(['63.webp', '1024.webp', '64.png', '064.webp', '64', '../64.webp', '64.webp.webp'])(
     'has nothing at %s',
     async (name) => {
