@@ -256,6 +256,11 @@ describe('the workers', () => {
     }
   });
 
+  it('are what the system ends first when memory runs out', async () => {
+    await upload(t, user, picture);
+    for (const pid of workers()) expect(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8')).toBe('1000\n');
+  });
+
   it('that die cost their upload alone', async () => {
     const idle = t.app.get(Pictures)['idle']; // the one sign that a worker has its job
     const frozen = workers();
