@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from './app.js';
 import { call, file, formOf, get, KINDS, scene, shown, upload } from './pictures.js';
@@ -246,6 +246,7 @@ describe('moderation', () => {
     user.token = await t.signIn(user.username, user.password);
     const refused = await upload(t, user, await another());
     expect(refused.body).toMatchObject({ status: 403, code: 'avatar_locked', locked_until });
+    expect((await upload(t, user, Buffer.from('junk'))).body['code']).toBe('avatar_locked'); // nothing is decoded for them
     const form = await call(t, 'PATCH', '/api/users/me', user.token, { body: formOf(await another()) });
     expect(form.body['code']).toBe('avatar_locked');
     t.clock.set(now + 7 * DAY);
@@ -274,6 +275,27 @@ describe('moderation', () => {
     expect((await queue('?limit=100')).find(({ id }) => id === other['id'])).toMatchObject({
       resembles_rejected: false,
     });
+  });
+
+  it('takes no plain or simple picture for another, and each of them for itself', async () => {
+    const own = await startApp();
+    const user = await own.user('moderate_avatars');
+    const { token } = user;
+    const drawn = (shape: string) => sharp(Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="300" height="300"><linearGradient id="g"><stop offset="0" stop-color="#fff"/><stop offset="1" stop-color="#000"/></linearGradient>${shape}</svg>`)).flatten({ background: '#4a8' }); // prettier-ignore
+    const plain = (fill: string) => drawn(`<rect width="300" height="300" fill="${fill}"/>`);
+    const letter = (text: string) => drawn(`<text x="90" y="210" font-size="180" fill="#fff">${text}</text>`);
+    const circle = drawn('<circle cx="150" cy="150" r="60" fill="#c00"/>');
+    const all = [...['#fff', '#000', '#888', '#c00', '#00c', 'url(#g)'].map(plain), letter('A'), letter('B'), circle, scene(901), scene(902)]; // prettier-ignore
+    const isMarked = async (picture: Sharp) => {
+      const { body } = await upload(own, user, await picture.toBuffer());
+      const path = `/api/moderation/avatars/${body['id']}/reject`;
+      return (await own.request('POST', path, { token, body: { reason: 'No.' } })).body[
+        'resembles_rejected'
+      ] as boolean;
+    };
+    for (const [i, one] of all.entries()) expect([i, await isMarked(one.clone().png())]).toEqual([i, false]);
+    for (const [i, one] of all.entries()) expect([i, await isMarked(one.clone().resize(200).jpeg({ quality: 50 }))]).toEqual([i, true]); // prettier-ignore
+    await own.stop();
   });
 
   it('is written down, each step with its doer', async () => {
