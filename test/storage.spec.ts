@@ -193,6 +193,16 @@ describe('a local folder', () => {
     expect(readFileSync(join(outside, 'secret'), 'utf8')).toMatch(/secret$/);
   });
 
+  it('is made anew when it was taken away', async () => {
+    const own = new LocalStorage(join(folder, 'taken'));
+    await own.put('a/b', bytes, about(bytes));
+    rmSync(join(folder, 'taken'), { recursive: true });
+    expect(await own.get('a/b')).toBeNull();
+    await expect(own.put('a/b', bytes, about(bytes))).rejects.toMatchObject(UNAVAILABLE);
+    await own.put('a/b', bytes, about(bytes));
+    expect(await own.head('a/b')).toMatchObject({ size: 1 });
+  });
+
   it('keeps nothing unfinished, and tidies away what a crash has left', async () => {
     const unfinished = join(root, '.unfinished');
     expect(readdirSync(unfinished)).toEqual([]);
