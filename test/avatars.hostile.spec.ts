@@ -43,6 +43,18 @@ describe('the size', () => {
     }
   });
 
+  it('that is announced as too much is refused before it arrives', async () => {
+    const socket = connect(t.port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => (answer += String(chunk))).on('error', () => undefined);
+    socket.write(
+      `PUT /api/users/me/avatar HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${user.token}\r\n` +
+        `Content-Type: ${TYPE}\r\nContent-Length: ${6 * MIB}\r\n\r\n`,
+    );
+    await expect.poll(() => answer).toContain('file_too_large');
+    socket.destroy();
+  });
+
   it('is held against what arrives, not against what was announced', async () => {
     const boundary = 'b'.repeat(20);
     const head = `--${boundary}\r\nContent-Disposition: form-data; name="avatar"; filename="a.jpg"\r\n\r\n`;

@@ -220,6 +220,11 @@ describe('moderation', () => {
     for (const token of [user.token, moderator, undefined]) {
       expect((await get(t, body['urls']['64'] as string, token)).status).toBe(404);
     }
+    const { body: third } = await upload(t, user, await another());
+    const later = await decide(third['id'] as string, 'reject', { reason: 'Nor this.' });
+    const { id: moderatorId } = (await t.request('GET', '/api/users/me', { token: moderator })).body;
+    expect(later.body).toMatchObject({ state: 'rejected', is_shown: false, decided_by: moderatorId });
+    expect(await mine(user.token)).toMatchObject({ rejected: { id: third['id'], reason: 'Nor this.' } });
   });
 
   it('knows no upload that does not exist', async () => {
@@ -240,7 +245,12 @@ describe('moderation', () => {
       expect((await takeDown(user.id, { reason: 'x', lock_days })).status).toBe(422);
     expect((await takeDown(user.id, { reason: 'Rude.', lock_days: 7 })).status).toBe(204);
     const locked_until = new Date(now + 7 * DAY).toISOString();
-    expect(await mine(user.token)).toMatchObject({ shown: null, pending: null, rejected: { reason: 'Rude.' }, locked_until }); // prettier-ignore
+    const drawn = `/api/users/${user.id}/avatar`;
+    expect(await mine(user.token)).toMatchObject({ avatar_url: drawn, shown: null, pending: null, rejected: { reason: 'Rude.' }, locked_until }); // prettier-ignore
+    const { body: rejected } = await t.request('GET', '/api/moderation/avatars?state=rejected&limit=100', { token: moderator }); // prettier-ignore
+    const { id: moderatorId } = (await t.request('GET', '/api/users/me', { token: moderator })).body;
+    const ofUser = (rejected['items'] as { user: { id: string }; decided_by: string }[]).filter((one) => one.user.id === user.id); // prettier-ignore
+    expect(ofUser.map((one) => one.decided_by)).toEqual([moderatorId, moderatorId]);
     for (const { urls } of [first, second]) expect((await get(t, urls['64'] as string, moderator)).status).toBe(404);
     t.clock.set(now + 7 * DAY - 1);
     user.token = await t.signIn(user.username, user.password);
