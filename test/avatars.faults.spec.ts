@@ -1,6 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -210,6 +219,19 @@ describe('between bytes and row', () => {
     expect((await late).body).toMatchObject({ status: 404, code: 'user_not_found' });
     expect(kept()).toHaveLength(start);
     expect((await t.request('GET', '/api/users', { token })).status).toBe(200);
+  });
+
+  it('files that cannot be deleted do not hold up the others', async () => {
+    const users = [await t.user(), await t.user()];
+    const ids: string[] = [];
+    for (const user of users) ids.push((await upload(t, user, picture)).body['id'] as string);
+    const stuck = join(t.config.STORAGE_DIR, 'avatars', ids[0]!.slice(-2), `${ids[0]}-64.webp`);
+    rmSync(stuck);
+    mkdirSync(stuck);
+    for (const user of users) expect((await call(t, 'DELETE', '/api/users/me/avatar', user.token)).status).toBe(204);
+    await expect.poll(() => kept().filter((name) => name.includes(ids[1]!))).toEqual([]);
+    rmdirSync(stuck);
+    await expect.poll(() => kept().filter((name) => name.includes(ids[0]!))).toEqual([]);
   });
 
   it('the sweep takes only files of avatars, of no row, and old ones', async () => {
