@@ -244,11 +244,30 @@ describe('between bytes and row', () => {
     ];
     await t.app.get(AvatarFiles).put(old.slice(0, 36), { files: [{ size: 64, bytes: picture }], hash: '' });
     for (const name of [young, foreign]) writeFileSync(join(folder, name), 'x');
+    const user = await t.user();
+    const withdrawn = (await upload(t, user, picture)).body['id'] as string;
+    expect((await call(t, 'DELETE', '/api/users/me/avatar', user.token)).status).toBe(204);
+    await expect.poll(() => kept().filter((name) => name.includes(withdrawn))).toEqual([]);
+    await t.app.get(AvatarFiles).put(withdrawn, { files: [{ size: 64, bytes: picture }], hash: '' }); // its row is still there
     t.clock.set(Date.now());
     const past = new Date(Date.now() - 2 * HOUR);
     for (const name of [old, foreign]) utimesSync(join(folder, name), past, past);
+    utimesSync(join(t.config.STORAGE_DIR, 'avatars', withdrawn.slice(-2), `${withdrawn}-64.webp`), past, past);
+    const others = ['.unfinished', 'probe'].map((name) => join(t.config.STORAGE_DIR, name));
+    for (const place of others) {
+      for (const name of ['old', 'young']) writeFileSync(join(place, name), 'x');
+      utimesSync(join(place, 'old'), past, past);
+    }
     await t.app.get(AvatarFiles).sweep();
     expect(kept().toSorted()).toEqual([...start, `avatars/4f/${young}`, `avatars/4f/${foreign}`].toSorted()); // prettier-ignore
+    for (const place of others) expect(readdirSync(place)).toEqual(['young']);
+    const rows = () => t.dataSource.query<unknown[]>('select from avatars where id = $1', [withdrawn]);
+    t.clock.advance(6 * 24 * HOUR);
+    await t.app.get(AvatarFiles).sweep();
+    expect(await rows()).toHaveLength(1); // whoever decides it late is told why that fails
+    t.clock.advance(25 * HOUR);
+    await t.app.get(AvatarFiles).sweep();
+    expect(await rows()).toEqual([]);
   });
 });
 

@@ -399,7 +399,7 @@ describe('delivery', () => {
       expect([answer.status, answer.bytes.length]).toEqual([200, whole.length]);
     }
     expect((await get(t, url, undefined, { range: 'bytes=0-1', 'if-range': etag })).status).toBe(206);
-    const head = await call(t, 'HEAD', url);
+    const head = await call(t, 'HEAD', url, undefined, { headers: { range: 'bytes=0-1' } }); // ranges are for GET
     expect([head.status, head.headers.get('content-length'), head.bytes.length]).toEqual([
       200,
       String(whole.length),
@@ -439,7 +439,11 @@ describe('delivery', () => {
       expect([width, height, format]).toEqual([size, size, 'png']);
     }
     expect((await get(t, `${path}?d=404`)).body).toMatchObject({ status: 404, code: 'avatar_not_found' });
+    const tags = [64, 512].map(async (size) => (await get(t, `${path}?s=${size}`)).headers.get('etag'));
+    expect(new Set(await Promise.all(tags)).size).toBe(2);
     const gone = randomUUID();
+    const stranger = await get(t, `/api/users/${gone}/avatar`); // looks like anybody
+    expect([stranger.status, stranger.headers.get('content-type')]).toEqual([200, 'image/png']);
     expect((await get(t, `/api/users/${gone}/avatar`)).bytes.equals(bytes)).toBe(false);
     expect((await get(t, `/api/users/${gone}/avatar?d=404`)).body['code']).toBe('avatar_not_found');
   });
