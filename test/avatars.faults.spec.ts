@@ -1,6 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,10 +104,31 @@ it('while the object store is down uploads get a 503, identicons are served, and
   expect(await t.dataSource.query('select from avatars where user_id = $1', [other.id])).toEqual([]);
   const { status } = await t.request('DELETE', `/api/users/${user.id}`, { token: await t.asAdmin() });
   expect(status).toBe(204); // its files wait for the store
-  expect(t.logLines.join('\n')).not.toMatch(/AWS4-HMAC|S3RVER/);
+  expect(t.logLines.join('\n')).not.toMatch(/AWS4-HMAC|MACHI-TEST-KEY|only signs/);
   await s3.up();
   await expect.poll(() => filesIn(join(s3.folder, 'machi'))).toEqual([]);
   expect((await upload(t, other, picture)).status).toBe(202);
+  await t.stop();
+  await s3.remove();
+});
+
+it.each([
+  ['secret', { S3_SECRET_ACCESS_KEY: 'another secret' }, 'SignatureDoesNotMatch'],
+  ['key', { S3_ACCESS_KEY_ID: 'ANOTHER-KEY' }, 'InvalidAccessKeyId'],
+])('with a wrong %s of the object store it is not ready, and takes and leaves nothing', async (_, wrong, fault) => {
+  const s3 = await startS3();
+  const t = await startApp({ env: { ...s3.env, ...wrong } });
+  const user = await t.user();
+  expect(s3.refusals).toContain(fault); // of the probe at the start
+  const ready = await t.request('GET', '/api/health/ready');
+  expect(ready.body).toMatchObject({ status: 503, code: 'not_ready', checks: { storage: 'unavailable' } });
+  expect((await upload(t, user, picture)).body).toMatchObject({ status: 503, code: 'storage_unavailable' });
+  expect(new Set(s3.refusals)).toEqual(new Set([fault]));
+  expect(await t.dataSource.query('select from avatars')).toEqual([]);
+  expect(readdirSync(join(s3.folder, 'machi'))).toEqual([]);
+  expect((await get(t, `/api/users/${user.id}/avatar`)).status).toBe(200);
+  expect(t.logLines.some((line) => line.includes(fault))).toBe(true); // the operator reads why
+  expect(t.logLines.join('\n')).not.toMatch(/AWS4-HMAC|another secret|ANOTHER-KEY/);
   await t.stop();
   await s3.remove();
 });
@@ -198,6 +228,19 @@ describe('between bytes and row', () => {
     expect((await t.request('GET', '/api/users', { token })).status).toBe(200);
   });
 
+  it('files that cannot be deleted do not hold up the others', async () => {
+    const users = [await t.user(), await t.user()];
+    const ids: string[] = [];
+    for (const user of users) ids.push((await upload(t, user, picture)).body['id'] as string);
+    const stuck = join(t.config.STORAGE_DIR, 'avatars', ids[0]!.slice(-2), `${ids[0]}-64.webp`);
+    rmSync(stuck);
+    mkdirSync(stuck);
+    for (const user of users) expect((await call(t, 'DELETE', '/api/users/me/avatar', user.token)).status).toBe(204);
+    await expect.poll(() => kept().filter((name) => name.includes(ids[1]!))).toEqual([]);
+    rmdirSync(stuck);
+    await expect.poll(() => kept().filter((name) => name.includes(ids[0]!))).toEqual([]);
+  });
+
   it('the sweep takes only files of avatars, of no row, and old ones', async () => {
     const start = kept();
     const folder = join(t.config.STORAGE_DIR, 'avatars/4f');
@@ -208,11 +251,30 @@ describe('between bytes and row', () => {
     ];
     await t.app.get(AvatarFiles).put(old.slice(0, 36), { files: [{ size: 64, bytes: picture }], hash: '' });
     for (const name of [young, foreign]) writeFileSync(join(folder, name), 'x');
+    const user = await t.user();
+    const withdrawn = (await upload(t, user, picture)).body['id'] as string;
+    expect((await call(t, 'DELETE', '/api/users/me/avatar', user.token)).status).toBe(204);
+    await expect.poll(() => kept().filter((name) => name.includes(withdrawn))).toEqual([]);
+    await t.app.get(AvatarFiles).put(withdrawn, { files: [{ size: 64, bytes: picture }], hash: '' }); // its row is still there
     t.clock.set(Date.now());
     const past = new Date(Date.now() - 2 * HOUR);
     for (const name of [old, foreign]) utimesSync(join(folder, name), past, past);
+    utimesSync(join(t.config.STORAGE_DIR, 'avatars', withdrawn.slice(-2), `${withdrawn}-64.webp`), past, past);
+    const others = ['.unfinished', 'probe'].map((name) => join(t.config.STORAGE_DIR, name));
+    for (const place of others) {
+      for (const name of ['old', 'young']) writeFileSync(join(place, name), 'x');
+      utimesSync(join(place, 'old'), past, past);
+    }
     await t.app.get(AvatarFiles).sweep();
     expect(kept().toSorted()).toEqual([...start, `avatars/4f/${young}`, `avatars/4f/${foreign}`].toSorted()); // prettier-ignore
+    for (const place of others) expect(readdirSync(place)).toEqual(['young']);
+    const rows = () => t.dataSource.query<unknown[]>('select from avatars where id = $1', [withdrawn]);
+    t.clock.advance(6 * 24 * HOUR);
+    await t.app.get(AvatarFiles).sweep();
+    expect(await rows()).toHaveLength(1); // whoever decides it late is told why that fails
+    t.clock.advance(25 * HOUR);
+    await t.app.get(AvatarFiles).sweep();
+    expect(await rows()).toEqual([]);
   });
 });
 
@@ -240,6 +302,11 @@ describe('the workers', () => {
         .map((entry) => entry.split('=')[0]);
       expect(names.filter((name) => name && !name.startsWith('NODE_CHANNEL'))).toEqual([]);
     }
+  });
+
+  it('are what the system ends first when memory runs out', async () => {
+    await upload(t, user, picture);
+    for (const pid of workers()) expect(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8')).toBe('1000\n');
   });
 
   it('that die cost their upload alone', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from './app.js';
-import { file, get, jpegOf, type Kind, KINDS, MIB, scene, upload } from './pictures.js';
+import { call, file, get, jpegOf, type Kind, KINDS, MIB, scene, upload } from './pictures.js';
 
 let t: TestApp;
 let user: SignedInUser;
@@ -41,6 +41,18 @@ describe('the size', () => {
     for (const size of [5 * MIB + 1, 5 * MIB + 300_000, 20 * MIB]) {
       expect([size, await outcome(await jpegOf(size))]).toEqual([size, '413 file_too_large']);
     }
+  });
+
+  it('that is announced as too much is refused before it arrives', async () => {
+    const socket = connect(t.port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => (answer += String(chunk))).on('error', () => undefined);
+    socket.write(
+      `PUT /api/users/me/avatar HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${user.token}\r\n` +
+        `Content-Type: ${TYPE}\r\nContent-Length: ${6 * MIB}\r\n\r\n`,
+    );
+    await expect.poll(() => answer).toContain('file_too_large');
+    socket.destroy();
   });
 
   it('is held against what arrives, not against what was announced', async () => {
@@ -294,6 +306,26 @@ describe('a form', () => {
     const got = await send(type, text, await file(7));
     if (typeof expected === 'string') expect(got).toBe(expected);
     else expect(got).toMatch(expected);
+  });
+
+  it('with fields of more names than are taken', async () => {
+    const field = (_: unknown, i: number) => `--${B}\r\nContent-Disposition: form-data; name="a${i}"\r\n\r\nb\r\n`;
+    const fields = (count: number) => `${Array.from({ length: count }, field).join('')}--${B}--\r\n`;
+    expect(await send(TYPE, fields(20), Buffer.alloc(0))).toBe(NO_FILE);
+    expect(await send(TYPE, fields(21), Buffer.alloc(0))).toBe(MALFORMED);
+  });
+
+  it('with a field that is no text in its charset', async () => {
+    for (const [charset, value] of [
+      ['utf-8', 'Hana \x80\xff'],
+      ['utf-8', 'Hana \xed\xa0\x80'], // half of a surrogate pair
+      ['unheard-of', 'Hana \xff'],
+    ] as const) {
+      const head = `--${B}\r\nContent-Disposition: form-data; name="fullname"\r\nContent-Type: text/plain; charset=${charset}\r\n\r\n`;
+      const body = Buffer.from(`${head}${value}${END}`, 'latin1');
+      const answer = await call(t, 'PATCH', '/api/users/me', user.token, { body: new Uint8Array(body), headers: { 'content-type': TYPE } }); // prettier-ignore
+      expect(answer.body).toMatchObject({ status: 400, code: 'invalid_text' });
+    }
   });
 
   it('that is compressed is refused', async () => {

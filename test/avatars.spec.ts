@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from './app.js';
 import { call, file, formOf, get, KINDS, scene, shown, upload } from './pictures.js';
@@ -220,6 +220,11 @@ describe('moderation', () => {
     for (const token of [user.token, moderator, undefined]) {
       expect((await get(t, body['urls']['64'] as string, token)).status).toBe(404);
     }
+    const { body: third } = await upload(t, user, await another());
+    const later = await decide(third['id'] as string, 'reject', { reason: 'Nor this.' });
+    const { id: moderatorId } = (await t.request('GET', '/api/users/me', { token: moderator })).body;
+    expect(later.body).toMatchObject({ state: 'rejected', is_shown: false, decided_by: moderatorId });
+    expect(await mine(user.token)).toMatchObject({ rejected: { id: third['id'], reason: 'Nor this.' } });
   });
 
   it('knows no upload that does not exist', async () => {
@@ -240,12 +245,18 @@ describe('moderation', () => {
       expect((await takeDown(user.id, { reason: 'x', lock_days })).status).toBe(422);
     expect((await takeDown(user.id, { reason: 'Rude.', lock_days: 7 })).status).toBe(204);
     const locked_until = new Date(now + 7 * DAY).toISOString();
-    expect(await mine(user.token)).toMatchObject({ shown: null, pending: null, rejected: { reason: 'Rude.' }, locked_until }); // prettier-ignore
+    const drawn = `/api/users/${user.id}/avatar`;
+    expect(await mine(user.token)).toMatchObject({ avatar_url: drawn, shown: null, pending: null, rejected: { reason: 'Rude.' }, locked_until }); // prettier-ignore
+    const { body: rejected } = await t.request('GET', '/api/moderation/avatars?state=rejected&limit=100', { token: moderator }); // prettier-ignore
+    const { id: moderatorId } = (await t.request('GET', '/api/users/me', { token: moderator })).body;
+    const ofUser = (rejected['items'] as { user: { id: string }; decided_by: string }[]).filter((one) => one.user.id === user.id); // prettier-ignore
+    expect(ofUser.map((one) => one.decided_by)).toEqual([moderatorId, moderatorId]);
     for (const { urls } of [first, second]) expect((await get(t, urls['64'] as string, moderator)).status).toBe(404);
     t.clock.set(now + 7 * DAY - 1);
     user.token = await t.signIn(user.username, user.password);
     const refused = await upload(t, user, await another());
     expect(refused.body).toMatchObject({ status: 403, code: 'avatar_locked', locked_until });
+    expect((await upload(t, user, Buffer.from('junk'))).body['code']).toBe('avatar_locked'); // nothing is decoded for them
     const form = await call(t, 'PATCH', '/api/users/me', user.token, { body: formOf(await another()) });
     expect(form.body['code']).toBe('avatar_locked');
     t.clock.set(now + 7 * DAY);
@@ -274,6 +285,27 @@ describe('moderation', () => {
     expect((await queue('?limit=100')).find(({ id }) => id === other['id'])).toMatchObject({
       resembles_rejected: false,
     });
+  });
+
+  it('takes no plain or simple picture for another, and each of them for itself', async () => {
+    const own = await startApp();
+    const user = await own.user('moderate_avatars');
+    const { token } = user;
+    const drawn = (shape: string) => sharp(Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="300" height="300"><linearGradient id="g"><stop offset="0" stop-color="#fff"/><stop offset="1" stop-color="#000"/></linearGradient>${shape}</svg>`)).flatten({ background: '#4a8' }); // prettier-ignore
+    const plain = (fill: string) => drawn(`<rect width="300" height="300" fill="${fill}"/>`);
+    const letter = (text: string) => drawn(`<text x="90" y="210" font-size="180" fill="#fff">${text}</text>`);
+    const circle = drawn('<circle cx="150" cy="150" r="60" fill="#c00"/>');
+    const all = [...['#fff', '#000', '#888', '#c00', '#00c', 'url(#g)'].map(plain), letter('A'), letter('B'), circle, scene(901), scene(902)]; // prettier-ignore
+    const isMarked = async (picture: Sharp) => {
+      const { body } = await upload(own, user, await picture.toBuffer());
+      const path = `/api/moderation/avatars/${body['id']}/reject`;
+      return (await own.request('POST', path, { token, body: { reason: 'No.' } })).body[
+        'resembles_rejected'
+      ] as boolean;
+    };
+    for (const [i, one] of all.entries()) expect([i, await isMarked(one.clone().png())]).toEqual([i, false]);
+    for (const [i, one] of all.entries()) expect([i, await isMarked(one.clone().resize(200).jpeg({ quality: 50 }))]).toEqual([i, true]); // prettier-ignore
+    await own.stop();
   });
 
   it('is written down, each step with its doer', async () => {
@@ -367,12 +399,23 @@ describe('delivery', () => {
       expect([answer.status, answer.bytes.length]).toEqual([200, whole.length]);
     }
     expect((await get(t, url, undefined, { range: 'bytes=0-1', 'if-range': etag })).status).toBe(206);
-    const head = await call(t, 'HEAD', url);
+    const head = await call(t, 'HEAD', url, undefined, { headers: { range: 'bytes=0-1' } }); // ranges are for GET
     expect([head.status, head.headers.get('content-length'), head.bytes.length]).toEqual([
       200,
       String(whole.length),
       0,
     ]);
+  });
+
+  it('takes an id in capitals for the same', async () => {
+    const user = await t.user();
+    const path = (id: string) => `/api/users/${id}/avatar`;
+    const drawn = (await get(t, path(user.id))).bytes;
+    expect((await get(t, path(user.id.toUpperCase()))).bytes.equals(drawn)).toBe(true);
+    const { id, urls } = await shown(t, user, moderator, ++seed);
+    const answer = await get(t, `/api/avatars/${id.toUpperCase()}/64.webp`);
+    expect([answer.status, answer.headers.get('etag')]).toEqual([200, `"${id}-64"`]);
+    expect(answer.bytes.equals((await get(t, urls['64'] as string)).bytes)).toBe(true);
   });
 
   it.each(['63.webp', '1024.webp', '64.png', '064.webp', '64', '../64.webp', '64.webp.webp'])(
@@ -396,7 +439,11 @@ describe('delivery', () => {
       expect([width, height, format]).toEqual([size, size, 'png']);
     }
     expect((await get(t, `${path}?d=404`)).body).toMatchObject({ status: 404, code: 'avatar_not_found' });
+    const tags = [64, 512].map(async (size) => (await get(t, `${path}?s=${size}`)).headers.get('etag'));
+    expect(new Set(await Promise.all(tags)).size).toBe(2);
     const gone = randomUUID();
+    const stranger = await get(t, `/api/users/${gone}/avatar`); // looks like anybody
+    expect([stranger.status, stranger.headers.get('content-type')]).toEqual([200, 'image/png']);
     expect((await get(t, `/api/users/${gone}/avatar`)).bytes.equals(bytes)).toBe(false);
     expect((await get(t, `/api/users/${gone}/avatar?d=404`)).body['code']).toBe('avatar_not_found');
   });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import {
   mkdirSync,
   mkdtempSync,
@@ -9,6 +10,8 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -193,6 +196,16 @@ describe('a local folder', () => {
     expect(readFileSync(join(outside, 'secret'), 'utf8')).toMatch(/secret$/);
   });
 
+  it('is made anew when it was taken away', async () => {
+    const own = new LocalStorage(join(folder, 'taken'));
+    await own.put('a/b', bytes, about(bytes));
+    rmSync(join(folder, 'taken'), { recursive: true });
+    expect(await own.get('a/b')).toBeNull();
+    await expect(own.put('a/b', bytes, about(bytes))).rejects.toMatchObject(UNAVAILABLE);
+    await own.put('a/b', bytes, about(bytes));
+    expect(await own.head('a/b')).toMatchObject({ size: 1 });
+  });
+
   it('keeps nothing unfinished, and tidies away what a crash has left', async () => {
     const unfinished = join(root, '.unfinished');
     expect(readdirSync(unfinished)).toEqual([]);
@@ -215,6 +228,45 @@ describe('a local folder', () => {
       await store().get('fd/nothing');
     }
     await expect.poll(count).toBeLessThanOrEqual(before);
+  });
+});
+
+describe('an object store that talks nonsense', () => {
+  let answer: (response: ServerResponse) => void;
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => answer(response));
+  });
+  let store: Storage;
+  beforeAll(async () => {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    store = new S3Storage(
+      loadConfig({ NODE_ENV: 'test', SECRET_KEY: 'x'.repeat(32), ...s3.env, S3_ENDPOINT: endpoint }),
+    );
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const bytes = Buffer.from('x');
+
+  it.each<[string, number, object, string]>([
+    ['a 404 without a word', 404, {}, ''],
+    ['a page that is not there', 404, { 'content-type': 'text/html' }, '<h1>Not Found</h1>'],
+    ['no such bucket', 404, {}, '<Error><Code>NoSuchBucket</Code></Error>'],
+    ['another place', 307, { location: 'http://127.0.0.1:1/' }, ''],
+    ['a failure', 500, {}, 'oh'],
+  ])('keeps nothing by saying %s', async (_, status, headers, text) => {
+    answer = (response) => response.writeHead(status, { ...headers }).end(text);
+    await expect(store.put('a/b', bytes, about(bytes))).rejects.toMatchObject(UNAVAILABLE);
+    await expect(keysOf(store.list('a/'))).rejects.toMatchObject(UNAVAILABLE);
+  });
+
+  it('has nothing of unknown length', async () => {
+    answer = (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome</h1>'); // in chunks
+    await expect(store.get('a/b')).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.get('a/b', { start: 0, end: 1 })).rejects.toMatchObject(UNAVAILABLE);
   });
 });
 

@@ -21,6 +21,8 @@ const SWEEP_MS = 3_600_000;
 /** Bytes are stored before their row: younger ones may still get it. */
 const MARGIN_MS = 3_600_000;
 const BATCH = 500;
+/** In no order, so that one whose files cannot be deleted does not hold up the others for good. */
+const TO_CLEAR = 'select avatar_id from avatar_removals order by random() limit 100';
 /** Withdrawn uploads are remembered for a while, so that a moderator who decides one late hears why that fails. */
 const MEMORY_MS = 7 * 86_400_000;
 
@@ -74,7 +76,7 @@ export class AvatarFiles implements OnApplicationBootstrap, BeforeApplicationShu
 
   /** Deletes the files that the database has listed. Listed again or twice, on two nodes at once, does no harm. */
   async clear(): Promise<void> {
-    const { rows } = await this.pool.query<{ avatar_id: string }>('select avatar_id from avatar_removals limit 100');
+    const { rows } = await this.pool.query<{ avatar_id: string }>(TO_CLEAR);
     for (const { avatar_id } of rows) {
       if (this.isStopping) return;
       await this.remove(avatar_id);
@@ -117,7 +119,9 @@ export class AvatarFiles implements OnApplicationBootstrap, BeforeApplicationShu
 
   private inBackground(work: () => Promise<void>): void {
     const done = work().catch((error: unknown) => {
-      if (!this.isStopping) this.log.warn(`files could not be cleared: ${(error as Error).message}`);
+      const { cause, message } = error as Error;
+      if (!this.isStopping)
+        this.log.warn(`files could not be cleared: ${cause instanceof Error ? cause.message : message}`);
     });
     this.running.add(done);
     void done.finally(() => this.running.delete(done));

@@ -67,17 +67,34 @@ async function decode(bytes: Uint8Array, { width, height }: { width: number; hei
   return () => sharp(square.data, { raw: square.info });
 }
 
-/** Whether brightness rises to the right, and whether it rises downwards, at 8 × 8 places (a "difference hash"). */
+/** Steps of brightness as small as this are none: encoding anew makes and unmakes them. */
+const STEP = 3;
+
+/**
+ * Whether brightness rises to the right, and whether it rises downwards, at 8 × 8 places (a "difference hash"). Where it
+ * does not change, the digit tells of the colour instead: else all plain pictures would look alike.
+ */
 async function looks(picture: Sharp): Promise<string> {
-  const grey = await picture.flatten({ background: '#fff' }).greyscale().resize(9, 9, { fit: 'fill' }).raw().toBuffer();
-  const at = (x: number, y: number): number => grey[y * 9 + x]!;
+  const flat = picture.flatten({ background: '#fff' }).toColourspace('srgb');
+  const rgb = await flat.resize(9, 9, { fit: 'fill' }).raw().toBuffer();
+  const at = (x: number, y: number): Buffer => rgb.subarray((y * 9 + x) * 3);
   const places = Array.from({ length: 64 }, (_, i) => [i % 8, i >> 3] as const);
-  const rises = [
-    ...places.map(([x, y]) => at(x + 1, y) > at(x, y)),
-    ...places.map(([x, y]) => at(x, y + 1) > at(x, y)),
+  const pairs = [
+    ...places.map(([x, y]) => [at(x, y), at(x + 1, y)] as const),
+    ...places.map(([x, y]) => [at(x, y), at(x, y + 1)] as const),
   ];
-  return rises.map((does) => (does ? '1' : '0')).join('');
+  const digits = pairs.map(([here, there], i) => {
+    const step = brightness(there) - brightness(here);
+    return Math.abs(step) > STEP ? step > 0 : tellsColour(here, i);
+  });
+  return digits.map((digit) => (digit ? '1' : '0')).join('');
 }
+
+const brightness = (pixel: Buffer): number => 0.299 * pixel[0]! + 0.587 * pixel[1]! + 0.114 * pixel[2]!;
+
+/** At each place another channel and level, half of them turned around: so colours differ in the more digits the more they do. */
+const tellsColour = (pixel: Buffer, place: number): boolean =>
+  pixel[place % 3]! > ((place * 37) % 128) * 2 === (place % 2 === 0);
 
 sharp.cache(false);
 sharp.concurrency(1);

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { constants, cpus, setPriority } from 'node:os';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
@@ -85,10 +86,16 @@ export class Pictures implements OnApplicationShutdown {
   }
 }
 
-/** Pictures may take all processors, but not from those who wait for an answer. */
+/** Pictures may take all processors and all memory, but not from those who wait for an answer. */
 function lower({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  trying(() => setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL));
+  trying(() => writeFileSync(`/proc/${pid}/oom_score_adj`, '1000')); // Linux: what is ended first when memory runs out
+}
+
+function trying(what: () => void): void {
   try {
-    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    what();
   } catch {
     // gone already, or a system that does not let us
   }

@@ -9,6 +9,8 @@ export const MAX_FILE_BYTES = 5 * 1024 * 1024;
 /** What boundaries, headers and fields may take beside the file. */
 const MAX_OTHER_BYTES = 256 * 1024;
 const LIMITS = { files: 1, fields: 20, parts: 21, fieldSize: 4096, headerPairs: 20, headerSize: 8192 };
+/** What stands for bytes that are no text in their charset. */
+const UNREADABLE = '\ufffd';
 /** How long a refused client may go on sending: one that is cut off at once does not get to read why. */
 const LINGER_MS = 1000;
 
@@ -21,7 +23,7 @@ export interface Form {
 
 /**
  * Reads a form (multipart/form-data) with at most one file, held against its limit as it arrives. Raises `form_expected`,
- * `malformed_multipart`, `no_file` when there is no body at all, `file_too_large`.
+ * `malformed_multipart`, `invalid_text`, `no_file` when there is no body at all, `file_too_large`.
  */
 export async function readForm(request: Request): Promise<Form> {
   assertForm(request);
@@ -68,6 +70,7 @@ function parse(request: Request): Promise<Form> {
     parser.on('field', (name: string | undefined, value, _, isCut) => {
       if (name === undefined || name in form.fields) refuse('malformed_multipart');
       else if (isCut) onTooMuch();
+      else if ((name + value).includes(UNREADABLE)) refuse('invalid_text');
       else form.fields[name] = value;
     });
     for (const event of ['filesLimit', 'fieldsLimit', 'partsLimit'] as const) parser.on(event, onTooMuch);

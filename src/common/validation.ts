@@ -27,11 +27,15 @@ function fieldErrors(error: ValidationError, parent = ''): FieldError[] {
   return [...own, ...(error.children ?? []).flatMap((child) => fieldErrors(child, `${path}.`))];
 }
 
+/** The database finds an id in capitals, too; all else (comparing ids, naming files by them) wants one spelling. */
+const inLowerCase: PipeTransform<string, string> = { transform: (id) => id.toLowerCase() };
+
 /** A path parameter that must be a UUID; anything else is a 400, whatever the database would make of it. */
 export const UuidParam = (name: string): ParameterDecorator =>
   Param(
     name,
     new ParseUUIDPipe({ exceptionFactory: () => new Problem('invalid_id', { detail: `"${name}" is not a UUID.` }) }),
+    inLowerCase,
   );
 
 /** Control characters, and the marks that reverse the direction of text to disguise it. */

@@ -66,6 +66,7 @@ export class LocalStorage extends Storage {
       }
       await sync(dirname(target));
     } catch (error) {
+      this.root = undefined; // it may have been taken away, or replaced
       throw storeFailed(error);
     }
   }

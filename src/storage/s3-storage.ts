@@ -69,21 +69,24 @@ export class S3Storage extends Storage {
   async get(key: string, range?: ByteRange): Promise<StoredObject | null> {
     assertKey(key);
     const Range = range && `bytes=${range.start}-${range.end}`;
-    const found = await this.asking(() => this.client.send(new GetObjectCommand({ ...this.at(key), Range })));
+    const found = await this.finding(() => this.client.send(new GetObjectCommand({ ...this.at(key), Range })));
     if (!found) return null;
-    const total = found.ContentRange?.split('/')[1] ?? found.ContentLength;
-    return { ...infoOf(found), size: Number(total), body: found.Body as Readable };
+    const body = found.Body as Readable;
+    const size = Number(found.ContentRange?.split('/')[1] ?? found.ContentLength);
+    if (Number.isSafeInteger(size)) return { ...infoOf(found), size, body };
+    body.destroy();
+    throw storeFailed(new Error('an object of unknown length'));
   }
 
   async head(key: string): Promise<ObjectInfo | null> {
     assertKey(key);
-    const found = await this.asking(() => this.client.send(new HeadObjectCommand(this.at(key))));
+    const found = await this.finding(() => this.client.send(new HeadObjectCommand(this.at(key))));
     return found && infoOf(found);
   }
 
   async delete(key: string): Promise<void> {
     assertKey(key);
-    await this.asking(() => this.client.send(new DeleteObjectCommand(this.at(key))));
+    await this.finding(() => this.client.send(new DeleteObjectCommand(this.at(key))));
   }
 
   async *list(folder: string): AsyncGenerator<{ key: string; modified_at: Date }> {
@@ -91,8 +94,8 @@ export class S3Storage extends Storage {
     do {
       const query = { Bucket: this.bucket, Prefix: folder, ContinuationToken: token };
       const page = await this.asking(() => this.client.send(new ListObjectsV2Command(query)));
-      for (const { Key, LastModified } of page?.Contents ?? []) yield { key: Key!, modified_at: LastModified! };
-      token = page?.NextContinuationToken;
+      for (const { Key, LastModified } of page.Contents ?? []) yield { key: Key!, modified_at: LastModified! };
+      token = page.NextContinuationToken;
     } while (token !== undefined);
   }
 
@@ -100,12 +103,21 @@ export class S3Storage extends Storage {
     return { Bucket: this.bucket, Key };
   }
 
-  private async asking<T>(ask: () => Promise<T>): Promise<T | null> {
+  /** As `asking`; null when there is no such object. Only where that is an answer: nothing is put by a 404. */
+  private async finding<T>(ask: () => Promise<T>): Promise<T | null> {
+    return this.asking(() =>
+      ask().catch((error: Error) => {
+        if (NONE.has(error.name)) return null;
+        throw error;
+      }),
+    );
+  }
+
+  private async asking<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();
     } catch (error) {
       const { name, message } = error as Error;
-      if (NONE.has(name)) return null;
       if (name === 'InvalidRange') throw new Problem('range_not_satisfiable');
       throw storeFailed(new Error(`${name}: ${message}`)); // the error itself drags sockets and signatures into the log
     }
