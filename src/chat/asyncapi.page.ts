@@ -20,9 +20,10 @@ const escape = (text: string): string =>
 
 const code = (text: string): string => `<code>${escape(text)}</code>`;
 
+const inline = (part: string): string => escape(part).replaceAll(/`([^`]*)`/g, '<code>$1</code>');
+
 /** The little of Markdown that the document's description is written in: paragraphs, lists, code. */
 function markdown(text: string): string {
-  const inline = (part: string): string => escape(part).replaceAll(/`([^`]*)`/g, '<code>$1</code>');
   const block = (part: string): string =>
     part.startsWith('- ')
       ? `<ul>${part.split(/^- /m).slice(1).map((item) => `<li>${inline(item)}</li>`).join('')}</ul>` // prettier-ignore
