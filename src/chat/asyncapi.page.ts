@@ -22,14 +22,13 @@ const code = (text: string): string => `<code>${escape(text)}</code>`;
 
 const inline = (part: string): string => escape(part).replaceAll(/`([^`]*)`/g, '<code>$1</code>');
 
+const block = (part: string): string =>
+  part.startsWith('- ')
+    ? `<ul>${part.split(/^- /m).slice(1).map((item) => `<li>${inline(item)}</li>`).join('')}</ul>` // prettier-ignore
+    : `<p>${inline(part)}</p>`;
+
 /** The little of Markdown that the document's description is written in: paragraphs, lists, code. */
-function markdown(text: string): string {
-  const block = (part: string): string =>
-    part.startsWith('- ')
-      ? `<ul>${part.split(/^- /m).slice(1).map((item) => `<li>${inline(item)}</li>`).join('')}</ul>` // prettier-ignore
-      : `<p>${inline(part)}</p>`;
-  return text.split('\n\n').map(block).join('');
-}
+const markdown = (text: string): string => text.split('\n\n').map(block).join('');
 
 const STYLE = `body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
   code, pre { background: #f4f4f2; font-size: 14px } pre { padding: .75rem; white-space: pre-wrap; overflow-wrap: anywhere }
