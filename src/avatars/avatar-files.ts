@@ -46,9 +46,9 @@ export class AvatarFiles implements OnApplicationBootstrap, BeforeApplicationShu
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timers.push(setInterval(() => this.inBackground(() => this.clear()), CLEAR_MS));
-    this.timers.push(setInterval(() => this.inBackground(() => this.sweep()), SWEEP_MS));
-    this.inBackground(() => this.sweep());
+    this.every(CLEAR_MS, () => this.clear());
+    this.every(SWEEP_MS, () => this.sweep());
+    void this.inBackground(() => this.sweep());
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -117,13 +117,24 @@ export class AvatarFiles implements OnApplicationBootstrap, BeforeApplicationShu
     for (const size of SIZES) await this.storage.delete(keyOf(id, size));
   }
 
-  private inBackground(work: () => Promise<void>): void {
+  /** Not while the last time is still under way, which a store that hangs may take long over. */
+  private every(ms: number, work: () => Promise<void>): void {
+    let isRunning = false;
+    const timer = setInterval(() => {
+      if (isRunning) return;
+      isRunning = true;
+      void this.inBackground(work).finally(() => (isRunning = false));
+    }, ms);
+    this.timers.push(timer);
+  }
+
+  private inBackground(work: () => Promise<void>): Promise<void> {
     const done = work().catch((error: unknown) => {
       const { cause, message } = error as Error;
       if (!this.isStopping)
         this.log.warn(`files could not be cleared: ${cause instanceof Error ? cause.message : message}`);
     });
     this.running.add(done);
-    void done.finally(() => this.running.delete(done));
+    return done.finally(() => this.running.delete(done));
   }
 }

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { WebSocket } from 'ws';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
-import type { SignedInUser, TestApp } from './app.js';
+import type { SignedInUser, TestApp } from '../app.js';
 import { assertDocumented } from './asyncapi.js';
 
 // A test looks into frames of every shape and says what it expects to find.

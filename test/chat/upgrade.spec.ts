@@ -2,9 +2,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Connections } from '../src/chat/sockets/connections.js';
-import { startApp, type TestApp } from './app.js';
-import { connect as connectChat, dial } from './chat-client.js';
+import { Connections } from '../../src/chat/sockets/connections.js';
+import { startApp, type TestApp } from '../app.js';
+import { connect as connectChat, dial } from './client.js';
 
 let t: TestApp;
 beforeAll(async () => {

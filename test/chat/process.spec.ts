@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connect, conversation, type Frame } from './chat-client.js';
-import type { Person } from './chat-tester.js';
-import { dataFolder, launch, type MachiProcess, whenServing } from './machi.js';
+import { connect, conversation, type Frame } from './client.js';
+import type { Person } from './tester.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from '../machi.js';
 
 let folder: ReturnType<typeof dataFolder>;
 const running: MachiProcess[] = [];

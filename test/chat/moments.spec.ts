@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Connections } from '../src/chat/sockets/connections.js';
-import { startApp, type TestApp } from './app.js';
-import { connect, conversation, dial, people } from './chat-client.js';
+import { Connections } from '../../src/chat/sockets/connections.js';
+import { startApp, type TestApp } from '../app.js';
+import { connect, conversation, dial, people } from './client.js';
 
 let t: TestApp;
 beforeAll(async () => {

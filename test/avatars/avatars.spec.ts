@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startApp, type TestApp } from './app.js';
+import { startApp, type TestApp } from '../app.js';
 import { call, file, formOf, get, KINDS, scene, shown, upload } from './pictures.js';
 
 let t: TestApp;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Connections } from '../src/chat/sockets/connections.js';
-import { startApp, type TestApp } from './app.js';
-import { type ChatClient, connect, conversation, people } from './chat-client.js';
+import { Connections } from '../../src/chat/sockets/connections.js';
+import { startApp, type TestApp } from '../app.js';
+import { type ChatClient, connect, conversation, people } from './client.js';
 
 let t: TestApp;
 beforeAll(async () => {

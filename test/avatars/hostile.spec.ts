@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type SignedInUser, startApp, type TestApp } from './app.js';
+import { type SignedInUser, startApp, type TestApp } from '../app.js';
 import { call, file, get, jpegOf, type Kind, KINDS, MIB, scene, upload } from './pictures.js';
 
 let t: TestApp;

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { packageRoot } from '../src/common/version.js';
+import { packageRoot } from '../../src/common/version.js';
 import { signatureFault } from './s3-signature.js';
 
 const BUCKET = 'machi';

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect as dialRaw, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
-import { startApp, type TestApp } from './app.js';
-import { connect } from './chat-client.js';
+import { startApp, type TestApp } from '../app.js';
+import { connect } from './client.js';
 
 const REQUEST = [
   'GET /api/ws HTTP/1.1',

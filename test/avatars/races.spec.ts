@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type SignedInUser, startApp, type TestApp } from './app.js';
+import { type SignedInUser, startApp, type TestApp } from '../app.js';
 import { call, file, get, upload } from './pictures.js';
 
 let t: TestApp;

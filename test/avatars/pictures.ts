@@ -1,5 +1,5 @@
 import sharp, { type Sharp } from 'sharp';
-import type { SignedInUser, TestApp } from './app.js';
+import type { SignedInUser, TestApp } from '../app.js';
 
 export type Kind = 'jpeg' | 'png' | 'webp' | 'gif' | 'avif';
 export const KINDS: Kind[] = ['jpeg', 'png', 'webp', 'gif', 'avif'];

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import type { Connection } from '../src/chat/sockets/connection.js';
-import { Connections } from '../src/chat/sockets/connections.js';
-import { startApp, type TestApp } from './app.js';
-import { conversation, people } from './chat-client.js';
-import { startProxy } from './proxy.js';
+import type { Connection } from '../../src/chat/sockets/connection.js';
+import { Connections } from '../../src/chat/sockets/connections.js';
+import { startApp, type TestApp } from '../app.js';
+import { conversation, people } from './client.js';
+import { startProxy } from '../proxy.js';
 
 let t: TestApp;
 let proxy: Awaited<ReturnType<typeof startProxy>>;

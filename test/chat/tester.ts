@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ChatClient, dial, type Frame } from './chat-client.js';
-import type { MachiProcess } from './machi.js';
+import { type ChatClient, dial, type Frame } from './client.js';
+import type { MachiProcess } from '../machi.js';
 
 const PAGE = 100;
 

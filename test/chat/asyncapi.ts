@@ -1,8 +1,8 @@
 import { Ajv } from 'ajv';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AsyncApiDocument } from '../src/chat/asyncapi.js';
-import { packageRoot } from '../src/common/version.js';
+import type { AsyncApiDocument } from '../../src/chat/asyncapi.js';
+import { packageRoot } from '../../src/common/version.js';
 
 /** The committed document; `npm run check` holds it equal to the code. */
 export const asyncapi = JSON.parse(readFileSync(join(packageRoot(), 'asyncapi.json'), 'utf8')) as AsyncApiDocument;
