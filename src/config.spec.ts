@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from './common/version.js';
-import { type Config, ConfigError, loadConfig, parseDuration, SECRETS, SETTINGS } from './config.js';
+import { type Config, ConfigError, loadConfig, SECRETS, SETTINGS } from './config.js';
+import { parseDuration } from './config.fields.js';
 
 const SECRET_KEY = randomBytes(32).toString('base64url');
 const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;

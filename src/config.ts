@@ -1,5 +1,4 @@
-import { applyDecorators } from '@nestjs/common';
-import { plainToInstance, Transform } from 'class-transformer';
+import { plainToInstance } from 'class-transformer';
 import {
   getMetadataStorage,
   IsEmail,
@@ -10,90 +9,31 @@ import {
   Matches,
   MaxLength,
   MinLength,
-  ValidateBy,
-  type ValidationArguments,
   validateSync,
 } from 'class-validator';
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { readKeyPair, readVerificationKeys } from './common/key-pair.js';
 import { keptSecret } from './common/kept-secret.js';
-import { isSafeUrl } from './common/outbound.js';
+import { faultsOf } from './config.faults.js';
+import {
+  AsDuration,
+  AsList,
+  type Duration,
+  IsDuration,
+  IsInteger,
+  isOrigin,
+  isProxy,
+  IsReadable,
+  IsSwitch,
+  postgresUrl,
+  satisfies,
+  smtpUrl,
+} from './config.fields.js';
 
 export const PROFILES = ['development', 'test', 'production'] as const;
 export type Profile = (typeof PROFILES)[number];
-
-/** A length of time in milliseconds; `never` is Infinity. */
-export type Duration = number;
-
-const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/** `90s`, `15m`, `12h`, `7d` or `never` → milliseconds; NaN for anything else. */
-export function parseDuration(text: string): Duration {
-  if (text === 'never') return Infinity;
-  const [, count, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
-  return count && unit ? Number(count) * UNITS[unit as keyof typeof UNITS] : NaN;
-}
-
-const satisfies = (name: string, message: string, validate: (value: unknown) => boolean): PropertyDecorator =>
-  ValidateBy({ name, validator: { validate, defaultMessage: () => `$property ${message}` } });
-
-const IsInteger = (min: number, max: number): PropertyDecorator =>
-  applyDecorators(
-    Transform(({ value }) => (/^\d{1,9}$/.test(String(value)) ? Number(value) : value)),
-    satisfies(
-      'isInteger',
-      `must be a whole number from ${min} to ${max}`,
-      (value) => typeof value === 'number' && value >= min && value <= max,
-    ),
-  );
-const AsList = (): PropertyDecorator =>
-  Transform(({ value }) =>
-    String(value)
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== ''),
-  );
-const AsDuration = (): PropertyDecorator =>
-  Transform(({ value }) => (typeof value === 'string' ? parseDuration(value) : value));
-const IsDuration = (): PropertyDecorator =>
-  satisfies(
-    'isDuration',
-    'must be a duration such as 90s, 15m, 12h, 7d, or never',
-    (value) => typeof value === 'number' && value > 0,
-  );
-/** The text is read as what it will be used as; what the reader complains of ends the message. */
-const IsReadable = (read: (text: string) => unknown, message: string): PropertyDecorator => {
-  const complaint = (text: unknown): string | undefined => {
-    try {
-      return void read(text as string);
-    } catch (error) {
-      return (error as Error).message;
-    }
-  };
-  const defaultMessage = (args?: ValidationArguments): string => `$property ${message}: ${complaint(args?.value)}`;
-  return ValidateBy({
-    name: 'isReadable',
-    validator: { validate: (text) => complaint(text) === undefined, defaultMessage },
-  });
-};
-const IsSwitch = (): PropertyDecorator => IsIn(['on', 'off']);
-
-const isOrigin = (text: string): boolean => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
-
-const isProxy = (text: string): boolean => {
-  const [address, bits, ...rest] = text.split('/');
-  const version = isIP(address ?? '');
-  if (version === 0) return ['loopback', 'linklocal', 'uniquelocal'].includes(text);
-  return (
-    rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
-  );
-};
-
-const postgresUrl = { protocols: ['postgres', 'postgresql'], require_tld: false, require_protocol: true };
-const smtpUrl = { protocols: ['smtp', 'smtps'], require_tld: false, require_protocol: true };
 
 export interface DatabaseConnection {
   /** A host name, or the folder of a Unix socket. */
@@ -280,13 +220,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const config = plainToInstance(Config, onlyKnown(known), { exposeDefaultValues: true });
   for (const error of validateSync(config))
     faults.push(...Object.values(error.constraints ?? {}).map((text) => `${text}.`));
-  faults.push(
-    ...databaseFaults(config),
-    ...storageFaults(config),
-    ...secretFaults(config),
-    ...externalIdentityFaults(config),
-    ...(config.isProduction ? productionFaults(config) : []),
-  );
+  faults.push(...faultsOf(config, new Config()));
   if (faults.length > 0) throw new ConfigError(faults);
   const settled = {
     DATA_DIR: resolve(config.DATA_DIR),
@@ -331,71 +265,6 @@ function withSecretFiles(env: Record<string, string>, faults: string[]): Record<
     }
   }
   return values;
-}
-
-function databaseFaults(config: Config): string[] {
-  const parts = [config.DB_HOST, config.DB_NAME, config.DB_USER, config.DB_PASSWORD];
-  if (config.DATABASE_URL !== undefined || parts.every((part) => part === undefined)) return [];
-  return (['DB_HOST', 'DB_NAME', 'DB_USER'] as const)
-    .filter((name) => config[name] === undefined)
-    .map(
-      (name) =>
-        `${name} is missing: set it beside the other DB_* variables, or set DATABASE_URL, or none of them for the embedded database.`,
-    );
-}
-
-function storageFaults(config: Config): string[] {
-  if (config.STORAGE !== 's3') return [];
-  return (['S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const)
-    .filter((name) => config[name] === undefined)
-    .map((name) => `${name} is missing: STORAGE is "s3", which needs it.`);
-}
-
-const MEND = 'set it to a random value, for example from "openssl rand -base64 48"';
-const EXAMPLE_SECRET =
-  /change.?me|change.?this|example|insecure|placeholder|replace.?me|your.?secret|secret.?key|supersecret|password|development/i;
-
-function secretFaults(config: Config): string[] {
-  const secret = config.SECRET_KEY;
-  if (secret === undefined) return config.isProduction ? [`SECRET_KEY is missing: ${MEND}.`] : [];
-  if (Buffer.byteLength(secret) < 32) return [`SECRET_KEY is shorter than 32 bytes: ${MEND}.`];
-  if (config.isProduction && (EXAMPLE_SECRET.test(secret) || new Set(secret).size < 10)) {
-    return [`SECRET_KEY looks like a value from an example: ${MEND}.`];
-  }
-  return [];
-}
-
-function externalIdentityFaults({ EXTERNAL_IDENTITY, OIDC_ISSUER, OIDC_AUDIENCE, isProduction }: Config): string[] {
-  if (EXTERNAL_IDENTITY !== 'oidc') return [];
-  const missing = Object.entries({ OIDC_ISSUER, OIDC_AUDIENCE })
-    .filter(([, list]) => list.length === 0)
-    .map(([name]) => `${name} is missing: EXTERNAL_IDENTITY "oidc" needs it.`);
-  const wrong = OIDC_ISSUER.filter((url) => !isSafeUrl(url, isProduction) || /[?#]/.test(url));
-  return [
-    ...missing,
-    ...wrong.map(() => 'OIDC_ISSUER must be https URLs without a query, separated by commas; http only on the loopback interface outside of production.'), // prettier-ignore
-  ];
-}
-
-/** What is convenient elsewhere and a hole in production. */
-function productionFaults(config: Config): string[] {
-  const lifetimes = (['IDENTITY_TOKEN_TTL', 'REFRESH_TOKEN_TTL', 'SESSION_MAX_AGE'] as const)
-    .filter((name) => config[name] === Infinity)
-    .map((name) => `${name} is "never": set a lifetime such as 15m or 7d in production.`);
-  const others: [boolean, string][] = [
-    [config.ALLOWED_ORIGINS.includes('*'), 'ALLOWED_ORIGINS is "*": name the origins of your own sites in production.'],
-    [
-      config.EXTERNAL_IDENTITY === 'trusted-subject',
-      'EXTERNAL_IDENTITY is "trusted-subject", which lets anyone be anyone: set it to off or oidc in production.',
-    ],
-    [config.RATE_LIMITS === 'off', 'RATE_LIMITS is "off": set it to on in production.'],
-    [config.PASSWORD_POLICY === 'off', 'PASSWORD_POLICY is "off": set it to on in production.'],
-    [config.BCRYPT_COST < 10, 'BCRYPT_COST is below 10: set it to 10 or more in production (12 is the default).'],
-  ];
-  const forMail = (['PUBLIC_URL', 'MAIL_FROM'] as const)
-    .filter((name) => config.SMTP_URL !== undefined && config[name] === new Config()[name])
-    .map((name) => `${name} is missing: mails need it, so set it beside SMTP_URL.`);
-  return [...lifetimes, ...forMail, ...others.flatMap(([wrong, fault]) => (wrong ? [fault] : []))];
 }
 
 /** Outside production a signing key is made once and kept, so that a restart signs nobody out. */

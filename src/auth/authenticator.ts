@@ -6,11 +6,18 @@ import type { CurrentUser } from '../users/current-user.js';
 import { SessionsService } from './sessions.service.js';
 import { type IdentityClaims, Tokens } from './tokens.js';
 
-/** RFC 6750, section 2.1, and nothing around it. Raises `token_required`, `invalid_token`. */
-export function bearerToken({ headers }: Pick<IncomingMessage, 'headers'>): string {
+/** What stands behind "Bearer", whatever it is (RFC 6750, section 2.1). Raises `token_required`, `invalid_token`. */
+export function anyBearer({ headers }: Pick<IncomingMessage, 'headers'>): string {
   if (headers.authorization === undefined) throw tokenProblem('token_required');
-  const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(headers.authorization)?.[1];
+  const token = /^Bearer (\S+)$/i.exec(headers.authorization)?.[1];
   if (token === undefined) throw tokenProblem('invalid_token');
+  return token;
+}
+
+/** As `anyBearer`, of the form that our tokens have. */
+export function bearerToken(request: Pick<IncomingMessage, 'headers'>): string {
+  const token = anyBearer(request);
+  if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw tokenProblem('invalid_token');
   return token;
 }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
+import { anyBearer } from '../auth/authenticator.js';
 import { deviceOf } from '../auth/device.js';
 import { SessionsService } from '../auth/sessions.service.js';
 import { Tokens } from '../auth/tokens.js';
@@ -19,7 +20,7 @@ export class TmtarService {
   /** Raises `token_required`, and what renewing or exchanging raises. */
   async login(request: Request): Promise<TmtarSessionDto> {
     await readBytes(request); // whatever it is
-    const token = anyBearer(request);
+    const token = anyBearer(request); // a provider's tokens are its own business, and in a test the name itself is one
     const isOurs = await this.tokens.read(token).then(
       () => true,
       () => false,
@@ -41,12 +42,4 @@ function asInvalidToken(error: unknown): never {
   if (error.code !== 'two_step_required') throw error;
   const msg = 'Two-step sign-in is on: sign in with a client that knows it';
   throw new Problem(error.code, { detail: `${msg}.`, members: { ...error.members, msg } });
-}
-
-/** Of any form: a provider's tokens are its own business, and in a test the name itself is one. */
-function anyBearer({ headers }: Request): string {
-  if (headers.authorization === undefined) throw tokenProblem('token_required');
-  const token = /^Bearer (\S+)$/i.exec(headers.authorization)?.[1];
-  if (token === undefined) throw tokenProblem('invalid_token');
-  return token;
 }

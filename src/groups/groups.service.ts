@@ -6,6 +6,7 @@ import { AuditService, type Happening } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../common/pagination.dto.js';
 import { Problem } from '../common/problem.js';
+import { insertNew } from '../database/insert-new.js';
 import { by, type CurrentUser } from '../users/current-user.js';
 import { type PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
 import { GroupMember } from './group-member.entity.js';
@@ -91,7 +92,7 @@ export class GroupsService {
     const happening = { action: 'group.member_added', subject_id: user_id, details: { group_id } } as const;
     await this.audited(me, happening, async (manager) => {
       const member = { group_id, user_id, created_at: this.clock.date() };
-      await manager.createQueryBuilder().insert().into(GroupMember).values(member).orIgnore().execute();
+      await insertNew(manager, GroupMember, member);
     });
   }
 

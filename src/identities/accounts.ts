@@ -5,6 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.js';
 import { Problem, unavailable } from '../common/problem.js';
+import { insertNew } from '../database/insert-new.js';
 import { by, type CurrentUser } from '../users/current-user.js';
 import { type Proof, Reauthentication } from '../users/reauthentication.js';
 import { User } from '../users/user.entity.js';
@@ -63,9 +64,7 @@ export class Accounts {
   ): Promise<ExternalIdentity | null> {
     const now = this.clock.date();
     const row = { id: uuidv7(), user_id, issuer, subject, created_at: now, last_used_at: now };
-    const insert = manager.createQueryBuilder().insert().into(ExternalIdentity).values(row).orIgnore().returning('id');
-    const { raw } = await insert.execute();
-    if ((raw as unknown[]).length === 0) return null;
+    if (!(await insertNew(manager, ExternalIdentity, row))) return null;
     const more = { subject_id: user_id, details: { identity_id: row.id, issuer, ...details } };
     await this.audit.write(manager, { action: 'identity.linked', ...event, ...more });
     return row as ExternalIdentity;
@@ -102,9 +101,7 @@ export class Accounts {
   private async create(manager: EntityManager, identity: Identity): Promise<string> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const user = await this.draft(manager, identity);
-      const insert = manager.createQueryBuilder().insert().into(User).values(user).orIgnore().returning('id');
-      const { raw } = await insert.execute();
-      if ((raw as unknown[]).length > 0) return user.id;
+      if (await insertNew(manager, User, user)) return user.id;
     } // each time somebody else has taken the name or the address in the meantime
     throw unavailable('busy');
   }

@@ -13,6 +13,7 @@ import { IdentitiesService } from './identities.service.js';
 import { IdentityProvider, NoProvider } from './identity-provider.js';
 import { OidcProviders } from './oidc-providers.js';
 import { TrustedSubjects } from './trusted-subjects.js';
+import { WaysToSignIn } from './ways-to-sign-in.js';
 
 const PROVIDERS: Record<Config['EXTERNAL_IDENTITY'], (config: Config, clock: Clock) => IdentityProvider> = {
   off: () => new NoProvider(),
@@ -26,12 +27,13 @@ const PROVIDERS: Record<Config['EXTERNAL_IDENTITY'], (config: Config, clock: Clo
   providers: [
     IdentitiesService,
     Accounts,
+    WaysToSignIn,
     {
       provide: IdentityProvider,
       inject: [Config, Clock],
       useFactory: (config: Config, clock: Clock) => PROVIDERS[config.EXTERNAL_IDENTITY](config, clock),
     },
   ],
-  exports: [IdentitiesService, IdentityProvider],
+  exports: [IdentitiesService, WaysToSignIn],
 })
 export class IdentitiesModule {}

@@ -13,15 +13,7 @@ import { Accounts } from './accounts.js';
 import { ExternalIdentity } from './external-identity.entity.js';
 import type { ExchangeDto, LinkDto } from './identities.dto.js';
 import { type Identity, IdentityProvider } from './identity-provider.js';
-
-/** Whoever changes their ways to sign in waits here for whoever does so at the same time. */
-const LOCK = 'select password_hash is not null as has_password from users where id = $1 for update';
-
-/** Only where a way to sign in is left: a password, a passkey, or an identity of an issuer that still counts. */
-const UNLINK = `delete from external_identities i where i.id = $1 and i.user_id = $2 and ($3
-    or exists (select from passkeys p where p.user_id = $2)
-    or exists (select from external_identities o where o.user_id = $2 and o.id <> $1 and o.issuer = any ($4)))
-  returning i.issuer`;
+import { WaysToSignIn } from './ways-to-sign-in.js';
 
 const isRefusal = (error: unknown): error is Problem => error instanceof Problem && error.status === 401;
 
@@ -31,6 +23,7 @@ export class IdentitiesService {
     @InjectRepository(ExternalIdentity) private readonly identities: Repository<ExternalIdentity>,
     private readonly provider: IdentityProvider,
     private readonly accounts: Accounts,
+    private readonly ways: WaysToSignIn,
     private readonly signIns: SignInService,
     private readonly limits: LimitsService,
     private readonly reauthentication: Reauthentication,
@@ -81,14 +74,12 @@ export class IdentitiesService {
   }
 
   private async unlink(manager: EntityManager, me: CurrentUser, id: string): Promise<void> {
-    const [user] = await manager.query<{ has_password: boolean }[]>(LOCK, [me.id]);
-    const values = [id, me.id, user?.has_password ?? false, this.provider.issuers];
-    const [[unlinked]] = await manager.query<[{ issuer: string }[]]>(UNLINK, values);
-    if (!unlinked) {
-      const isMine = await manager.existsBy(ExternalIdentity, { id, user_id: me.id });
-      throw new Problem(isMine ? 'last_way_to_sign_in' : 'identity_not_found');
-    }
-    const details = { identity_id: id, issuer: unlinked.issuer };
+    await this.ways.lock(manager, me.id);
+    const identity = await manager.findOneBy(ExternalIdentity, { id, user_id: me.id });
+    if (!identity) throw new Problem('identity_not_found');
+    await manager.delete(ExternalIdentity, id);
+    await this.ways.assertOneIsLeft(manager, me.id);
+    const details = { identity_id: id, issuer: identity.issuer };
     await this.audit.write(manager, { action: 'identity.unlinked', ...by(me), subject_id: me.id, details });
   }
 

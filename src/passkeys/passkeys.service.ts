@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { generateRegistrationOptions } from '@simplewebauthn/server';
-import { type EntityManager, In, Repository } from 'typeorm';
+import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../audit/audit.service.js';
 import { type Device, deviceName } from '../auth/device.js';
 import { Clock } from '../common/clock.js';
 import { Problem } from '../common/problem.js';
-import { ExternalIdentity } from '../identities/external-identity.entity.js';
-import { IdentityProvider } from '../identities/identity-provider.js';
+import { insertNew } from '../database/insert-new.js';
+import { WaysToSignIn } from '../identities/ways-to-sign-in.js';
 import { by, type CurrentUser } from '../users/current-user.js';
 import { Reauthentication } from '../users/reauthentication.js';
 import { ALGORITHMS, checkRegistration } from './ceremonies.js';
@@ -30,7 +30,7 @@ export class PasskeysService {
     private readonly reauthentication: Reauthentication,
     private readonly audit: AuditService,
     private readonly relyingParty: RelyingParty,
-    private readonly identityProvider: IdentityProvider,
+    private readonly ways: WaysToSignIn,
     private readonly clock: Clock,
   ) {}
 
@@ -91,37 +91,21 @@ export class PasskeysService {
   /** Removes one of the caller's. Raises `passkey_not_found`, `last_way_to_sign_in`. */
   async remove(me: CurrentUser, id: string): Promise<void> {
     await this.passkeys.manager.transaction(async (manager) => {
-      const hasPassword = await this.lock(manager, me);
+      await this.ways.lock(manager, me.id);
       const { affected } = await manager.delete(Passkey, { id, user_id: me.id });
       if (affected === 0) throw new Problem('passkey_not_found');
-      if (!hasPassword && !(await this.hasOtherWay(manager, me))) throw new Problem('last_way_to_sign_in');
+      await this.ways.assertOneIsLeft(manager, me.id);
       await this.audit.write(manager, { action: 'passkey.removed', ...by(me), subject_id: me.id, details: { id } });
     });
   }
 
-  /** A passkey, or an identity of an issuer that still counts. */
-  private async hasOtherWay(manager: EntityManager, { id: user_id }: CurrentUser): Promise<boolean> {
-    const issuer = In(this.identityProvider.issuers);
-    return (
-      (await manager.existsBy(Passkey, { user_id })) || (await manager.existsBy(ExternalIdentity, { user_id, issuer }))
-    );
-  }
-
   private async insert(manager: EntityManager, me: CurrentUser, passkey: Omit<Passkey, 'user'>): Promise<void> {
-    await this.lock(manager, me);
+    await this.ways.lock(manager, me.id);
     await this.reauthentication.assertSession(manager, me);
     if ((await manager.countBy(Passkey, { user_id: me.id })) >= MAX_PASSKEYS) throw new Problem('too_many_passkeys');
-    const { raw } = await manager.createQueryBuilder().insert().into(Passkey).values(passkey).orIgnore().returning('id').execute(); // prettier-ignore
-    if ((raw as unknown[]).length === 0) throw new Problem('passkey_taken');
+    if (!(await insertNew(manager, Passkey, passkey))) throw new Problem('passkey_taken');
     const { id } = passkey;
     await this.audit.write(manager, { action: 'passkey.added', ...by(me), subject_id: me.id, details: { id } });
-  }
-
-  /** One change at a time per user, so that a count still holds when it is acted on. Answers whether they have a password. */
-  private async lock(manager: EntityManager, me: CurrentUser): Promise<boolean> {
-    const lock = 'select password_hash is not null as has_password from users where id = $1 for update';
-    const [user] = await manager.query<{ has_password: boolean }[]>(lock, [me.id]);
-    return user?.has_password ?? false;
   }
 
   private async get(me: CurrentUser, id: string): Promise<Passkey> {

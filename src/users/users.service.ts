@@ -11,6 +11,7 @@ import { type Page, readCursor, toPage } from '../common/pagination.dto.js';
 import { Problem, unavailable, validationFailed } from '../common/problem.js';
 import { CURRENT_PASSWORD, LimitsService, type Quota, SIGN_IN } from '../limits/limits.service.js';
 import { POOL } from '../database/database.module.js';
+import { insertNew } from '../database/insert-new.js';
 import { MailsService } from '../mail/mails.service.js';
 import { by, type CurrentUser } from './current-user.js';
 import { EmailVerifications } from './email-verifications.service.js';
@@ -98,9 +99,7 @@ export class UsersService {
   /** False when somebody else was faster with the username or the e-mail address. */
   private insert(user: Omit<User, 'groups'>): Promise<boolean> {
     return this.users.manager.transaction(async (manager) => {
-      const insert = manager.createQueryBuilder().insert().into(User).values(user).orIgnore().returning('id');
-      const { raw } = await insert.execute();
-      if ((raw as unknown[]).length === 0) return false;
+      if (!(await insertNew(manager, User, user))) return false;
       await this.audit.write(manager, { action: 'user.created', actor_id: user.id, subject_id: user.id });
       await this.verifications.send(manager, user);
       return true;
