@@ -48,6 +48,19 @@ it('of large frames few are read ahead, however many come', async () => {
   for (let i = 0; i < 400; i++) expect(await one!.next()).toMatchObject({ type: 'ping', success: true });
 });
 
+it('of one connection 64 messages are under way, and no other is looked at', async () => {
+  const [one] = await people(t, 1);
+  const conversation_id = await conversation(one!);
+  proxy.freeze();
+  for (let i = 0; i < 200; i++) one!.send({ type: 'send_message', conversation_id, content: `m${i}` });
+  const sending = (): number => total((connection) => connection.sending);
+  await expect.poll(sending).toBe(64);
+  await sleep(300); // there would be more by now
+  expect(sending()).toBe(64);
+  proxy.restore();
+  for (let i = 0; i < 200; i++) expect(await one!.next()).toMatchObject({ data: { content: `m${i}` } });
+});
+
 it('of large messages so many wait for the database; further ones are refused, in order', async () => {
   const clients = await people(t, 40);
   const ids = await Promise.all(clients.map((client) => conversation(client)));

@@ -51,6 +51,44 @@ it('one who takes nothing for ten seconds ends, however little waits', async () 
   t.clock.set(Date.now());
 });
 
+it('who has signed out is handed nothing of what waited', async () => {
+  const [one] = await people(t, 1);
+  const user = await t.user();
+  const slow = await connect(t, user);
+  const id = await conversation(one!, slow);
+  slow.socket.pause();
+  while (t.app.get(Connections).waiting === 0) await flood(one!, id, 1);
+  const sent = one!.frames.length;
+  const { status } = await t.request('DELETE', '/api/sessions/current', { token: user.token });
+  expect(status).toBe(204);
+  await expect.poll(() => t.app.get(Connections).waiting).toBe(0);
+  slow.socket.resume();
+  expect(await slow.end()).toEqual([4401, 'signed out']);
+  expect(slow.frames.length).toBeLessThan(sent);
+});
+
+it('while many are slow, nobody is told who comes and goes', async () => {
+  t.clock.set(Date.now());
+  const [one, reader] = await people(t, 2);
+  const [user, friend] = [await t.user(), await t.user()];
+  await reader!.get('add_contact', { contact_username: friend.username });
+  const slow = await Promise.all(Array.from({ length: 60 }, () => connect(t, user)));
+  const made = await one!.get('create_conversation', { members: [user.username] });
+  for (const client of slow) client.socket.pause();
+  const connections = t.app.get(Connections);
+  while (connections.waiting < 16 * 1024 * 1024) await flood(one!, made['id'] as number, 1);
+  const phone = await connect(t, friend);
+  const here = 'select 1 from presences s join participants p on p.id = s.participant_id where p.user_id = $1';
+  const isWritten = () => t.dataSource.query<unknown[]>(here, [friend.id]);
+  await expect.poll(isWritten).toHaveLength(1);
+  await reader!.isQuiet();
+  for (const client of slow) client.socket.terminate();
+  await expect.poll(() => connections.waiting).toBe(0);
+  await phone.close();
+  expect(await reader!.next()).toMatchObject({ type: 'user_status', data: { is_online: false } });
+  t.clock.run();
+});
+
 it('one who is slow but reads gets everything, in order', async () => {
   const [one, slow] = await people(t, 2);
   const id = await conversation(one!, slow!);
