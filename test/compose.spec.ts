@@ -1,7 +1,9 @@
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { load, YAML11_SCHEMA } from 'js-yaml';
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../src/common/version.js';
@@ -100,6 +102,18 @@ describe('production', () => {
     expect(text('.gitignore').split('\n')).toContain('secrets/');
     expect(text('.dockerignore')).toMatch(/^\*$/m);
   });
+});
+
+it('a backup makes the folders that its name needs, and refuses one that is there', () => {
+  const machi = mkdtempSync(join(tmpdir(), 'machi-backup-'));
+  cpSync(join(packageRoot(), 'deploy'), join(machi, 'deploy'), { recursive: true });
+  mkdirSync(join(machi, 'secrets'));
+  const backup = () =>
+    spawnSync(join(machi, 'deploy/backup'), ['backup/2026-11-21'], { env: { ...process.env, COMPOSE: 'true' } });
+  expect(backup().status).toBe(0);
+  expect(readdirSync(join(machi, 'backup/2026-11-21')).toSorted()).toEqual(['data.tar', 'database.dump', 'secrets']);
+  expect(backup().status).not.toBe(0);
+  rmSync(machi, { recursive: true });
 });
 
 it('the manual names every image that is not ours', () => {
