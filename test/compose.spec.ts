@@ -1,9 +1,11 @@
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { load, YAML11_SCHEMA } from 'js-yaml';
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../src/common/version.js';
 import { SECRETS, SETTINGS } from '../src/config.js';
 
@@ -99,6 +101,35 @@ describe('production', () => {
     expect(Object.values(secrets!).map(({ file }) => file.startsWith('./secrets/'))).toEqual([true, true, true]);
     expect(text('.gitignore').split('\n')).toContain('secrets/');
     expect(text('.dockerignore')).toMatch(/^\*$/m);
+  });
+});
+
+describe('the scripts, with something else instead of Compose', () => {
+  const machi = mkdtempSync(join(tmpdir(), 'machi-deploy-'));
+  const folder = 'backup/2026-11-21';
+  beforeAll(() => {
+    cpSync(join(packageRoot(), 'deploy'), join(machi, 'deploy'), { recursive: true });
+    mkdirSync(join(machi, 'secrets'));
+    mkdirSync(join(machi, 'bin'));
+    symlinkSync('/bin/true', join(machi, 'bin/sleep'));
+  });
+  afterAll(() => rmSync(machi, { recursive: true }));
+  const run = (script: string, COMPOSE: string) => {
+    const env = { ...process.env, COMPOSE, PATH: `${join(machi, 'bin')}:${process.env['PATH']}` };
+    return spawnSync(join(machi, 'deploy', script), [folder], { env, encoding: 'utf8', timeout: 20_000 });
+  };
+
+  it('a backup makes the folders that its name needs, and refuses one that is there', () => {
+    expect(run('backup', 'true').status).toBe(0);
+    expect(readdirSync(join(machi, folder)).toSorted()).toEqual(['data.tar', 'database.dump', 'secrets']);
+    expect(run('backup', 'true').status).not.toBe(0);
+  });
+
+  it('a restoration does not wait for ever for a database that does not start', () => {
+    const compose = join(machi, 'bin/compose'); // starts what never answers
+    writeFileSync(compose, '#!/bin/sh\n[ "$3" = up ]\n', { mode: 0o755 });
+    const { status, stderr } = run('restore', compose);
+    expect([status, stderr]).toEqual([1, 'PostgreSQL does not start: see the log of db.\n']);
   });
 });
 

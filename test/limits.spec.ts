@@ -1,6 +1,7 @@
 import { createSecretKey, randomUUID } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UploadGate } from '../src/avatars/upload-gate.js';
 import { PASSWORD, startApp, type TestApp } from './app.js';
 import { startProxy } from './proxy.js';
 
@@ -303,6 +304,23 @@ it('a user uploads sixty pictures an hour', async () => {
   expect(await statuses(60, () => upload(one))).toEqual(Array<number>(60).fill(415));
   expect(await upload(one)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
   expect((await upload(other)).status).toBe(415);
+});
+
+it('an upload that is told to come back later is not counted', async () => {
+  const user = await t.user();
+  const upload = () =>
+    t.request('PUT', '/api/users/me/avatar', {
+      token: user.token,
+      headers: { 'x-forwarded-for': newNetwork() },
+      body: {},
+    });
+  let leave!: () => void;
+  const left = new Promise<void>((resolve) => (leave = resolve));
+  const inside = Array.from({ length: 4 }, () => t.app.get(UploadGate).pass(user.id, () => left));
+  for (let i = 0; i < 61; i++) expect((await upload()).body).toMatchObject({ code: 'too_many_uploads' });
+  leave();
+  await Promise.all(inside);
+  expect((await upload()).status).toBe(415);
 });
 
 it('without its database nothing is let through', async () => {

@@ -117,10 +117,11 @@ export class AvatarsService {
   }
 
   private taking<T>(me: CurrentUser, request: Request, work: () => Promise<T>): Promise<T> {
-    return takingForm(request, async () => {
+    const counted = async (): Promise<T> => {
       await this.limits.take(UPLOADS, me.id);
-      return this.gate.pass(me.id, work);
-    });
+      return work();
+    };
+    return takingForm(request, () => this.gate.pass(me.id, counted));
   }
 
   /**

@@ -101,7 +101,7 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
       const participant_id = await this.participantOf(user.id);
       if (!connection.isOpen) return;
       const expires_at = endOf(claims)?.getTime() ?? Infinity;
-      this.connections.admit(connection, { session_id: claims.sid, user_id: user.id, participant_id, expires_at });
+      this.connections.admit(connection, { user_id: user.id, participant_id, expires_at });
       if (!connection.isOpen) return;
       this.presences.arrived(participant_id);
       connection.listen();

@@ -106,3 +106,31 @@ it('of two devices the one that stays is still told, and its user still online',
   const { contact } = await one!.get('add_contact', { contact_username: other.username });
   expect(contact.is_online).toBe(true);
 });
+
+it('who has come is told, also when writing down who has gone at that moment fails', async () => {
+  const [friend, goes] = await people(t, 2);
+  const comes = await t.user();
+  for (const { username } of [goes!, comes]) await friend!.get('add_contact', { contact_username: username });
+  const holder = new Client(t.connection);
+  await holder.connect();
+  await holder.query(`create sequence tries;
+    create function refuse_first() returns trigger language plpgsql as $$ begin
+      if nextval('tries') = 1 then raise 'not now'; end if;
+      return new;
+    end $$;
+    create trigger refuse_first before update on participants for each row execute function refuse_first()`);
+  await holder.query('begin; lock table presences in share mode'); // both changes wait behind a third one
+  await connect(t, await t.user());
+  const asked = `select 1 from pg_locks where not granted and relation = 'presences'::regclass`;
+  await expect.poll(() => t.dataSource.query<unknown[]>(asked)).toHaveLength(1);
+  await goes!.close();
+  await connect(t, comes);
+  await holder.query('commit');
+  await holder.end();
+  const told = () => friend!.frames.filter(({ type }) => type === 'user_status').map(({ data }) => data as unknown);
+  await expect.poll(told).toContainEqual({ username: goes!.username, is_online: false });
+  expect(told()).toContainEqual({ username: comes.username, is_online: true });
+  await t.dataSource.query(
+    'drop trigger refuse_first on participants; drop function refuse_first; drop sequence tries',
+  );
+});

@@ -73,7 +73,7 @@ export class ConversationsService {
   }
 
   private async findMembers(manager: EntityManager, me: ChatSession, usernames: string[]): Promise<Member[]> {
-    const rows = await manager.query<{ id: string; username: string; asked: string[] | null }[]>(
+    const rows = await manager.query<{ id: string; username: string }[]>(
       `select p.id, u.username from users u join participants p on p.user_id = u.id
         where u.id = $1 or (u.is_active and u.username = any ($2::citext[])) order by u.username`,
       [me.user_id, usernames],

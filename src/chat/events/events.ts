@@ -16,5 +16,3 @@ export const EVENTS = {
   send_message: SendMessage,
   get_messages: GetMessages,
 } as const satisfies Record<string, EventClass>;
-
-export type EventType = keyof typeof EVENTS;

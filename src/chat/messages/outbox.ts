@@ -34,7 +34,6 @@ export class Outbox {
   private readonly waiting: Draft[] = [];
   private waitingCharacters = 0;
   private isRunning = false;
-  private running: Promise<void> | undefined;
   private lastStamp = 0;
   private failingSince: number | undefined;
 
@@ -53,13 +52,8 @@ export class Outbox {
     const nonce = nonceOf(from.session!.participant_id, request.nonce);
     return new Promise((resolve) => {
       this.waiting.push({ from, request, nonce, done: () => resolve(undefined) });
-      if (!this.isRunning) this.running = this.run();
+      if (!this.isRunning) void this.run();
     });
-  }
-
-  /** When nothing is waiting any more. */
-  async settle(): Promise<void> {
-    await this.running;
   }
 
   private async run(): Promise<void> {

@@ -134,12 +134,14 @@ export class Presences {
     const arrived = batch.filter((id) => this.isHere(id) && !this.told.has(id));
     const gone = batch.filter((id) => !this.isHere(id) && this.told.has(id));
     const missing = this.isWritten ? [] : [...this.told];
-    const rows = await this.ask('chat-arrive', ARRIVE, [arrived, nodeId, missing]);
+    const arrivals = await this.ask('chat-arrive', ARRIVE, [arrived, nodeId, missing]);
     this.isWritten = true;
     for (const id of arrived) this.told.add(id);
-    if (gone.length > 0) rows.push(...(await this.ask('chat-leave', LEAVE, [gone, nodeId, this.clock.date()])));
+    for (const row of arrivals) this.tell(row); // now: they are no change any more when the rest is tried again
+    if (gone.length === 0) return;
+    const departures = await this.ask('chat-leave', LEAVE, [gone, nodeId, this.clock.date()]);
     for (const id of gone) this.told.delete(id);
-    for (const row of rows) this.tell(row);
+    for (const row of departures) this.tell(row);
   }
 
   private async ask(name: string, text: string, values: unknown[]): Promise<Told[]> {

@@ -22,7 +22,6 @@ const MAX_AFTER_FAREWELL = 1_000;
 
 /** Whom a connection belongs to, as its token and the database said when it opened. */
 export interface ChatSession {
-  session_id: string;
   user_id: string;
   participant_id: number;
   /** When the token ends, in milliseconds since the epoch; Infinity: never. */
