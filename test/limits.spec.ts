@@ -3,6 +3,7 @@ import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UploadGate } from '../src/avatars/upload-gate.js';
 import { PASSWORD, startApp, type TestApp } from './app.js';
+import { call, formOf } from './avatars/pictures.js';
 import { startProxy } from './proxy.js';
 
 let t: TestApp;
@@ -28,9 +29,9 @@ const attempt = (login: string, { password = 'wrong', from = newNetwork(), heade
     headers: { 'x-forwarded-for': from, ...headers },
   });
 
-const statuses = async (count: number, call: (i: number) => Promise<{ status: number }>) => {
+const statuses = async (count: number, ask: (i: number) => Promise<{ status: number }>) => {
   const answers: number[] = [];
-  for (let i = 0; i < count; i++) answers.push((await call(i)).status);
+  for (let i = 0; i < count; i++) answers.push((await ask(i)).status);
   return answers;
 };
 
@@ -300,20 +301,18 @@ it('a network registers a hundred users in ten minutes', async () => {
 it('a user uploads sixty pictures an hour', async () => {
   const [one, other] = [await t.user(), await t.user()];
   const upload = ({ token }: { token: string }) =>
-    t.request('PUT', '/api/users/me/avatar', { token, headers: { 'x-forwarded-for': newNetwork() }, body: {} });
+    call(t, 'PUT', '/api/users/me/avatar', token, { body: formOf(Buffer.from('no picture')) });
   expect(await statuses(60, () => upload(one))).toEqual(Array<number>(60).fill(415));
   expect(await upload(one)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
   expect((await upload(other)).status).toBe(415);
+  const fields = new FormData();
+  fields.set('address', 'Kyoto');
+  expect((await call(t, 'PATCH', '/api/users/me', one.token, { body: fields })).status).toBe(200);
 });
 
 it('an upload that is told to come back later is not counted', async () => {
   const user = await t.user();
-  const upload = () =>
-    t.request('PUT', '/api/users/me/avatar', {
-      token: user.token,
-      headers: { 'x-forwarded-for': newNetwork() },
-      body: {},
-    });
+  const upload = () => call(t, 'PUT', '/api/users/me/avatar', user.token, { body: formOf(Buffer.from('no picture')) });
   let leave!: () => void;
   const left = new Promise<void>((resolve) => (leave = resolve));
   const inside = Array.from({ length: 4 }, () => t.app.get(UploadGate).pass(user.id, () => left));

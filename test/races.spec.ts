@@ -96,7 +96,8 @@ it('of two transactions that each remove one of the last two administrators, the
   let isChecked = false;
   const second = two.query(check).finally(() => (isChecked = true));
   second.catch(() => undefined);
-  const waiting = `select from pg_locks where locktype = 'advisory' and not granted`;
+  const waiting = `select from pg_locks l join pg_stat_activity a using (pid)
+    where l.locktype = 'advisory' and not l.granted and a.datname = current_database()`;
   await expect.poll(async () => isChecked || (await own.dataSource.query<unknown[]>(waiting)).length > 0).toBe(true);
   await one.commitTransaction();
   await expect(second).rejects.toMatchObject({ code: 'MA001' });

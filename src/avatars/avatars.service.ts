@@ -69,7 +69,7 @@ export class AvatarsService {
       if (!file) throw new Problem('no_file');
       const unknown = Object.keys(fields).map((path) => ({ path, message: `property ${path} should not exist` }));
       if (unknown.length > 0) throw validationFailed(unknown);
-      const picture = await this.pictures.make(file.bytes);
+      const picture = await this.pictureOf(me, file);
       return this.keep(picture, (id) =>
         this.avatars.manager.transaction((manager) => this.insert(manager, me, id, picture.hash)),
       );
@@ -86,7 +86,7 @@ export class AvatarsService {
       const dto = (await validationPipe().transform({ ...fields }, about)) as UpdateMeDto;
       if (!file) return this.users.updateMe(me, dto);
       await this.assertUnlocked(this.avatars.manager, me);
-      const picture = await this.pictures.make(file.bytes);
+      const picture = await this.pictureOf(me, file);
       return this.keep(picture, (id) =>
         this.users.updateMe(me, dto, (manager) => this.insert(manager, me, id, picture.hash)),
       );
@@ -117,11 +117,12 @@ export class AvatarsService {
   }
 
   private taking<T>(me: CurrentUser, request: Request, work: () => Promise<T>): Promise<T> {
-    const counted = async (): Promise<T> => {
-      await this.limits.take(UPLOADS, me.id);
-      return work();
-    };
-    return takingForm(request, () => this.gate.pass(me.id, counted));
+    return takingForm(request, () => this.gate.pass(me.id, work));
+  }
+
+  private async pictureOf(me: CurrentUser, { bytes }: { bytes: Buffer }): Promise<Picture> {
+    await this.limits.take(UPLOADS, me.id);
+    return this.pictures.make(bytes);
   }
 
   /**

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { constants, cpus, setPriority } from 'node:os';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { Problem } from '../common/problem.js';
+import { Problem, unavailable } from '../common/problem.js';
 import { isClientGone } from '../common/request-log.js';
 import { packageRoot } from '../common/version.js';
 import { isWhole, kindOf, type Picture } from './picture.js';
@@ -28,7 +28,7 @@ export class Pictures implements OnApplicationShutdown {
   private readonly idle: ChildProcess[] = [];
   private readonly workers = new Set<ChildProcess>();
 
-  /** Raises `unsupported_picture`, `picture_damaged`, `picture_too_large`, `picture_too_slow`. */
+  /** Raises `unsupported_picture`, `picture_damaged`, `picture_too_large`, `picture_too_slow`, `too_many_uploads`. */
   async make(bytes: Buffer): Promise<Picture> {
     const kind = kindOf(bytes);
     if (kind === undefined) throw new Problem('unsupported_picture');
@@ -51,8 +51,9 @@ export class Pictures implements OnApplicationShutdown {
     const over = new AbortController();
     const signal = AbortSignal.any([late, over.signal]);
     try {
-      const dead = once(worker, 'close', { signal }).then(() => {
-        throw new Problem('picture_damaged'); // the file has brought its decoder down
+      const dead = once(worker, 'close', { signal }).then(([, cause]) => {
+        if (cause === 'SIGKILL') throw unavailable('too_many_uploads'); // not its fault: memory has run out
+        throw new Problem('picture_damaged'); // it has brought its decoder down
       });
       const answer = once(worker, 'message', { signal }) as Promise<[Outcome]>;
       answer.catch(() => undefined);

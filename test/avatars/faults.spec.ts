@@ -309,14 +309,18 @@ describe('the workers', () => {
     for (const pid of workers()) expect(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8')).toBe('1000\n');
   });
 
-  it('that die cost their upload alone', async () => {
+  it.each([
+    ['SIGSEGV', 422, 'picture_damaged'],
+    ['SIGKILL', 429, 'too_many_uploads'], // by the system, which has run out of memory
+  ])('that die by %s cost their upload alone', async (signal, status, code) => {
     const idle = t.app.get(Pictures)['idle']; // the one sign that a worker has its job
     const frozen = workers();
     for (const pid of frozen) process.kill(pid, 'SIGSTOP');
     const doomed = upload(t, user, picture);
     await expect.poll(() => idle.length).toBe(frozen.length - 1);
-    for (const pid of frozen) process.kill(pid, 'SIGKILL');
-    expect((await doomed).body).toMatchObject({ status: 422, code: 'picture_damaged' });
+    for (const pid of frozen) process.kill(pid, signal);
+    for (const pid of frozen) process.kill(pid, 'SIGCONT');
+    expect((await doomed).body).toMatchObject({ status, code });
     expect((await upload(t, user, picture)).status).toBe(202);
   });
 

@@ -84,7 +84,8 @@ it('of large messages so many wait for the database; further ones are refused, i
     expect(new Set(refused.map(({ error }) => error as string)).size).toBeLessThan(2);
     kept += 64 - refused.length;
   }
-  const [row] = await t.dataSource.query<{ count: number }[]>('select count(*)::int as count from messages');
+  const count = 'select count(*)::int as count from messages where conversation_id = any ($1)';
+  const [row] = await t.dataSource.query<{ count: number }[]>(count, [ids]);
   expect(row!.count).toBe(kept);
 });
 

@@ -12,6 +12,9 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
+/** Other files have databases of their own on the same server. */
+const HERE = 'pid in (select pid from pg_stat_activity where datname = current_database())';
+
 it('a session that ends after it was looked up, and before the connection is admitted, ends it', async () => {
   const user = await t.user();
   const holder = new Client(t.connection);
@@ -19,7 +22,7 @@ it('a session that ends after it was looked up, and before the connection is adm
   await holder.query('begin; lock table participants in access exclusive mode'); // the second question of admission
   const client = dial(t, user);
   await once(client.socket, 'open');
-  const asked = `select 1 from pg_locks where not granted and relation = 'participants'::regclass`;
+  const asked = `select 1 from pg_locks where ${HERE} and not granted and relation = 'participants'::regclass`;
   await expect.poll(() => t.dataSource.query<unknown[]>(asked)).toHaveLength(1);
   await t.dataSource.query('delete from sessions where user_id = $1', [user.id]);
   await sleep(200); // it has been heard by now
@@ -42,7 +45,7 @@ it('two who append to a conversation at once wait for each other', async () => {
     [id, one!.username],
   );
   one!.send({ type: 'send_message', conversation_id: id, content: 'ours' });
-  const waits = 'select 1 from pg_locks where not granted';
+  const waits = `select 1 from pg_locks where ${HERE} and not granted`;
   await expect.poll(() => t.dataSource.query<unknown[]>(waits)).toHaveLength(1);
   await other.query('commit');
   await other.end();
@@ -121,7 +124,7 @@ it('who has come is told, also when writing down who has gone at that moment fai
     create trigger refuse_first before update on participants for each row execute function refuse_first()`);
   await holder.query('begin; lock table presences in share mode'); // both changes wait behind a third one
   await connect(t, await t.user());
-  const asked = `select 1 from pg_locks where not granted and relation = 'presences'::regclass`;
+  const asked = `select 1 from pg_locks where ${HERE} and not granted and relation = 'presences'::regclass`;
   await expect.poll(() => t.dataSource.query<unknown[]>(asked)).toHaveLength(1);
   await goes!.close();
   await connect(t, comes);
