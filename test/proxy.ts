@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { DataSource } from 'typeorm';
 import type { DatabaseConnection } from '../src/config.js';
 
 /** A way to a database that a test can cut or block: what a restart or a freeze of the server looks like from here. */
@@ -48,4 +49,15 @@ export async function startProxy(target: DatabaseConnection) {
       server.close();
     },
   };
+}
+
+/** After `restore`: the pool notices one by one that its connections of before are gone. */
+export async function noticed(dataSource: DataSource): Promise<void> {
+  for (let good = 0; good < 30;) {
+    const isGood = await dataSource.query('select 1').then(
+      () => true,
+      () => false,
+    );
+    good = isGood ? good + 1 : 0;
+  }
 }

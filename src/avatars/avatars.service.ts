@@ -24,7 +24,7 @@ import { UploadGate } from './upload-gate.js';
 /** By a user; each costs a second or so of a processor. */
 const UPLOADS: Quota = { name: 'uploads', quota: 60, window: 3_600_000 };
 
-/** How many of the 128 digits may differ in what counts as the same picture: rescaling and re-encoding change some 7. */
+/** How many of the 128 digits may differ in what counts as the same picture: rescaling and re-encoding change up to 6. */
 const LIKENESS = 10;
 const RESEMBLES = `select exists (
   select from rejected_pictures where bit_count(hash::bit(128) # $1::bit(128)) <= ${LIKENESS}) as resembles`;

@@ -4,7 +4,7 @@ import type { Connection } from '../../src/chat/sockets/connection.js';
 import { Connections } from '../../src/chat/sockets/connections.js';
 import { startApp, type TestApp } from '../app.js';
 import { conversation, people } from './client.js';
-import { startProxy } from '../proxy.js';
+import { noticed, startProxy } from '../proxy.js';
 
 let t: TestApp;
 let proxy: Awaited<ReturnType<typeof startProxy>>;
@@ -16,16 +16,9 @@ afterAll(async () => {
   proxy.stop();
 });
 
-/** Connections of before are gone; the pool notices one by one. */
 afterEach(async () => {
   proxy.restore();
-  for (let good = 0; good < 30;) {
-    const isGood = await t.dataSource.query('select 1').then(
-      () => true,
-      () => false,
-    );
-    good = isGood ? good + 1 : 0;
-  }
+  await noticed(t.dataSource);
 });
 
 const total = (of: (connection: Connection) => number): number =>

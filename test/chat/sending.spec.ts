@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../app.js';
 import { type ChatClient, connect, conversation, dial, type Frame, people } from './client.js';
-import { startProxy } from '../proxy.js';
+import { noticed, startProxy } from '../proxy.js';
 
 let t: TestApp;
 let proxy: Awaited<ReturnType<typeof startProxy>>;
@@ -209,16 +209,9 @@ it('one bad row never hurts its batch', async () => {
 });
 
 describe('a database that goes away', () => {
-  /** Connections of before are gone; the pool notices one by one. */
   afterEach(async () => {
     proxy.restore();
-    for (let good = 0; good < 30;) {
-      const isGood = await t.dataSource.query('select 1').then(
-        () => true,
-        () => false,
-      );
-      good = isGood ? good + 1 : 0;
-    }
+    await noticed(t.dataSource);
   });
 
   it.each(['cut', 'freeze'] as const)(

@@ -39,7 +39,7 @@ it('one who takes nothing for ten seconds ends, however little waits', async () 
   const [one, slow] = await people(t, 2);
   const id = await conversation(one!, slow!);
   slow!.socket.pause();
-  const { waiting } = { waiting: () => t.app.get(Connections).waiting };
+  const waiting = () => t.app.get(Connections).waiting;
   while (waiting() === 0) await flood(one!, id, 1);
   t.clock.advance(9_999);
   await sleep(1_100);
