@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['src/**/*.spec.ts', 'test/**/*.spec.ts'],
     exclude: ['test/e2e/**'], // needs a Machi that runs: npm run test:e2e
-    globalSetup: ['test/global-setup.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['reflect-metadata'],
     pool: 'forks',
     maxWorkers: Math.max(2, cpus().length - 1), // much of the time goes into waiting for processes

@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { EmbeddedPostgres } from '../dist/src/database/embedded-postgres.js';
+import { EmbeddedPostgres } from '../dist/src/database/embedded/embedded-postgres.js';
 import { interleave, median, report, startServer } from './harness.mjs';
 
 const UPLOADS = Number(process.env.UPLOADS ?? 60);

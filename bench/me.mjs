@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EmbeddedPostgres } from '../dist/src/database/embedded-postgres.js';
+import { EmbeddedPostgres } from '../dist/src/database/embedded/embedded-postgres.js';
 import { interleave, report, startServer } from './harness.mjs';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));

@@ -8,6 +8,7 @@ import { TwoStepAndPasskeys1795274000000 } from './1795274000000-two-step-and-pa
 import { Avatars1795275000000 } from './1795275000000-avatars.js';
 import { Chat1795276000000 } from './1795276000000-chat.js';
 import { NationalId1795277000000 } from './1795277000000-national-id.js';
+import { StandardNames1796000000000 } from './1796000000000-standard-names.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -21,4 +22,5 @@ export const migrations = [
   Avatars1795275000000,
   Chat1795276000000,
   NationalId1795277000000,
+  StandardNames1796000000000,
 ];

@@ -6,17 +6,17 @@ import { ChatModule } from './chat/chat.module.js';
 import { CompatModule } from './compat/compat.module.js';
 import { AvatarsModule } from './avatars/avatars.module.js';
 import { ClockModule } from './common/clock.module.js';
-import { Config } from './config.js';
+import { Config } from './config/config.js';
 import { DatabaseModule } from './database/database.module.js';
 import { GroupsModule } from './groups/groups.module.js';
 import { HealthModule } from './health/health.module.js';
-import { IdentitiesModule } from './identities/identities.module.js';
-import { LimitsModule } from './limits/limits.module.js';
+import { ExternalIdentitiesModule } from './auth/external-identities/external-identities.module.js';
+import { RateLimitModule } from './rate-limit/rate-limit.module.js';
 import { MailModule } from './mail/mail.module.js';
 import { PermissionsModule } from './permissions/permissions.module.js';
-import { RecoveryModule } from './recovery/recovery.module.js';
-import { PasskeysModule } from './passkeys/passkeys.module.js';
-import { TwoStepModule } from './two-step/two-step.module.js';
+import { PasswordResetsModule } from './auth/passwords/password-resets.module.js';
+import { PasskeysModule } from './auth/passkeys/passkeys.module.js';
+import { TwoFactorModule } from './auth/two-factor/two-factor.module.js';
 import { UsersModule } from './users/users.module.js';
 
 /** The table of contents. */
@@ -24,15 +24,15 @@ const FEATURES = [
   ClockModule,
   HealthModule,
   MailModule,
-  LimitsModule,
+  RateLimitModule,
   PermissionsModule,
   AuditModule,
   UsersModule,
   GroupsModule,
-  TwoStepModule,
+  TwoFactorModule,
   AuthModule,
-  IdentitiesModule,
-  RecoveryModule,
+  ExternalIdentitiesModule,
+  PasswordResetsModule,
   PasskeysModule,
   AvatarsModule,
   ChatModule,

@@ -3,13 +3,13 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
-import { SocketAdapter } from './chat/sockets/socket.adapter.js';
-import { OLD_BODIES } from './compat/bodies.js';
-import { checkUrl, jsonBody } from './common/json-body.js';
-import { ProblemFilter } from './common/problem.filter.js';
-import { requestLog } from './common/request-log.js';
-import { validationPipe } from './common/validation.js';
-import type { Config } from './config.js';
+import { ChatWsAdapter } from './chat/connections/chat-ws.adapter.js';
+import { OLD_BODIES } from './compat/compat-bodies.js';
+import { checkUrl, jsonBody } from './http/json-body.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { logRequests } from './http/request-log.js';
+import { validationPipe } from './http/validation.js';
+import type { Config } from './config/config.js';
 import { setupSwagger } from './swagger.js';
 
 /** For `NestFactory.create`: bodies are parsed by our own rules. */
@@ -28,7 +28,7 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   app.set('etag', false);
   app.set('query parser', 'simple');
   app.set('trust proxy', config.TRUST_PROXY);
-  app.use(requestLog(log));
+  app.use(logRequests(log));
   app.use(
     helmet({
       contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
@@ -38,7 +38,7 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   if (config.SWAGGER === 'on') setupSwagger(app, config);
   app.use(privateByDefault, checkUrl, jsonBody(config.COMPAT === 'on' ? OLD_BODIES : new Set(), FORM_ROUTES));
   app.setGlobalPrefix('api', { exclude: ['.well-known/jwks.json'] });
-  app.useWebSocketAdapter(new SocketAdapter(app, config));
+  app.useWebSocketAdapter(new ChatWsAdapter(app, config));
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(log));
   return app;

@@ -4,13 +4,13 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { configureApp, NEST_OPTIONS } from './app.js';
 import { AppModule } from './app.module.js';
-import { HttpAdapter } from './common/http-server.js';
-import { createLogger, NestLogger } from './common/logger.js';
-import { type Config, ConfigError, type DatabaseConnection, loadConfig } from './config.js';
-import { EmbeddedPostgres } from './database/embedded-postgres.js';
+import { HttpAdapter } from './http/http-adapter.js';
+import { createLogger, NestLogger } from './http/logger.js';
+import { type Config, ConfigError, type DatabaseConnection, loadConfig } from './config/config.js';
+import { EmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 import { DatabaseError, migrateDatabase, openDatabase } from './database/open-database.js';
-import { EmbeddedPostgresError } from './database/postgres-binaries.js';
-import { FirstAdministrator } from './groups/first-administrator.js';
+import { EmbeddedPostgresError } from './database/embedded/postgres-binaries.js';
+import { FirstAdministratorService } from './account/first-administrator.service.js';
 
 const EX_CONFIG = 78; // sysexits.h
 /** What pool and embedded server may take after the requests, before the process ends without them. */
@@ -35,7 +35,7 @@ async function start(): Promise<void> {
     stops.unshift(() => close(app, config, log));
     configureApp(app, config, log);
     await app.init();
-    const password = await app.get(FirstAdministrator).ensure();
+    const password = await app.get(FirstAdministratorService).ensure();
     await listen(app, config);
     announce(app, config, password);
   } catch (error) {

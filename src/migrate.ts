@@ -1,5 +1,5 @@
-import { createLogger } from './common/logger.js';
-import { ConfigError, loadConfig } from './config.js';
+import { createLogger } from './http/logger.js';
+import { ConfigError, loadConfig } from './config/config.js';
 import { DatabaseError, migrateDatabase } from './database/open-database.js';
 
 /** For a database whose Machis run with MIGRATE=off: brings its schema up to date, and ends. */

@@ -6,8 +6,8 @@ import { pino } from 'pino';
 import { configureApp, NEST_OPTIONS } from './app.js';
 import { AppModule } from './app.module.js';
 import { createAsyncApiDocument } from './chat/asyncapi.js';
-import { HttpAdapter } from './common/http-server.js';
-import { loadConfig } from './config.js';
+import { HttpAdapter } from './http/http-adapter.js';
+import { loadConfig } from './config/config.js';
 import { newDataSource } from './database/data-source.js';
 import { createOpenApiDocument } from './swagger.js';
 

@@ -5,9 +5,9 @@ import type { Request, Response } from 'express';
 import helmet from 'helmet';
 import { createAsyncApiDocument } from './chat/asyncapi.js';
 import { asyncApiPage } from './chat/asyncapi.page.js';
-import { documentProblems } from './common/problem.docs.js';
+import { documentProblems } from './http/problem.openapi.js';
 import { VERSION } from './common/version.js';
-import type { Config } from './config.js';
+import type { Config } from './config/config.js';
 
 const INTRODUCTION = `One backend for a community: who people are, what they may do, where they are signed in.
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PERMISSION_NAMES, type Permission } from '../src/permissions/permissions.js';
-import { startApp, type TestApp } from './app.js';
-import { routesOf } from './routes.js';
+import { startApp, type TestApp } from './support/app.js';
+import { routesOf } from './support/routes.js';
 
 let t: TestApp;
 beforeAll(async () => {

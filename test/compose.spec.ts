@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../src/common/version.js';
-import { SECRETS, SETTINGS } from '../src/config.js';
+import { SECRETS, SETTINGS } from '../src/config/config.js';
 
 interface Service {
   build?: { target?: string };

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import pg from 'pg';
 import PostalMime from 'postal-mime';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDatabase } from './app.js';
-import { dataFolder, launch, type MachiProcess, whenServing } from './machi.js';
-import { codeAt } from './totp.js';
+import { createDatabase } from './support/app.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from './support/machi-process.js';
+import { codeAt } from './support/totp.js';
 
 let machi: MachiProcess;
 let database: Awaited<ReturnType<typeof createDatabase>>;
@@ -105,10 +105,10 @@ async function fullRun(): Promise<void> {
     undefined,
     bearer(keep('an old refresh token', external.body['refresh_token']!)),
   );
-  await twoStep(another);
+  await twoFactor(another);
 }
 
-async function twoStep(password: string): Promise<void> {
+async function twoFactor(password: string): Promise<void> {
   const { body } = await call('POST', '/api/sessions', { login: 'rin', password });
   const own = bearer(keepSession('the last sign-in', body));
   const { body: begun } = await call('POST', '/api/users/me/two-step', { current_password: password }, own);

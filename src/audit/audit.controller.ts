@@ -1,6 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Problems, RequirePermissions } from '../permissions/access.js';
+import { ApiProblems, RequirePermissions } from '../permissions/access.decorators.js';
 import { AuditPageDto, AuditQueryDto } from './audit.dto.js';
 import { AuditService } from './audit.service.js';
 
@@ -12,7 +12,7 @@ export class AuditController {
   /** Who did what to whom, newest first. */
   @Get()
   @RequirePermissions('admin')
-  @Problems('invalid_cursor')
+  @ApiProblems('invalid_cursor')
   list(@Query() query: AuditQueryDto): Promise<AuditPageDto> {
     return this.audit.list(query);
   }

@@ -1,5 +1,5 @@
 import { IsIn, IsOptional, IsUUID } from 'class-validator';
-import { PageQueryDto } from '../common/pagination.dto.js';
+import { PageQueryDto } from '../http/pagination.dto.js';
 import type { AuditEvent } from './audit-event.entity.js';
 import { AUDIT_ACTIONS, type AuditAction } from './audit.actions.js';
 

@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, Repository } from 'typeorm';
-import { Clock } from '../common/clock.js';
-import { type Page, readCursor, toPage } from '../common/pagination.dto.js';
-import { requestContext } from '../common/request-log.js';
+import { Clock } from '../common/clock.provider.js';
+import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
+import { requestContext } from '../http/request-log.js';
 import type { AuditAction } from './audit.actions.js';
 import { AuditEvent } from './audit-event.entity.js';
 import { type AuditEventDto, type AuditQueryDto, toAuditEventDto } from './audit.dto.js';
 
 /** What `write` is told; where from and which request it knows itself. */
-export interface Happening {
+export interface AuditEntry {
   action: AuditAction;
   actor_id?: string | null;
   subject_id?: string | null;
@@ -26,7 +26,7 @@ export class AuditService {
   ) {}
 
   /** Adds an event within the transaction of what it tells of: both happen, or neither. */
-  async write(manager: EntityManager, happening: Happening): Promise<void> {
+  async write(manager: EntityManager, happening: AuditEntry): Promise<void> {
     const { id: request_id = null, ip = null } = requestContext() ?? {};
     const blank = { actor_id: null, subject_id: null, session_id: null, succeeded: true, details: {} };
     await manager.insert(AuditEvent, { ...blank, ...happening, at: this.clock.date(), ip, request_id });

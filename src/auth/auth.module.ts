@@ -3,24 +3,24 @@ import { APP_GUARD } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
-import { Config } from '../config.js';
-import { TwoStepModule } from '../two-step/two-step.module.js';
+import { Config } from '../config/config.js';
+import { TwoFactorModule } from './two-factor/two-factor.module.js';
 import { User } from '../users/user.entity.js';
 import { MailModule } from '../mail/mail.module.js';
 import { UsersModule } from '../users/users.module.js';
-import { AccessGuard } from './access.guard.js';
-import { Authenticator } from './authenticator.js';
-import { JwksController } from './jwks.controller.js';
-import { Keyring } from './keyring.js';
-import { SessionNotices } from './session-notices.js';
-import { Session } from './session.entity.js';
-import { SessionsController } from './sessions.controller.js';
-import { SessionEndings } from './session-endings.js';
-import { SessionsService } from './sessions.service.js';
-import { SignInService } from './sign-in.service.js';
-import { ALGORITHM, signingKey } from './signing-key.js';
-import { UserSessionsController } from './user-sessions.controller.js';
-import { Tokens } from './tokens.js';
+import { JwtAuthGuard } from './jwt-auth.guard.js';
+import { AuthenticatorService } from './authenticator.service.js';
+import { JwksController } from './tokens/jwks.controller.js';
+import { SigningKeys } from './tokens/signing-keys.provider.js';
+import { SessionMailsService } from './sessions/session-mails.service.js';
+import { Session } from './sessions/session.entity.js';
+import { SessionsController } from './sessions/sessions.controller.js';
+import { SessionRevocationsService } from './sessions/session-revocations.service.js';
+import { SessionsService } from './sessions/sessions.service.js';
+import { SignInService } from './sessions/sign-in.service.js';
+import { ALGORITHM, secretKeyOf } from './tokens/secret-key.js';
+import { UserSessionsController } from './sessions/user-sessions.controller.js';
+import { TokensService } from './tokens/tokens.service.js';
 
 @Module({
   imports: [
@@ -28,11 +28,11 @@ import { Tokens } from './tokens.js';
     AuditModule,
     MailModule,
     UsersModule,
-    TwoStepModule,
+    TwoFactorModule,
     JwtModule.registerAsync({
       inject: [Config],
       useFactory: (config: Config) => ({
-        secret: signingKey(config),
+        secret: secretKeyOf(config),
         signOptions: { algorithm: ALGORITHM },
       }),
     }),
@@ -40,14 +40,14 @@ import { Tokens } from './tokens.js';
   controllers: [SessionsController, UserSessionsController, JwksController],
   providers: [
     SessionsService,
-    SessionNotices,
+    SessionMailsService,
     SignInService,
-    SessionEndings,
-    Keyring,
-    Tokens,
-    Authenticator,
-    { provide: APP_GUARD, useClass: AccessGuard },
+    SessionRevocationsService,
+    SigningKeys,
+    TokensService,
+    AuthenticatorService,
+    { provide: APP_GUARD, useClass: JwtAuthGuard },
   ],
-  exports: [SessionsService, SignInService, SessionEndings, Authenticator, Tokens],
+  exports: [SessionsService, SignInService, SessionRevocationsService, AuthenticatorService, TokensService],
 })
 export class AuthModule {}

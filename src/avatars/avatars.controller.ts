@@ -9,15 +9,15 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { UuidParam } from '../common/validation.js';
-import { Problems, Public, SignedIn } from '../permissions/access.js';
-import { type CurrentUser, Me } from '../users/current-user.js';
+import { UuidParam } from '../http/validation.js';
+import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../users/caller.js';
 import { shownAvatarUrl } from '../users/avatar-url.js';
 import { toUserDto, UserDto } from '../users/users.dto.js';
-import { AvatarDelivery } from './avatar-delivery.js';
+import { AvatarDeliveryService } from './avatar-delivery.service.js';
 import { AvatarDto, AvatarQueryDto, MyAvatarDto, toAvatarDto, toMyAvatarDto } from './avatars.dto.js';
 import { AvatarsService } from './avatars.service.js';
-import { SIZES } from './picture.js';
+import { SIZES } from './image-format.js';
 
 const UPLOAD_PROBLEMS = [
   'no_file',
@@ -44,14 +44,14 @@ const picture = (...types: string[]) => ({
 export class AvatarsController {
   constructor(
     private readonly avatars: AvatarsService,
-    private readonly delivery: AvatarDelivery,
+    private readonly delivery: AvatarDeliveryService,
   ) {}
 
   /** The caller's avatars: the one that everybody sees, the one that waits, and why the last was rejected. */
   @Get('users/me/avatar')
   @SignedIn()
-  async mine(@Me() me: CurrentUser): Promise<MyAvatarDto> {
-    return toMyAvatarDto(shownAvatarUrl(me.profile), await this.avatars.mine(me));
+  async mine(@CurrentUser() caller: Caller): Promise<MyAvatarDto> {
+    return toMyAvatarDto(shownAvatarUrl(caller.profile), await this.avatars.mine(caller));
   }
 
   /**
@@ -65,13 +65,13 @@ export class AvatarsController {
   @ApiBody({ schema: { type: 'object', required: ['avatar'], properties: { avatar: FILE } } })
   @ApiResponse({ status: 202, type: AvatarDto })
   @ApiCreatedResponse({ type: AvatarDto })
-  @Problems(...UPLOAD_PROBLEMS)
+  @ApiProblems(...UPLOAD_PROBLEMS)
   async upload(
-    @Me() me: CurrentUser,
+    @CurrentUser() caller: Caller,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<AvatarDto> {
-    const { avatar, isShown } = await this.avatars.upload(me, request);
+    const { avatar, isShown } = await this.avatars.upload(caller, request);
     response.status(isShown ? 201 : 202);
     return toAvatarDto(avatar, isShown);
   }
@@ -80,8 +80,8 @@ export class AvatarsController {
   @Delete('users/me/avatar')
   @SignedIn()
   @HttpCode(204)
-  remove(@Me() me: CurrentUser): Promise<void> {
-    return this.avatars.remove(me);
+  remove(@CurrentUser() caller: Caller): Promise<void> {
+    return this.avatars.remove(caller);
   }
 
   /**
@@ -94,9 +94,9 @@ export class AvatarsController {
   @ApiBody({
     schema: { type: 'object', properties: { fullname: { type: 'string', example: 'Hana Sato' }, avatar: FILE } },
   })
-  @Problems('username_taken', 'email_taken', 'wrong_password', 'busy', ...UPLOAD_PROBLEMS)
-  async updateMe(@Me() me: CurrentUser, @Req() request: Request): Promise<UserDto> {
-    return toUserDto(await this.avatars.updateProfile(me, request));
+  @ApiProblems('username_taken', 'email_taken', 'wrong_password', 'busy', ...UPLOAD_PROBLEMS)
+  async updateMe(@CurrentUser() caller: Caller, @Req() request: Request): Promise<UserDto> {
+    return toUserDto(await this.avatars.updateProfile(caller, request));
   }
 
   /** Leads to the avatar that a user shows; one who shows none gets a picture drawn from the id. */
@@ -104,7 +104,7 @@ export class AvatarsController {
   @Public()
   @ApiOkResponse(picture('image/png'))
   @ApiResponse({ status: 302, description: 'To the address of the avatar.' })
-  @Problems('avatar_not_found', 'database_unavailable')
+  @ApiProblems('avatar_not_found', 'database_unavailable')
   ofUser(
     @UuidParam('id') id: string,
     @Query() query: AvatarQueryDto,
@@ -121,7 +121,7 @@ export class AvatarsController {
   @ApiOkResponse(picture('image/webp'))
   @ApiResponse({ status: 206, description: 'The range that was asked for.' })
   @ApiResponse({ status: 304, description: 'As it was.' })
-  @Problems('avatar_not_found', 'range_not_satisfiable', 'database_unavailable', 'storage_unavailable')
+  @ApiProblems('avatar_not_found', 'range_not_satisfiable', 'database_unavailable', 'storage_unavailable')
   file(
     @UuidParam('id') id: string,
     @Param('size') size: string,

@@ -1,12 +1,12 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
-import { IsQueryInt, PageQueryDto } from '../common/pagination.dto.js';
-import { IsLine } from '../common/validation.js';
+import { IsQueryInt, PageQueryDto } from '../http/pagination.dto.js';
+import { IsLine } from '../http/validation.js';
 import { avatarUrl } from '../users/avatar-url.js';
 import { PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
 import type { Avatar, AvatarState } from './avatar.entity.js';
 import type { OwnAvatars } from './avatars.service.js';
-import { SIZES } from './picture.js';
+import { SIZES } from './image-format.js';
 
 const LARGEST = SIZES.at(-1)!;
 

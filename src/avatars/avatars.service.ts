@@ -4,22 +4,22 @@ import type { Request } from 'express';
 import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../audit/audit.service.js';
-import { Clock } from '../common/clock.js';
-import { readForm, takingForm } from '../common/form-body.js';
-import { Problem, validationFailed } from '../common/problem.js';
-import { toProblem } from '../common/translate.js';
-import { validationPipe } from '../common/validation.js';
-import { Config } from '../config.js';
-import { LimitsService, type Quota } from '../limits/limits.service.js';
-import { by, type CurrentUser } from '../users/current-user.js';
+import { Clock } from '../common/clock.provider.js';
+import { readForm, takingForm } from '../http/form-body.js';
+import { Problem, validationFailed } from '../http/problem.js';
+import { mapToProblem } from '../http/problem-mapping.js';
+import { validationPipe } from '../http/validation.js';
+import { Config } from '../config/config.js';
+import { RateLimitService, type Quota } from '../rate-limit/rate-limit.service.js';
+import { actorOf, type Caller } from '../users/caller.js';
 import type { Profile } from '../users/profile.js';
 import { UpdateMeDto } from '../users/users.dto.js';
 import { UsersService } from '../users/users.service.js';
 import { Avatar } from './avatar.entity.js';
-import { AvatarFiles } from './avatar-files.js';
-import type { Picture } from './picture.js';
-import { Pictures } from './pictures.js';
-import { UploadGate } from './upload-gate.js';
+import { AvatarFilesService } from './avatar-files.service.js';
+import type { ProcessedImage } from './image-format.js';
+import { ImageProcessingService } from './image-processing.service.js';
+import { UploadGateService } from './upload-gate.service.js';
 
 /** By a user; each costs a second or so of a processor. */
 const UPLOADS: Quota = { name: 'uploads', quota: 60, window: 3_600_000 };
@@ -27,7 +27,7 @@ const UPLOADS: Quota = { name: 'uploads', quota: 60, window: 3_600_000 };
 /** How many of the 128 digits may differ in what counts as the same picture: rescaling and re-encoding change up to 6. */
 const LIKENESS = 10;
 const RESEMBLES = `select exists (
-  select from rejected_pictures where bit_count(hash::bit(128) # $1::bit(128)) <= ${LIKENESS}) as resembles`;
+  select from rejected_images where bit_count(hash::bit(128) # $1::bit(128)) <= ${LIKENESS}) as resembles`;
 
 /** Serialises all that happens to one user's avatars: the order of locks is user, then avatars. */
 const LOCK_USER = 'select id from users where id = $1 for no key update';
@@ -52,76 +52,76 @@ export class AvatarsService {
   constructor(
     @InjectRepository(Avatar) private readonly avatars: Repository<Avatar>,
     private readonly users: UsersService,
-    private readonly pictures: Pictures,
-    private readonly files: AvatarFiles,
-    private readonly gate: UploadGate,
-    private readonly limits: LimitsService,
+    private readonly pictures: ImageProcessingService,
+    private readonly files: AvatarFilesService,
+    private readonly gate: UploadGateService,
+    private readonly limits: RateLimitService,
     private readonly audit: AuditService,
     private readonly config: Config,
     private readonly clock: Clock,
   ) {}
 
   /** Takes the one file of the form as the caller's new avatar: in the queue, or seen by all, as moderation has it. */
-  async upload(me: CurrentUser, request: Request): Promise<{ avatar: Avatar; isShown: boolean }> {
-    return this.taking(me, request, async () => {
-      await this.assertUnlocked(this.avatars.manager, me);
+  async upload(caller: Caller, request: Request): Promise<{ avatar: Avatar; isShown: boolean }> {
+    return this.taking(caller, request, async () => {
+      await this.assertUnlocked(this.avatars.manager, caller);
       const { file, fields } = await readForm(request);
       if (!file) throw new Problem('no_file');
       const unknown = Object.keys(fields).map((path) => ({ path, message: `property ${path} should not exist` }));
       if (unknown.length > 0) throw validationFailed(unknown);
-      const picture = await this.pictureOf(me, file);
+      const picture = await this.pictureOf(caller, file);
       return this.keep(picture, (id) =>
-        this.avatars.manager.transaction((manager) => this.insert(manager, me, id, picture.hash)),
+        this.avatars.manager.transaction((manager) => this.insert(manager, caller, id, picture.hash)),
       );
     });
   }
 
   /** The anime site's call: fields of the profile and the file `avatar` in one form, of which all counts or nothing. */
-  async updateProfile(me: CurrentUser, request: Request): Promise<Profile> {
-    return this.taking(me, request, async () => {
+  async updateProfile(caller: Caller, request: Request): Promise<Profile> {
+    return this.taking(caller, request, async () => {
       const { file, fields } = await readForm(request);
       if (file && file.field !== 'avatar')
         throw new Problem('no_file', { detail: 'The file is to be named "avatar".' });
       const about = { type: 'body', metatype: UpdateMeDto } as const;
       const dto = (await validationPipe().transform({ ...fields }, about)) as UpdateMeDto;
-      if (!file) return this.users.updateMe(me, dto);
-      await this.assertUnlocked(this.avatars.manager, me);
-      const picture = await this.pictureOf(me, file);
+      if (!file) return this.users.updateMe(caller, dto);
+      await this.assertUnlocked(this.avatars.manager, caller);
+      const picture = await this.pictureOf(caller, file);
       return this.keep(picture, (id) =>
-        this.users.updateMe(me, dto, (manager) => this.insert(manager, me, id, picture.hash)),
+        this.users.updateMe(caller, dto, (manager) => this.insert(manager, caller, id, picture.hash)),
       );
     });
   }
 
   /** The shown one, the waiting one and the last that was rejected, newest first. */
-  async mine(me: CurrentUser): Promise<OwnAvatars> {
+  async mine(caller: Caller): Promise<OwnAvatars> {
     const uploads = await this.avatars
       .createQueryBuilder('a')
-      .where(`a.user_id = :id and (a.${LIVE} or a.id = (${LAST_REJECTED}))`, { id: me.id })
+      .where(`a.user_id = :id and (a.${LIVE} or a.id = (${LAST_REJECTED}))`, { id: caller.id })
       .orderBy('a.id', 'DESC')
       .getMany();
-    const locked_until = await this.lockOf(this.avatars.manager, me);
-    return { uploads, avatar_id: me.profile.avatar_id, locked_until };
+    const locked_until = await this.lockOf(this.avatars.manager, caller);
+    return { uploads, avatar_id: caller.profile.avatar_id, locked_until };
   }
 
   /** Takes back what the caller has uploaded, shown or waiting. Having none is fine. */
-  async remove(me: CurrentUser): Promise<void> {
+  async remove(caller: Caller): Promise<void> {
     await this.avatars.manager.transaction(async (manager) => {
-      await lockUser(manager, me.id);
-      const ids = await withdraw(manager, me.id, this.clock.date());
+      await lockUser(manager, caller.id);
+      const ids = await withdraw(manager, caller.id, this.clock.date());
       if (ids.length === 0) return;
-      await show(manager, me.id);
+      await show(manager, caller.id);
       const details = { avatar_ids: ids };
-      await this.audit.write(manager, { action: 'avatar.removed', ...by(me), subject_id: me.id, details });
+      await this.audit.write(manager, { action: 'avatar.removed', ...actorOf(caller), subject_id: caller.id, details });
     });
   }
 
-  private taking<T>(me: CurrentUser, request: Request, work: () => Promise<T>): Promise<T> {
-    return takingForm(request, () => this.gate.pass(me.id, work));
+  private taking<T>(caller: Caller, request: Request, work: () => Promise<T>): Promise<T> {
+    return takingForm(request, () => this.gate.pass(caller.id, work));
   }
 
-  private async pictureOf(me: CurrentUser, { bytes }: { bytes: Buffer }): Promise<Picture> {
-    await this.limits.take(UPLOADS, me.id);
+  private async pictureOf(caller: Caller, { bytes }: { bytes: Buffer }): Promise<ProcessedImage> {
+    await this.limits.take(UPLOADS, caller.id);
     return this.pictures.make(bytes);
   }
 
@@ -129,44 +129,44 @@ export class AvatarsService {
    * Bytes first, under an id of their own, then the row: whatever breaks off in between, no row points to nothing. When it
    * is not certain that there is no row, since the database went away, the bytes are left to the sweeper.
    */
-  private async keep<T>(picture: Picture, record: (id: string) => Promise<T>): Promise<T> {
+  private async keep<T>(picture: ProcessedImage, record: (id: string) => Promise<T>): Promise<T> {
     const id = uuidv7();
     await this.files.put(id, picture);
     try {
       return await record(id);
     } catch (error) {
-      if (toProblem(error).status < 500) await this.files.discard(id);
+      if (mapToProblem(error).status < 500) await this.files.discard(id);
       throw error;
     }
   }
 
   private async insert(
     manager: EntityManager,
-    me: CurrentUser,
+    caller: Caller,
     id: string,
     hash: string,
   ): Promise<{ avatar: Avatar; isShown: boolean }> {
-    await lockUser(manager, me.id);
-    await this.assertUnlocked(manager, me);
+    await lockUser(manager, caller.id);
+    await this.assertUnlocked(manager, caller);
     const [{ resembles } = { resembles: false }] = await manager.query<{ resembles: boolean }[]>(RESEMBLES, [hash]);
     const mode = resembles ? 'pre' : this.config.AVATAR_MODERATION;
     const state = mode === 'off' ? 'approved' : 'pending';
     const now = this.clock.date();
-    const replaced = await withdraw(manager, me.id, now, state);
-    const row = { id, user_id: me.id, state, hash, resembles_rejected: resembles, created_at: now } as const;
+    const replaced = await withdraw(manager, caller.id, now, state);
+    const row = { id, user_id: caller.id, state, hash, resembles_rejected: resembles, created_at: now } as const;
     await manager.insert(Avatar, row);
-    await show(manager, me.id, mode === 'pre' ? undefined : id);
+    await show(manager, caller.id, mode === 'pre' ? undefined : id);
     const details = { avatar_id: id, state, replaced, resembles_rejected: resembles };
-    await this.audit.write(manager, { action: 'avatar.uploaded', ...by(me), subject_id: me.id, details });
+    await this.audit.write(manager, { action: 'avatar.uploaded', ...actorOf(caller), subject_id: caller.id, details });
     return { avatar: await manager.findOneByOrFail(Avatar, { id }), isShown: mode !== 'pre' };
   }
 
-  private async assertUnlocked(manager: EntityManager, me: CurrentUser): Promise<void> {
-    const locked_until = await this.lockOf(manager, me);
+  private async assertUnlocked(manager: EntityManager, caller: Caller): Promise<void> {
+    const locked_until = await this.lockOf(manager, caller);
     if (locked_until) throw new Problem('avatar_locked', { members: { locked_until } });
   }
 
-  private async lockOf(manager: EntityManager, { id }: CurrentUser): Promise<Date | null> {
+  private async lockOf(manager: EntityManager, { id }: Caller): Promise<Date | null> {
     const last = 'select max(locked_until) as until from avatars where user_id = $1 and locked_until > $2';
     const [row] = await manager.query<{ until: Date | null }[]>(last, [id, this.clock.date()]);
     return row?.until ?? null;

@@ -1,8 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { UuidParam } from '../common/validation.js';
-import { Problems, RequirePermissions } from '../permissions/access.js';
-import { type CurrentUser, Me } from '../users/current-user.js';
+import { UuidParam } from '../http/validation.js';
+import { ApiProblems, RequirePermissions } from '../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../users/caller.js';
 import {
   ModeratedAvatarDto,
   ModeratedAvatarsPageDto,
@@ -20,7 +20,7 @@ export class ModerationController {
 
   /** Uploads that wait for a moderator, or have been decided; oldest first. */
   @Get('avatars')
-  @Problems('invalid_cursor')
+  @ApiProblems('invalid_cursor')
   list(@Query() query: ModerationQueryDto): Promise<ModeratedAvatarsPageDto> {
     return this.moderation.list(query);
   }
@@ -28,28 +28,28 @@ export class ModerationController {
   /** Shows an upload to everybody. Of two decisions on it, one counts. */
   @Post('avatars/:id/approve')
   @HttpCode(200)
-  @Problems('avatar_not_found', 'avatar_not_pending')
-  approve(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<ModeratedAvatarDto> {
-    return this.moderation.approve(me, id);
+  @ApiProblems('avatar_not_found', 'avatar_not_pending')
+  approve(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<ModeratedAvatarDto> {
+    return this.moderation.approve(caller, id);
   }
 
   /** Rejects an upload; its owner reads the reason, and what was approved before is shown on. */
   @Post('avatars/:id/reject')
   @HttpCode(200)
-  @Problems('avatar_not_found', 'avatar_not_pending')
+  @ApiProblems('avatar_not_found', 'avatar_not_pending')
   reject(
-    @Me() me: CurrentUser,
+    @CurrentUser() caller: Caller,
     @UuidParam('id') id: string,
     @Body() { reason }: ReasonDto,
   ): Promise<ModeratedAvatarDto> {
-    return this.moderation.reject(me, id, reason);
+    return this.moderation.reject(caller, id, reason);
   }
 
   /** Takes down a user's avatar, and one that waits; they cannot upload another for so many days. */
   @Delete('users/:id/avatar')
   @HttpCode(204)
-  @Problems('user_not_found', 'avatar_not_found')
-  takeDown(@Me() me: CurrentUser, @UuidParam('id') id: string, @Body() dto: TakeDownDto): Promise<void> {
-    return this.moderation.takeDown(me, id, dto);
+  @ApiProblems('user_not_found', 'avatar_not_found')
+  takeDown(@CurrentUser() caller: Caller, @UuidParam('id') id: string, @Body() dto: TakeDownDto): Promise<void> {
+    return this.moderation.takeDown(caller, id, dto);
   }
 }

@@ -4,10 +4,10 @@ import { type EntityManager, Repository } from 'typeorm';
 import { validate as isUuid } from 'uuid';
 import type { AuditAction } from '../audit/audit.actions.js';
 import { AuditService } from '../audit/audit.service.js';
-import { Clock } from '../common/clock.js';
-import { type Page, readCursor, toPage } from '../common/pagination.dto.js';
-import { Problem } from '../common/problem.js';
-import { by, type CurrentUser } from '../users/current-user.js';
+import { Clock } from '../common/clock.provider.js';
+import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
+import { Problem } from '../http/problem.js';
+import { actorOf, type Caller } from '../users/caller.js';
 import { Avatar, type AvatarState } from './avatar.entity.js';
 import { lockUser, show } from './avatars.service.js';
 import {
@@ -47,34 +47,34 @@ export class ModerationService {
   }
 
   /** Shows this very upload to everybody. Raises `avatar_not_found`, `avatar_not_pending`. */
-  approve(me: CurrentUser, id: string): Promise<ModeratedAvatarDto> {
-    return this.decide(me, id, 'approved', null);
+  approve(caller: Caller, id: string): Promise<ModeratedAvatarDto> {
+    return this.decide(caller, id, 'approved', null);
   }
 
   /** Keeps this very upload from everybody; what was approved before is shown on. Raises the same. */
-  reject(me: CurrentUser, id: string, reason: string): Promise<ModeratedAvatarDto> {
-    return this.decide(me, id, 'rejected', reason);
+  reject(caller: Caller, id: string, reason: string): Promise<ModeratedAvatarDto> {
+    return this.decide(caller, id, 'rejected', reason);
   }
 
   /** Takes down what a user shows and what they have waiting. Raises `avatar_not_found`. */
-  async takeDown(me: CurrentUser, user_id: string, { reason, lock_days = 0 }: TakeDownDto): Promise<void> {
+  async takeDown(caller: Caller, user_id: string, { reason, lock_days = 0 }: TakeDownDto): Promise<void> {
     await this.avatars.manager.transaction(async (manager) => {
       await lockUser(manager, user_id);
       const now = this.clock.date();
       const locked_until = lock_days > 0 ? new Date(now.getTime() + lock_days * DAY_MS) : null;
       type Taken = { id: string; hash: string }[];
-      const values = [user_id, now, me.id, reason, locked_until];
+      const values = [user_id, now, caller.id, reason, locked_until];
       const [taken] = await manager.query<[Taken, number]>(TAKE_DOWN, values);
       if (taken.length === 0) throw new Problem('avatar_not_found');
       for (const { id, hash } of taken) await remember(manager, id, hash, now);
       await show(manager, user_id);
       const details = { avatar_ids: taken.map(({ id }) => id), reason, locked_until };
-      await this.tell(manager, me, 'avatar.taken_down', user_id, details);
+      await this.tell(manager, caller, 'avatar.taken_down', user_id, details);
     });
   }
 
   private decide(
-    me: CurrentUser,
+    caller: Caller,
     id: string,
     state: AvatarState & ('approved' | 'rejected'),
     reason: string | null,
@@ -86,18 +86,18 @@ export class ModerationService {
       await lockUser(manager, user_id);
       const now = this.clock.date();
       if (state === 'approved') await withdrawApproved(manager, user_id, now);
-      const [decided] = await manager.query<[unknown[], number]>(DECIDE, [id, state, now, me.id, reason]);
+      const [decided] = await manager.query<[unknown[], number]>(DECIDE, [id, state, now, caller.id, reason]);
       if (decided.length === 0) throw new Problem('avatar_not_pending');
       if (state === 'rejected') await remember(manager, id, hash, now);
       await show(manager, user_id);
       const details = { avatar_id: id, ...(reason === null ? {} : { reason }) };
-      await this.tell(manager, me, `avatar.${state}`, user_id, details);
+      await this.tell(manager, caller, `avatar.${state}`, user_id, details);
       return toModeratedAvatarDto(await manager.findOneOrFail(Avatar, { where: { id }, relations: { user: true } }));
     });
   }
 
-  private tell(manager: EntityManager, me: CurrentUser, action: AuditAction, subject_id: string, details: object) {
-    return this.audit.write(manager, { action, ...by(me), subject_id, details });
+  private tell(manager: EntityManager, caller: Caller, action: AuditAction, subject_id: string, details: object) {
+    return this.audit.write(manager, { action, ...actorOf(caller), subject_id, details });
   }
 }
 
@@ -106,4 +106,4 @@ const withdrawApproved = (manager: EntityManager, userId: string, now: Date): Pr
 
 /** So that the same picture is known when it comes again, from whomever. */
 const remember = (manager: EntityManager, id: string, hash: string, now: Date): Promise<unknown> =>
-  manager.query('insert into rejected_pictures (id, hash, created_at) values ($1, $2, $3)', [id, hash, now]);
+  manager.query('insert into rejected_images (id, hash, created_at) values ($1, $2, $3)', [id, hash, now]);

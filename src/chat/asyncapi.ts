@@ -3,10 +3,10 @@ import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { VERSION } from '../common/version.js';
 import { PATH } from './chat.gateway.js';
 import { ChatModule } from './chat.module.js';
-import type { EventClass } from './events/event.js';
-import { EVENTS } from './events/events.js';
-import { UserStatusDto } from './people/people.dto.js';
-import { CLOSE_CODES } from './sockets/close-codes.js';
+import type { EventClass } from './protocol/event.js';
+import { EVENTS } from './events.js';
+import { UserStatusDto } from './contacts/contacts.dto.js';
+import { CLOSE_CODES } from './protocol/close-codes.js';
 
 type Json = Record<string, unknown>;
 

@@ -1,7 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiResponse, ApiTags } from '@nestjs/swagger';
-import { Problem } from '../common/problem.js';
-import { Problems, Public } from '../permissions/access.js';
+import { Problem } from '../http/problem.js';
+import { ApiProblems, Public } from '../permissions/access.decorators.js';
 
 @ApiTags('chat')
 @Controller('ws')
@@ -13,7 +13,7 @@ export class ChatController {
   @Get()
   @Public()
   @ApiResponse({ status: 101, description: 'The connection is upgraded to WebSocket.' })
-  @Problems('websocket_required', 'foreign_origin')
+  @ApiProblems('websocket_required', 'foreign_origin')
   connect(): never {
     throw new Problem('websocket_required');
   }

@@ -5,20 +5,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import proxyAddress from 'proxy-addr';
 import type { RawData, WebSocket } from 'ws';
-import { Authenticator } from '../auth/authenticator.js';
-import { SessionEndings } from '../auth/session-endings.js';
-import { endOf } from '../auth/tokens.js';
-import { Problem } from '../common/problem.js';
-import { toAddress } from '../common/request-log.js';
-import { toProblem } from '../common/translate.js';
-import { Config } from '../config.js';
+import { AuthenticatorService } from '../auth/authenticator.service.js';
+import { SessionRevocationsService } from '../auth/sessions/session-revocations.service.js';
+import { endOf } from '../auth/tokens/tokens.service.js';
+import { Problem } from '../http/problem.js';
+import { toAddress } from '../http/request-log.js';
+import { mapToProblem } from '../http/problem-mapping.js';
+import { Config } from '../config/config.js';
 import { POOL } from '../database/database.module.js';
-import { networkOf } from '../limits/limits.service.js';
-import { Dispatcher } from './events/dispatcher.js';
-import { Presences } from './people/presences.service.js';
-import type { CloseReason } from './sockets/close-codes.js';
-import type { Connection } from './sockets/connection.js';
-import { Connections } from './sockets/connections.js';
+import { networkOf } from '../rate-limit/rate-limit.service.js';
+import { DispatcherService } from './dispatcher.service.js';
+import { PresenceService } from './presence/presence.service.js';
+import type { CloseReason } from './protocol/close-codes.js';
+import type { Connection } from './connections/connection.js';
+import { ConnectionsService } from './connections/connections.service.js';
 
 export const PATH = '/api/ws';
 
@@ -43,11 +43,11 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
   private isStopping = false;
 
   constructor(
-    private readonly authenticator: Authenticator,
-    private readonly endings: SessionEndings,
-    private readonly connections: Connections,
-    private readonly dispatcher: Dispatcher,
-    private readonly presences: Presences,
+    private readonly authenticator: AuthenticatorService,
+    private readonly endings: SessionRevocationsService,
+    private readonly connections: ConnectionsService,
+    private readonly dispatcher: DispatcherService,
+    private readonly presences: PresenceService,
     @Inject(POOL) private readonly pool: Pool,
     config: Config,
   ) {
@@ -106,7 +106,7 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
       this.presences.arrived(participant_id);
       connection.listen();
     } catch (error) {
-      const { code, cause } = toProblem(error);
+      const { code, cause } = mapToProblem(error);
       if (!CLOSED[code]) this.log.warn(`a connection could not be admitted: ${code} (${String(cause)})`);
       connection.close(CLOSED[code] ?? 'unavailable');
     }

@@ -3,17 +3,17 @@ import { AuthModule } from '../auth/auth.module.js';
 import { ChatController } from './chat.controller.js';
 import { ChatGateway } from './chat.gateway.js';
 import { ConversationsService } from './conversations/conversations.service.js';
-import { Dispatcher } from './events/dispatcher.js';
-import { EVENTS } from './events/events.js';
-import { Members } from './messages/members.js';
+import { DispatcherService } from './dispatcher.service.js';
+import { EVENTS } from './events.js';
+import { MemberCacheService } from './messages/member-cache.service.js';
 import { MessagesService } from './messages/messages.service.js';
-import { Outbox } from './messages/outbox.js';
-import { Postman } from './messages/postman.js';
-import { ChatNodeService } from './people/chat-node.service.js';
-import { ContactsService } from './people/contacts.service.js';
-import { Presences } from './people/presences.service.js';
-import { Connections } from './sockets/connections.js';
-import { Delivery } from './sockets/delivery.js';
+import { MessageBatchWriterService } from './messages/message-batch-writer.service.js';
+import { MessageResultsService } from './messages/message-results.service.js';
+import { ChatNodeService } from './presence/chat-node.service.js';
+import { ContactsService } from './contacts/contacts.service.js';
+import { PresenceService } from './presence/presence.service.js';
+import { ConnectionsService } from './connections/connections.service.js';
+import { BroadcasterService } from './connections/broadcaster.service.js';
 
 @Module({
   imports: [AuthModule],
@@ -21,16 +21,16 @@ import { Delivery } from './sockets/delivery.js';
   providers: [
     ChatGateway,
     ChatNodeService,
-    Connections,
+    ConnectionsService,
     ContactsService,
     ConversationsService,
-    Delivery,
-    Dispatcher,
-    Members,
+    BroadcasterService,
+    DispatcherService,
+    MemberCacheService,
     MessagesService,
-    Outbox,
-    Postman,
-    Presences,
+    MessageBatchWriterService,
+    MessageResultsService,
+    PresenceService,
     ...Object.values(EVENTS),
   ],
 })

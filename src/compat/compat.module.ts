@@ -1,21 +1,21 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthModule } from '../auth/auth.module.js';
-import { IdentitiesModule } from '../identities/identities.module.js';
-import { RecoveryModule } from '../recovery/recovery.module.js';
+import { ExternalIdentitiesModule } from '../auth/external-identities/external-identities.module.js';
+import { PasswordResetsModule } from '../auth/passwords/password-resets.module.js';
 import { User } from '../users/user.entity.js';
 import { UsersModule } from '../users/users.module.js';
-import { ChatappController } from './chatapp.controller.js';
-import { ChatappService } from './chatapp.service.js';
-import { RegistrationController } from './registration.controller.js';
-import { RegistrationService } from './registration.service.js';
-import { TmtarController } from './tmtar.controller.js';
-import { TmtarService } from './tmtar.service.js';
+import { ChatappController } from './chatapp/chatapp.controller.js';
+import { ChatappService } from './chatapp/chatapp.service.js';
+import { BackendUserController } from './backend-user/backend-user.controller.js';
+import { BackendUserService } from './backend-user/backend-user.service.js';
+import { TmtarController } from './tmtar/tmtar.controller.js';
+import { TmtarService } from './tmtar/tmtar.service.js';
 
 /** The documented routes of the systems that Machi replaces, translated onto its own; `COMPAT=off` closes them. */
 @Module({
-  imports: [TypeOrmModule.forFeature([User]), AuthModule, IdentitiesModule, RecoveryModule, UsersModule],
-  controllers: [ChatappController, RegistrationController, TmtarController],
-  providers: [ChatappService, RegistrationService, TmtarService],
+  imports: [TypeOrmModule.forFeature([User]), AuthModule, ExternalIdentitiesModule, PasswordResetsModule, UsersModule],
+  controllers: [ChatappController, BackendUserController, TmtarController],
+  providers: [ChatappService, BackendUserService, TmtarService],
 })
 export class CompatModule {}

@@ -1,31 +1,31 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { migrations } from '../../migrations/index.js';
 import { AuditEvent } from '../audit/audit-event.entity.js';
-import { KnownDevice } from '../auth/known-device.entity.js';
-import { Session } from '../auth/session.entity.js';
+import { KnownDevice } from '../auth/sessions/known-device.entity.js';
+import { Session } from '../auth/sessions/session.entity.js';
 import { AvatarRemoval } from '../avatars/avatar-removal.entity.js';
 import { Avatar } from '../avatars/avatar.entity.js';
-import { RejectedPicture } from '../avatars/rejected-picture.entity.js';
+import { RejectedImage } from '../avatars/rejected-image.entity.js';
 import { Conversation } from '../chat/conversations/conversation.entity.js';
 import { ConversationMember } from '../chat/conversations/conversation-member.entity.js';
 import { Message } from '../chat/messages/message.entity.js';
-import { ChatNode } from '../chat/people/chat-node.entity.js';
-import { Contact } from '../chat/people/contact.entity.js';
-import { Participant } from '../chat/people/participant.entity.js';
-import { Presence } from '../chat/people/presence.entity.js';
-import type { DatabaseConnection } from '../config.js';
+import { ChatNode } from '../chat/presence/chat-node.entity.js';
+import { Contact } from '../chat/contacts/contact.entity.js';
+import { Participant } from '../chat/connections/participant.entity.js';
+import { Presence } from '../chat/presence/presence.entity.js';
+import type { DatabaseConnection } from '../config/config.js';
 import { GroupMember } from '../groups/group-member.entity.js';
 import { Group } from '../groups/group.entity.js';
-import { ExternalIdentity } from '../identities/external-identity.entity.js';
-import { Limit } from '../limits/limit.entity.js';
+import { ExternalIdentity } from '../auth/external-identities/external-identity.entity.js';
+import { RateLimitCounter } from '../rate-limit/rate-limit-counter.entity.js';
 import { Mail } from '../mail/mail.entity.js';
-import { PasswordReset } from '../recovery/password-reset.entity.js';
-import { EmailVerification } from '../users/email-verification.entity.js';
+import { PasswordReset } from '../auth/passwords/password-reset.entity.js';
+import { EmailVerification } from '../account/email-verification.entity.js';
 import { User } from '../users/user.entity.js';
-import { PasskeyChallenge } from '../passkeys/passkey-challenge.entity.js';
-import { Passkey } from '../passkeys/passkey.entity.js';
-import { TwoStepChallenge } from '../two-step/two-step-challenge.entity.js';
-import { TwoStep } from '../two-step/two-step.entity.js';
+import { PasskeyChallenge } from '../auth/passkeys/passkey-challenge.entity.js';
+import { Passkey } from '../auth/passkeys/passkey.entity.js';
+import { TwoFactorChallenge } from '../auth/two-factor/two-factor-challenge.entity.js';
+import { TwoFactor } from '../auth/two-factor/two-factor.entity.js';
 
 /** The table of contents of the data model. */
 export const entities = [
@@ -34,19 +34,19 @@ export const entities = [
   GroupMember,
   Session,
   AuditEvent,
-  Limit,
+  RateLimitCounter,
   Mail,
   PasswordReset,
   EmailVerification,
   KnownDevice,
   ExternalIdentity,
-  TwoStep,
-  TwoStepChallenge,
+  TwoFactor,
+  TwoFactorChallenge,
   Passkey,
   PasskeyChallenge,
   Avatar,
   AvatarRemoval,
-  RejectedPicture,
+  RejectedImage,
   Participant,
   Contact,
   ChatNode,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type DataSource, MigrationExecutor } from 'typeorm';
-import type { DatabaseConnection } from '../config.js';
+import type { DatabaseConnection } from '../config/config.js';
 import { newDataSource } from './data-source.js';
 
 /** One Machi migrates at a time; the others wait, then find nothing left to do. */

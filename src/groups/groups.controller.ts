@@ -1,10 +1,10 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { PageQueryDto } from '../common/pagination.dto.js';
-import { UuidParam } from '../common/validation.js';
-import { Problems, RequirePermissions, SignedIn } from '../permissions/access.js';
-import { type CurrentUser, Me } from '../users/current-user.js';
+import { PageQueryDto } from '../http/pagination.dto.js';
+import { UuidParam } from '../http/validation.js';
+import { ApiProblems, RequirePermissions, SignedIn } from '../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../users/caller.js';
 import {
   CreateGroupDto,
   GroupDto,
@@ -23,21 +23,21 @@ export class GroupsController {
   /** All groups for administrators, the caller's own for everybody else; oldest first. */
   @Get()
   @SignedIn()
-  @Problems('invalid_cursor')
-  list(@Me() me: CurrentUser, @Query() query: PageQueryDto): Promise<GroupsPageDto> {
-    return this.groups.list(me, query);
+  @ApiProblems('invalid_cursor')
+  list(@CurrentUser() caller: Caller, @Query() query: PageQueryDto): Promise<GroupsPageDto> {
+    return this.groups.list(caller, query);
   }
 
   /** Makes a group. */
   @Post()
   @RequirePermissions('admin')
-  @Problems('group_name_taken')
+  @ApiProblems('group_name_taken')
   async create(
-    @Me() me: CurrentUser,
+    @CurrentUser() caller: Caller,
     @Body() dto: CreateGroupDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<GroupDto> {
-    const group = await this.groups.create(me, dto);
+    const group = await this.groups.create(caller, dto);
     response.location(`/api/groups/${group.id}`);
     return toGroupDto(group);
   }
@@ -45,32 +45,36 @@ export class GroupsController {
   /** A group, for administrators and its members. */
   @Get(':id')
   @SignedIn()
-  @Problems('group_not_found')
-  async get(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<GroupDto> {
-    return toGroupDto(await this.groups.get(me, id));
+  @ApiProblems('group_not_found')
+  async get(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<GroupDto> {
+    return toGroupDto(await this.groups.get(caller, id));
   }
 
   /** Changes a group; its members' rights follow from their next request on. */
   @Patch(':id')
   @RequirePermissions('admin')
-  @Problems('group_not_found', 'group_name_taken', 'last_administrator')
-  async update(@Me() me: CurrentUser, @UuidParam('id') id: string, @Body() dto: UpdateGroupDto): Promise<GroupDto> {
-    return toGroupDto(await this.groups.update(me, id, dto));
+  @ApiProblems('group_not_found', 'group_name_taken', 'last_administrator')
+  async update(
+    @CurrentUser() caller: Caller,
+    @UuidParam('id') id: string,
+    @Body() dto: UpdateGroupDto,
+  ): Promise<GroupDto> {
+    return toGroupDto(await this.groups.update(caller, id, dto));
   }
 
   /** Deletes a group; its members lose what it gave. */
   @Delete(':id')
   @RequirePermissions('admin')
   @HttpCode(204)
-  @Problems('group_not_found', 'last_administrator')
-  remove(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<void> {
-    return this.groups.remove(me, id);
+  @ApiProblems('group_not_found', 'last_administrator')
+  remove(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
+    return this.groups.remove(caller, id);
   }
 
   /** The members of a group. */
   @Get(':id/members')
   @RequirePermissions('admin')
-  @Problems('group_not_found', 'invalid_cursor')
+  @ApiProblems('group_not_found', 'invalid_cursor')
   listMembers(@UuidParam('id') id: string, @Query() query: PageQueryDto): Promise<GroupMembersPageDto> {
     return this.groups.listMembers(id, query);
   }
@@ -79,21 +83,25 @@ export class GroupsController {
   @Put(':id/members/:user_id')
   @RequirePermissions('admin')
   @HttpCode(204)
-  @Problems('group_not_found', 'user_not_found')
-  addMember(@Me() me: CurrentUser, @UuidParam('id') id: string, @UuidParam('user_id') userId: string): Promise<void> {
-    return this.groups.addMember(me, id, userId);
+  @ApiProblems('group_not_found', 'user_not_found')
+  addMember(
+    @CurrentUser() caller: Caller,
+    @UuidParam('id') id: string,
+    @UuidParam('user_id') userId: string,
+  ): Promise<void> {
+    return this.groups.addMember(caller, id, userId);
   }
 
   /** Takes a user out of a group. */
   @Delete(':id/members/:user_id')
   @RequirePermissions('admin')
   @HttpCode(204)
-  @Problems('member_not_found', 'last_administrator')
+  @ApiProblems('member_not_found', 'last_administrator')
   removeMember(
-    @Me() me: CurrentUser,
+    @CurrentUser() caller: Caller,
     @UuidParam('id') id: string,
     @UuidParam('user_id') userId: string,
   ): Promise<void> {
-    return this.groups.removeMember(me, id, userId);
+    return this.groups.removeMember(caller, id, userId);
   }
 }

@@ -1,6 +1,6 @@
 import { PartialType } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsInt, Max, Min, ValidateIf } from 'class-validator';
-import { IsLine } from '../common/validation.js';
+import { IsLine } from '../http/validation.js';
 import { PERMISSION_NAMES, type Permission } from '../permissions/permissions.js';
 import { PublicUserDto } from '../users/users.dto.js';
 import type { Group } from './group.entity.js';

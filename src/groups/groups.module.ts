@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { UsersModule } from '../users/users.module.js';
-import { FirstAdministrator } from './first-administrator.js';
+import { FirstAdministratorService } from '../account/first-administrator.service.js';
 import { GroupMember } from './group-member.entity.js';
 import { Group } from './group.entity.js';
 import { GroupsController } from './groups.controller.js';
@@ -11,6 +11,6 @@ import { GroupsService } from './groups.service.js';
 @Module({
   imports: [TypeOrmModule.forFeature([Group, GroupMember]), AuditModule, UsersModule],
   controllers: [GroupsController],
-  providers: [GroupsService, FirstAdministrator],
+  providers: [GroupsService, FirstAdministratorService],
 })
 export class GroupsModule {}

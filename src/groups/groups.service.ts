@@ -2,12 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, Repository, type SelectQueryBuilder } from 'typeorm';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
-import { AuditService, type Happening } from '../audit/audit.service.js';
-import { Clock } from '../common/clock.js';
-import { type Page, type PageQueryDto, readCursor, toPage } from '../common/pagination.dto.js';
-import { Problem } from '../common/problem.js';
+import { AuditService, type AuditEntry } from '../audit/audit.service.js';
+import { Clock } from '../common/clock.provider.js';
+import { type Page, type PageQueryDto, readCursor, toPage } from '../http/pagination.dto.js';
+import { Problem } from '../http/problem.js';
 import { insertNew } from '../database/insert-new.js';
-import { by, type CurrentUser } from '../users/current-user.js';
+import { actorOf, type Caller } from '../users/caller.js';
 import { type PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
 import { GroupMember } from './group-member.entity.js';
 import { Group } from './group.entity.js';
@@ -23,8 +23,8 @@ export class GroupsService {
   ) {}
 
   /** Oldest first: all groups for administrators, their own for everybody else. */
-  async list(me: CurrentUser, { limit, cursor }: PageQueryDto): Promise<Page<GroupDto>> {
-    const query = this.visibleTo(me)
+  async list(caller: Caller, { limit, cursor }: PageQueryDto): Promise<Page<GroupDto>> {
+    const query = this.visibleTo(caller)
       .orderBy('g.id')
       .limit(limit + 1);
     const after = readCursor(cursor, isUuid);
@@ -33,26 +33,30 @@ export class GroupsService {
   }
 
   /** Raises `group_not_found`, also for a group that the caller is neither administrator nor member of. */
-  async get(me: CurrentUser, id: string): Promise<Group> {
-    const group = await this.visibleTo(me).andWhere('g.id = :id', { id }).getOne();
+  async get(caller: Caller, id: string): Promise<Group> {
+    const group = await this.visibleTo(caller).andWhere('g.id = :id', { id }).getOne();
     if (!group) throw new Problem('group_not_found');
     return group;
   }
 
   /** Raises `group_name_taken`. */
-  async create(me: CurrentUser, dto: CreateGroupDto): Promise<Group> {
+  async create(caller: Caller, dto: CreateGroupDto): Promise<Group> {
     const now = this.clock.date();
     const blank = { permissions: [], early_access_days: 0, created_at: now, updated_at: now };
     const group: Group = { id: uuidv7(), ...blank, ...dto };
-    await this.audited(me, { action: 'group.created', subject_id: group.id, details: { ...dto } }, async (manager) => {
-      await manager.insert(Group, group);
-    });
+    await this.audited(
+      caller,
+      { action: 'group.created', subject_id: group.id, details: { ...dto } },
+      async (manager) => {
+        await manager.insert(Group, group);
+      },
+    );
     return group;
   }
 
   /** Raises `group_not_found`, `group_name_taken`, `last_administrator`. */
-  async update(me: CurrentUser, id: string, dto: UpdateGroupDto): Promise<Group> {
-    await this.audited(me, { action: 'group.changed', subject_id: id, details: { ...dto } }, async (manager) => {
+  async update(caller: Caller, id: string, dto: UpdateGroupDto): Promise<Group> {
+    await this.audited(caller, { action: 'group.changed', subject_id: id, details: { ...dto } }, async (manager) => {
       const { affected } = await manager.update(Group, id, { ...dto, updated_at: this.clock.date() });
       if (affected === 0) throw new Problem('group_not_found');
     });
@@ -60,8 +64,8 @@ export class GroupsService {
   }
 
   /** Raises `group_not_found`, `last_administrator`. */
-  async remove(me: CurrentUser, id: string): Promise<void> {
-    await this.audited(me, { action: 'group.deleted', subject_id: id }, async (manager) => {
+  async remove(caller: Caller, id: string): Promise<void> {
+    await this.audited(caller, { action: 'group.deleted', subject_id: id }, async (manager) => {
       const { affected } = await manager.delete(Group, id);
       if (affected === 0) throw new Problem('group_not_found');
     });
@@ -88,18 +92,18 @@ export class GroupsService {
   }
 
   /** Makes the user a member; already being one is fine. Raises `group_not_found`, `user_not_found`. */
-  async addMember(me: CurrentUser, group_id: string, user_id: string): Promise<void> {
+  async addMember(caller: Caller, group_id: string, user_id: string): Promise<void> {
     const happening = { action: 'group.member_added', subject_id: user_id, details: { group_id } } as const;
-    await this.audited(me, happening, async (manager) => {
+    await this.audited(caller, happening, async (manager) => {
       const member = { group_id, user_id, created_at: this.clock.date() };
       await insertNew(manager, GroupMember, member);
     });
   }
 
   /** Raises `member_not_found`, `last_administrator`. */
-  async removeMember(me: CurrentUser, group_id: string, user_id: string): Promise<void> {
+  async removeMember(caller: Caller, group_id: string, user_id: string): Promise<void> {
     const happening = { action: 'group.member_removed', subject_id: user_id, details: { group_id } } as const;
-    await this.audited(me, happening, async (manager) => {
+    await this.audited(caller, happening, async (manager) => {
       const { affected } = await manager.delete(GroupMember, { group_id, user_id });
       if (affected === 0) throw new Problem('member_not_found');
     });
@@ -107,20 +111,20 @@ export class GroupsService {
 
   /** Does the work and tells of it, both or neither. */
   private async audited(
-    me: CurrentUser,
-    happening: Happening,
+    caller: Caller,
+    happening: AuditEntry,
     work: (manager: EntityManager) => Promise<void>,
   ): Promise<void> {
     await this.groups.manager.transaction(async (manager) => {
       await work(manager);
-      await this.audit.write(manager, { ...happening, ...by(me) });
+      await this.audit.write(manager, { ...happening, ...actorOf(caller) });
     });
   }
 
-  private visibleTo(me: CurrentUser): SelectQueryBuilder<Group> {
+  private visibleTo(caller: Caller): SelectQueryBuilder<Group> {
     const query = this.groups.createQueryBuilder('g').where('true');
-    if (me.permissions.admin) return query;
-    return query.andWhere('g.id in (select group_id from group_members where user_id = :me)', { me: me.id });
+    if (caller.permissions.admin) return query;
+    return query.andWhere('g.id in (select group_id from group_members where user_id = :me)', { me: caller.id });
   }
 
   private async assertExists(id: string): Promise<void> {

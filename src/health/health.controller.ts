@@ -1,7 +1,7 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { VERSION } from '../common/version.js';
-import { Problems, Public } from '../permissions/access.js';
+import { ApiProblems, Public } from '../permissions/access.decorators.js';
 import { HealthDto, ReadyDto, StatusDto } from './health.dto.js';
 import { HealthService } from './health.service.js';
 
@@ -13,7 +13,7 @@ export class HealthController {
 
   /** Whether the process, its database and its store are well, and which version runs. */
   @Get('health')
-  @Problems('not_ready')
+  @ApiProblems('not_ready')
   async all(): Promise<HealthDto> {
     return { status: 'ok', version: VERSION, checks: await this.health.assertReady() };
   }
@@ -26,7 +26,7 @@ export class HealthController {
 
   /** Whether requests should be sent here. */
   @Get('health/ready')
-  @Problems('not_ready')
+  @ApiProblems('not_ready')
   async ready(): Promise<ReadyDto> {
     return { status: 'ok', checks: await this.health.assertReady() };
   }

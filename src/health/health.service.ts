@@ -1,8 +1,8 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
-import { Problem } from '../common/problem.js';
-import { StorageProbe } from '../storage/storage-probe.js';
+import { Problem } from '../http/problem.js';
+import { StorageProbeService } from '../storage/storage-probe.service.js';
 import { isMigrated } from '../database/open-database.js';
 import type { ChecksDto } from './health.dto.js';
 
@@ -16,7 +16,7 @@ export class HealthService implements BeforeApplicationShutdown {
 
   constructor(
     private readonly dataSource: DataSource,
-    private readonly storage: StorageProbe,
+    private readonly storage: StorageProbeService,
   ) {}
 
   beforeApplicationShutdown(): void {

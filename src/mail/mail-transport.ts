@@ -1,8 +1,8 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createTransport } from 'nodemailer';
-import type { Config } from '../config.js';
-import type { MailKind } from './mail-texts.js';
+import type { Config } from '../config/config.js';
+import type { MailKind } from './mail-templates.js';
 
 export interface OutgoingMail {
   id: string;

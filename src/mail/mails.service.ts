@@ -3,11 +3,11 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { DataSource, type EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { Clock } from '../common/clock.js';
-import { requestContext } from '../common/request-log.js';
-import { derivedKey, keyedHash, seal, unseal } from '../common/sealing.js';
-import { Config } from '../config.js';
-import { type MailKind, MAILS, type Occasion, type ValuesOf, writeMail } from './mail-texts.js';
+import { Clock } from '../common/clock.provider.js';
+import { requestContext } from '../http/request-log.js';
+import { deriveKey, keyedHash, encrypt, decrypt } from '../common/encryption.js';
+import { Config } from '../config/config.js';
+import { type MailKind, MAILS, type SecurityContext, type ValuesOf, writeMail } from './mail-templates.js';
 import type { Mail } from './mail.entity.js';
 
 /** A mailbox must not be flooded, whoever asks for what: so many mails of a kind go to one address within an hour. */
@@ -16,15 +16,15 @@ const HOUR_MS = 3_600_000;
 /** The class of the advisory locks under which the mails to one address are counted. */
 const COUNT_LOCK = 0x6d61696c;
 
-/** What the sealed part of a mail holds. */
-export interface Letter {
+/** What the encrypted_content part of a mail holds. */
+export interface MailContent {
   /** Null: to nobody, see `Post.isDecoy`. */
   to: string | null;
   subject: string;
   text: string;
 }
 
-interface Post<K extends MailKind> {
+interface NewMail<K extends MailKind> {
   kind: K;
   /** Users without an address get no mail. */
   to: string | null;
@@ -33,7 +33,7 @@ interface Post<K extends MailKind> {
   isDecoy?: boolean;
 }
 
-const POST = `insert into mails (id, kind, address_key, sealed, created_at, due_at, give_up_at)
+const POST = `insert into mails (id, kind, address_key, encrypted_content, created_at, due_at, expires_at)
   select $1, $2, $3, $4, $5, $5, $6
   where (select count(*) from mails where address_key = $3 and kind = $2 and created_at > $7) < ${MAILS_AN_HOUR}
   returning id`;
@@ -49,30 +49,30 @@ export class MailsService {
     private readonly config: Config,
     private readonly clock: Clock,
   ) {
-    this.sealKey = derivedKey(config, 'mails');
-    this.addressKey = derivedKey(config, 'mail addresses');
+    this.sealKey = deriveKey(config, 'mails');
+    this.addressKey = deriveKey(config, 'mail addresses');
   }
 
   /**
    * Puts a mail into the outbox within the transaction of what it tells of: both happen, or neither. False when the
    * address has had enough mails of this kind, or when there is none.
    */
-  async post<K extends MailKind>(
+  async enqueue<K extends MailKind>(
     manager: EntityManager,
-    { kind, to, values, isDecoy = false }: Post<K>,
+    { kind, to, values, isDecoy = false }: NewMail<K>,
   ): Promise<boolean> {
     if (to === null) return false;
-    (manager.queryRunner!.data as PostMark).hasMail = true;
+    (manager.queryRunner!.data as TransactionMark).hasMail = true;
     const key = keyedHash(this.addressKey, to);
     const now = this.clock.now();
     const id = uuidv7();
-    const letter: Letter = { to: isDecoy ? null : to, ...writeMail(this.config.APP_NAME, kind, values) };
+    const letter: MailContent = { to: isDecoy ? null : to, ...writeMail(this.config.APP_NAME, kind, values) };
     await manager.query('select pg_advisory_xact_lock($1, $2)', [COUNT_LOCK, key.readInt32BE()]);
     const posted = await manager.query<unknown[]>(POST, [
       id,
       kind,
       key,
-      seal(this.sealKey, JSON.stringify(letter), id),
+      encrypt(this.sealKey, JSON.stringify(letter), id),
       new Date(now),
       new Date(now + MAILS[kind].lifetime),
       new Date(now - HOUR_MS),
@@ -81,27 +81,27 @@ export class MailsService {
   }
 
   /** Here, now, from where the request comes. */
-  occasion(device?: string): Occasion {
+  securityContext(device?: string): SecurityContext {
     return { at: this.clock.date(), ip: requestContext()?.ip ?? null, ...(device === undefined ? {} : { device }) };
   }
 
   /** Calls, outside of any request, whenever a transaction that has posted a mail has been committed. */
-  onPosted(call: () => void): void {
+  onEnqueued(call: () => void): void {
     const outside = AsyncLocalStorage.snapshot();
     this.dataSource.subscribers.push({
       afterTransactionCommit: ({ queryRunner }) => {
-        if ((queryRunner.data as PostMark).hasMail) outside(call);
+        if ((queryRunner.data as TransactionMark).hasMail) outside(call);
       },
     });
   }
 
-  /** What a queued mail says. Throws when it was sealed with another SECRET_KEY. */
-  read({ id, sealed }: Pick<Mail, 'id' | 'sealed'>): Letter {
-    return JSON.parse(unseal(this.sealKey, sealed!, id)) as Letter;
+  /** What a queued mail says. Throws when it was encrypted with another SECRET_KEY. */
+  read({ id, encrypted_content }: Pick<Mail, 'id' | 'encrypted_content'>): MailContent {
+    return JSON.parse(decrypt(this.sealKey, encrypted_content!, id)) as MailContent;
   }
 }
 
 /** What a query runner, which lives as long as one transaction, is told. */
-interface PostMark {
+interface TransactionMark {
   hasMail?: boolean;
 }

@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { SignedIn } from './access.js';
+import { SignedIn } from './access.decorators.js';
 import { PermissionDto } from './permissions.dto.js';
 import { PERMISSION_NAMES, PERMISSIONS } from './permissions.js';
 

@@ -8,8 +8,8 @@ import {
 } from '@aws-sdk/client-s3';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { Problem } from '../common/problem.js';
-import type { Config } from '../config.js';
+import { Problem } from '../http/problem.js';
+import type { Config } from '../config/config.js';
 import {
   type About,
   assertKey,

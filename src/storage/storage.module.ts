@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
-import { Config } from '../config.js';
+import { Config } from '../config/config.js';
 import { LocalStorage } from './local-storage.js';
-import { StorageProbe } from './storage-probe.js';
+import { StorageProbeService } from './storage-probe.service.js';
 import { Storage } from './storage.js';
 
 /** The store that STORAGE names. The S3 driver is imported only here and only then: it brings the AWS SDK along. */
@@ -12,7 +12,7 @@ async function openStorage(config: Config): Promise<Storage> {
 }
 
 @Module({
-  providers: [{ provide: Storage, inject: [Config], useFactory: openStorage }, StorageProbe],
-  exports: [Storage, StorageProbe],
+  providers: [{ provide: Storage, inject: [Config], useFactory: openStorage }, StorageProbeService],
+  exports: [Storage, StorageProbeService],
 })
 export class StorageModule {}

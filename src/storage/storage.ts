@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { Problem, unavailable } from '../common/problem.js';
+import { Problem, unavailable } from '../http/problem.js';
 
 export interface ObjectInfo {
   /** In bytes. */

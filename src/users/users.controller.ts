@@ -1,9 +1,9 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { UuidParam } from '../common/validation.js';
-import { Problems, Public, RequirePermissions, SignedIn } from '../permissions/access.js';
-import { type CurrentUser, Me } from './current-user.js';
+import { UuidParam } from '../http/validation.js';
+import { ApiProblems, Public, RequirePermissions, SignedIn } from '../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from './caller.js';
 import {
   ChangePasswordDto,
   CreateUserDto,
@@ -27,7 +27,7 @@ export class UsersController {
   /** Registers a user. */
   @Post()
   @Public()
-  @Problems('username_taken', 'email_taken', 'password_refused', 'rate_limited', 'busy')
+  @ApiProblems('username_taken', 'email_taken', 'password_refused', 'rate_limited', 'busy')
   async create(@Body() dto: CreateUserDto, @Res({ passthrough: true }) response: Response): Promise<UserDto> {
     const user = await this.users.create(dto);
     response.location(`/api/users/${user.id}`);
@@ -37,42 +37,42 @@ export class UsersController {
   /** Searches users by name, in the order of usernames. */
   @Get()
   @SignedIn()
-  @Problems('invalid_cursor', 'busy')
-  list(@Me() me: CurrentUser, @Query() query: UsersQueryDto): Promise<UsersPageDto> {
-    return this.users.list(me, query);
+  @ApiProblems('invalid_cursor', 'busy')
+  list(@CurrentUser() caller: Caller, @Query() query: UsersQueryDto): Promise<UsersPageDto> {
+    return this.users.list(caller, query);
   }
 
   /** The caller, with groups and permissions. */
   @Get('me')
   @SignedIn()
-  me(@Me() me: CurrentUser): UserDto {
-    return toUserDto(me.profile);
+  getMe(@CurrentUser() caller: Caller): UserDto {
+    return toUserDto(caller.profile);
   }
 
   /** Changes the caller's profile. A new e-mail address ends all sessions, this one too. */
   @Patch('me')
   @SignedIn()
-  @Problems('username_taken', 'email_taken', 'wrong_password', 'rate_limited', 'busy')
-  async updateMe(@Me() me: CurrentUser, @Body() dto: UpdateMeDto): Promise<UserDto> {
-    return toUserDto(await this.users.updateMe(me, dto));
+  @ApiProblems('username_taken', 'email_taken', 'wrong_password', 'rate_limited', 'busy')
+  async updateMe(@CurrentUser() caller: Caller, @Body() dto: UpdateMeDto): Promise<UserDto> {
+    return toUserDto(await this.users.updateMe(caller, dto));
   }
 
   /** Changes the caller's password, and signs out every device, this one too. */
   @Put('me/password')
   @SignedIn()
   @HttpCode(204)
-  @Problems('wrong_password', 'password_refused', 'rate_limited', 'busy')
-  changePassword(@Me() me: CurrentUser, @Body() dto: ChangePasswordDto): Promise<void> {
-    return this.users.changePassword(me, dto);
+  @ApiProblems('wrong_password', 'password_refused', 'rate_limited', 'busy')
+  changePassword(@CurrentUser() caller: Caller, @Body() dto: ChangePasswordDto): Promise<void> {
+    return this.users.changePassword(caller, dto);
   }
 
   /** Deletes the caller's account, for good. */
   @Delete('me')
   @SignedIn()
   @HttpCode(204)
-  @Problems('wrong_password', 'last_administrator', 'rate_limited', 'busy')
-  removeMe(@Me() me: CurrentUser, @Body() { password }: PasswordDto): Promise<void> {
-    return this.users.removeMe(me, password);
+  @ApiProblems('wrong_password', 'last_administrator', 'rate_limited', 'busy')
+  removeMe(@CurrentUser() caller: Caller, @Body() { password }: PasswordDto): Promise<void> {
+    return this.users.removeMe(caller, password);
   }
 
   /** A user: the public part, or all of it for themselves and for administrators. */
@@ -80,34 +80,38 @@ export class UsersController {
   @SignedIn()
   @ApiExtraModels(PublicUserDto)
   @ApiOkResponse({ schema: { oneOf: [{ $ref: getSchemaPath(UserDto) }, { $ref: getSchemaPath(PublicUserDto) }] } })
-  @Problems('user_not_found')
-  async get(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<UserDto | PublicUserDto> {
-    return toUserDtoFor(me, await this.users.getFor(me, id));
+  @ApiProblems('user_not_found')
+  async get(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<UserDto | PublicUserDto> {
+    return toUserDtoFor(caller, await this.users.getFor(caller, id));
   }
 
   /** Renames, deactivates or reactivates a user. */
   @Patch(':id')
   @RequirePermissions('admin')
-  @Problems('user_not_found', 'username_taken', 'last_administrator')
-  async update(@Me() me: CurrentUser, @UuidParam('id') id: string, @Body() dto: UpdateUserDto): Promise<UserDto> {
-    return toUserDto(await this.users.update(me, id, dto));
+  @ApiProblems('user_not_found', 'username_taken', 'last_administrator')
+  async update(
+    @CurrentUser() caller: Caller,
+    @UuidParam('id') id: string,
+    @Body() dto: UpdateUserDto,
+  ): Promise<UserDto> {
+    return toUserDto(await this.users.update(caller, id, dto));
   }
 
   /** Lets a user sign in at once whom failed attempts have locked. */
   @Delete(':id/lock')
   @RequirePermissions('admin')
   @HttpCode(204)
-  @Problems('user_not_found')
-  unlock(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<void> {
-    return this.users.unlock(me, id);
+  @ApiProblems('user_not_found')
+  unlock(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
+    return this.users.unlock(caller, id);
   }
 
   /** Deletes a user, for good. */
   @Delete(':id')
   @RequirePermissions('admin')
   @HttpCode(204)
-  @Problems('user_not_found', 'last_administrator')
-  remove(@Me() me: CurrentUser, @UuidParam('id') id: string): Promise<void> {
-    return this.users.remove(me, id);
+  @ApiProblems('user_not_found', 'last_administrator')
+  remove(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
+    return this.users.remove(caller, id);
   }
 }

@@ -2,12 +2,12 @@ import { applyDecorators } from '@nestjs/common';
 import { PartialType, PickType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsEmail, IsOptional, IsString, Matches, MaxLength, ValidateBy, ValidateIf } from 'class-validator';
-import { PageQueryDto } from '../common/pagination.dto.js';
-import { IsLine } from '../common/validation.js';
+import { PageQueryDto } from '../http/pagination.dto.js';
+import { IsLine } from '../http/validation.js';
 import { PermissionFlagsDto } from '../permissions/permissions.dto.js';
 import { rightsOf } from '../permissions/permissions.js';
 import { shownAvatarUrl } from './avatar-url.js';
-import type { CurrentUser } from './current-user.js';
+import type { Caller } from './caller.js';
 import type { Profile } from './profile.js';
 
 export const USERNAME = /^[A-Za-z0-9._-]{3,30}$/;
@@ -235,5 +235,5 @@ export const toUserDto = (user: Profile): UserDto => ({
 });
 
 /** The whole user for themselves and for administrators, the public part for everybody else. */
-export const toUserDtoFor = (me: CurrentUser, user: Profile): UserDto | PublicUserDto =>
-  me.id === user.id || me.permissions.admin ? toUserDto(user) : toPublicUserDto(user);
+export const toUserDtoFor = (caller: Caller, user: Profile): UserDto | PublicUserDto =>
+  caller.id === user.id || caller.permissions.admin ? toUserDto(user) : toPublicUserDto(user);

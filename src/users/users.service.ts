@@ -6,18 +6,18 @@ import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import type { AuditAction } from '../audit/audit.actions.js';
 import { AuditService } from '../audit/audit.service.js';
-import { Clock } from '../common/clock.js';
-import { type Page, readCursor, toPage } from '../common/pagination.dto.js';
-import { Problem, unavailable, validationFailed } from '../common/problem.js';
-import { CURRENT_PASSWORD, LimitsService, type Quota, SIGN_IN } from '../limits/limits.service.js';
+import { Clock } from '../common/clock.provider.js';
+import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
+import { Problem, unavailable, validationFailed } from '../http/problem.js';
+import { CURRENT_PASSWORD, RateLimitService, type Quota, SIGN_IN } from '../rate-limit/rate-limit.service.js';
 import { POOL } from '../database/database.module.js';
 import { insertNew } from '../database/insert-new.js';
 import { MailsService } from '../mail/mails.service.js';
-import { by, type CurrentUser } from './current-user.js';
-import { EmailVerifications } from './email-verifications.service.js';
-import { Passwords } from './passwords.js';
+import { actorOf, type Caller } from './caller.js';
+import { EmailVerificationsService } from '../account/email-verifications.service.js';
+import { PasswordsService } from '../auth/passwords/passwords.service.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
-import { type Proof, Reauthentication } from './reauthentication.js';
+import { type VerifiedCredential, ReauthenticationService } from '../auth/reauthentication.service.js';
 import { User } from './user.entity.js';
 import {
   type ChangePasswordDto,
@@ -51,13 +51,13 @@ export class UsersService {
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
     @Inject(POOL) private readonly pool: Pool,
-    private readonly passwords: Passwords,
-    private readonly reauthentication: Reauthentication,
-    private readonly limits: LimitsService,
+    private readonly passwords: PasswordsService,
+    private readonly reauthentication: ReauthenticationService,
+    private readonly limits: RateLimitService,
     private readonly clock: Clock,
     private readonly audit: AuditService,
     private readonly mails: MailsService,
-    private readonly verifications: EmailVerifications,
+    private readonly verifications: EmailVerificationsService,
   ) {}
 
   /**
@@ -117,23 +117,23 @@ export class UsersService {
   }
 
   /** As `get`, but deactivated users are hidden from all but administrators, whose reading is audited. */
-  async getFor(me: CurrentUser, id: string): Promise<Profile> {
+  async getFor(caller: Caller, id: string): Promise<Profile> {
     const user = await this.get(id);
-    if (!user.is_active && !me.permissions.admin) throw new Problem('user_not_found');
-    if (me.permissions.admin && id !== me.id) {
-      await this.audit.write(this.users.manager, { action: 'user.viewed', ...by(me), subject_id: id });
+    if (!user.is_active && !caller.permissions.admin) throw new Problem('user_not_found');
+    if (caller.permissions.admin && id !== caller.id) {
+      await this.audit.write(this.users.manager, { action: 'user.viewed', ...actorOf(caller), subject_id: id });
     }
     return user;
   }
 
   /** Lets a user sign in at once whom failed attempts have locked. Raises `user_not_found`. */
-  async unlock(me: CurrentUser, id: string): Promise<void> {
+  async unlock(caller: Caller, id: string): Promise<void> {
     await this.forgetFailures(await this.get(id));
-    await this.audit.write(this.users.manager, { action: 'user.unlocked', ...by(me), subject_id: id });
+    await this.audit.write(this.users.manager, { action: 'user.unlocked', ...actorOf(caller), subject_id: id });
   }
 
   /** By username; deactivated users are shown to administrators only. */
-  async list(me: CurrentUser, { q, limit, cursor }: UsersQueryDto): Promise<Page<PublicUserDto>> {
+  async list(caller: Caller, { q, limit, cursor }: UsersQueryDto): Promise<Page<PublicUserDto>> {
     const after = readCursor(cursor, (key) => USERNAME.test(key));
     if (this.searches.pendingCount >= MAX_WAITING_SEARCHES) throw unavailable('busy');
     const { rows } = await this.searches(() =>
@@ -142,7 +142,7 @@ export class UsersService {
        where ($1::text is null or fold_text(username || ' ' || fullname) like ${LIKE_PATTERN})
          and ($2::citext is null or username > $2::citext) and (is_active or $3)
        order by username limit $4`,
-        [q, after, me.permissions.admin, limit + 1],
+        [q, after, caller.permissions.admin, limit + 1],
       ),
     );
     return toPage(rows, limit, (row) => row.username, toPublicUserDto);
@@ -152,26 +152,29 @@ export class UsersService {
    * Changes the caller's own profile; the e-mail address only with the password, since it can reset the password. With
    * the address all sessions end. `also` belongs to the same change. Raises `wrong_password`, `username_taken`, `email_taken`.
    */
-  async updateMe(me: CurrentUser, { current_password, ...changes }: UpdateMeDto, also?: Also): Promise<Profile> {
-    const isReaddressed = changes.email !== undefined && changes.email !== me.profile.email;
+  async updateMe(caller: Caller, { current_password, ...changes }: UpdateMeDto, also?: Also): Promise<Profile> {
+    const isReaddressed = changes.email !== undefined && changes.email !== caller.profile.email;
     if (isReaddressed && current_password === undefined) {
       throw validationFailed([
         { path: 'current_password', message: 'current_password is needed to change the e-mail' },
       ]);
     }
-    const proof = isReaddressed ? await this.reauthentication.checkPassword(me, current_password!) : undefined;
-    return this.apply(me, me.id, changes, isReaddressed ? 'user.email_changed' : 'user.changed', { proof, also });
+    const proof = isReaddressed ? await this.reauthentication.checkPassword(caller, current_password!) : undefined;
+    return this.apply(caller, caller.id, changes, isReaddressed ? 'user.email_changed' : 'user.changed', {
+      proof,
+      also,
+    });
   }
 
   /** Changes the caller's password, and ends all sessions, this one too. Raises `wrong_password`, `password_refused`. */
-  async changePassword(me: CurrentUser, { current_password, new_password }: ChangePasswordDto): Promise<void> {
-    this.passwords.assertAcceptable(new_password, [me.profile.username, me.profile.email], 'new_password');
-    const proof = await this.reauthentication.checkPassword(me, current_password);
+  async changePassword(caller: Caller, { current_password, new_password }: ChangePasswordDto): Promise<void> {
+    this.passwords.assertAcceptable(new_password, [caller.profile.username, caller.profile.email], 'new_password');
+    const proof = await this.reauthentication.checkPassword(caller, current_password);
     const password_hash = await this.passwords.hash(new_password);
     await this.users.manager.transaction(async (manager) => {
-      await this.reauthentication.confirm(manager, me, proof);
-      await this.replacePassword(manager, me.id, { password_hash });
-      await this.audit.write(manager, { action: 'user.password_changed', ...by(me), subject_id: me.id });
+      await this.reauthentication.confirm(manager, caller, proof);
+      await this.replacePassword(manager, caller.id, { password_hash });
+      await this.audit.write(manager, { action: 'user.password_changed', ...actorOf(caller), subject_id: caller.id });
     });
   }
 
@@ -184,44 +187,49 @@ export class UsersService {
     await manager.update(User, id, { ...changes, updated_at: this.clock.date() });
     await manager.query('delete from sessions where user_id = $1', [id]);
     const { email } = await manager.findOneByOrFail(User, { id });
-    await this.mails.post(manager, { kind: 'password_changed', to: email, values: this.mails.occasion() });
+    await this.mails.enqueue(manager, { kind: 'password_changed', to: email, values: this.mails.securityContext() });
   }
 
   /** Changes another user, for administrators. Raises `last_administrator`. */
-  update(me: CurrentUser, id: string, changes: UpdateUserDto): Promise<Profile> {
+  update(caller: Caller, id: string, changes: UpdateUserDto): Promise<Profile> {
     const { is_active } = changes;
     const action = is_active === undefined ? 'user.changed' : is_active ? 'user.reactivated' : 'user.deactivated';
-    return this.apply(me, id, changes, action);
+    return this.apply(caller, id, changes, action);
   }
 
   /** Deletes the caller. Raises `wrong_password`, `last_administrator`. */
-  async removeMe(me: CurrentUser, password: string): Promise<void> {
-    await this.remove(me, me.id, await this.reauthentication.checkPassword(me, password));
+  async removeMe(caller: Caller, password: string): Promise<void> {
+    await this.remove(caller, caller.id, await this.reauthentication.checkPassword(caller, password));
   }
 
   /** Deletes a user with their sessions and memberships. Raises `last_administrator`. */
-  async remove(me: CurrentUser, id: string, proof?: Proof): Promise<void> {
+  async remove(caller: Caller, id: string, proof?: VerifiedCredential): Promise<void> {
     await this.users.manager.transaction(async (manager) => {
-      if (proof) await this.reauthentication.confirm(manager, me, proof);
+      if (proof) await this.reauthentication.confirm(manager, caller, proof);
       const { affected } = await manager.delete(User, id);
       if (affected === 0) throw new Problem('user_not_found');
-      await this.audit.write(manager, { action: 'user.deleted', ...by(me), subject_id: id });
+      await this.audit.write(manager, { action: 'user.deleted', ...actorOf(caller), subject_id: id });
     });
   }
 
   private async apply(
-    me: CurrentUser,
+    caller: Caller,
     id: string,
     changes: UpdateMeDto | UpdateUserDto,
     action: AuditAction,
-    { proof, also }: { proof?: Proof | undefined; also?: Also | undefined } = {},
+    { proof, also }: { proof?: VerifiedCredential | undefined; also?: Also | undefined } = {},
   ): Promise<Profile> {
     await this.users.manager.transaction(async (manager) => {
-      if (proof) await this.reauthentication.confirm(manager, me, proof);
+      if (proof) await this.reauthentication.confirm(manager, caller, proof);
       const before = await manager.findOne(User, { where: { id }, lock: { mode: 'pessimistic_write' } });
       if (!before) throw new Problem('user_not_found');
       await manager.update(User, id, { ...changes, updated_at: this.clock.date() });
-      await this.audit.write(manager, { action, ...by(me), subject_id: id, details: { fields: Object.keys(changes) } });
+      await this.audit.write(manager, {
+        action,
+        ...actorOf(caller),
+        subject_id: id,
+        details: { fields: Object.keys(changes) },
+      });
       if ('email' in changes) await this.tellBothAddresses(manager, before, changes.email);
       await also?.(manager);
     });
@@ -235,7 +243,7 @@ export class UsersService {
     email: string | null = old,
   ): Promise<void> {
     if (email === old) return;
-    await this.mails.post(manager, { kind: 'email_changed', to: old, values: this.mails.occasion() });
+    await this.mails.enqueue(manager, { kind: 'email_changed', to: old, values: this.mails.securityContext() });
     await this.verifications.send(manager, { id, email });
   }
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startApp, type TestApp } from '../app.js';
-import { call, file, formOf, get, KINDS, scene, shown, upload } from './pictures.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { call, file, formOf, get, KINDS, scene, shown, upload } from '../support/images.js';
 
 let t: TestApp;
 let moderator: string;

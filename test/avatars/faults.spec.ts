@@ -14,13 +14,13 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AvatarFiles } from '../../src/avatars/avatar-files.js';
-import { Pictures } from '../../src/avatars/pictures.js';
-import { UploadGate } from '../../src/avatars/upload-gate.js';
-import { type SignedInUser, startApp, type TestApp } from '../app.js';
-import { launch, whenServing } from '../machi.js';
-import { call, file, formOf, get, shown, upload } from './pictures.js';
-import { startS3 } from '../storage/s3.js';
+import { AvatarFilesService } from '../../src/avatars/avatar-files.service.js';
+import { ImageProcessingService } from '../../src/avatars/image-processing.service.js';
+import { UploadGateService } from '../../src/avatars/upload-gate.service.js';
+import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { launch, whenServing } from '../support/machi-process.js';
+import { call, file, formOf, get, shown, upload } from '../support/images.js';
+import { startS3 } from '../support/s3-server.js';
 
 const HOUR = 3_600_000;
 let picture: Buffer;
@@ -203,7 +203,7 @@ describe('between bytes and row', () => {
 
     expect((await get(t, '/api/users/me/avatar', user.token)).body['pending']).toMatchObject({ id: before['id'] });
     expect((await get(t, before['urls']['512'] as string, user.token)).status).toBe(200);
-    const files = t.app.get(AvatarFiles);
+    const files = t.app.get(AvatarFilesService);
     await files.sweep();
     expect(kept()).toHaveLength(8); // they might still get their row
     t.clock.advance(HOUR + 1000);
@@ -249,13 +249,13 @@ describe('between bytes and row', () => {
       '0199c2a4-8c33-7e01-a5d4-5f6e7d8c9c4f-64.webp',
       'readme.webp',
     ];
-    await t.app.get(AvatarFiles).put(old.slice(0, 36), { files: [{ size: 64, bytes: picture }], hash: '' });
+    await t.app.get(AvatarFilesService).put(old.slice(0, 36), { files: [{ size: 64, bytes: picture }], hash: '' });
     for (const name of [young, foreign]) writeFileSync(join(folder, name), 'x');
     const user = await t.user();
     const withdrawn = (await upload(t, user, picture)).body['id'] as string;
     expect((await call(t, 'DELETE', '/api/users/me/avatar', user.token)).status).toBe(204);
     await expect.poll(() => kept().filter((name) => name.includes(withdrawn))).toEqual([]);
-    await t.app.get(AvatarFiles).put(withdrawn, { files: [{ size: 64, bytes: picture }], hash: '' }); // its row is still there
+    await t.app.get(AvatarFilesService).put(withdrawn, { files: [{ size: 64, bytes: picture }], hash: '' }); // its row is still there
     t.clock.set(Date.now());
     const past = new Date(Date.now() - 2 * HOUR);
     for (const name of [old, foreign]) utimesSync(join(folder, name), past, past);
@@ -265,15 +265,15 @@ describe('between bytes and row', () => {
       for (const name of ['old', 'young']) writeFileSync(join(place, name), 'x');
       utimesSync(join(place, 'old'), past, past);
     }
-    await t.app.get(AvatarFiles).sweep();
+    await t.app.get(AvatarFilesService).sweep();
     expect(kept().toSorted()).toEqual([...start, `avatars/4f/${young}`, `avatars/4f/${foreign}`].toSorted()); // prettier-ignore
     for (const place of others) expect(readdirSync(place)).toEqual(['young']);
     const rows = () => t.dataSource.query<unknown[]>('select from avatars where id = $1', [withdrawn]);
     t.clock.advance(6 * 24 * HOUR);
-    await t.app.get(AvatarFiles).sweep();
+    await t.app.get(AvatarFilesService).sweep();
     expect(await rows()).toHaveLength(1); // whoever decides it late is told why that fails
     t.clock.advance(25 * HOUR);
-    await t.app.get(AvatarFiles).sweep();
+    await t.app.get(AvatarFilesService).sweep();
     expect(await rows()).toEqual([]);
   });
 });
@@ -313,7 +313,7 @@ describe('the workers', () => {
     ['SIGSEGV', 422, 'picture_damaged'],
     ['SIGKILL', 429, 'too_many_uploads'], // by the system, which has run out of memory
   ])('that die by %s cost their upload alone', async (signal, status, code) => {
-    const idle = t.app.get(Pictures)['idle']; // the one sign that a worker has its job
+    const idle = t.app.get(ImageProcessingService)['idle']; // the one sign that a worker has its job
     const frozen = workers();
     for (const pid of frozen) process.kill(pid, 'SIGSTOP');
     const doomed = upload(t, user, picture);
@@ -353,7 +353,7 @@ it('no more than 32 uploads are under way at once, 4 of a user; the others come 
     const { body, headers } = await upload(t, user, picture);
     return { status: 202, ...body, retry: headers.get('retry-after') };
   };
-  const inside = (): number => t.app.get(UploadGate)['count']; // the one sign that they are inside
+  const inside = (): number => t.app.get(UploadGateService)['count']; // the one sign that they are inside
   for (let i = 0; i < 4; i++) sockets.push(await halfUpload(t, users[0]!.token));
   await expect.poll(inside).toBe(4);
   expect(await tries(users[0]!)).toMatchObject(later);

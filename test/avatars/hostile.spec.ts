@@ -5,8 +5,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type SignedInUser, startApp, type TestApp } from '../app.js';
-import { call, file, get, jpegOf, type Kind, KINDS, MIB, scene, upload } from './pictures.js';
+import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { call, file, get, jpegOf, type Kind, KINDS, MIB, scene, upload } from '../support/images.js';
 
 let t: TestApp;
 let user: SignedInUser;

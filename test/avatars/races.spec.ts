@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type SignedInUser, startApp, type TestApp } from '../app.js';
-import { call, file, get, upload } from './pictures.js';
+import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { call, file, get, upload } from '../support/images.js';
 
 let t: TestApp;
 let moderators: string[];

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import type { Connection } from '../../src/chat/sockets/connection.js';
-import { Connections } from '../../src/chat/sockets/connections.js';
-import { startApp, type TestApp } from '../app.js';
-import { conversation, people } from './client.js';
-import { noticed, startProxy } from '../proxy.js';
+import type { Connection } from '../../src/chat/connections/connection.js';
+import { ConnectionsService } from '../../src/chat/connections/connections.service.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { conversation, people } from '../support/chat-client.js';
+import { noticed, startProxy } from '../support/tcp-proxy.js';
 
 let t: TestApp;
 let proxy: Awaited<ReturnType<typeof startProxy>>;
@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 const total = (of: (connection: Connection) => number): number =>
-  [...t.app.get(Connections).all].reduce((sum, connection) => sum + of(connection), 0);
+  [...t.app.get(ConnectionsService).all].reduce((sum, connection) => sum + of(connection), 0);
 
 const LONG = 'x'.repeat(16_000);
 

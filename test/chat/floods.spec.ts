@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect as dialRaw } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startApp, type TestApp } from '../app.js';
-import { conversation, people } from './client.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { conversation, people } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect as dialRaw, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type SignedInUser, startApp, type TestApp } from '../app.js';
-import { type ChatClient, connect, conversation, dial, people } from './client.js';
+import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { type ChatClient, connect, conversation, dial, people } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

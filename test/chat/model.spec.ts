@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { EmbeddedPostgres } from '../../src/database/embedded-postgres.js';
-import { connect, conversation, type Frame } from './client.js';
-import { ChatTester, type Person, randomOf } from './tester.js';
-import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from '../machi.js';
+import { EmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
+import { connect, conversation, type Frame } from '../support/chat-client.js';
+import { ChatTester, type Person, randomOf } from '../support/chat-tester.js';
+import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 
 const SECONDS = Number(process.env['MODEL_SECONDS'] ?? 40);
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));

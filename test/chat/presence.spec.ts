@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../app.js';
-import { type ChatClient, connect, conversation, dial, people } from './client.js';
+import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { type ChatClient, connect, conversation, dial, people } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -5,12 +5,12 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asyncApiPage } from '../../src/chat/asyncapi.page.js';
-import { CLOSE_CODES } from '../../src/chat/sockets/close-codes.js';
-import { EVENTS } from '../../src/chat/events/events.js';
+import { CLOSE_CODES } from '../../src/chat/protocol/close-codes.js';
+import { EVENTS } from '../../src/chat/events.js';
 import { packageRoot } from '../../src/common/version.js';
-import { startApp, type TestApp } from '../app.js';
-import { assertDocumented, asyncapi } from './asyncapi.js';
-import { type ChatClient, connect, conversation, dial, type Frame, people } from './client.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { assertDocumented, asyncapi } from '../support/asyncapi.js';
+import { type ChatClient, connect, conversation, dial, type Frame, people } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startApp, type TestApp } from '../app.js';
-import { conversation, people } from './client.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { conversation, people } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

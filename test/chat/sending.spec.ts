@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { startApp, type TestApp } from '../app.js';
-import { type ChatClient, connect, conversation, dial, type Frame, people } from './client.js';
-import { noticed, startProxy } from '../proxy.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { type ChatClient, connect, conversation, dial, type Frame, people } from '../support/chat-client.js';
+import { noticed, startProxy } from '../support/tcp-proxy.js';
 
 let t: TestApp;
 let proxy: Awaited<ReturnType<typeof startProxy>>;

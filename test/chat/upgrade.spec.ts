@@ -2,9 +2,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Connections } from '../../src/chat/sockets/connections.js';
-import { startApp, type TestApp } from '../app.js';
-import { connect as connectChat, dial } from './client.js';
+import { ConnectionsService } from '../../src/chat/connections/connections.service.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { connect as connectChat, dial } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -42,11 +42,11 @@ it('may be followed by a reset of the connection', async () => {
   for (const headers of [[], [`authorization: Bearer ${token}`]]) {
     for (let i = 0; i < 100; i++) await resetBehind(`${[...UPGRADE, ...headers].join('\r\n')}\r\n\r\n`);
   }
-  await expect.poll(() => t.app.get(Connections).all.size).toBe(0);
+  await expect.poll(() => t.app.get(ConnectionsService).all.size).toBe(0);
   await sleep(10);
   process.off('uncaughtException', note);
   expect(faults).toEqual([]);
-  expect([...t.app.get(Connections).sessions()]).toEqual([]);
+  expect([...t.app.get(ConnectionsService).sessions()]).toEqual([]);
   await (await connectChat(t, { token })).close();
 });
 

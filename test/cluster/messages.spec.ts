@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startApp, type TestApp } from '../app.js';
-import { type ChatClient, connect, conversation, type Frame, people } from '../chat/client.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { type ChatClient, connect, conversation, type Frame, people } from '../support/chat-client.js';
 
 /** Two nodes of one secret on one database. The chat reaches those on the same node only, as yet. */
 let nodes: [TestApp, TestApp];

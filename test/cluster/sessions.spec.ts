@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDatabase, PASSWORD } from '../app.js';
-import { dataFolder, launch, type MachiProcess, whenServing } from '../machi.js';
+import { createDatabase, PASSWORD } from '../support/app.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 
 /** Two processes of the built Machi on one database. */
 let nodes: [MachiProcess, MachiProcess];

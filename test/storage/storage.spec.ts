@@ -17,12 +17,12 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadConfig } from '../../src/config.js';
+import { loadConfig } from '../../src/config/config.js';
 import { LocalStorage } from '../../src/storage/local-storage.js';
 import { S3Storage } from '../../src/storage/s3-storage.js';
 import type { Storage } from '../../src/storage/storage.js';
-import { startApp } from '../app.js';
-import { startS3 } from './s3.js';
+import { startApp } from '../support/app.js';
+import { startS3 } from '../support/s3-server.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'machi-storage-'));
 let s3: Awaited<ReturnType<typeof startS3>>;

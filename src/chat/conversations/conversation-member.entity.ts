@@ -1,5 +1,5 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
-import { Participant } from '../people/participant.entity.js';
+import { Participant } from '../connections/participant.entity.js';
 import { Conversation } from './conversation.entity.js';
 
 @Entity('conversation_members')

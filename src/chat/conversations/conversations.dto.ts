@@ -1,5 +1,5 @@
-import { IsId, IsNames, IsOptionalText } from '../events/fields.js';
-import { RequestFrame } from '../events/request.dto.js';
+import { IsId, IsNames, IsOptionalText } from '../protocol/field-decorators.js';
+import { RequestFrame } from '../protocol/request.dto.js';
 
 export const MAX_MEMBERS = 1000;
 

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { ChatEvent } from '../events/event.js';
-import { RequestFrame } from '../events/request.dto.js';
-import type { Connection } from '../sockets/connection.js';
-import { Delivery } from '../sockets/delivery.js';
+import type { ChatEvent } from '../protocol/event.js';
+import { RequestFrame } from '../protocol/request.dto.js';
+import type { Connection } from '../connections/connection.js';
+import { BroadcasterService } from '../connections/broadcaster.service.js';
 import {
   ConversationDto,
   ConversationFrame,
@@ -20,7 +20,7 @@ export class CreateConversation implements ChatEvent<CreateConversationFrame> {
 
   constructor(
     private readonly conversations: ConversationsService,
-    private readonly delivery: Delivery,
+    private readonly delivery: BroadcasterService,
   ) {}
 
   async handle(from: Connection, { members, name, request_id }: CreateConversationFrame): Promise<undefined> {

@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
-import { Clock } from '../../common/clock.js';
-import { Problem } from '../../common/problem.js';
+import { Clock } from '../../common/clock.provider.js';
+import { Problem } from '../../http/problem.js';
 import { POOL } from '../../database/database.module.js';
-import type { ChatSession } from '../sockets/connection.js';
+import type { ChatSession } from '../connections/connection.js';
 import type { ConversationDto, ConversationInfoDto } from './conversations.dto.js';
 
 /** Who is meant by a name that belongs to nobody any more; no username has brackets. */
@@ -31,9 +31,9 @@ export class ConversationsService {
   ) {}
 
   /** Begins a conversation of the caller with these; answers whom to tell, too. Raises `user_not_found`. */
-  create(me: ChatSession, usernames: string[], name: string | undefined): Promise<[ConversationInfoDto, number[]]> {
+  create(caller: ChatSession, usernames: string[], name: string | undefined): Promise<[ConversationInfoDto, number[]]> {
     return this.dataSource.transaction(async (manager) => {
-      const members = await this.findMembers(manager, me, usernames);
+      const members = await this.findMembers(manager, caller, usernames);
       const names = members.map(({ username }) => username);
       const now = this.clock.date();
       const [row] = await manager.query<{ id: string; name: string }[]>(
@@ -49,34 +49,34 @@ export class ConversationsService {
   }
 
   /** The caller's conversations, oldest first. */
-  async list(me: ChatSession): Promise<ConversationDto[]> {
+  async list(caller: ChatSession): Promise<ConversationDto[]> {
     const { rows } = await this.pool.query<{ id: string; name: string }>({
       name: 'chat-conversations',
       text: `select c.id, c.name from conversation_members m join conversations c on c.id = m.conversation_id
         where m.participant_id = $1 order by c.id`,
-      values: [me.participant_id],
+      values: [caller.participant_id],
     });
     return rows.map(({ id, name }) => ({ id: Number(id), name }));
   }
 
   /** Raises `conversation_not_found`, also when the caller is no member. */
-  async get(me: ChatSession, id: number): Promise<ConversationInfoDto> {
+  async get(caller: ChatSession, id: number): Promise<ConversationInfoDto> {
     const { rows } = await this.pool.query<{ name: string }>({
       name: 'chat-conversation',
       text: `select c.name from conversations c join conversation_members m on m.conversation_id = c.id
         where c.id = $1 and m.participant_id = $2`,
-      values: [id, me.participant_id],
+      values: [id, caller.participant_id],
     });
     if (!rows[0]) throw new Problem('conversation_not_found');
     const members = await this.pool.query<Member>({ name: 'chat-members', text: MEMBERS, values: [id] });
     return { id, name: rows[0].name, members: members.rows.map(({ username }) => username) };
   }
 
-  private async findMembers(manager: EntityManager, me: ChatSession, usernames: string[]): Promise<Member[]> {
+  private async findMembers(manager: EntityManager, caller: ChatSession, usernames: string[]): Promise<Member[]> {
     const rows = await manager.query<{ id: string; username: string }[]>(
       `select p.id, u.username from users u join participants p on p.user_id = u.id
         where u.id = $1 or (u.is_active and u.username = any ($2::citext[])) order by u.username`,
-      [me.user_id, usernames],
+      [caller.user_id, usernames],
     );
     const known = new Set(rows.map(({ username }) => username.toLowerCase()));
     const unknown = usernames.find((username) => !known.has(username.toLowerCase()));

@@ -1,6 +1,6 @@
 import { Check, Column, Entity, JoinColumn, ManyToOne, PrimaryColumn, PrimaryGeneratedColumn, Unique } from 'typeorm';
 import { Conversation } from '../conversations/conversation.entity.js';
-import { Participant } from '../people/participant.entity.js';
+import { Participant } from '../connections/participant.entity.js';
 
 /** What somebody said in a conversation. Written by the function `append_messages` alone: see the migration. */
 @Entity('messages')

@@ -1,5 +1,5 @@
-import { IsId, IsOptionalId, IsOptionalText, IsText } from '../events/fields.js';
-import { RequestFrame } from '../events/request.dto.js';
+import { IsId, IsOptionalId, IsOptionalText, IsText } from '../protocol/field-decorators.js';
+import { RequestFrame } from '../protocol/request.dto.js';
 
 export class SendMessageFrame extends RequestFrame {
   /** @example 12 */

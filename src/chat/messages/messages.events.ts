@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { Problem } from '../../common/problem.js';
-import type { ChatEvent } from '../events/event.js';
-import type { Connection } from '../sockets/connection.js';
-import { Connections } from '../sockets/connections.js';
+import { Problem } from '../../http/problem.js';
+import type { ChatEvent } from '../protocol/event.js';
+import type { Connection } from '../connections/connection.js';
+import { ConnectionsService } from '../connections/connections.service.js';
 import { GetMessagesFrame, MessagesDto, SendMessageFrame, SentMessageDto } from './messages.dto.js';
 import { MessagesService } from './messages.service.js';
-import { Outbox } from './outbox.js';
+import { MessageBatchWriterService } from './message-batch-writer.service.js';
 
 @Injectable()
 export class SendMessage implements ChatEvent<SendMessageFrame> {
@@ -16,8 +16,8 @@ export class SendMessage implements ChatEvent<SendMessageFrame> {
   static readonly isPipelined = true;
 
   constructor(
-    private readonly outbox: Outbox,
-    private readonly connections: Connections,
+    private readonly outbox: MessageBatchWriterService,
+    private readonly connections: ConnectionsService,
   ) {}
 
   handle(from: Connection, request: SendMessageFrame): Promise<undefined> {

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { Problem } from '../../common/problem.js';
+import { Problem } from '../../http/problem.js';
 import { POOL } from '../../database/database.module.js';
 import { TOMBSTONE } from '../conversations/conversations.service.js';
-import type { ChatSession } from '../sockets/connection.js';
+import type { ChatSession } from '../connections/connection.js';
 import type { MessagesDto } from './messages.dto.js';
 
 const PAGE = 100;
@@ -32,8 +32,8 @@ export class MessagesService {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
   /** The newest messages before this one. Raises `conversation_not_found`, also when the caller is no member. */
-  async list(me: ChatSession, conversation_id: number, before = Number.MAX_SAFE_INTEGER): Promise<MessagesDto> {
-    const values = [conversation_id, me.participant_id, before];
+  async list(caller: ChatSession, conversation_id: number, before = Number.MAX_SAFE_INTEGER): Promise<MessagesDto> {
+    const values = [conversation_id, caller.participant_id, before];
     const { rows } = await this.pool.query<Row>({ name: 'chat-messages', text: LIST, values });
     if (rows.length === 0) throw new Problem('conversation_not_found');
     const messages = rows

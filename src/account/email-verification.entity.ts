@@ -1,0 +1,15 @@
+import { Column, Entity, JoinColumn, OneToOne, PrimaryColumn, Unique } from 'typeorm';
+import { User } from '../users/user.entity.js';
+
+/** The newest link that was mailed to a user's address. It dies with the address: the database removes it then. */
+@Entity('email_verifications')
+@Unique('email_verifications_token_hash_key', ['token_hash'])
+export class EmailVerification {
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'email_verifications_pkey' }) user_id: string;
+  @Column('bytea') token_hash: Buffer;
+  @Column('timestamptz') expires_at: Date;
+
+  @OneToOne(() => User, { onDelete: 'CASCADE' })
+  @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'email_verifications_user_id_fkey' })
+  user: User;
+}

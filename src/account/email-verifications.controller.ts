@@ -1,0 +1,55 @@
+import { Body, Controller, Get, Header, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { MAIL_ACCEPTED, MailAcceptedDto } from '../mail/mail.dto.js';
+import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../users/caller.js';
+import { VerifyEmailDto } from './email-verifications.dto.js';
+import { CONFIRM_PAGE, DEAD_LINK_PAGE, VERIFIED_PAGE } from './email-verifications.page.js';
+import { EmailVerificationsService } from './email-verifications.service.js';
+
+const HTML = { 'text/html': { schema: { type: 'string' } } } as const;
+
+@ApiTags('users')
+@Controller()
+export class EmailVerificationsController {
+  constructor(private readonly verifications: EmailVerificationsService) {}
+
+  /** Mails the caller a link that proves the e-mail address; nothing when it is proved, or when there is none. */
+  @Post('users/me/email-verification')
+  @SignedIn()
+  @HttpCode(202)
+  async send(@CurrentUser() caller: Caller): Promise<MailAcceptedDto> {
+    await this.verifications.resend(caller);
+    return MAIL_ACCEPTED;
+  }
+
+  /** Proves an e-mail address by the token of the mailed link, which works once and for a day. */
+  @Post('email-verifications')
+  @Public()
+  @HttpCode(204)
+  @ApiProblems('invalid_link')
+  verify(@Body() { token }: VerifyEmailDto): Promise<void> {
+    return this.verifications.assertVerified(token);
+  }
+
+  /** What the mailed link opens in a browser: a page with a button. It changes nothing. */
+  @Get('email-verifications/:token')
+  @Public()
+  @Header('content-type', 'text/html; charset=utf-8')
+  @ApiOkResponse({ description: 'A page.', content: HTML })
+  page(@Param('token') _token: string): string {
+    return CONFIRM_PAGE;
+  }
+
+  /** What that button does: proves the e-mail address, and says so on a page; on one with status 404 when the link is dead. */
+  @Post('email-verifications/:token')
+  @Public()
+  @Header('content-type', 'text/html; charset=utf-8')
+  @ApiOkResponse({ description: 'A page.', content: HTML })
+  async confirm(@Param('token') token: string, @Res({ passthrough: true }) response: Response): Promise<string> {
+    const { status, html } = (await this.verifications.verify(token)) ? VERIFIED_PAGE : DEAD_LINK_PAGE;
+    response.status(status);
+    return html;
+  }
+}

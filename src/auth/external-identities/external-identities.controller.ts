@@ -1,0 +1,46 @@
+import { Body, Controller, Delete, Get, HttpCode, Post } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { UuidParam } from '../../http/validation.js';
+import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../../users/caller.js';
+import { ExternalIdentityDto, LinkIdentityDto, toExternalIdentityDto } from './external-identities.dto.js';
+import { ExternalIdentitiesService } from './external-identities.service.js';
+
+@ApiTags('users')
+@Controller('users/me/identities')
+export class ExternalIdentitiesController {
+  constructor(private readonly identities: ExternalIdentitiesService) {}
+
+  /** The accounts elsewhere by which the caller can sign in. */
+  @Get()
+  @SignedIn()
+  async list(@CurrentUser() caller: Caller): Promise<ExternalIdentityDto[]> {
+    return (await this.identities.list(caller)).map(toExternalIdentityDto);
+  }
+
+  /** Lets the caller sign in by an account elsewhere, too. */
+  @Post()
+  @SignedIn()
+  @ApiProblems(
+    'identity_taken',
+    'identity_token_refused',
+    'unknown_identity_provider',
+    'identity_provider_unavailable',
+    'wrong_password',
+    'sign_in_again',
+    'rate_limited',
+    'busy',
+  )
+  async link(@CurrentUser() caller: Caller, @Body() dto: LinkIdentityDto): Promise<ExternalIdentityDto> {
+    return toExternalIdentityDto(await this.identities.link(caller, dto));
+  }
+
+  /** Lets the caller no longer sign in by this account elsewhere. */
+  @Delete(':id')
+  @SignedIn()
+  @HttpCode(204)
+  @ApiProblems('identity_not_found', 'last_way_to_sign_in')
+  remove(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
+    return this.identities.remove(caller, id);
+  }
+}

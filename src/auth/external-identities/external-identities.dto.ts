@@ -1,0 +1,56 @@
+import { IntersectionType } from '@nestjs/swagger';
+import { IsOptional, IsString, Length } from 'class-validator';
+import { CurrentPasswordDto } from '../reauthentication.dto.js';
+import type { ExternalIdentity } from './external-identity.entity.js';
+
+export class TokenExchangeDto {
+  /**
+   * An access token or an ID token of the identity provider.
+   * @example eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUub3JnIn0.c2lnbmF0dXJl
+   */
+  @IsString()
+  @Length(1, 16_384)
+  token: string;
+
+  /**
+   * The issuer of the token; `oidc`, or nothing: the one that the token names.
+   * @example https://id.example.org
+   */
+  @IsOptional()
+  @IsString()
+  @Length(1, 300)
+  provider?: string;
+}
+
+export class LinkIdentityDto extends IntersectionType(TokenExchangeDto, CurrentPasswordDto) {}
+
+export class ExternalIdentityDto {
+  /** @example 0199c2a4-7c31-7b0e-8d52-4f6e8a9b0c1d */
+  id: string;
+  /**
+   * Its issuer.
+   * @example https://id.example.org
+   */
+  provider: string;
+  /**
+   * The account there.
+   * @example 248289761001
+   */
+  subject: string;
+  created_at: Date;
+  last_used_at: Date;
+}
+
+export const toExternalIdentityDto = ({
+  id,
+  issuer,
+  subject,
+  created_at,
+  last_used_at,
+}: ExternalIdentity): ExternalIdentityDto => ({
+  id,
+  provider: issuer,
+  subject,
+  created_at,
+  last_used_at,
+});

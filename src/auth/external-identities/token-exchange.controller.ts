@@ -1,0 +1,30 @@
+import { Body, Controller, Post, Req } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { deviceOf } from '../sessions/device.js';
+import { SessionDto } from '../sessions/sessions.dto.js';
+import { ApiProblems, Public } from '../../permissions/access.decorators.js';
+import { TokenExchangeDto } from './external-identities.dto.js';
+import { ExternalIdentitiesService } from './external-identities.service.js';
+
+@ApiTags('sessions')
+@Controller('sessions')
+export class TokenExchangeController {
+  constructor(private readonly identities: ExternalIdentitiesService) {}
+
+  /** Signs in by a token of an identity provider. Whoever has not been here before gets an account, without a password. */
+  @Post('exchange')
+  @Public()
+  @ApiProblems(
+    'invalid_token',
+    'token_expired',
+    'two_step_required',
+    'unknown_identity_provider',
+    'identity_provider_unavailable',
+    'rate_limited',
+    'busy',
+  )
+  exchange(@Body() dto: TokenExchangeDto, @Req() request: Request): Promise<SessionDto> {
+    return this.identities.exchange(dto, deviceOf(request));
+  }
+}

@@ -1,0 +1,32 @@
+import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { deviceOf } from '../sessions/device.js';
+import { SessionDto } from '../sessions/sessions.dto.js';
+import { ApiProblems, Public } from '../../permissions/access.decorators.js';
+import { RequestOptionsDto } from './options.dto.js';
+import { PasskeySignInService } from './passkey-sign-in.service.js';
+import { PasskeySignInDto } from './passkeys.dto.js';
+
+@ApiTags('sessions')
+@Controller('sessions/passkey')
+export class PasskeySessionsController {
+  constructor(private readonly signIns: PasskeySignInService) {}
+
+  /** Begins to sign in with a passkey: what to hand to `navigator.credentials.get()`. Good for one answer, for five minutes. */
+  @Post('options')
+  @Public()
+  @HttpCode(200)
+  @ApiProblems('database_unavailable', 'rate_limited')
+  options(): Promise<RequestOptionsDto> {
+    return this.signIns.options();
+  }
+
+  /** Signs in with a passkey; no code is asked for. */
+  @Post()
+  @Public()
+  @ApiProblems('invalid_passkey', 'rate_limited')
+  signIn(@Body() { credential }: PasskeySignInDto, @Req() request: Request): Promise<SessionDto> {
+    return this.signIns.signIn(credential, deviceOf(request));
+  }
+}

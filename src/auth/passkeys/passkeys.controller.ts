@@ -1,0 +1,70 @@
+import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Req } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { deviceOf } from '../sessions/device.js';
+import { UuidParam } from '../../http/validation.js';
+import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../../users/caller.js';
+import { CurrentPasswordDto } from '../reauthentication.dto.js';
+import { CreationOptionsDto } from './options.dto.js';
+import { CreatePasskeyDto, PasskeyDto, toPasskeyDto, UpdatePasskeyDto } from './passkeys.dto.js';
+import { PasskeysService } from './passkeys.service.js';
+
+@ApiTags('passkeys')
+@Controller('users/me/passkeys')
+export class PasskeysController {
+  constructor(private readonly passkeys: PasskeysService) {}
+
+  /** Begins to register a passkey: what to hand to `navigator.credentials.create()`. Good for one answer, for five minutes. */
+  @Post('options')
+  @SignedIn()
+  @HttpCode(200)
+  @ApiProblems('wrong_password', 'sign_in_again', 'rate_limited', 'too_many_passkeys', 'busy')
+  options(
+    @CurrentUser() caller: Caller,
+    @Body() { current_password }: CurrentPasswordDto,
+  ): Promise<CreationOptionsDto> {
+    return this.passkeys.options(caller, current_password);
+  }
+
+  /** Registers the passkey that the browser made. */
+  @Post()
+  @SignedIn()
+  @ApiProblems('passkey_refused', 'passkey_taken', 'too_many_passkeys')
+  async create(
+    @CurrentUser() caller: Caller,
+    @Body() dto: CreatePasskeyDto,
+    @Req() request: Request,
+  ): Promise<PasskeyDto> {
+    return toPasskeyDto(await this.passkeys.create(caller, dto, deviceOf(request)));
+  }
+
+  /** The caller's passkeys. */
+  @Get()
+  @SignedIn()
+  async list(@CurrentUser() caller: Caller): Promise<PasskeyDto[]> {
+    const passkeys = await this.passkeys.list(caller);
+    return passkeys.map(toPasskeyDto);
+  }
+
+  /** Renames a passkey. */
+  @Patch(':id')
+  @SignedIn()
+  @ApiProblems('passkey_not_found')
+  async update(
+    @CurrentUser() caller: Caller,
+    @UuidParam('id') id: string,
+    @Body() dto: UpdatePasskeyDto,
+  ): Promise<PasskeyDto> {
+    return toPasskeyDto(await this.passkeys.update(caller, id, dto));
+  }
+
+  /** Removes a passkey; not the last way to sign in. */
+  @Delete(':id')
+  @SignedIn()
+  @HttpCode(204)
+  @ApiProblems('passkey_not_found', 'last_way_to_sign_in')
+  remove(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
+    return this.passkeys.remove(caller, id);
+  }
+}

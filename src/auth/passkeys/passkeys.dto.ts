@@ -1,0 +1,55 @@
+import { Type } from 'class-transformer';
+import { IsObject, IsOptional, ValidateNested } from 'class-validator';
+import { IsLine } from '../../http/validation.js';
+import { AuthenticationDto, RegistrationDto } from './credentials.dto.js';
+import type { Passkey } from './passkey.entity.js';
+
+export class CreatePasskeyDto {
+  /**
+   * How its owner will know it; when left out, the name of the device that registers it.
+   * @example "My phone"
+   */
+  @IsOptional()
+  @IsLine(1, 100)
+  name?: string;
+
+  @IsObject()
+  @ValidateNested()
+  @Type(() => RegistrationDto)
+  credential: RegistrationDto;
+}
+
+export class UpdatePasskeyDto {
+  /** @example "My phone" */
+  @IsLine(1, 100)
+  name: string;
+}
+
+export class PasskeySignInDto {
+  @IsObject()
+  @ValidateNested()
+  @Type(() => AuthenticationDto)
+  credential: AuthenticationDto;
+}
+
+export class PasskeyDto {
+  /** @example 0199c2a4-9d21-7b64-a1f3-6c8e5d4b3a29 */
+  id: string;
+  /** @example "My phone" */
+  name: string;
+  /**
+   * Whether it may live on several devices of its owner.
+   * @example true
+   */
+  is_synced: boolean;
+  created_at: Date;
+  last_used_at: Date | null;
+}
+
+export const toPasskeyDto = ({ id, name, is_synced, created_at, last_used_at }: Passkey): PasskeyDto => ({
+  id,
+  name,
+  is_synced,
+  created_at,
+  last_used_at,
+});

@@ -1,0 +1,27 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditModule } from '../../audit/audit.module.js';
+import { AuthModule } from '../auth.module.js';
+import { ExternalIdentitiesModule } from '../external-identities/external-identities.module.js';
+import { UsersModule } from '../../users/users.module.js';
+import { PasskeyChallenge } from './passkey-challenge.entity.js';
+import { PasskeyChallengesService } from './passkey-challenges.service.js';
+import { PasskeySessionsController } from './passkey-sessions.controller.js';
+import { PasskeySignInService } from './passkey-sign-in.service.js';
+import { Passkey } from './passkey.entity.js';
+import { PasskeysController } from './passkeys.controller.js';
+import { PasskeysService } from './passkeys.service.js';
+import { RelyingParty } from './relying-party.provider.js';
+
+@Module({
+  imports: [
+    TypeOrmModule.forFeature([Passkey, PasskeyChallenge]),
+    AuditModule,
+    AuthModule,
+    ExternalIdentitiesModule,
+    UsersModule,
+  ],
+  controllers: [PasskeysController, PasskeySessionsController],
+  providers: [PasskeysService, PasskeySignInService, PasskeyChallengesService, RelyingParty],
+})
+export class PasskeysModule {}

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../config/config.js';
+import { RelyingParty } from './relying-party.provider.js';
+
+const of = (env: Record<string, string>) => {
+  const { id, origins } = new RelyingParty(loadConfig({ NODE_ENV: 'test', SECRET_KEY: 'x'.repeat(32), ...env }));
+  return { id, origins };
+};
+
+describe('passkeys are made for', () => {
+  it.each<[Record<string, string>, { id: string; origins: string[] }]>([
+    [{}, { id: 'localhost', origins: ['http://localhost:5000'] }],
+    [{ PUBLIC_URL: 'https://machi.example/' }, { id: 'machi.example', origins: ['https://machi.example'] }],
+    [{ PUBLIC_URL: 'https://m.example:8443' }, { id: 'm.example', origins: ['https://m.example:8443'] }],
+    [
+      { PUBLIC_URL: 'https://api.town.example', ALLOWED_ORIGINS: 'https://town.example' },
+      { id: 'api.town.example', origins: ['https://api.town.example'] },
+    ],
+    [
+      {
+        PUBLIC_URL: 'https://api.town.example',
+        PASSKEY_RP_ID: 'town.example',
+        ALLOWED_ORIGINS:
+          'https://town.example,https://app.town.example,https://downtown.example,https://town.example.net',
+      },
+      {
+        id: 'town.example',
+        origins: ['https://api.town.example', 'https://town.example', 'https://app.town.example'],
+      },
+    ],
+    [
+      { PUBLIC_URL: 'https://api.example', PASSKEY_RP_ID: 'town.example', ALLOWED_ORIGINS: 'https://town.example' },
+      { id: 'town.example', origins: ['https://town.example'] },
+    ],
+    [{ ALLOWED_ORIGINS: '*' }, { id: 'localhost', origins: ['http://localhost:5000'] }],
+  ])('%j', (env, expected) => expect(of(env)).toEqual(expected));
+
+  it('no domain that none of the sites lies in', () => {
+    expect(() => of({ PUBLIC_URL: 'https://machi.example', PASSKEY_RP_ID: 'other.example' })).toThrow('PASSKEY_RP_ID');
+  });
+
+  it.each(['https://machi.example', 'Machi.example', 'machi.example:443', '127.0.0.1', '.example', 'a b'])(
+    'no domain that is none: %s',
+    (PASSKEY_RP_ID) => expect(() => of({ PASSKEY_RP_ID })).toThrow('PASSKEY_RP_ID must be a domain'),
+  );
+});

@@ -1,0 +1,52 @@
+import { Body, Controller, HttpCode, Post, Put } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { UuidParam } from '../../http/validation.js';
+import { MAIL_ACCEPTED, MailAcceptedDto } from '../../mail/mail.dto.js';
+import { ApiProblems, Public, RequirePermissions } from '../../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../../users/caller.js';
+import { RequestResetDto, ResetPasswordDto, ResetTokenDto, ValidateCodeDto } from './password-resets.dto.js';
+import { PasswordResetsService } from './password-resets.service.js';
+
+@ApiTags('password resets')
+@Controller()
+export class PasswordResetsController {
+  constructor(private readonly resets: PasswordResetsService) {}
+
+  /** Mails a code for a new password to this address, if it belongs to somebody; the answer does not tell. */
+  @Post('password-resets')
+  @Public()
+  @HttpCode(202)
+  @ApiProblems('rate_limited')
+  async request(@Body() { email }: RequestResetDto): Promise<MailAcceptedDto> {
+    await this.resets.request(email);
+    return MAIL_ACCEPTED;
+  }
+
+  /** Exchanges the newest mailed code for a reset token: once, within ten minutes, in at most five tries. */
+  @Post('password-resets/validate')
+  @Public()
+  @HttpCode(200)
+  @ApiProblems('invalid_code', 'rate_limited')
+  async validate(@Body() { email, code }: ValidateCodeDto): Promise<ResetTokenDto> {
+    return { reset_token: await this.resets.validate(email, code) };
+  }
+
+  /** Sets the new password, and signs out every device. */
+  @Put('password-resets')
+  @Public()
+  @HttpCode(204)
+  @ApiProblems('invalid_reset_token', 'password_refused', 'busy')
+  reset(@Body() dto: ResetPasswordDto): Promise<void> {
+    return this.resets.reset(dto);
+  }
+
+  /** Mails a user a code for a new password. Nobody but them can set it. */
+  @Post('users/:id/password-reset')
+  @RequirePermissions('admin')
+  @HttpCode(202)
+  @ApiProblems('user_not_found', 'user_deactivated', 'no_email', 'too_many_mails')
+  async requestFor(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<MailAcceptedDto> {
+    await this.resets.requestFor(caller, id);
+    return MAIL_ACCEPTED;
+  }
+}

@@ -1,0 +1,27 @@
+import bowser from 'bowser';
+import type { Request } from 'express';
+import { requestContext } from '../../http/request-log.js';
+
+const MAX_USER_AGENT = 300;
+
+/** Where a session is opened from. */
+export interface Device {
+  ip: string | null;
+  user_agent: string | null;
+}
+
+export function deviceOf(request: Request): Device {
+  const userAgent = request
+    .get('user-agent')
+    ?.replace(/[^\x20-\x7e]/g, '')
+    .slice(0, MAX_USER_AGENT);
+  return { ip: requestContext()?.ip ?? null, user_agent: userAgent || null };
+}
+
+/** As people know their devices: "Firefox on Windows"; for what is no browser, the program's name. */
+export function deviceName(userAgent: string | null): string {
+  if (userAgent === null) return 'Unknown device';
+  const { browser, os } = bowser.parse(userAgent);
+  if (browser.name && os.name) return `${browser.name} on ${os.name}`;
+  return browser.name || /^[\w.-]+/.exec(userAgent)?.[0] || 'Unknown device';
+}

@@ -1,0 +1,151 @@
+import { IsIn, IsOptional, IsString, Length, MaxLength } from 'class-validator';
+import type { Profile } from '../../users/profile.js';
+import { toUserDto, UserDto } from '../../users/users.dto.js';
+import { deviceName } from './device.js';
+import type { Session } from './session.entity.js';
+import type { IdentityClaims, SignedToken } from '../tokens/tokens.service.js';
+
+export class SignInDto {
+  /**
+   * Username or e-mail address.
+   * @example hana.sato
+   */
+  @IsString()
+  @Length(1, 300)
+  login: string;
+
+  /** @example "cloudy harbour seven" */
+  @IsString()
+  @MaxLength(1000)
+  password: string;
+}
+
+export class RefreshDto {
+  /**
+   * The newest one; it can be used once.
+   * @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl
+   */
+  @IsString()
+  @Length(1, 4096)
+  refresh_token: string;
+}
+
+export class SignOutDto {
+  /**
+   * In place of an identity token in the header.
+   * @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl
+   */
+  @IsOptional()
+  @IsString()
+  @Length(1, 4096)
+  refresh_token?: string;
+}
+
+export class SignOutAllQueryDto {
+  /**
+   * `true` leaves the session of this request.
+   * @example true
+   */
+  @IsOptional()
+  @IsIn(['true', 'false'])
+  except_current?: 'true' | 'false';
+}
+
+export class SessionDto {
+  /** @example 0199c2a4-7a10-7d55-b1c2-9e8f7a6b5c4d */
+  id: string;
+  /**
+   * Send it as `Authorization: Bearer …`.
+   * @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl
+   */
+  identity_token: string;
+  /**
+   * Gets the next identity token when this one has expired.
+   * @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl
+   */
+  refresh_token: string;
+  /** @example Bearer */
+  token_type: string;
+  /** When the identity token expires; null: never. */
+  expires_at: Date | null;
+  /** When the refresh token expires; null: never. */
+  refresh_expires_at: Date | null;
+  user: UserDto;
+}
+
+export const toSessionDto = (
+  { id }: { id: string },
+  identity: SignedToken,
+  refresh: SignedToken,
+  user: Profile,
+): SessionDto => ({
+  id,
+  identity_token: identity.token,
+  refresh_token: refresh.token,
+  token_type: 'Bearer',
+  expires_at: identity.expires_at,
+  refresh_expires_at: refresh.expires_at,
+  user: toUserDto(user),
+});
+
+/** A session as its owner sees it. */
+export class DeviceSessionDto {
+  /** @example 0199c2a4-7a10-7d55-b1c2-9e8f7a6b5c4d */
+  id: string;
+  /** @example "Firefox on Windows" */
+  device: string;
+  /** @example 203.0.113.9 */
+  ip: string | null;
+  created_at: Date;
+  /** When it was opened or last refreshed. */
+  last_used_at: Date;
+  /** When it ends however often it is refreshed; null: never. */
+  expires_at: Date | null;
+  /**
+   * Whether this request belongs to it.
+   * @example true
+   */
+  is_current: boolean;
+}
+
+export class TokenUserDto {
+  /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
+  uid: string;
+  /** @example hana.sato */
+  username: string;
+  /** @example ["Translators"] */
+  groups: string[];
+  /** @example { "admin": false, "upload_chapters": true } */
+  permissions: Record<string, boolean>;
+}
+
+export class CurrentSessionDto extends DeviceSessionDto {
+  /** When the identity token of this request expires; null: never. */
+  identity_expires_at: Date | null;
+  /** When the newest refresh token of the session expires; null: never. */
+  refresh_expires_at: Date | null;
+  /** As the identity token of this request shows them. */
+  user: TokenUserDto;
+}
+
+export const toDeviceSessionDto = (session: Session, currentId: string): DeviceSessionDto => ({
+  id: session.id,
+  device: deviceName(session.user_agent),
+  ip: session.ip,
+  created_at: session.created_at,
+  last_used_at: session.last_used_at,
+  expires_at: session.expires_at,
+  is_current: session.id === currentId,
+});
+
+export const toCurrentSessionDto = (
+  session: Session,
+  { user }: IdentityClaims,
+  identity_expires_at: Date | null,
+  refresh_expires_at: Date | null,
+): CurrentSessionDto => ({
+  ...toDeviceSessionDto(session, session.id),
+  identity_expires_at,
+  refresh_expires_at,
+  user,
+});

@@ -1,0 +1,61 @@
+import { IsString, Length } from 'class-validator';
+
+export class CodeDto {
+  /**
+   * The six digits that the authenticator app shows.
+   * @example "492039"
+   */
+  @IsString()
+  @Length(6, 50)
+  code: string;
+}
+
+export class TwoFactorSignInDto {
+  /**
+   * From the problem `two_step_required`.
+   * @example 4mJ0sVZk1eT8h2bq6xYp9wQcR3nLuA7iDfGoK5tHvSE
+   */
+  @IsString()
+  @Length(1, 100)
+  challenge: string;
+
+  /**
+   * The six digits that the authenticator app shows, or one of the recovery codes.
+   * @example "492039"
+   */
+  @IsString()
+  @Length(6, 50)
+  code: string;
+}
+
+export class TwoFactorDto {
+  /**
+   * Whether signing in by password asks for a code.
+   * @example true
+   */
+  enabled: boolean;
+  confirmed_at: Date | null;
+  /** @example 10 */
+  recovery_codes_left: number;
+}
+
+export class TwoFactorSecretDto {
+  /**
+   * For typing into the authenticator app, in base32.
+   * @example JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+   */
+  secret: string;
+  /**
+   * The same for scanning: show it as a QR code.
+   * @example otpauth://totp/Machi:hana.sato?issuer=Machi&secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&algorithm=SHA1&digits=6&period=30
+   */
+  uri: string;
+}
+
+export class RecoveryCodesDto {
+  /**
+   * Each stands in for one code of the app, once. They are shown only now.
+   * @example ["k7qm-2xvb-9dfh-w3tn"]
+   */
+  recovery_codes: string[];
+}

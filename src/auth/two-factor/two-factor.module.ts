@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditModule } from '../../audit/audit.module.js';
+import { UsersModule } from '../../users/users.module.js';
+import { TwoFactorSignInService } from './two-factor-sign-in.service.js';
+import { TwoFactor } from './two-factor.entity.js';
+import { TwoFactorController } from './two-factor.controller.js';
+import { TwoFactorService } from './two-factor.service.js';
+
+@Module({
+  imports: [TypeOrmModule.forFeature([TwoFactor]), AuditModule, UsersModule],
+  controllers: [TwoFactorController],
+  providers: [TwoFactorService, TwoFactorSignInService],
+  exports: [TwoFactorService, TwoFactorSignInService],
+})
+export class TwoFactorModule {}

@@ -1,0 +1,64 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiProperty } from '@nestjs/swagger';
+import { ValidateBy } from 'class-validator';
+import { isStorable } from '../../http/json-body.js';
+
+const satisfies = (name: string, message: string, validate: (value: unknown) => boolean): PropertyDecorator =>
+  ValidateBy({ name, validator: { validate, defaultMessage: () => `$property ${message}` } });
+
+const isId = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
+
+/** An id: a whole number from 1 to 2^53 − 1, never a text. */
+export const IsId = (): PropertyDecorator =>
+  applyDecorators(
+    satisfies('isId', 'must be a positive integer', isId),
+    ApiProperty({ type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+  );
+
+/** As `IsId`, or null, which is as good as absent. */
+export const IsOptionalId = (): PropertyDecorator =>
+  applyDecorators(
+    satisfies('isOptionalId', 'must be a positive integer, or left out', (value) => value == null || isId(value)),
+    ApiProperty({ type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER, nullable: true, required: false }),
+  );
+
+/** Characters as PostgreSQL counts them, a pair of surrogates as one; the text is not spread out to count them. */
+function characters(text: string): number {
+  let count = text.length;
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0xd800 && text.charCodeAt(i) < 0xdc00) count--;
+  return count;
+}
+
+export const isText = (value: unknown, max: number): boolean =>
+  typeof value === 'string' &&
+  value !== '' &&
+  isStorable(value) &&
+  (value.length <= max || (value.length <= 2 * max && characters(value) <= max));
+
+const TEXT = (max: number): string =>
+  `must be a text of 1 to ${max.toLocaleString('en')} characters, valid Unicode without NUL`;
+
+/** Any text that can be stored, as it is. */
+export const IsText = (max: number): PropertyDecorator =>
+  applyDecorators(
+    satisfies('isText', TEXT(max), (value) => isText(value, max)),
+    ApiProperty({ type: 'string', minLength: 1, maxLength: max }),
+  );
+
+/** As `IsText`, or null, which is as good as absent. */
+export const IsOptionalText = (max: number): PropertyDecorator =>
+  applyDecorators(
+    satisfies('isOptionalText', `${TEXT(max)}, or left out`, (value) => value == null || isText(value, max)),
+    ApiProperty({ type: 'string', minLength: 1, maxLength: max, nullable: true, required: false }),
+  );
+
+/** A list of names. */
+export const IsNames = (maxNames: number, max: number): PropertyDecorator =>
+  applyDecorators(
+    satisfies(
+      'isNames',
+      `must be a list of at most ${maxNames} usernames`,
+      (value) => Array.isArray(value) && value.length <= maxNames && value.every((name) => isText(name, max)),
+    ),
+    ApiProperty({ type: 'array', maxItems: maxNames, items: { type: 'string', minLength: 1, maxLength: max } }),
+  );

@@ -1,0 +1,101 @@
+import { PickType } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsString, Matches, MaxLength } from 'class-validator';
+import { IsLine } from '../../http/validation.js';
+import { CreateUserDto, IsEmailAddress } from '../../users/users.dto.js';
+
+/** JSON clients of the vaccine registration send numbers as strings or as numbers. */
+const AsText = (strip: RegExp): PropertyDecorator =>
+  Transform(({ value }) =>
+    typeof value === 'string' || Number.isSafeInteger(value) ? String(value).replace(strip, '') : value,
+  );
+
+export class BackendUserCreateDto extends PickType(CreateUserDto, ['password', 'address'] as const) {
+  /** @example "Hana Sato" */
+  @IsLine(1, 100)
+  name: string;
+  /** @example hana@example.org */
+  @IsEmailAddress()
+  email: string;
+  /**
+   * The national id: 4 to 30 letters, digits or hyphens.
+   * @example "1990040112345"
+   */
+  @AsText(/\s/g)
+  @Matches(/^[0-9A-Za-z-]{4,30}$/, { message: '$property must be 4 to 30 letters, digits or hyphens' })
+  nid: string;
+  /**
+   * E.164, or as it is dialled locally.
+   * @example +81312345678
+   */
+  @AsText(/[\s().-]/g)
+  @Matches(/^\+?\d{6,15}$/, { message: '$property must be 6 to 15 digits' })
+  phone_number: string;
+}
+
+export class BackendUserLoginDto {
+  /**
+   * The e-mail address.
+   * @example hana@example.org
+   */
+  @IsLine(1, 300)
+  username: string;
+  /** @example "cloudy harbour seven" */
+  @IsString()
+  @MaxLength(1000)
+  password: string;
+}
+
+export class BackendUserTokenDto {
+  /** @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl */
+  access_token: string;
+  /** @example Bearer */
+  token_type: string;
+}
+
+/** A user as clients of the vaccine registration know them. */
+export class BackendUserProfileDto {
+  /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
+  id: string;
+  /** @example "Hana Sato" */
+  name: string;
+  /** @example hana@example.org */
+  email: string | null;
+  /** @example "1990040112345" */
+  nid: string | null;
+  /**
+   * Whether the e-mail address is verified.
+   * @example false
+   */
+  verified: boolean;
+  /** @example +81312345678 */
+  phone_number: string | null;
+  /** @example "1-1 Chiyoda, Tokyo" */
+  address: string | null;
+}
+
+export class BackendUserEmailDto {
+  /** @example hana@example.org */
+  @IsEmailAddress()
+  email: string;
+}
+
+export class BackendUserCodeDto extends BackendUserEmailDto {
+  /**
+   * The eight digits of the mail.
+   * @example "12345678"
+   */
+  @AsText(/\s/g)
+  @IsLine(1, 100)
+  code_from_user: string;
+}
+
+export class BackendUserMessageDto {
+  /** @example "If somebody has this address, a code is on its way to it." */
+  message: string;
+}
+
+export class BackendUserResetDto extends BackendUserMessageDto {
+  /** @example 6v3K0Yb8l1mZr2Tq9sXw4uJc7nPd5eAf */
+  reset_token: string;
+}

@@ -1,0 +1,63 @@
+import { Controller, Get, Header, HttpCode, Post, Req, Res, UseFilters } from '@nestjs/common';
+import { ApiBody, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { Public } from '../../permissions/access.decorators.js';
+import { ChatappLoginDto, ChatappRegisterDto } from './chatapp.dto.js';
+import { ChatappService } from './chatapp.service.js';
+import { PlainText, PlainTextFilter } from './plain-text.filter.js';
+
+const BUSY = {
+  413: ['The body is larger than 100 KB.'],
+  429: ['Too many attempts; …'],
+  503: ['Machi is busy; …', 'The database does not answer; …'],
+};
+const TEXT = ['content-type', 'text/plain; charset=utf-8'] as const;
+
+/** The chat app's routes: answers of plain text, errors too, and JSON whatever the Content-Type says. */
+@ApiTags('compat')
+@Controller()
+@Public()
+@UseFilters(PlainTextFilter)
+export class ChatappController {
+  constructor(private readonly chatapp: ChatappService) {}
+
+  /** Registers a user of the chat app. */
+  @Post('register')
+  @Header(...TEXT)
+  @ApiBody({ type: ChatappRegisterDto })
+  @PlainText({
+    201: ['registered'],
+    400: ['not a valid json', 'username required', 'username should be a string', 'username should not be empty'],
+    409: ['username already exists'],
+    ...BUSY,
+  })
+  async register(@Req() request: Request): Promise<string> {
+    await this.chatapp.register(request);
+    return 'registered';
+  }
+
+  /** Signs in a user of the chat app: the identity token comes in the cookie `login-token`. */
+  @Post('auth/login')
+  @HttpCode(202)
+  @Header(...TEXT)
+  @ApiBody({ type: ChatappLoginDto })
+  @PlainText({
+    202: ['login successful'],
+    400: ['not a valid json', 'username required', 'username should be a string', 'username should not be empty'],
+    401: ['mismatch username and password'],
+    403: ['Sign in from a page of this site, or of one of its allowed origins.'],
+    ...BUSY,
+  })
+  async login(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
+    response.set('set-cookie', await this.chatapp.login(request));
+    return 'login successful';
+  }
+
+  /** Greets whom the cookie `login-token` tells. */
+  @Get('auth/verify')
+  @Header(...TEXT)
+  @PlainText({ 200: ['Hello, hana.sato'], 401: ['login-token required', 'invalid login-token'] })
+  verify(@Req() request: Request): Promise<string> {
+    return this.chatapp.greet(request);
+  }
+}

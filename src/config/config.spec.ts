@@ -1,0 +1,288 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packageRoot } from '../common/version.js';
+import { type Config, ConfigError, loadConfig, SECRETS, SETTINGS } from './config.js';
+import { parseDuration } from './setting-decorators.js';
+
+const SECRET_KEY = randomBytes(32).toString('base64url');
+const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;
+const SIGNING_KEY = generateKeyPairSync('ed25519').privateKey.export(pkcs8) as string;
+const production = { NODE_ENV: 'production', SECRET_KEY };
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'machi-config-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function findConfigErrors(env: Record<string, string>): string[] {
+  try {
+    loadConfig(env);
+    return [];
+  } catch (error) {
+    return (error as ConfigError).faults;
+  }
+}
+
+describe('durations', () => {
+  it.each([
+    ['90s', 90_000],
+    ['15m', 900_000],
+    ['12h', 43_200_000],
+    ['7d', 604_800_000],
+    ['never', Infinity],
+  ])('%s', (text, ms) => expect(parseDuration(text)).toBe(ms));
+
+  it.each(['', '0m', '15', 'm', '15 m', '-1d', '1.5h', '1w', '15M', 'NEVER', '1e3s'])('not %j', (text) => {
+    expect(parseDuration(text)).toBeNaN();
+  });
+});
+
+describe('the profile', () => {
+  it.each([
+    [{}, 'production'],
+    [{ NODE_ENV: 'staging' }, 'production'],
+    [{ NODE_ENV: 'Development' }, 'production'],
+    [{ NODE_ENV: 'test' }, 'test'],
+    [{ NODE_ENV: 'development' }, 'development'],
+  ])('of %j is %s', (env, profile) => expect(loadConfig({ SECRET_KEY, ...env }).NODE_ENV).toBe(profile));
+
+  it('decides over lifetimes and Swagger UI', () => {
+    // prettier-ignore
+    const lifetimes = ({ IDENTITY_TOKEN_TTL, REFRESH_TOKEN_TTL, SESSION_MAX_AGE, SWAGGER }: Config) => [IDENTITY_TOKEN_TTL, REFRESH_TOKEN_TTL, SESSION_MAX_AGE, SWAGGER]; // prettier-ignore
+    const day = 86_400_000;
+    expect(lifetimes(loadConfig(production))).toEqual([900_000, 7 * day, 30 * day, 'off']);
+    expect(lifetimes(loadConfig({ NODE_ENV: 'development', SECRET_KEY }))).toEqual([
+      Infinity,
+      Infinity,
+      Infinity,
+      'on',
+    ]);
+    expect(lifetimes(loadConfig({ NODE_ENV: 'test', SECRET_KEY, IDENTITY_TOKEN_TTL: '2s' }))[0]).toBe(2000);
+  });
+});
+
+describe('production refuses', () => {
+  it.each<[string, Record<string, string>]>([
+    ['SECRET_KEY', { SECRET_KEY: '' }],
+    ['SECRET_KEY', { SECRET_KEY: SECRET_KEY.slice(0, 31) }],
+    ['SECRET_KEY', { SECRET_KEY: 'change-me-change-me-change-me-change-me' }],
+    ['SECRET_KEY', { SECRET_KEY: 'this-is-an-example-9f8e7d6c5b4a3210' }],
+    ['SECRET_KEY', { SECRET_KEY: 'a'.repeat(64) }],
+    ['IDENTITY_TOKEN_TTL', { IDENTITY_TOKEN_TTL: 'never' }],
+    ['REFRESH_TOKEN_TTL', { REFRESH_TOKEN_TTL: 'never' }],
+    ['SESSION_MAX_AGE', { SESSION_MAX_AGE: 'never' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'https://a.example,*' }],
+    ['EXTERNAL_IDENTITY', { EXTERNAL_IDENTITY: 'trusted-subject' }],
+    ['PASSWORD_POLICY', { PASSWORD_POLICY: 'off' }],
+    ['BCRYPT_COST', { BCRYPT_COST: '9' }],
+    ['PUBLIC_URL', { SMTP_URL: 'smtp://mail.example', MAIL_FROM: 'machi@example.org' }],
+    ['MAIL_FROM', { SMTP_URL: 'smtp://mail.example', PUBLIC_URL: 'https://machi.example.org' }],
+  ])('%s: %j', (name, env) => {
+    const faults = findConfigErrors({ ...production, ...env });
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toContain(name);
+    expect(findConfigErrors({ ...production, ...env, NODE_ENV: 'test', SECRET_KEY })).toEqual([]);
+  });
+
+  it('nothing that is sound', () => expect(findConfigErrors(production)).toEqual([]));
+});
+
+describe('every profile refuses', () => {
+  it.each<[string, Record<string, string>]>([
+    ['SECRET_KEY', { SECRET_KEY: 'short' }],
+    ['PORT', { PORT: '65536' }],
+    ['PORT', { PORT: '0x50' }],
+    ['DB_POOL_SIZE', { DB_POOL_SIZE: '1' }],
+    ['DATABASE_URL', { DATABASE_URL: 'mysql://x' }],
+    ['DB_NAME', { DB_HOST: 'db', DB_USER: 'u' }],
+    ['DB_HOST', { DB_PASSWORD: 'x', DB_NAME: 'n', DB_USER: 'u' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'https://a.example/' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'a.example' }],
+    ['SMTP_URL', { SMTP_URL: 'http://mail.example' }],
+    ['SMTP_URL', { SMTP_URL: 'mail.example' }],
+    ['MAIL_FROM', { MAIL_FROM: 'Machi <machi@example.org>' }],
+    ['MAIL_FROM', { MAIL_FROM: 'machi@example.org\r\nBcc: all@example.org' }],
+    ['TRUST_PROXY', { TRUST_PROXY: 'true' }],
+    ['TRUST_PROXY', { TRUST_PROXY: '10.0.0.0/33' }],
+    ['IDENTITY_TOKEN_TTL', { IDENTITY_TOKEN_TTL: '15' }],
+    ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
+    ['DEBUG', { DEBUG: 'yes' }],
+    ['SECRET_KEY_FILE', { SECRET_KEY_FILE: '/nowhere/at/all' }],
+    ['ADMIN_USERNAME', { ADMIN_USERNAME: 'a b' }],
+  ])('%s: %j', (name, env) => {
+    const faults = findConfigErrors({ NODE_ENV: 'test', SECRET_KEY, ...env });
+    expect(faults.join()).toContain(name);
+  });
+
+  it('all faults at once', () => {
+    expect(findConfigErrors({ NODE_ENV: 'production', PORT: 'x', IDENTITY_TOKEN_TTL: 'never' })).toHaveLength(3);
+  });
+});
+
+describe('signing keys', () => {
+  const spki = { type: 'spki', format: 'pem' } as const;
+  const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve });
+  const ed25519 = generateKeyPairSync('ed25519');
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+  const fault = (env: Record<string, string>) => findConfigErrors({ ...production, ...env }).join('\n');
+
+  it.each([SIGNING_KEY, ec('P-256').privateKey.export(pkcs8) as string])('may be Ed25519 and P-256', (pem) => {
+    expect(findConfigErrors({ ...production, SIGNING_KEY: pem, ACCEPTED_SIGNING_KEYS: pem })).toEqual([]);
+  });
+
+  it('accept several, public ones, too', () => {
+    const ACCEPTED_SIGNING_KEYS = [SIGNING_KEY, ed25519.publicKey.export(spki), ec('P-256').publicKey.export(spki)].join('\n'); // prettier-ignore
+    expect(findConfigErrors({ ...production, ACCEPTED_SIGNING_KEYS })).toEqual([]);
+  });
+
+  it.each<[string, string, string | Buffer]>([
+    ['SIGNING_KEY', 'of the kind rsa', rsa.export(pkcs8)],
+    ['SIGNING_KEY', 'of the kind secp384r1', ec('P-384').privateKey.export(pkcs8)],
+    ['SIGNING_KEY', 'of the kind secp256k1', ec('secp256k1').privateKey.export(pkcs8)],
+    ['SIGNING_KEY', 'of the kind x25519', generateKeyPairSync('x25519').privateKey.export(pkcs8)],
+    ['SIGNING_KEY', 'encrypted', ed25519.privateKey.export({ ...pkcs8, cipher: 'aes-256-cbc', passphrase: 'x' })],
+    ['SIGNING_KEY', 'public', ed25519.publicKey.export(spki)],
+    ['SIGNING_KEY', 'EC PRIVATE KEY', ec('P-256').privateKey.export({ type: 'sec1', format: 'pem' })],
+    ['SIGNING_KEY', 'several', SIGNING_KEY + SIGNING_KEY],
+    ['SIGNING_KEY', 'damaged', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----'],
+    ['SIGNING_KEY', 'not PEM', SIGNING_KEY.slice(0, -10)],
+    ['SIGNING_KEY', 'not PEM', randomBytes(32).toString('hex')],
+    ['ACCEPTED_SIGNING_KEYS', 'of the kind rsa', SIGNING_KEY + (rsa.export(pkcs8) as string)],
+    [
+      'ACCEPTED_SIGNING_KEYS',
+      'encrypted',
+      ed25519.privateKey.export({ ...pkcs8, cipher: 'aes-256-cbc', passphrase: 'x' }),
+    ],
+    ['ACCEPTED_SIGNING_KEYS', 'not PEM', SIGNING_KEY + SIGNING_KEY.slice(0, -10)],
+  ])('%s: not one that is %s', (name, why, pem) => {
+    expect(findConfigErrors({ ...production, [name]: String(pem) })).toHaveLength(1);
+    expect(fault({ [name]: String(pem) })).toMatch(new RegExp(`^${name} must be .*${why}`));
+    expect(fault({ [name]: String(pem) })).not.toContain(String(pem).split('\n')[1]);
+  });
+});
+
+describe('EXTERNAL_IDENTITY=oidc', () => {
+  const faults = (NODE_ENV: string, OIDC_ISSUER: string, OIDC_AUDIENCE = 'machi') =>
+    findConfigErrors({ ...production, NODE_ENV, EXTERNAL_IDENTITY: 'oidc', OIDC_ISSUER, OIDC_AUDIENCE });
+
+  it('needs an issuer and an audience', () => {
+    expect(faults('production', '', '').join()).toMatch(/OIDC_ISSUER is missing.*OIDC_AUDIENCE is missing/);
+    expect(findConfigErrors({ ...production, EXTERNAL_IDENTITY: 'off' })).toEqual([]);
+  });
+
+  it('takes several', () => {
+    const env = {
+      EXTERNAL_IDENTITY: 'oidc',
+      OIDC_ISSUER: 'https://a.example, https://b.example/x',
+      OIDC_AUDIENCE: 'm,n',
+    };
+    const { OIDC_ISSUER, OIDC_AUDIENCE } = loadConfig({ ...production, ...env });
+    expect([OIDC_ISSUER, OIDC_AUDIENCE]).toEqual([
+      ['https://a.example', 'https://b.example/x'],
+      ['m', 'n'],
+    ]);
+  });
+
+  it.each(['http://127.0.0.1:4000', 'http://localhost', 'http://[::1]:4000/realm'])('%s: not in production', (url) => {
+    expect(faults('test', url)).toEqual([]);
+    expect(faults('production', url).join()).toContain('OIDC_ISSUER must be https');
+  });
+
+  it.each([
+    'http://id.example',
+    'http://127.0.0.1.example',
+    'http://10.0.0.1',
+    'ftp://id.example',
+    'file:///etc/passwd',
+    'id.example',
+    'https://user:password@id.example',
+    'https://id.example?x=1',
+    'https://id.example#x',
+    'https://id.example,http://id.example',
+  ])('%s: nowhere', (url) => {
+    for (const profile of ['test', 'production']) expect(faults(profile, url)).toHaveLength(1);
+  });
+});
+
+describe('the database', () => {
+  const database = (env: Record<string, string>) => loadConfig({ ...production, ...env }).database;
+
+  it('is embedded by default', () => expect(database({})).toBeUndefined());
+
+  it('comes from DATABASE_URL', () => {
+    expect(database({ DATABASE_URL: 'postgres://us%40er:p%2Fw@db.example:6432/na%20me' })).toEqual({ host: 'db.example', port: 6432, user: 'us@er', password: 'p/w', database: 'na me' }); // prettier-ignore
+    expect(database({ DATABASE_URL: 'postgresql://u@localhost/n?host=/run/postgresql' })?.host).toBe('/run/postgresql');
+  });
+
+  it('or from its parts', () => {
+    const parts = { DB_HOST: 'db', DB_NAME: 'n', DB_USER: 'u', DB_PASSWORD: 'p' };
+    expect(database(parts)).toEqual({ host: 'db', port: 5432, database: 'n', user: 'u', password: 'p' });
+  });
+});
+
+describe('secrets', () => {
+  it.each(SECRETS)('%s may come as a file', (name) => {
+    const values: Record<string, string> = {
+      DATABASE_URL: 'postgres://u@h/n',
+      SMTP_URL: 'smtp://u:p@h',
+      SIGNING_KEY: SIGNING_KEY.trim(),
+      ACCEPTED_SIGNING_KEYS: SIGNING_KEY.trim(),
+    };
+    const value = values[name] ?? randomBytes(32).toString('hex');
+    const file = join(folder, name);
+    writeFileSync(file, `${value}\n`);
+    const env = { NODE_ENV: 'test', ...(name === 'DB_PASSWORD' ? { DB_HOST: 'h', DB_NAME: 'n', DB_USER: 'u' } : {}) };
+    expect(loadConfig({ ...env, DATA_DIR: folder, [`${name}_FILE`]: file })[name]).toBe(value);
+    expect(findConfigErrors({ ...env, [`${name}_FILE`]: file, [name]: value })[0]).toContain(
+      `${name}_FILE are both set`,
+    );
+  });
+
+  it('none is an empty file', () => {
+    const file = join(folder, 'empty');
+    writeFileSync(file, '\n');
+    expect(findConfigErrors({ NODE_ENV: 'production', SECRET_KEY_FILE: file })).toEqual([
+      `SECRET_KEY_FILE is empty: put the secret into ${file}.`,
+      expect.stringContaining('SECRET_KEY is missing'),
+    ]);
+    expect(findConfigErrors({ ...production, ADMIN_PASSWORD_FILE: file })).toHaveLength(1);
+  });
+
+  it('a signing key is made once outside of production, for nobody else to read', () => {
+    const env = { NODE_ENV: 'development', DATA_DIR: folder };
+    const first = loadConfig(env).SECRET_KEY;
+    expect(Buffer.byteLength(first)).toBeGreaterThanOrEqual(32);
+    expect(loadConfig(env).SECRET_KEY).toBe(first);
+    expect(statSync(join(folder, 'secret-key')).mode & 0o777).toBe(0o600);
+  });
+});
+
+it('is frozen', () => {
+  const config = loadConfig(production) as { PORT: number };
+  expect(() => (config.PORT = 1)).toThrow(TypeError);
+});
+
+describe('.env.example', () => {
+  const text = readFileSync(join(packageRoot(), '.env.example'), 'utf8');
+  const entries = [...text.matchAll(/^# ([A-Z0-9_]+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!] as const);
+
+  it('lists every setting and no other', () => {
+    expect(entries.map(([name]) => name).toSorted()).toEqual(SETTINGS().toSorted()); // prettier-ignore
+  });
+
+  it.each(entries.filter(([name]) => name !== 'SECRET_KEY'))('gives the default of %s: %j', (name, shown) => {
+    const config = loadConfig(production)[name as keyof Config];
+    const given = shown === '' ? {} : { [name]: shown };
+    const expected = loadConfig({ ...production, ...given })[name as keyof Config];
+    expect(config).toEqual(expected);
+    if (shown === '') expect(config === undefined || (Array.isArray(config) && config.length === 0)).toBe(true);
+  });
+
+  it('can be used as it is, and sets nothing', () => {
+    expect(text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))).toEqual([]);
+  });
+});

@@ -1,0 +1,77 @@
+import type { LoggerService } from '@nestjs/common';
+import { type Logger, pino, type SerializedError, stdSerializers } from 'pino';
+import type { Config } from '../config/config.js';
+import { requestId } from './request-log.js';
+
+/** A query's parameters and a constraint's detail hold people's data: neither may reach a log. */
+const PRIVATE_ERROR_FIELDS = new Set([
+  'parameters',
+  'driverError',
+  'detail',
+  'query',
+  'hint',
+  'where',
+  'raw',
+  'aggregateErrors',
+]);
+
+export function serializeError(error: Error): SerializedError {
+  const serialized = stdSerializers.err(error);
+  return Object.fromEntries(
+    Object.entries(serialized).filter(([key]) => !PRIVATE_ERROR_FIELDS.has(key)),
+  ) as SerializedError;
+}
+
+/** JSON lines in production and tests, readable ones in development; every line of a request carries its id. */
+export async function createLogger(config: Config): Promise<Logger> {
+  const options = {
+    level: config.LOG_LEVEL,
+    base: { app: config.APP_NAME },
+    serializers: { err: serializeError },
+    mixin: () => {
+      const id = requestId();
+      return id === undefined ? {} : { request_id: id };
+    },
+  };
+  if (config.NODE_ENV !== 'development') return pino(options);
+  const { default: pretty } = await import('pino-pretty');
+  return pino(
+    options,
+    pretty({
+      sync: true,
+      singleLine: true,
+      ignore: 'pid,hostname,app,method,path,status',
+      translateTime: 'SYS:HH:MM:ss.l',
+    }),
+  );
+}
+
+/** Where Nest tells of its start: no news to an operator. */
+const CHATTER = /^(Nest|Instance|Route|WebSockets)/;
+
+/** Nest's own log lines, and those of our services, through pino. */
+export class NestLogger implements LoggerService {
+  constructor(private readonly logger: Logger) {}
+
+  log(message: unknown, ...rest: unknown[]): void {
+    const context = rest.at(-1);
+    const level = typeof context === 'string' && !CHATTER.test(context) ? 'info' : 'debug';
+    this.logger[level]({ context }, String(message));
+  }
+  warn(message: unknown, ...rest: unknown[]): void {
+    this.logger.warn({ context: rest.at(-1) }, String(message));
+  }
+  error(message: unknown, ...rest: unknown[]): void {
+    const err = message instanceof Error ? message : undefined;
+    this.logger.error({ err, context: rest.at(-1) }, err ? err.message : String(message));
+  }
+  fatal(message: unknown, ...rest: unknown[]): void {
+    this.logger.fatal({ context: rest.at(-1) }, String(message));
+  }
+  debug(message: unknown, ...rest: unknown[]): void {
+    this.logger.debug({ context: rest.at(-1) }, String(message));
+  }
+  verbose(message: unknown, ...rest: unknown[]): void {
+    this.logger.trace({ context: rest.at(-1) }, String(message));
+  }
+}

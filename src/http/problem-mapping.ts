@@ -1,0 +1,90 @@
+import { HttpException } from '@nestjs/common';
+import { EntityNotFoundError, QueryFailedError } from 'typeorm';
+import { isUnavailable, Problem, type ProblemCode, unavailable } from './problem.js';
+
+/** SQLSTATE (or its class) → what the caller is told. https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const SQLSTATES: [prefix: string, code: ProblemCode][] = [
+  ['MA001', 'last_administrator'], // ours: see the first migration
+  ['23505', 'already_exists'],
+  ['23503', 'not_found'],
+  ['22', 'invalid_value'],
+  ['23', 'invalid_value'],
+  ['40', 'busy'], // serialization failure, deadlock
+  ['57014', 'busy'], // statement timeout
+  ['55P03', 'busy'], // lock timeout
+  ['53', 'database_unavailable'],
+  ['57P', 'database_unavailable'],
+  ['08', 'database_unavailable'],
+];
+
+/** Names of constraints → what violating them means to the caller. */
+const CONSTRAINTS: Record<string, ProblemCode> = {
+  users_username_key: 'username_taken',
+  users_email_key: 'email_taken',
+  groups_name_key: 'group_name_taken',
+  external_identities_issuer_subject_key: 'identity_taken',
+  group_members_group_id_fkey: 'group_not_found',
+  group_members_user_id_fkey: 'user_not_found',
+  passkeys_credential_id_key: 'passkey_taken',
+};
+
+const CONNECTION_ERRORS = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+const CONNECTION_MESSAGES =
+  /^Connection terminated|^timeout exceeded when trying to connect|^Client has encountered a connection error|Query read timeout/;
+
+/** https://github.com/stream-utils/raw-body#errors */
+const BODY_ERRORS: Record<string, ProblemCode> = { 'entity.too.large': 'body_too_large' };
+
+const HTTP_STATUSES: Record<number, ProblemCode> = {
+  401: 'invalid_token',
+  403: 'forbidden',
+  404: 'route_not_found',
+  408: 'request_timeout',
+  413: 'body_too_large',
+  415: 'unsupported_media_type',
+  422: 'validation_failed',
+  503: 'busy',
+};
+
+/** The one place that decides what a failure looks like to a caller. */
+export function mapToProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof EntityNotFoundError) return new Problem('not_found');
+  const code = codeOf(error);
+  if (isUnavailable(code)) return unavailable(code, error);
+  return new Problem(code, { cause: error });
+}
+
+type Failure = Error & { code?: unknown; type?: unknown; status?: unknown; constraint?: unknown };
+
+const isFailure = (error: unknown): error is Failure => error instanceof Error;
+
+function codeOf(error: unknown): ProblemCode {
+  if (error instanceof HttpException) return codeOfStatus(error.getStatus());
+  const failure: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  if (!isFailure(failure)) return 'internal_error';
+  if (typeof failure.type === 'string' && BODY_ERRORS[failure.type]) return BODY_ERRORS[failure.type]!;
+  if (failure instanceof URIError) return 'bad_request';
+  return databaseCode(failure) ?? codeOfStatus(failure.status);
+}
+
+function databaseCode({ code, message, constraint }: Failure): ProblemCode | undefined {
+  if (CONNECTION_MESSAGES.test(message)) return 'database_unavailable';
+  if (typeof code !== 'string') return undefined;
+  if (CONNECTION_ERRORS.has(code)) return 'database_unavailable';
+  if (typeof constraint === 'string' && CONSTRAINTS[constraint]) return CONSTRAINTS[constraint];
+  return code.length === 5 ? SQLSTATES.find(([prefix]) => code.startsWith(prefix))?.[1] : undefined;
+}
+
+function codeOfStatus(status: unknown): ProblemCode {
+  if (typeof status !== 'number') return 'internal_error';
+  return HTTP_STATUSES[status] ?? (status >= 400 && status < 500 ? 'bad_request' : 'internal_error');
+}

@@ -1,0 +1,302 @@
+import { exportJWK } from 'jose';
+import { createHmac, createSecretKey, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startApp, type TestApp } from '../../support/app.js';
+import { AUDIENCE, listen, startIssuer } from '../../support/oidc-issuer.js';
+
+/** Two issuers that do what a test makes them do; the second one is there to be mistaken for. */
+let issuer: Awaited<ReturnType<typeof startIssuer>>;
+let other: Awaited<ReturnType<typeof startIssuer>>;
+let t: TestApp;
+let now: number;
+beforeAll(async () => {
+  [issuer, other] = await Promise.all([startIssuer(), startIssuer()]);
+  t = await startApp({
+    env: { EXTERNAL_IDENTITY: 'oidc', OIDC_ISSUER: `${issuer.issuer},${other.issuer}`, OIDC_AUDIENCE: AUDIENCE },
+  });
+});
+let start = 0;
+beforeEach(() => {
+  start += 3_600_000; // later than all that is kept
+  t.clock.set(Math.ceil(Date.now() / 1000) * 1000 + start);
+  now = t.clock.seconds();
+});
+afterEach(() => {
+  issuer.mend();
+});
+afterAll(async () => {
+  await t.stop();
+  await Promise.all([issuer.stop(), other.stop()]);
+});
+
+const exchange = async (token: string) => {
+  const { status, body, headers } = await t.request('POST', '/api/sessions/exchange', { body: { token } });
+  return { status, code: body['code'] as string | undefined, msg: body['msg'] as string | undefined, body, headers };
+};
+const sign = (
+  claims: Record<string, unknown> = {},
+  header: Record<string, unknown> = {},
+  key?: Parameters<typeof issuer.sign>[2],
+) =>
+  // prettier-ignore
+  issuer.sign({ iat: now, exp: now + 600, ...claims }, header, key);
+
+describe('a token', () => {
+  it.each<[string, Record<string, unknown>, number]>([
+    ['as it should be', {}, 201],
+    ['for us among others', { aud: ['https://else.example', AUDIENCE] }, 201],
+    ['for somebody else', { aud: 'https://else.example' }, 401],
+    ['for nobody', { aud: undefined }, 401],
+    ['for none of a list', { aud: [] }, 401],
+    ['for an address that begins as ours', { aud: `${AUDIENCE}/x` }, 401],
+    ['for a list that is none', { aud: { 0: AUDIENCE } }, 401],
+    ['of nobody', { iss: undefined }, 401],
+    ['of an issuer that is not ours', { iss: 'https://else.example' }, 401],
+    ['of an issuer that is written otherwise', { iss: 'placeholder' }, 401],
+    ['of several issuers', { iss: ['placeholder'] }, 401],
+    ['without a subject', { sub: undefined }, 401],
+    ['of an empty subject', { sub: '' }, 401],
+    ['of a subject that is no text', { sub: 7 }, 401],
+    ['of a subject with a NUL', { sub: 'a\0b' }, 401],
+    ['of a subject of half a character', { sub: 'a\ud800' }, 401],
+    ['of a subject of 255 characters', { sub: 'x'.repeat(255) }, 201],
+    ['of a subject of 256 characters', { sub: 'x'.repeat(256) }, 401],
+    ['that never ends', { exp: undefined }, 401],
+    ['that ends in words', { exp: '9999999999' }, 401],
+    ['bound to a key of its owner', { cnf: { jkt: 'x' } }, 401],
+    ['that tells of a logout', { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }, 401],
+    ['that only refreshes', { typ: 'Refresh' }, 401],
+    ['that says it is a bearer’s', { typ: 'Bearer' }, 201],
+  ])('%s', async (_, claims, status) => {
+    const iss = claims['iss'] === 'placeholder' ? `${issuer.issuer}/` : Array.isArray(claims['iss']) ? [issuer.issuer] : claims['iss']; // prettier-ignore
+    const answer = await exchange(await sign('iss' in claims ? { ...claims, iss } : claims));
+    expect(answer.status).toBe(status);
+    if (status === 401) expect(answer).toMatchObject({ code: 'invalid_token', msg: 'Invalid token' });
+  });
+
+  it.each<[string, (now: number) => Record<string, unknown>, number, string | undefined]>([
+    ['that ended 59 s ago', (at) => ({ exp: at - 59 }), 201, undefined],
+    ['that ended 60 s ago', (at) => ({ exp: at - 60 }), 401, 'token_expired'],
+    ['that begins in 60 s', (at) => ({ nbf: at + 60 }), 201, undefined],
+    ['that begins in 61 s', (at) => ({ nbf: at + 61 }), 401, 'invalid_token'],
+    ['that begins in words', () => ({ nbf: 'now' }), 401, 'invalid_token'],
+    ['made in 60 s', (at) => ({ iat: at + 60 }), 201, undefined],
+    ['made in 61 s', (at) => ({ iat: at + 61 }), 401, 'invalid_token'],
+    ['made in words', () => ({ iat: 'today' }), 401, 'invalid_token'],
+    ['made at no time', () => ({ iat: undefined }), 201, undefined],
+  ])('%s', async (_, claims, status, code) => {
+    expect(await exchange(await sign(claims(now)))).toMatchObject({ status, code });
+    if (code === 'token_expired') expect((await exchange(await sign(claims(now)))).msg).toBe('Token has expired');
+  });
+
+  it.each<[string | undefined, number]>([
+    ['at+jwt', 201],
+    ['AT+JWT', 201],
+    ['application/at+jwt', 201],
+    ['JWT', 201],
+    [undefined, 201],
+    ['logout+jwt', 401],
+    ['secevent+jwt', 401],
+    ['dpop+jwt', 401],
+    ['oauth-authz-req+jwt', 401],
+    ['client-authentication+jwt', 401],
+    ['JOSE', 401],
+    ['', 401],
+  ])('of the kind %j', async (typ, status) => {
+    expect((await exchange(await sign({}, { typ }))).status).toBe(status);
+  });
+
+  it('counts only when the issuer has signed it, by an algorithm of two keys', async () => {
+    const spki = issuer.publicKey.export({ type: 'spki', format: 'pem' }) as string;
+    const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const jwk = await exportJWK(stranger.publicKey);
+    const good = await sign();
+    const [head, body] = good.split('.') as [string, string];
+    const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const oct = Buffer.from('a secret that the issuer has published by mistake');
+    issuer.keys.push({ kty: 'oct', kid: 'oct', k: oct.toString('base64url'), alg: 'HS256' });
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    issuer.keys.push({ ...(await exportJWK(rsa.publicKey)), kid: 'short' });
+    issuer.keys.push({ ...jwk, kid: 'for-encryption', use: 'enc' });
+    issuer.keys.push({ kty: 'EC', crv: 'P-256', kid: 'damaged', x: 'AA', y: 'AA' });
+    const short = `${part({ alg: 'RS256', kid: 'short', typ: 'at+jwt' })}.${body}`;
+    const { sign: signRaw } = await import('node:crypto');
+
+    expect((await exchange(good)).status).toBe(201);
+    const forgeries: Record<string, string> = {
+      'the public key as a secret': await sign({}, { alg: 'HS256' }, createSecretKey(Buffer.from(spki))),
+      'a published secret': await sign({}, { alg: 'HS256', kid: 'oct' }, createSecretKey(oct)),
+      'no signature': `${part({ alg: 'none', kid: issuer.kid })}.${body}.`,
+      'None at all': `${part({ alg: 'None' })}.${body}.`,
+      'an empty signature': `${head}.${body}.`,
+      'another key': await sign({}, {}, stranger.privateKey),
+      'a key that it brings': await sign({}, { jwk }, stranger.privateKey),
+      'a key that is elsewhere': await sign({}, { jku: `${other.issuer}/jwks`, kid: other.kid }, other.privateKey),
+      'the key of another issuer': await sign({}, { kid: other.kid }, other.privateKey),
+      'a key for encryption': await sign({}, { kid: 'for-encryption' }, stranger.privateKey),
+      'a key that is too short': `${short}.${signRaw('sha256', Buffer.from(short), rsa.privateKey).toString('base64url')}`,
+      'a key that is damaged': await sign({}, { kid: 'damaged' }),
+      'a critical extension': `${part({ alg: 'ES256', kid: issuer.kid, crit: ['x'], x: 1 })}.${body}.${good.split('.')[2]}`,
+      'a body that is not encoded': `${part({ alg: 'ES256', kid: issuer.kid, crit: ['b64'], b64: false })}.${body}.${good.split('.')[2]}`,
+      'a changed body': `${head}.${part({ ...(JSON.parse(Buffer.from(body, 'base64url').toString()) as object), sub: 'admin' })}.${good.split('.')[2]}`,
+      'an HMAC under nothing': `${part({ alg: 'HS256' })}.${body}.${createHmac('sha256', '').update('x').digest('base64url')}`,
+      'five parts': `${head}.${body}.a.b.c`,
+      'a body that is a list': `${head}.${part([1])}.${good.split('.')[2]}`,
+    };
+    for (const [name, token] of Object.entries(forgeries)) {
+      expect([name, (await exchange(token)).code]).toEqual([name, 'invalid_token']);
+    }
+    issuer.keys.length = 1;
+  });
+
+  it('names its key: a path, a query or a mile of it is but an unknown name', async () => {
+    await exchange(await sign());
+    const paths = issuer.count('/jwks');
+    const names = ['../../../etc/passwd', "' or 1=1 --", 'http://127.0.0.1:1/', '__proto__', '', 'k'.repeat(8000)];
+    for (const kid of names)
+      expect([kid, (await exchange(await sign({}, { kid }))).code]).toEqual([kid, 'invalid_token']);
+    expect(issuer.count('/jwks')).toBe(paths); // within the minute nobody is asked
+  });
+
+  it('of one issuer says nothing about another: same subject, two users', async () => {
+    const sub = randomUUID();
+    const [one, two] = [await exchange(await sign({ sub })), await exchange(await other.sign({ sub, iat: now, exp: now + 600 }))]; // prettier-ignore
+    expect([one.status, two.status]).toEqual([201, 201]);
+    expect(one.body['user']['id']).not.toBe(two.body['user']['id']);
+  });
+
+  it('of a subject is of that very spelling', async () => {
+    const sub = `Sub-${randomUUID()}`;
+    const ids = await Promise.all([sub, sub.toLowerCase(), `${sub} `].map(async (each) => (await exchange(await sign({ sub: each }))).body['user']['id'] as string)); // prettier-ignore
+    expect(new Set(ids).size).toBe(3);
+  });
+});
+
+describe('an issuer', () => {
+  const ways: Record<string, () => void> = {
+    'that is broken': () => {
+      issuer.routes['/.well-known/openid-configuration'] = (_, response) => response.writeHead(500).end();
+    },
+    'that says it is another': () => {
+      issuer.routes['/.well-known/openid-configuration'] = (_, response) =>
+        issuer.json(response, { issuer: other.issuer, jwks_uri: `${issuer.issuer}/jwks` });
+    },
+    'that sends its discovery elsewhere': () => {
+      issuer.routes['/.well-known/openid-configuration'] = (_, response) =>
+        response.writeHead(302, { location: `${other.issuer}/.well-known/openid-configuration` }).end();
+    },
+    'that sends its keys elsewhere': () => {
+      issuer.routes['/jwks'] = (_, response) => response.writeHead(307, { location: `${other.issuer}/jwks` }).end();
+    },
+    'whose keys are in a file': () => {
+      issuer.routes['/.well-known/openid-configuration'] = (_, response) =>
+        issuer.json(response, { issuer: issuer.issuer, jwks_uri: 'file:///etc/passwd' });
+    },
+    'whose keys come from afar without TLS': () => {
+      issuer.routes['/.well-known/openid-configuration'] = (_, response) =>
+        issuer.json(response, { issuer: issuer.issuer, jwks_uri: 'http://192.0.2.1/jwks' });
+    },
+    'whose keys are 10 MB': () => {
+      issuer.routes['/jwks'] = (_, response) => issuer.json(response, { keys: [], noise: 'x'.repeat(10_000_000) });
+    },
+    'whose keys are no JSON': () => {
+      issuer.routes['/jwks'] = (_, response) => response.writeHead(200).end('<html>');
+    },
+    'whose keys are no keys': () => {
+      issuer.routes['/jwks'] = (_, response) => issuer.json(response, { keys: 'none' });
+    },
+    'whose documents are null': () => {
+      issuer.routes['/.well-known/openid-configuration'] = (_, response) => issuer.json(response, null);
+    },
+    'that breaks off': () => {
+      issuer.routes['/jwks'] = (_, response) => {
+        response.writeHead(200, { 'content-length': '100' }).write('{');
+        response.destroy();
+      };
+    },
+    'that does not answer': () => {
+      issuer.routes['/jwks'] = () => undefined;
+    },
+    'that answers drop by drop': () => {
+      issuer.routes['/jwks'] = (_, response) => {
+        const drops = setInterval(() => response.write(' '), 50);
+        response.once('close', () => clearInterval(drops));
+      };
+    },
+  };
+
+  it.each(Object.keys(ways))('%s is unavailable, for ten seconds, and then asked again', async (name) => {
+    ways[name]!();
+    const token = await sign();
+    const before = other.count('/jwks') + other.count('/.well-known/openid-configuration');
+    const began = performance.now();
+    const answer = await exchange(token);
+    expect(answer).toMatchObject({ status: 503, code: 'identity_provider_unavailable' });
+    expect(answer.headers.get('retry-after')).toBe('10');
+    expect(performance.now() - began).toBeLessThan(5000);
+    expect(other.count('/jwks') + other.count('/.well-known/openid-configuration')).toBe(before); // nobody was sent on
+    issuer.mend();
+    t.clock.advance(9_999);
+    expect((await exchange(token)).headers.get('retry-after')).toBe('1');
+    t.clock.advance(1);
+    expect((await exchange(token)).status).toBe(201);
+  });
+
+  it('is asked once for all who wait', async () => {
+    const before = issuer.count('/jwks');
+    const tokens = await Promise.all(Array.from({ length: 20 }, () => sign()));
+    const answers = await Promise.all(tokens.map(exchange));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
+    expect(issuer.count('/jwks')).toBe(before + 1);
+  });
+
+  it('that is away keeps out only tokens whose key is not known yet', async () => {
+    const known = await sign();
+    expect((await exchange(known)).status).toBe(201);
+    t.clock.advance(60_000);
+    ways['that is broken']!();
+    const unknown = await sign({}, { kid: 'new' });
+    expect(await exchange(unknown)).toMatchObject({ status: 503, code: 'identity_provider_unavailable' });
+    expect((await exchange(known)).status).toBe(201);
+    const asked = issuer.count('/.well-known/openid-configuration');
+    expect((await exchange(unknown)).headers.get('retry-after')).toBe('60');
+    expect(issuer.count('/.well-known/openid-configuration')).toBe(asked);
+  });
+
+  it('whose key names nothing is understood while it has but one', async () => {
+    const { kid: _, ...key } = issuer.keys[0]!;
+    issuer.routes['/jwks'] = (request, response) => issuer.json(response, { keys: [key] });
+    expect((await exchange(await sign({}, { kid: undefined }))).status).toBe(201);
+  });
+
+  it('has taken a key away: its tokens are refused ten minutes later', async () => {
+    const token = await sign({ exp: now + 3600 });
+    expect((await exchange(token)).status).toBe(201);
+    issuer.routes['/jwks'] = (_, response) => issuer.json(response, { keys: [] });
+    t.clock.advance(599_999);
+    expect((await exchange(token)).status).toBe(201);
+    t.clock.advance(1);
+    expect((await exchange(token)).code).toBe('invalid_token');
+  });
+
+  it('that was never there leaves the rest of Machi alone', async () => {
+    const gone = await listen(() => undefined);
+    await gone.stop();
+    const app = await startApp({
+      env: { EXTERNAL_IDENTITY: 'oidc', OIDC_ISSUER: gone.url, OIDC_AUDIENCE: AUDIENCE },
+    });
+    const token = await issuer.sign({ iss: gone.url });
+    const answer = await app.request('POST', '/api/sessions/exchange', { body: { token } });
+    expect(answer.body).toMatchObject({ status: 503, code: 'identity_provider_unavailable' });
+    expect((await app.request('GET', '/api/health/ready')).status).toBe(200);
+    await app.stop();
+  });
+});
+
+it('logs and audits hold no token', async () => {
+  const token = await sign();
+  await exchange(token);
+  await exchange(`${token}x`);
+  const events = JSON.stringify(await t.dataSource.query('select * from audit_events'));
+  for (const text of [t.logLines.join(''), events]) expect(text).not.toContain(token.split('.')[1]);
+});

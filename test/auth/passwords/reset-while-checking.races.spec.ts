@@ -1,0 +1,41 @@
+import bcrypt from 'bcrypt';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { UsersService } from '../../../src/users/users.service.js';
+import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
+import { addressOf } from '../../support/smtp-server.js';
+import { twoStepUser } from '../../support/totp.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp();
+});
+afterEach(() => vi.restoreAllMocks());
+afterAll(() => t.stop());
+
+type Change = [method: string, path: string, body: object];
+const current_password = PASSWORD;
+
+/** Checking a password takes a while: in it, the owner sets another one, by a reset. */
+it.each<Change>([
+  ['PATCH', '/api/users/me', { email: 'thief@example.org', current_password }],
+  ['PUT', '/api/users/me/password', { current_password, new_password: 'the word of a thief' }],
+  ['DELETE', '/api/users/me', { password: PASSWORD }],
+  ['DELETE', '/api/users/me/two-step', { current_password }],
+  ['POST', '/api/users/me/two-step/recovery-codes', { current_password }],
+])('%s %s by a password that is reset meanwhile does nothing', async (method, path, body) => {
+  const user: SignedInUser = path.includes('two-step') ? await twoStepUser(t) : await t.user();
+  const email = addressOf(user);
+  const password_hash = await bcrypt.hash('silent meadow ninety', 4);
+  const compare = bcrypt.compare.bind(bcrypt) as (text: string, stored: string) => Promise<boolean>;
+  const spy = vi.spyOn(bcrypt, 'compare') as unknown as { mockImplementationOnce: (as: typeof compare) => void };
+  spy.mockImplementationOnce(async (text, stored) => {
+    const isRight = await compare(text, stored);
+    const replace = t.app.get(UsersService).replacePassword.bind(t.app.get(UsersService));
+    await t.dataSource.transaction((manager) => replace(manager, user.id, { password_hash }));
+    return isRight;
+  });
+  const answer = await t.request(method, path, { token: user.token, body });
+  expect([answer.status, answer.body['code']]).toEqual([403, 'wrong_password']);
+  const [row] = await t.dataSource.query<{ email: string }[]>('select email from users where id = $1', [user.id]);
+  expect(row).toEqual({ email });
+});

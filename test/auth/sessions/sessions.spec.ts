@@ -1,0 +1,269 @@
+import { getRounds, hash } from 'bcrypt';
+import { createSecretKey, randomUUID } from 'node:crypto';
+import jwt from 'jsonwebtoken';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp({ env: { IDENTITY_TOKEN_TTL: '15m', REFRESH_TOKEN_TTL: '7d', SESSION_MAX_AGE: '30d' } });
+});
+afterAll(() => t.stop());
+
+const decode = (token: string) => jwt.decode(token) as Record<string, unknown>;
+const signIn = (login: string, password = PASSWORD) =>
+  t.request('POST', '/api/sessions', { body: { login, password } });
+const me = (token: string) => t.request('GET', '/api/users/me', { token });
+
+describe('POST /api/sessions', () => {
+  it('answers both tokens, their ends and the user', async () => {
+    const user = await t.user('upload_chapters');
+    const { status, body } = await signIn(user.username);
+    expect(status).toBe(201);
+    expect(body).toEqual({
+      id: expect.any(String),
+      identity_token: expect.any(String),
+      refresh_token: expect.any(String),
+      token_type: 'Bearer',
+      expires_at: expect.any(String),
+      refresh_expires_at: expect.any(String),
+      user: (await me(user.token)).body,
+    });
+    expect((await me(body['identity_token'])).status).toBe(200);
+  });
+
+  it("makes the manga site's token bodies, claim for claim", async () => {
+    const user = await t.user('upload_chapters');
+    const { body } = await signIn(user.username);
+    const identity = decode(body['identity_token']);
+    const refresh = decode(body['refresh_token']);
+    expect(identity).toMatchObject({
+      iss: t.config.issuer,
+      iat: expect.any(Number),
+      nbf: identity['iat'],
+      exp: (identity['iat'] as number) + 15 * 60,
+      user: {
+        uid: user.id,
+        username: user.username,
+        groups: [`group of ${user.username}`],
+        permissions: { admin: false, early_access: false, manage_projects: false, upload_chapters: true, moderate_avatars: false, view_hidden: false }, // prettier-ignore
+      },
+    });
+    expect(refresh).toMatchObject({ iss: t.config.issuer, nbf: refresh['iat'], id_token: identity['jti'] });
+    expect(refresh['exp']).toBe((refresh['iat'] as number) + 7 * 24 * 3600);
+    expect(body['expires_at']).toBe(new Date((identity['exp'] as number) * 1000).toISOString());
+  });
+
+  it('never expires where lifetimes are "never", and still says so in exp', async () => {
+    const env = { IDENTITY_TOKEN_TTL: 'never', REFRESH_TOKEN_TTL: 'never', SESSION_MAX_AGE: 'never' };
+    const eternal = await startApp({ env });
+    const user = await eternal.user();
+    const { body } = await eternal.request('POST', '/api/sessions', {
+      body: { login: user.username, password: PASSWORD },
+    });
+    expect(body).toMatchObject({ expires_at: null, refresh_expires_at: null });
+    expect(decode(body['identity_token'])['exp']).toBe(253402300799);
+    eternal.clock.advance(100 * 365 * 24 * 3600 * 1000);
+    expect((await eternal.request('GET', '/api/users/me', { token: body['identity_token'] })).status).toBe(200);
+    await eternal.stop();
+  });
+
+  it('answers an unknown user, a wrong password and a deactivated user alike, to the byte', async () => {
+    const [user, gone] = [await t.user(), await t.user()];
+    await t.request('PATCH', `/api/users/${gone.id}`, { token: await t.asAdmin(), body: { is_active: false } });
+    const attempts = await Promise.all([
+      signIn('nobody-here'),
+      signIn('nobody@example.org'),
+      signIn(user.username, 'wrong'),
+      signIn(user.username, 'x'.repeat(100)),
+      signIn('nobody-here', 'x'.repeat(100)),
+      signIn(`${user.username}@example.org`, 'wrong'),
+      signIn(gone.username),
+      signIn(gone.username, 'wrong'),
+    ]);
+    const texts = attempts.map(({ text, headers }) => text.replace(headers.get('x-request-id')!, ''));
+    expect(new Set(texts).size).toBe(1);
+    expect(attempts[0].body).toMatchObject({ status: 401, code: 'invalid_credentials' });
+    const names = attempts.map(({ headers }) => [...headers.keys()].join());
+    expect(new Set(names).size).toBe(1);
+  });
+
+  it.each([
+    {},
+    { login: 'x' },
+    { password: PASSWORD },
+    { login: '', password: 'x' },
+    { login: ['a'], password: 'x' },
+    { login: { $ne: 1 }, password: 'x' },
+    { login: 'a', password: null },
+    { login: 'a', password: 'x', remember: true },
+    { login: 'a'.repeat(301), password: 'x' },
+  ])('refuses %j', async (body) => {
+    expect((await t.request('POST', '/api/sessions', { body })).body).toMatchObject({
+      status: 422,
+      code: 'validation_failed',
+    });
+  });
+
+  it('opens a session per device, each ending on its own', async () => {
+    const user = await t.user();
+    const other = (await signIn(user.username)).body['identity_token'] as string;
+    await t.request('DELETE', '/api/sessions/current', { token: user.token });
+    expect((await me(user.token)).status).toBe(401);
+    expect((await me(other)).status).toBe(200);
+  });
+
+  it('remembers the device it was opened from', async () => {
+    const user = await t.user();
+    const headers = { 'user-agent': 'Machi Browser/1.0', 'x-forwarded-for': '203.0.113.9' };
+    const { body } = await t.request('POST', '/api/sessions', {
+      body: { login: user.username, password: PASSWORD },
+      headers,
+    });
+    const [row] = await t.dataSource.query<object[]>('select user_agent, host(ip) as ip from sessions where id = $1', [
+      body['id'],
+    ]);
+    expect(row).toEqual({ user_agent: 'Machi Browser/1.0', ip: '127.0.0.1' });
+  });
+
+  it('rehashes a password when the configured cost has risen', async () => {
+    const dear = await startApp({ env: { BCRYPT_COST: '6' } });
+    const user = await dear.user();
+    const stored = async () =>
+      (
+        await dear.dataSource.query<{ password_hash: string }[]>('select password_hash from users where id = $1', [
+          user.id,
+        ])
+      )[0]!;
+    await dear.dataSource.query('update users set password_hash = $2 where id = $1', [
+      user.id,
+      await hash(PASSWORD, 4),
+    ]);
+    await dear.signIn(user.username, PASSWORD);
+    expect(getRounds((await stored()).password_hash)).toBe(6);
+    await dear.signIn(user.username, PASSWORD);
+    await dear.stop();
+  });
+});
+
+describe('DELETE /api/sessions/current', () => {
+  it('ends the session: its token is refused on the very next request', async () => {
+    const user = await t.user();
+    const { status, text } = await t.request('DELETE', '/api/sessions/current', { token: user.token });
+    expect([status, text]).toEqual([204, '']);
+    expect((await me(user.token)).body).toMatchObject({ status: 401, code: 'invalid_token', msg: expect.any(String) });
+  });
+});
+
+describe('an identity token', () => {
+  it('expires at its exact second', async () => {
+    const user = await t.user();
+    const exp = decode(user.token)['exp'] as number;
+    t.clock.set(exp * 1000 - 1);
+    expect((await me(user.token)).status).toBe(200);
+    t.clock.advance(1);
+    const expired = await me(user.token);
+    expect(expired.body).toMatchObject({ status: 401, code: 'token_expired', msg: 'Token has expired' });
+    expect(expired.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+  });
+
+  it('is worth nothing once its session has reached its greatest age', async () => {
+    const short = await startApp({ env: { SESSION_MAX_AGE: '1m', IDENTITY_TOKEN_TTL: '15m' } });
+    const user = await short.user();
+    short.clock.advance(61_000);
+    expect((await short.request('GET', '/api/users/me', { token: user.token })).body['code']).toBe('token_expired');
+    await short.stop();
+  });
+
+  it('is asked for, and looked for in the Authorization header only', async () => {
+    const user = await t.user();
+    const missing = await t.request('GET', '/api/users/me');
+    expect(missing.body).toMatchObject({ status: 401, code: 'token_required', msg: 'Missing Authorization Header' });
+    expect(missing.headers.get('www-authenticate')).toBe('Bearer');
+    expect((await t.request('GET', `/api/users/me?access_token=${user.token}`)).status).toBe(401);
+    for (const authorization of [
+      user.token,
+      `Basic ${user.token}`,
+      'Bearer',
+      'Bearer ',
+      `Bearer ${user.token} x`,
+      `Bearer ${user.token}, Bearer x`,
+    ]) {
+      const answer = await t.request('GET', '/api/users/me', { headers: { authorization } });
+      expect([authorization, answer.status]).toEqual([authorization, 401]);
+    }
+  });
+
+  it('may come in the cookie of the chat client, where nothing changes', async () => {
+    const user = await t.user();
+    const call = (method: string, path: string, headers: Record<string, string>) =>
+      t.request(method, path, { headers, ...(method === 'GET' || method === 'HEAD' ? {} : { body: {} }) });
+    const headers = { cookie: `a=b; login-token=${user.token}; c=d` };
+    expect((await call('GET', '/api/users/me', headers)).body['id']).toBe(user.id);
+    expect((await call('HEAD', '/api/users/me', headers)).status).toBe(200);
+    expect((await call('GET', '/api/sessions/current', headers)).status).toBe(200);
+    for (const [method, path] of [
+      ['PATCH', '/api/users/me'],
+      ['DELETE', '/api/users/me'],
+      ['DELETE', '/api/sessions'],
+      ['DELETE', '/api/sessions/current'],
+      ['POST', '/api/groups'],
+    ] as const) {
+      expect((await call(method, path, headers)).body).toMatchObject({ status: 401, code: 'token_required' });
+    }
+    const other = await t.user();
+    const both = { ...headers, authorization: `Bearer ${other.token}` };
+    expect((await call('GET', '/api/users/me', both)).body['id']).toBe(other.id);
+    const wrong = { ...headers, authorization: 'Basic x' };
+    expect((await call('GET', '/api/users/me', wrong)).body['code']).toBe('invalid_token');
+    for (const cookie of ['login-token=', 'login-token=x', `login-token=${user.token}x`, `Login-Token=${user.token}`]) {
+      expect((await call('GET', '/api/users/me', { cookie })).status).toBe(401);
+    }
+  });
+
+  it('counts only when it is ours, of the right kind, and whole', async () => {
+    const user = await t.user();
+    const key = createSecretKey(Buffer.from(t.config.SECRET_KEY));
+    const otherKey = createSecretKey(Buffer.from(randomUUID().repeat(2)));
+    const claims = decode(user.token);
+    const without = (name: string) => Object.fromEntries(Object.entries(claims).filter(([claim]) => claim !== name));
+    const sign = (body: object, options: jwt.SignOptions = {}, secret = key) =>
+      jwt.sign(body, secret, { algorithm: 'HS256', ...options });
+    const unsigned = `${Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url')}.${user.token.split('.')[1]}.`;
+    const { body: session } = await signIn(user.username);
+    expect((await me(sign(claims))).status).toBe(200); // the forgery kit itself works
+    const forgeries: Record<string, string> = {
+      'another key': sign(claims, {}, otherKey),
+      'another issuer': sign({ ...claims, iss: 'urn:machi:production' }),
+      'another algorithm': sign(claims, { algorithm: 'HS384' }),
+      'no algorithm': unsigned,
+      'a critical extension': sign(claims, { header: { alg: 'HS256', crit: ['x'], x: 1 } as jwt.JwtHeader }),
+      'somebody else': sign({ ...claims, sub: randomUUID() }),
+      'no exp': sign(without('exp')),
+      'no nbf': sign(without('nbf')),
+      'no kind': sign(without('kind')),
+      'no session': sign(without('sid')),
+      'an exp that is no number': `${sign(claims).split('.')[0]}.${Buffer.from(JSON.stringify({ ...claims, exp: '9999999999' })).toString('base64url')}.x`,
+      'a session that is no id': sign({ ...claims, sid: "' or true --" }),
+      'a session that is not there': sign({ ...claims, sid: randomUUID() }),
+      'a time to come': sign({ ...claims, nbf: (claims['iat'] as number) + 1e6 }),
+      'a refresh token': session['refresh_token'] as string,
+      'a changed body': user.token.replace(
+        /\.[^.]+\./,
+        `.${Buffer.from(JSON.stringify({ ...claims, sub: randomUUID() })).toString('base64url')}.`,
+      ),
+      'a cut signature': user.token.slice(0, -2),
+      'two dots': '..',
+      noise: 'x'.repeat(8000),
+    };
+    for (const [name, token] of Object.entries(forgeries)) {
+      const answer = await me(token);
+      expect([name, answer.status, answer.body['code'], typeof answer.body['msg']]).toEqual([
+        name,
+        401,
+        'invalid_token',
+        'string',
+      ]);
+    }
+  });
+});

@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startApp, type TestApp } from '../../support/app.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp();
+});
+afterAll(() => t.stop());
+
+const asAdmin = async (method: string, path: string) => t.request(method, path, { token: await t.asAdmin() });
+const me = (token: string) => t.request('GET', '/api/users/me', { token });
+
+it('an administrator sees where a user is signed in, and that is audited', async () => {
+  const user = await t.user();
+  const own = (await t.request('GET', '/api/sessions', { token: user.token })).body as object[];
+  const seen = (await asAdmin('GET', `/api/users/${user.id}/sessions`)).body as object[];
+  expect(seen).toEqual(own.map((session) => ({ ...session, is_current: false })));
+  expect(seen).toHaveLength(1);
+  const { body } = await asAdmin('GET', `/api/audit?subject_id=${user.id}&action=user.viewed`);
+  expect(body['items']).toHaveLength(1);
+  expect((await asAdmin('GET', `/api/users/${randomUUID()}/sessions`)).body['code']).toBe('user_not_found');
+});
+
+it('ends one of them, or all; not through another user', async () => {
+  const [user, other] = [await t.user(), await t.user()];
+  const second = await t.signIn(user.username, user.password);
+  const { id } = (await t.request('GET', '/api/sessions/current', { token: second })).body;
+  const wrong = await asAdmin('DELETE', `/api/users/${other.id}/sessions/${id}`);
+  expect(wrong.body).toMatchObject({ status: 404, code: 'session_not_found' });
+  expect((await asAdmin('DELETE', `/api/users/${user.id}/sessions/${id}`)).status).toBe(204);
+  expect([(await me(second)).status, (await me(user.token)).status]).toEqual([401, 200]);
+  expect((await asAdmin('DELETE', `/api/users/${user.id}/sessions`)).status).toBe(204);
+  expect([(await me(user.token)).status, (await me(other.token)).status]).toEqual([401, 200]);
+  expect((await asAdmin('DELETE', `/api/users/${user.id}/sessions`)).status).toBe(204);
+  const { body } = await asAdmin('GET', `/api/audit?subject_id=${user.id}&action=session.ended`);
+  expect(body['items']).toHaveLength(2);
+});
+
+it("an administrator's reading of a profile is audited, a user's own is not", async () => {
+  const user = await t.user();
+  await t.request('GET', `/api/users/${user.id}`, { token: user.token });
+  await asAdmin('GET', `/api/users/${user.id}`);
+  const { body } = await asAdmin('GET', `/api/audit?subject_id=${user.id}&action=user.viewed`);
+  expect(body['items']).toHaveLength(1);
+});

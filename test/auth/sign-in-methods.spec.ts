@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startApp, type TestApp } from '../support/app.js';
+import { AuthenticatorService } from '../support/webauthn-authenticator.js';
+import { codeAt } from '../support/totp.js';
+
+const ORIGIN = 'https://machi.example';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp({ env: { PUBLIC_URL: ORIGIN, EXTERNAL_IDENTITY: 'trusted-subject' } });
+  t.clock.set(Date.now());
+});
+afterAll(() => t.stop());
+
+const exchange = (token: string) => t.request('POST', '/api/sessions/exchange', { body: { token, provider: 'trusted-subject' } }); // prettier-ignore
+
+/** Somebody who came from elsewhere and has no password. */
+async function newcomer(subject: string): Promise<{ id: string; token: string }> {
+  const { body } = await exchange(subject);
+  return { id: body['user'].id as string, token: body['identity_token'] as string };
+}
+
+async function addPasskey(token: string): Promise<{ authenticator: AuthenticatorService; id: string }> {
+  const authenticator = new AuthenticatorService(ORIGIN);
+  const { body: options } = await t.request('POST', '/api/users/me/passkeys/options', { token, body: {} });
+  const credential = authenticator.create(options as Parameters<AuthenticatorService['create']>[0]);
+  const { body } = await t.request('POST', '/api/users/me/passkeys', { token, body: { credential } });
+  return { authenticator, id: body['id'] as string };
+}
+
+it('whoever comes from elsewhere is asked for the second step, too', async () => {
+  const { id, token } = await newcomer('two.steps');
+  const path = '/api/users/me/two-step';
+  const { body: begun } = await t.request('POST', path, { token, body: {} });
+  const secret = begun['secret'] as string;
+  await t.request('POST', `${path}/confirm`, { token, body: { code: codeAt(secret, t.clock.now()) } });
+
+  const asked = await exchange('two.steps');
+  expect(asked.body).toMatchObject({ status: 401, code: 'two_step_required' });
+  t.clock.advance(30_000);
+  const body = { challenge: asked.body['challenge'] as string, code: codeAt(secret, t.clock.now()) };
+  const signedIn = await t.request('POST', '/api/sessions/two-step', { body });
+  expect([signedIn.status, signedIn.body['user'].id]).toEqual([201, id]);
+
+  await t.request('PATCH', `/api/users/${id}`, { token: await t.asAdmin(), body: { is_active: false } });
+  expect((await exchange('two.steps')).body).toMatchObject({ status: 401, code: 'invalid_token' });
+});
+
+it('a passkey, an account elsewhere: either may go while the other is there, and the last one stays', async () => {
+  const { token } = await newcomer('two.ways');
+  const { id, authenticator } = await addPasskey(token);
+  const other = await addPasskey(token);
+  const remove = async (path: string) => {
+    const { status, body } = await t.request('DELETE', `/api/users/me/${path}`, { token });
+    return [status, body['code']];
+  };
+  const identities = (await t.request('GET', '/api/users/me/identities', { token })).body as unknown as {
+    id: string;
+  }[];
+  expect(await remove(`passkeys/${other.id}`)).toEqual([204, undefined]);
+  expect(await remove(`identities/${identities[0]!.id}`)).toEqual([204, undefined]);
+  expect(await remove(`passkeys/${id}`)).toEqual([409, 'last_way_to_sign_in']);
+
+  const { body: options } = await t.request('POST', '/api/sessions/passkey/options');
+  const credential = authenticator.get(options as Parameters<AuthenticatorService['get']>[0]);
+  expect((await t.request('POST', '/api/sessions/passkey', { body: { credential } })).status).toBe(201);
+
+  await t.request('POST', '/api/users/me/identities', { token, body: { token: 'two.ways', provider: 'trusted-subject' } }); // prettier-ignore
+  expect(await remove(`passkeys/${id}`)).toEqual([204, undefined]);
+  const [left] = (await t.request('GET', '/api/users/me/identities', { token })).body as unknown as { id: string }[];
+  expect(await remove(`identities/${left!.id}`)).toEqual([409, 'last_way_to_sign_in']);
+});
+
+it('of a passkey and an account elsewhere, taken away at once, one remains', async () => {
+  await t.warmUp();
+  for (let round = 0; round < 20; round++) {
+    const { token } = await newcomer(`racer.${round}`);
+    const { id } = await addPasskey(token);
+    const [identity] = (await t.request('GET', '/api/users/me/identities', { token })).body as unknown as { id: string }[]; // prettier-ignore
+    const paths = [`passkeys/${id}`, `identities/${identity!.id}`];
+    const answers = await Promise.all(paths.map((path) => t.request('DELETE', `/api/users/me/${path}`, { token })));
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([204, 409]);
+  }
+});

@@ -1,0 +1,469 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SessionsService } from '../../../src/auth/sessions/sessions.service.js';
+import { SignInService } from '../../../src/auth/sessions/sign-in.service.js';
+import type { Problem } from '../../../src/http/problem.js';
+import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
+import { challengeFor, codeAt, type TwoStepUser, twoStepUser, wrongCodeAt } from '../../support/totp.js';
+
+const STEP = 30_000;
+const MINUTE = 60_000;
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp({ env: { IDENTITY_TOKEN_TTL: '1d' } });
+  t.clock.set(Math.floor(Date.now() / STEP) * STEP + 1000); // a second into a step, and standing still
+});
+afterAll(() => t.stop());
+
+const path = '/api/users/me/two-step';
+const withPassword = { current_password: PASSWORD };
+const get = (token: string) => t.request('GET', path, { token });
+const begin = (token: string, body: object = withPassword) => t.request('POST', path, { token, body });
+const confirm = (token: string, code: string) => t.request('POST', `${path}/confirm`, { token, body: { code } });
+const turnOff = (token: string, body: object = withPassword) => t.request('DELETE', path, { token, body });
+const renew = (token: string, body: object = withPassword) => t.request('POST', `${path}/recovery-codes`, { token, body }); // prettier-ignore
+const signIn = (login: string, password = PASSWORD) => t.request('POST', '/api/sessions', { body: { login, password } }); // prettier-ignore
+const answer = (challenge: string, code: string) => t.request('POST', '/api/sessions/two-step', { body: { challenge, code } }); // prettier-ignore
+
+const codeNow = (user: TwoStepUser) => codeAt(user.secret, t.clock.now());
+const wrongCode = (user: TwoStepUser) => wrongCodeAt(user.secret, t.clock.now());
+
+/** To the next step, whose code nobody has used. */
+const nextStep = () => t.clock.advance(STEP);
+
+async function auditOf(id: string): Promise<string[]> {
+  const rows = await t.dataSource.query<{ action: string }[]>(
+    `select action from audit_events where subject_id = $1 and action ~ '^two_step' order by id`,
+    [id],
+  );
+  return rows.map(({ action }) => action);
+}
+
+const sessionsOf = async (id: string) =>
+  (await t.dataSource.query<unknown[]>('select from sessions where user_id = $1', [id])).length;
+
+describe('turning it on', () => {
+  it('takes a password, a secret and a first code, and gives ten recovery codes', async () => {
+    const user = await t.user();
+    expect((await get(user.token)).body).toEqual({ enabled: false, confirmed_at: null, recovery_codes_left: 0 });
+
+    const begun = await begin(user.token);
+    expect(begun.status).toBe(201);
+    expect(begun.body).toEqual({ secret: expect.stringMatching(/^[A-Z2-7]{32}$/), uri: expect.any(String) });
+    expect(new URL(begun.body['uri'] as string).searchParams.get('secret')).toBe(begun.body['secret']);
+    expect(begun.body['uri']).toContain(`Machi:${user.username}`);
+    expect((await get(user.token)).body['enabled']).toBe(false);
+    expect((await signIn(user.username)).status).toBe(201); // nothing is asked for yet
+
+    const code = codeAt(begun.body['secret'] as string, t.clock.now());
+    const confirmed = await confirm(user.token, code);
+    expect(confirmed.status).toBe(200);
+    expect(confirmed.body).toEqual({ recovery_codes: Array(10).fill(expect.stringMatching(/^(\w{4}-){3}\w{4}$/)) });
+    expect((await get(user.token)).body).toEqual({
+      enabled: true,
+      confirmed_at: t.clock.date().toISOString(),
+      recovery_codes_left: 10,
+    });
+    expect(await auditOf(user.id)).toEqual(['two_step.enabled']);
+  });
+
+  it('ends the sessions that were opened without it, but for the one at hand', async () => {
+    const user = await t.user();
+    const other = await t.signIn(user.username, PASSWORD);
+    const { body } = await begin(user.token);
+    await confirm(user.token, codeAt(body['secret'] as string, t.clock.now()));
+    expect((await get(other)).status).toBe(401);
+    expect((await get(user.token)).status).toBe(200);
+  });
+
+  it('takes the newest secret only, and no wrong code', async () => {
+    const user = await t.user();
+    const first = (await begin(user.token)).body['secret'] as string;
+    const second = (await begin(user.token)).body['secret'] as string;
+    expect((await confirm(user.token, codeAt(first, t.clock.now()))).body).toMatchObject({ status: 403, code: 'wrong_code' }); // prettier-ignore
+    expect((await confirm(user.token, wrongCodeAt(second, t.clock.now()))).status).toBe(403);
+    expect((await signIn(user.username)).status).toBe(201);
+    expect((await confirm(user.token, codeAt(second, t.clock.now()))).status).toBe(200);
+  });
+
+  it('is refused when it is on, and confirming when it is on or was not begun', async () => {
+    const [user, other] = [await twoStepUser(t), await t.user()];
+    expect((await begin(user.token)).body).toMatchObject({ status: 409, code: 'two_step_on' });
+    nextStep();
+    expect((await confirm(user.token, codeNow(user))).body).toMatchObject({ status: 409, code: 'two_step_on' });
+    expect((await confirm(other.token, '123456')).body).toMatchObject({ status: 404, code: 'two_step_not_found' });
+  });
+
+  it.each([
+    [{ current_password: 'wrong' }, 403, 'wrong_password'],
+    [{}, 422, 'validation_failed'],
+    [{ current_password: null }, 422, 'validation_failed'],
+    [{ current_password: 1 }, 422, 'validation_failed'],
+    [{ ...withPassword, secret: 'JBSWY3DPEHPK3PXP' }, 422, 'validation_failed'],
+  ])('with %j is refused, as are turning it off and new recovery codes', async (body, status, code) => {
+    const [fresh, user] = [await t.user(), await twoStepUser(t)];
+    for (const refused of [
+      await begin(fresh.token, body),
+      await turnOff(user.token, body),
+      await renew(user.token, body),
+    ]) {
+      // prettier-ignore
+      expect([refused.status, refused.body['code']]).toEqual([status, code]);
+    }
+    expect((await get(user.token)).body['enabled']).toBe(true);
+  });
+
+  it('is open to users without a password in the ten minutes after they have signed in', async () => {
+    const user = await t.user();
+    await t.dataSource.query('update users set password_hash = null where id = $1', [user.id]);
+    t.clock.advance(10 * MINUTE - 1);
+    expect((await begin(user.token, {})).status).toBe(201);
+    t.clock.advance(1);
+    expect((await begin(user.token, {})).body).toMatchObject({ status: 403, code: 'sign_in_again' });
+    expect((await begin(user.token, withPassword)).body['code']).toBe('sign_in_again');
+  });
+});
+
+describe('signing in', () => {
+  it('asks for a code once the password is right', async () => {
+    const user = await twoStepUser(t);
+    const asked = await signIn(user.username);
+    expect(asked.body).toMatchObject({
+      status: 401,
+      code: 'two_step_required',
+      challenge: expect.stringMatching(/^[\w-]{43}$/),
+      challenge_expires_at: new Date(t.clock.now() + 5 * MINUTE).toISOString(),
+    });
+    expect(asked.body).not.toHaveProperty('identity_token');
+    nextStep();
+    const { status, body } = await answer(asked.body['challenge'] as string, codeNow(user));
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ token_type: 'Bearer', user: { id: user.id } });
+    expect((await get(body['identity_token'] as string)).body['enabled']).toBe(true);
+  });
+
+  it('by e-mail asks for a code, too', async () => {
+    const user = await twoStepUser(t);
+    expect((await signIn(`${user.username}@example.org`)).body['code']).toBe('two_step_required');
+  });
+
+  it('with a wrong password tells nobody whether there is a second step, to the byte', async () => {
+    const [plain, user] = [await t.user(), await twoStepUser(t)];
+    const attempts = [await signIn(plain.username, 'wrong'), await signIn(user.username, 'wrong'), await signIn('nobody', 'wrong')]; // prettier-ignore
+    const texts = attempts.map(({ text, headers }) => text.replace(headers.get('x-request-id')!, ''));
+    expect(new Set(texts).size).toBe(1);
+    expect(attempts[0]!.body['code']).toBe('invalid_credentials');
+  });
+
+  it('is refused to the deactivated, before and between the steps', async () => {
+    const user = await twoStepUser(t);
+    const challenge = await challengeFor(t, user);
+    const admin = await t.asAdmin();
+    await t.request('PATCH', `/api/users/${user.id}`, { token: admin, body: { is_active: false } });
+    nextStep();
+    expect((await answer(challenge, codeNow(user))).body).toMatchObject({ status: 401, code: 'invalid_challenge' });
+    expect((await signIn(user.username)).body['code']).toBe('invalid_credentials');
+    await t.request('PATCH', `/api/users/${user.id}`, { token: admin, body: { is_active: true } });
+    expect(await sessionsOf(user.id)).toBe(0);
+  });
+
+  it('takes a code of the step before or after, and no other', async () => {
+    const user = await twoStepUser(t);
+    t.clock.advance(10 * STEP);
+    const now = t.clock.now();
+    const challenge = await challengeFor(t, user);
+    for (const offset of [-3, -2, 2, 3]) {
+      const { body } = await answer(challenge, codeAt(user.secret, now + offset * STEP));
+      expect([offset, body['status'], body['code']]).toEqual([offset, 403, 'wrong_code']);
+    }
+    expect((await answer(challenge, codeAt(user.secret, now - STEP))).status).toBe(201);
+    expect((await answer(await challengeFor(t, user), codeAt(user.secret, now + STEP))).status).toBe(201);
+  });
+
+  it('takes each code once, the one that turned it on included, and none before one that was used', async () => {
+    const user = await twoStepUser(t);
+    const refused = async (code: string) => expect((await answer(await challengeFor(t, user), code)).body['code']).toBe('wrong_code'); // prettier-ignore
+    await refused(codeNow(user));
+    nextStep();
+    const code = codeNow(user);
+    expect((await answer(await challengeFor(t, user), code)).status).toBe(201);
+    await refused(code);
+    await refused(codeAt(user.secret, t.clock.now() - STEP));
+    nextStep();
+    await refused(code);
+    expect((await answer(await challengeFor(t, user), codeNow(user))).status).toBe(201);
+  });
+
+  it('takes one code of two users for its own only', async () => {
+    const [one, two] = [await twoStepUser(t), await twoStepUser(t)];
+    nextStep();
+    expect((await answer(await challengeFor(t, one), codeNow(two))).status).toBe(403);
+    expect((await answer(await challengeFor(t, one), two.recoveryCodes[0]!)).status).toBe(403);
+    expect((await answer(await challengeFor(t, two), two.recoveryCodes[0]!)).status).toBe(201);
+  });
+
+  it.each([
+    {},
+    { challenge: 'x' },
+    { code: '123456' },
+    { challenge: 'x', code: 123456 },
+    { challenge: ['x'], code: '123456' },
+    { challenge: 'x'.repeat(101), code: '123456' },
+    { challenge: 'x', code: '1'.repeat(51) },
+    { challenge: 'x', code: '12345' },
+    { challenge: 'x', code: '123456', login: 'a' },
+  ])('refuses %j', async (body) => {
+    expect((await t.request('POST', '/api/sessions/two-step', { body })).body['code']).toBe('validation_failed');
+  });
+
+  it.each(['２８７０８２', 'ab cd ef', "' or 1=1 --", '💥💥💥💥💥💥', '-1e+06', '      '])(
+    'counts %j as a wrong code',
+    async (code) => {
+      const user = await twoStepUser(t);
+      expect((await answer(await challengeFor(t, user), code)).body).toMatchObject({ status: 403, code: 'wrong_code' });
+    },
+  );
+});
+
+it('follows first steps other than a password, too, and no door can leave it out', async () => {
+  const user = await twoStepUser(t);
+  const device = { ip: null, user_agent: null };
+  const proven = { id: user.id };
+  expect(await t.app.get(SessionsService).open(proven, device)).toBeNull();
+  const asked = await t.app.get(SignInService).enter(proven, device).catch((error: Problem) => error); // prettier-ignore
+  expect(asked).toMatchObject({ code: 'two_step_required' });
+  nextStep();
+  expect((await answer((asked as Problem).members['challenge'] as string, codeNow(user))).status).toBe(201);
+});
+
+it('a session is not to be had at the old doors, which know no second step', async () => {
+  const user = await twoStepUser(t);
+  const body = { username: user.username, password: PASSWORD };
+  const { status, headers } = await t.request('POST', '/api/auth/login', { body });
+  expect([status, headers.get('set-cookie')]).toEqual([401, null]);
+  expect(await sessionsOf(user.id)).toBe(1);
+});
+
+it('a right password is no failure, however often the code is not given', async () => {
+  const limited = await startApp({ env: { RATE_LIMITS: 'on' } });
+  const user = await twoStepUser(limited);
+  for (let i = 0; i < 25; i++) await challengeFor(limited, user);
+  await limited.stop();
+});
+
+describe('a challenge', () => {
+  it('ends at its exact millisecond', async () => {
+    const user = await twoStepUser(t);
+    const [one, two] = [await challengeFor(t, user), await challengeFor(t, user)];
+    t.clock.advance(5 * MINUTE - 1);
+    expect((await answer(one, codeNow(user))).status).toBe(201);
+    t.clock.advance(1);
+    expect((await answer(two, user.recoveryCodes[0]!)).body).toMatchObject({ status: 401, code: 'invalid_challenge' });
+    expect((await get(user.token)).body['recovery_codes_left']).toBe(10);
+  });
+
+  it('is good for one sign-in', async () => {
+    const user = await twoStepUser(t);
+    nextStep();
+    const challenge = await challengeFor(t, user);
+    expect((await answer(challenge, codeNow(user))).status).toBe(201);
+    nextStep();
+    expect((await answer(challenge, codeNow(user))).body['code']).toBe('invalid_challenge');
+    expect((await answer(challenge, user.recoveryCodes[0]!)).body['code']).toBe('invalid_challenge');
+  });
+
+  it('is dead after a password change, and after two-step sign-in was turned off', async () => {
+    const user = await twoStepUser(t);
+    const old = await challengeFor(t, user);
+    const body = { current_password: PASSWORD, new_password: 'silent meadow ninety' };
+    await t.request('PUT', '/api/users/me/password', { token: user.token, body });
+    nextStep();
+    expect((await answer(old, codeNow(user))).body['code']).toBe('invalid_challenge');
+    expect(await sessionsOf(user.id)).toBe(0);
+
+    const other = await twoStepUser(t);
+    const challenge = await challengeFor(t, other);
+    await turnOff(other.token);
+    nextStep();
+    expect((await answer(challenge, codeNow(other))).body['code']).toBe('invalid_challenge');
+    expect(await sessionsOf(other.id)).toBe(1);
+  });
+
+  it('is no token, and nothing else is a challenge', async () => {
+    const user = await twoStepUser(t);
+    const challenge = await challengeFor(t, user);
+    expect((await get(challenge)).body['code']).toBe('invalid_token');
+    expect((await t.request('POST', '/api/sessions/refresh', { body: { refresh_token: challenge } })).status).toBe(401);
+    const cookie = await t.request('GET', path, { headers: { cookie: `login-token=${challenge}` } });
+    expect(cookie.status).toBe(401);
+    for (const other of ['x', user.token.slice(0, 100), `${challenge}x`, challenge.toUpperCase(), user.id]) {
+      expect((await answer(other, codeNow(user))).body).toMatchObject({ status: 401, code: 'invalid_challenge' });
+    }
+  });
+
+  it('ends with the fifth wrong code, also for the right one', async () => {
+    const user = await twoStepUser(t);
+    t.clock.advance(10 * STEP);
+    const challenge = await challengeFor(t, user);
+    for (let i = 0; i < 5; i++)
+      expect((await answer(challenge, 'aaaa-aaaa-aaaa-aaaa')).body['code']).toBe('wrong_code');
+    expect((await answer(challenge, codeNow(user))).body['code']).toBe('invalid_challenge');
+    expect((await answer(await challengeFor(t, user), codeNow(user))).status).toBe(201);
+  });
+});
+
+describe('wrong codes', () => {
+  it('make the next wait, over all sign-ins, to the exact millisecond', async () => {
+    const user = await twoStepUser(t);
+    t.clock.advance(10 * STEP);
+    for (let i = 0; i < 5; i++) {
+      expect((await answer(await challengeFor(t, user), wrongCode(user))).body['code']).toBe('wrong_code');
+    }
+    const waiting = await answer(await challengeFor(t, user), codeNow(user));
+    expect(waiting.body).toMatchObject({ status: 429, code: 'too_many_codes' });
+    expect(waiting.headers.get('retry-after')).toBe('30');
+
+    t.clock.advance(30_000 - 1);
+    const challenge = await challengeFor(t, user);
+    expect((await answer(challenge, codeNow(user))).headers.get('retry-after')).toBe('1');
+    t.clock.advance(1);
+    expect((await answer(challenge, wrongCode(user))).body['code']).toBe('wrong_code'); // the wait used up no try
+    expect((await answer(challenge, codeNow(user))).headers.get('retry-after')).toBe('60');
+    t.clock.advance(MINUTE);
+    expect((await answer(challenge, codeNow(user))).status).toBe(201);
+
+    nextStep(); // a right code wipes the slate
+    expect((await answer(await challengeFor(t, user), wrongCode(user))).body['code']).toBe('wrong_code');
+    expect((await answer(await challengeFor(t, user), codeNow(user))).status).toBe(201);
+  });
+
+  it('make nobody wait for longer than 15 minutes', async () => {
+    const user = await twoStepUser(t);
+    const rows = 'update two_factor set wrong_codes = 1000 where user_id = $1';
+    await t.dataSource.query(rows, [user.id]);
+    expect((await answer(await challengeFor(t, user), wrongCode(user))).status).toBe(403);
+    expect((await answer(await challengeFor(t, user), codeNow(user))).headers.get('retry-after')).toBe('900');
+  });
+
+  it('do not keep the owner out who has a recovery code', async () => {
+    const user = await twoStepUser(t);
+    for (let i = 0; i < 5; i++) await answer(await challengeFor(t, user), wrongCode(user));
+    const challenge = await challengeFor(t, user);
+    expect((await answer(challenge, codeNow(user))).status).toBe(429);
+    expect((await answer(challenge, user.recoveryCodes[0]!)).status).toBe(201);
+  });
+
+  it('are audited', async () => {
+    const user = await twoStepUser(t);
+    await answer(await challengeFor(t, user), wrongCode(user));
+    expect(await auditOf(user.id)).toEqual(['two_step.enabled', 'two_step.refused']);
+  });
+});
+
+describe('recovery codes', () => {
+  it('each count once, however they are typed', async () => {
+    const user = await twoStepUser(t);
+    const [one, two] = user.recoveryCodes as [string, string];
+    expect((await answer(await challengeFor(t, user), one)).status).toBe(201);
+    expect((await answer(await challengeFor(t, user), one)).body['code']).toBe('wrong_code');
+    expect((await answer(await challengeFor(t, user), two.toUpperCase().replaceAll('-', ' '))).status).toBe(201);
+    expect((await get(user.token)).body['recovery_codes_left']).toBe(8);
+    const [event] = await t.dataSource.query<object[]>(
+      `select actor_id, details from audit_events where subject_id = $1 and action = 'two_step.recovery_code_used'`,
+      [user.id],
+    );
+    expect(event).toEqual({ actor_id: user.id, details: { left: 9 } });
+  });
+
+  it('can be made anew, and then the old ones count no more', async () => {
+    const user = await twoStepUser(t);
+    await answer(await challengeFor(t, user), user.recoveryCodes[0]!);
+    const { status, body } = await renew(user.token);
+    expect([status, body['recovery_codes'].length]).toEqual([201, 10]);
+    expect((await get(user.token)).body['recovery_codes_left']).toBe(10);
+    expect((await answer(await challengeFor(t, user), user.recoveryCodes[1]!)).status).toBe(403);
+    expect((await answer(await challengeFor(t, user), body['recovery_codes'][9] as string)).status).toBe(201);
+    expect(await auditOf(user.id)).toContain('two_step.recovery_codes_made');
+  });
+
+  it('are for those who have it on', async () => {
+    const user = await t.user();
+    await begin(user.token);
+    expect((await renew(user.token)).body).toMatchObject({ status: 404, code: 'two_step_not_found' });
+  });
+});
+
+describe('turning it off', () => {
+  it('takes the password, and nothing is asked for any more', async () => {
+    const user = await twoStepUser(t);
+    expect((await turnOff(user.token)).status).toBe(204);
+    expect((await get(user.token)).body).toEqual({ enabled: false, confirmed_at: null, recovery_codes_left: 0 });
+    expect((await signIn(user.username)).status).toBe(201);
+    expect((await turnOff(user.token)).body).toMatchObject({ status: 404, code: 'two_step_not_found' });
+    expect(await auditOf(user.id)).toEqual(['two_step.enabled', 'two_step.disabled']);
+  });
+
+  it("is an administrator's to do for somebody else", async () => {
+    const user = await twoStepUser(t);
+    const token = await t.asAdmin();
+    const removal = `/api/users/${user.id}/two-step`;
+    expect((await t.request('DELETE', removal, { token: user.token })).status).toBe(403);
+    expect((await t.request('DELETE', removal, { token })).status).toBe(204);
+    expect((await t.request('DELETE', removal, { token })).body['code']).toBe('two_step_not_found');
+    expect((await signIn(user.username)).status).toBe(201);
+    const [event] = await t.dataSource.query<{ actor_id: string }[]>(
+      `select actor_id from audit_events where subject_id = $1 and action = 'two_step.disabled'`,
+      [user.id],
+    );
+    const admin = await t.request('GET', '/api/users/me', { token });
+    expect(event!.actor_id).toBe(admin.body['id']);
+  });
+
+  it('of a user who is deleted leaves nothing behind', async () => {
+    const user = await twoStepUser(t);
+    await challengeFor(t, user);
+    await t.request('DELETE', '/api/users/me', { token: user.token, body: { password: PASSWORD } });
+    for (const table of ['two_factor', 'two_factor_challenges']) {
+      expect(await t.dataSource.query(`select from ${table} where user_id = $1`, [user.id])).toEqual([]);
+    }
+  });
+});
+
+it('neither the database nor the logs hold a secret, a code or a challenge', async () => {
+  const user = await twoStepUser(t);
+  const [used, ...others] = user.recoveryCodes as [string, ...string[]];
+  const challenge = await challengeFor(t, user);
+  await answer(challenge, used);
+  const pending = await challengeFor(t, user);
+  const tables = ['two_factor', 'two_factor_challenges', 'audit_events', 'sessions'];
+  const dumps = await Promise.all(
+    tables.map((table) => t.dataSource.query<{ row: string }[]>(`select to_jsonb(x)::text as row from ${table} x`)),
+  );
+  const kept = [...dumps.flat().map(({ row }) => row), ...t.logLines].join('\n').toLowerCase();
+  expect(kept).toContain(user.id); // the search would find something
+  const hex = (text: string) => Buffer.from(text).toString('hex');
+  const secrets = [user.secret, challenge, pending, used, ...others, used.replaceAll('-', '')];
+  for (const secret of secrets) {
+    expect(kept).not.toContain(secret.toLowerCase());
+    expect(kept).not.toContain(hex(secret));
+    expect(kept).not.toContain(Buffer.from(secret, 'base64url').toString('hex'));
+  }
+});
+
+it("a secret means nothing in another user's row", async () => {
+  const [user, thief] = [await twoStepUser(t), await twoStepUser(t)];
+  const copy = 'update two_factor set secret = (select secret from two_factor where user_id = $2) where user_id = $1';
+  await t.dataSource.query(copy, [user.id, thief.id]);
+  nextStep();
+  expect((await answer(await challengeFor(t, user), codeNow(thief))).status).toBe(500);
+  expect(await sessionsOf(user.id)).toBe(1);
+});
+
+it('forgets challenges that have expired, as others are made', async () => {
+  const user = await twoStepUser(t);
+  await challengeFor(t, user);
+  t.clock.advance(5 * MINUTE);
+  await challengeFor(t, user);
+  const rows = await t.dataSource.query<{ expires_at: Date }[]>('select expires_at from two_factor_challenges');
+  expect(rows.map(({ expires_at }) => expires_at.getTime())).toEqual([t.clock.now() + 5 * MINUTE]);
+});

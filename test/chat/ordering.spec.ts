@@ -1,0 +1,139 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ConnectionsService } from '../../src/chat/connections/connections.service.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { connect, conversation, dial, people } from '../support/chat-client.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp();
+});
+afterAll(() => t.stop());
+
+/** Other files have databases of their own on the same server. */
+const HERE = 'pid in (select pid from pg_stat_activity where datname = current_database())';
+
+it('a session that ends after it was looked up, and before the connection is admitted, ends it', async () => {
+  const user = await t.user();
+  const holder = new Client(t.connection);
+  await holder.connect();
+  await holder.query('begin; lock table participants in access exclusive mode'); // the second question of admission
+  const client = dial(t, user);
+  await once(client.socket, 'open');
+  const asked = `select 1 from pg_locks where ${HERE} and not granted and relation = 'participants'::regclass`;
+  await expect.poll(() => t.dataSource.query<unknown[]>(asked)).toHaveLength(1);
+  await t.dataSource.query('delete from sessions where user_id = $1', [user.id]);
+  await sleep(200); // it has been heard by now
+  await holder.query('commit');
+  await holder.end();
+  client.send({ type: 'ping' });
+  expect(await client.end()).toEqual([4401, 'signed out']);
+  expect(client.frames).toEqual([]);
+});
+
+it('two who append to a conversation at once wait for each other', async () => {
+  const [one] = await people(t, 1);
+  const id = await conversation(one!);
+  const other = new Client(t.connection);
+  await other.connect();
+  await other.query('begin');
+  await other.query(
+    `select append_messages(array[$1::bigint], array[p.id], array[null::bigint], array[gen_random_uuid()], array['theirs'], 1, '{}', '{}')
+      from participants p join users u on u.id = p.user_id where u.username = $2`,
+    [id, one!.username],
+  );
+  one!.send({ type: 'send_message', conversation_id: id, content: 'ours' });
+  const waits = `select 1 from pg_locks where ${HERE} and not granted`;
+  await expect.poll(() => t.dataSource.query<unknown[]>(waits)).toHaveLength(1);
+  await other.query('commit');
+  await other.end();
+  expect(await one!.next()).toMatchObject({ success: true, data: { content: 'ours' } });
+  const rows = await t.dataSource.query<unknown[]>(
+    'select sequence, content from messages where conversation_id = $1 order by id',
+    [id],
+  );
+  expect(rows).toEqual([
+    { sequence: '1', content: 'theirs' },
+    { sequence: '2', content: 'ours' },
+  ]);
+});
+
+it.each(['get_messages', 'get_conversations', 'ping'])(
+  '%s right behind a message is answered after it',
+  async (type) => {
+    const [one] = await people(t, 1);
+    const conversation_id = await conversation(one!);
+    for (let i = 0; i < 20; i++) {
+      one!.send({ type: 'send_message', conversation_id, content: `m${i}` });
+      one!.send({ type, conversation_id });
+      expect(await one!.next()).toMatchObject({ type: 'send_message', data: { content: `m${i}` } });
+      const answer = await one!.next();
+      expect(answer).toMatchObject({ type, success: true });
+      if (type === 'get_messages') expect(answer['data'].messages).toHaveLength(i + 1);
+    }
+  },
+);
+
+it('a slow receiver is spared who comes and goes, and gets everything else', async () => {
+  t.clock.set(Date.now());
+  const [one, slow] = await people(t, 2);
+  const friend = await t.user();
+  for (const client of [one!, slow!]) await client.get('add_contact', { contact_username: friend.username });
+  const conversation_id = await conversation(one!, slow!);
+  slow!.socket.pause();
+  let sent = 0;
+  const content = '🏮'.repeat(15_000);
+  const connections = t.app.get(ConnectionsService);
+  for (; connections.waiting < 256 * 1024; sent++) await one!.get('send_message', { conversation_id, content });
+  await connect(t, friend);
+  expect(await one!.next()).toMatchObject({ type: 'user_status' });
+  slow!.socket.resume();
+  await expect.poll(() => slow!.frames.filter(({ type }) => type === 'send_message').length).toBe(sent);
+  expect(await slow!.ask('ping')).toBeDefined();
+  await expect.poll(() => slow!.frames.at(-1)!['type']).toBe('ping');
+  expect(slow!.frames.filter(({ type }) => type === 'user_status')).toEqual([]);
+  t.clock.run();
+});
+
+it('of two devices the one that stays is still told, and its user still online', async () => {
+  const [one] = await people(t, 1);
+  const other = await t.user();
+  const [phone, tablet] = [await connect(t, other), await connect(t, other)];
+  const conversation_id = await conversation(one!, phone);
+  await tablet.next();
+  await phone.close();
+  await one!.get('send_message', { conversation_id, content: 'still there?' });
+  expect(await tablet.next()).toMatchObject({ data: { content: 'still there?' } });
+  const { contact } = await one!.get('add_contact', { contact_username: other.username });
+  expect(contact.is_online).toBe(true);
+});
+
+it('who has come is told, also when writing down who has gone at that moment fails', async () => {
+  const [friend, goes] = await people(t, 2);
+  const comes = await t.user();
+  for (const { username } of [goes!, comes]) await friend!.get('add_contact', { contact_username: username });
+  const holder = new Client(t.connection);
+  await holder.connect();
+  await holder.query(`create sequence tries;
+    create function refuse_first() returns trigger language plpgsql as $$ begin
+      if nextval('tries') = 1 then raise 'not now'; end if;
+      return new;
+    end $$;
+    create trigger refuse_first before update on participants for each row execute function refuse_first()`);
+  await holder.query('begin; lock table presences in share mode'); // both changes wait behind a third one
+  await connect(t, await t.user());
+  const asked = `select 1 from pg_locks where ${HERE} and not granted and relation = 'presences'::regclass`;
+  await expect.poll(() => t.dataSource.query<unknown[]>(asked)).toHaveLength(1);
+  await goes!.close();
+  await connect(t, comes);
+  await holder.query('commit');
+  await holder.end();
+  const told = () => friend!.frames.filter(({ type }) => type === 'user_status').map(({ data }) => data as unknown);
+  await expect.poll(told).toContainEqual({ username: goes!.username, is_online: false });
+  expect(told()).toContainEqual({ username: comes.username, is_online: true });
+  await t.dataSource.query(
+    'drop trigger refuse_first on participants; drop function refuse_first; drop sequence tries',
+  );
+});

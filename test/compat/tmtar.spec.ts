@@ -1,0 +1,87 @@
+import jwt from 'jsonwebtoken';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApp, type TestApp } from '../support/app.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp({
+    env: {
+      EXTERNAL_IDENTITY: 'trusted-subject',
+      IDENTITY_TOKEN_TTL: '15m',
+      REFRESH_TOKEN_TTL: '7d',
+      SESSION_MAX_AGE: '30d',
+    },
+  });
+});
+afterAll(() => t.stop());
+
+const login = (bearer?: string, method = 'GET') =>
+  t.request(method, '/api/users/login', { headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` } });
+const me = (token: string) => t.request('GET', '/api/users/me', { token });
+
+describe.each(['GET', 'POST'])('%s /users/login', (method) => {
+  it('signs in the root user by the name of the document', async () => {
+    const { status, body } = await login('just_admins_identity', method);
+    expect([status, body]).toEqual([
+      200,
+      { access_token: expect.any(String), refresh_token: expect.any(String), status: 'OK' },
+    ]);
+    expect((await me(body['access_token'])).body).toMatchObject({ username: 'admin', permissions: { admin: true } });
+  });
+
+  it('finds or makes a user for any other subject', async () => {
+    const ids = [];
+    for (const subject of ['player-one', 'player-one', 'player-two']) {
+      const { body } = await login(`${subject}-${method}`, method);
+      ids.push((await me(body['access_token'])).body['id']);
+    }
+    expect(ids[0]).toBe(ids[1]);
+    expect(ids[0]).not.toBe(ids[2]);
+  });
+
+  it('gives another access token for a refresh token, and no other refresh token, again and again', async () => {
+    const { body } = await login('again', method);
+    const seen = new Set([body['access_token']]);
+    for (let day = 0; day < 5; day++) {
+      t.clock.advance(24 * 3600 * 1000);
+      expect((await me(body['access_token'])).body['msg']).toBe('Token has expired');
+      const renewed = await login(body['refresh_token'], method);
+      expect([renewed.status, renewed.body]).toEqual([200, { access_token: expect.any(String), status: 'OK' }]);
+      expect((await me(renewed.body['access_token'])).status).toBe(200);
+      seen.add(renewed.body['access_token']);
+    }
+    expect(seen.size).toBe(6);
+  });
+
+  it('tells an expired token from an invalid one', async () => {
+    const { body } = await login('late', method);
+    const end = (jwt.decode(body['refresh_token']) as { exp: number }).exp * 1000;
+    t.clock.set(end - 1);
+    expect((await login(body['refresh_token'], method)).status).toBe(200);
+    t.clock.advance(1);
+    expect((await login(body['refresh_token'], method)).body).toMatchObject({ status: 401, msg: 'Token has expired' });
+    expect((await login(body['access_token'], method)).body).toMatchObject({ status: 401, msg: expect.any(String) });
+    expect((await login(undefined, method)).body).toMatchObject({ status: 401, msg: 'Missing Authorization Header' });
+  });
+
+  it('takes no refresh token of a session that has ended', async () => {
+    const { body } = await login('leaver', method);
+    await t.request('DELETE', '/api/sessions/current', { token: body['access_token'] });
+    expect((await login(body['refresh_token'], method)).body).toMatchObject({ status: 401, msg: 'Invalid token' });
+  });
+
+  it('ends the session of a refresh token that was rotated away', async () => {
+    const { body } = await login('rotator', method);
+    const next = await t.request('POST', '/api/sessions/refresh', { body: { refresh_token: body['refresh_token'] } });
+    t.clock.advance(10_000);
+    expect((await login(body['refresh_token'], method)).body['code']).toBe('token_reused');
+    expect((await me(next.body['identity_token'])).status).toBe(401);
+  });
+});
+
+it('without an identity provider there is nobody to ask', async () => {
+  const plain = await startApp();
+  const answer = await plain.request('GET', '/api/users/login', { headers: { authorization: 'Bearer anybody' } });
+  expect(answer.body).toMatchObject({ status: 401, msg: expect.any(String) });
+  await plain.stop();
+});

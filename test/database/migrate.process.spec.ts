@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, expect, inject, it } from 'vitest';
+import { admin } from '../support/global-setup.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
+
+const name = `machi_empty_${randomBytes(6).toString('hex')}`;
+const { host, port, user, password } = inject('connection');
+const database = { DB_HOST: host, DB_PORT: String(port), DB_NAME: name, DB_USER: user, DB_PASSWORD: password ?? '' };
+
+let folder: ReturnType<typeof dataFolder>;
+const running: MachiProcess[] = [];
+beforeEach(async () => {
+  folder = dataFolder();
+  await admin(inject('connection'), `create database ${name}`);
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((machi) => machi.kill('SIGTERM')));
+  await admin(inject('connection'), `drop database ${name} with (force)`);
+  folder.remove();
+});
+
+function begin(env: Record<string, string>, program?: string): MachiProcess {
+  const machi = launch({ DATA_DIR: folder.path, MIGRATE: 'off', ...env }, program);
+  running.push(machi);
+  return machi;
+}
+
+it('with MIGRATE=off nothing starts on an old schema, until the job has run', async () => {
+  const early = begin(database);
+  expect(await early.ended).toBe(1);
+  expect(early.output()).toBe('Migrations are missing: run "node dist/src/migrate.js" before, or set MIGRATE to on.\n');
+  const jobs = [begin(database, 'migrate'), begin(database, 'migrate')]; // at once: one waits for the other
+  expect(await Promise.all(jobs.map(({ ended }) => ended))).toEqual([0, 0]);
+  const machi = await whenServing(begin(database));
+  expect((await fetch(`${machi.url}/api/health/ready`)).status).toBe(200);
+});
+
+it('the job says what is wrong with its settings, and has nothing to do for the embedded database', async () => {
+  const production = begin({ ...database, NODE_ENV: 'production' }, 'migrate');
+  expect(await production.ended).toBe(78);
+  expect(production.output()).toContain('SECRET_KEY is missing');
+  const embedded = begin({}, 'migrate');
+  expect(await embedded.ended).toBe(78);
+  expect(embedded.output()).toContain('DATABASE_URL is missing');
+});

@@ -1,0 +1,299 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Mail } from '../../src/mail/mail.entity.js';
+import { MailsService } from '../../src/mail/mails.service.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { sent, type Smtp, startSmtp } from '../support/smtp-server.js';
+
+let t: TestApp;
+let smtp: Smtp;
+beforeAll(async () => {
+  smtp = await startSmtp();
+  const env = { SMTP_URL: smtp.url, MAIL_FROM: 'machi@example.org', APP_NAME: 'Machi "of", Chiyoda' };
+  t = await startApp({ env });
+});
+beforeEach(async () => {
+  t.clock.set(Math.ceil(t.clock.now() / 1000) * 1000 + 3_600_000); // nobody has had mails within the hour
+  await sent(t);
+});
+afterEach(() => {
+  smtp.refuse(undefined);
+  smtp.mails.length = 0;
+});
+afterAll(async () => {
+  await t.stop();
+  await smtp.stop();
+});
+
+const HANA = 'hana@example.org';
+const MINUTE = 60_000;
+const DAY = 1440 * MINUTE;
+
+const post = (to: string | null, code = '12345678') =>
+  t.dataSource.transaction((manager) =>
+    t.app.get(MailsService).enqueue(manager, { kind: 'reset_code', to, values: { code } }),
+  );
+const notice = (to: string) =>
+  t.dataSource.transaction((manager) => {
+    const mails = t.app.get(MailsService);
+    return mails.enqueue(manager, { kind: 'password_changed', to, values: mails.securityContext() });
+  });
+const rows = () => t.dataSource.query<Mail[]>('select * from mails order by id desc');
+const newest = async () => (await rows())[0]!;
+
+describe('a posted mail', () => {
+  it('is sent once its transaction is committed, without being asked for', async () => {
+    await post(HANA);
+    await expect.poll(() => smtp.mails).toHaveLength(1);
+    expect(smtp.mails[0]).toMatchObject({ to: [HANA], subject: 'Your code for a new Machi "of", Chiyoda password' });
+    expect(smtp.mails[0]!.text).toContain('    12345678\n');
+    const { id } = await newest();
+    const { raw } = smtp.mails[0]!;
+    expect(raw).toMatch(/^From: .*<machi@example\.org>\r$/m);
+    expect(raw).toContain(`Message-ID: <${id}@example.org>\r\n`);
+    expect(raw).toContain('Auto-Submitted: auto-generated\r\n');
+  });
+
+  it('is encrypted until it is sent, then wiped, and forgotten after a week', async () => {
+    smtp.refuse('connect', 421);
+    await post(HANA);
+    await sent(t);
+    const queued = await newest();
+    expect(queued).toMatchObject({ state: 'queued', attempts: 1, settled_at: null });
+    for (const secret of ['12345678', HANA, 'password']) expect(queued.encrypted_content!.includes(secret)).toBe(false);
+    smtp.refuse(undefined);
+    t.clock.advance(5_000);
+    await sent(t);
+    expect(await newest()).toMatchObject({
+      id: queued.id,
+      state: 'sent',
+      encrypted_content: null,
+      settled_at: t.clock.date(),
+    });
+    t.clock.advance(7 * DAY);
+    await sent(t);
+    expect((await newest()).id).toBe(queued.id);
+    t.clock.advance(1);
+    await sent(t);
+    expect(await rows()).toEqual([]);
+  });
+
+  it('is not sent when its transaction is rolled back', async () => {
+    const count = (await rows()).length;
+    const failing = t.dataSource.transaction(async (manager) => {
+      await t.app.get(MailsService).enqueue(manager, { kind: 'reset_code', to: HANA, values: { code: '12345678' } });
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    await sent(t);
+    expect(await rows()).toHaveLength(count);
+    expect(smtp.mails).toEqual([]);
+  });
+
+  it('goes to nobody when there is no address', async () => expect(await post(null)).toBe(false));
+
+  it.each(["o'hana+x=y@example.org", 'hana@localhost', 'a!#$%&*/?^_`{|}~-.b@example.org'])('goes to %s', async (to) => {
+    await notice(to);
+    await sent(t);
+    expect(smtp.mails.map((mail) => mail.to)).toEqual([[to]]);
+  });
+
+  it.each([
+    'hana@example.org\r\nRCPT TO:<evil@example.org>',
+    'hana@example.org\r\nBcc: evil@example.org',
+    'hana@example.org, evil@example.org',
+    'hana@example.org;evil@example.org',
+    'Hana <evil@example.org>',
+    '"evil@example.org,"@example.org',
+    'hana@example.org (evil@example.org)',
+  ])('goes nowhere when its address is %j', async (to) => {
+    await notice(to);
+    await sent(t);
+    expect(smtp.mails).toEqual([]);
+    expect(await newest()).toMatchObject({ state: 'failed', last_error: 'EENVELOPE 553', encrypted_content: null });
+  });
+
+  it('is one of five of its kind within an hour, per address', async () => {
+    const start = t.clock.now();
+    for (let i = 0; i < 5; i++) {
+      expect(await post(HANA)).toBe(true);
+      await sent(t);
+      t.clock.advance(MINUTE);
+    }
+    expect(await post(HANA)).toBe(false);
+    expect(await post('other@example.org')).toBe(true);
+    expect(await notice(HANA)).toBe(true);
+    t.clock.set(start + 60 * MINUTE - 1);
+    expect(await post(HANA)).toBe(false);
+    t.clock.set(start + 60 * MINUTE);
+    expect(await post(HANA)).toBe(true);
+    expect(await post(HANA)).toBe(false);
+    await sent(t);
+    expect(smtp.mails.filter(({ to, subject }) => to.includes(HANA) && subject.includes('code'))).toHaveLength(6);
+  });
+
+  it('is one of five also when thirty are posted at once', async () => {
+    await t.warmUp();
+    const posted = await Promise.all(Array.from({ length: 30 }, () => post(HANA)));
+    expect(posted.filter(Boolean)).toHaveLength(5);
+    await sent(t);
+    expect(smtp.mails).toHaveLength(5);
+  });
+});
+
+describe('a mail that cannot be sent', () => {
+  const tries = async (): Promise<number> => {
+    await sent(t);
+    return (await newest()).attempts;
+  };
+
+  it('is tried after 5 s, 10 s, 20 s … to the millisecond, and delivered when the server is back', async () => {
+    await smtp.goAway();
+    await notice(HANA);
+    expect(await tries()).toBe(1);
+    for (const [i, seconds] of [5, 10, 20, 40, 80, 160, 320, 600, 600].entries()) {
+      t.clock.advance(seconds * 1000 - 1);
+      expect(await tries()).toBe(i + 1);
+      t.clock.advance(1);
+      expect(await tries()).toBe(i + 2);
+    }
+    expect(await newest()).toMatchObject({ state: 'queued', last_error: 'ESOCKET' });
+    await smtp.comeBack();
+    t.clock.advance(600_000);
+    expect(await tries()).toBe(11);
+    expect(smtp.mails).toHaveLength(1);
+    expect(await newest()).toMatchObject({ state: 'sent', encrypted_content: null });
+  });
+
+  it.each([
+    ['connect', 421],
+    ['auth', 535],
+    ['rcpt', 450],
+    ['data', 451],
+  ] as const)('since the server says no at %s (%i) is tried again', async (at, code) => {
+    smtp.refuse(at, code);
+    await notice(HANA);
+    expect(await tries()).toBe(1);
+    expect((await newest()).state).toBe('queued');
+    smtp.refuse(undefined);
+    t.clock.advance(5_000);
+    expect(await tries()).toBe(2);
+    expect(smtp.mails).toHaveLength(1);
+  });
+
+  it.each([
+    ['rcpt', 'EENVELOPE 550'],
+    ['data', 'EMESSAGE 550'],
+  ] as const)(
+    'since the server refuses it for good at %s has failed, and says why without the address',
+    async (at, why) => {
+      smtp.refuse(at);
+      await notice(HANA);
+      await sent(t);
+      const failed = {
+        state: 'failed',
+        attempts: 1,
+        last_error: why,
+        encrypted_content: null,
+        settled_at: t.clock.date(),
+      };
+      expect(await newest()).toMatchObject(failed);
+      smtp.refuse(undefined);
+      t.clock.advance(DAY);
+      expect(await tries()).toBe(1);
+      expect(smtp.mails).toEqual([]);
+    },
+  );
+
+  it('fails when it has become useless: a code after its ten minutes, a notice after three days', async () => {
+    smtp.refuse('connect', 421);
+    const start = t.clock.now();
+    await post(HANA);
+    for (let i = 0; i < 7; i++) {
+      expect((await newest()).state).toBe('queued');
+      await sent(t);
+      t.clock.set((await newest()).due_at.getTime());
+    }
+    expect(await newest()).toMatchObject({ state: 'failed', attempts: 7, encrypted_content: null });
+    expect((await newest()).settled_at!.getTime()).toBeLessThanOrEqual(start + 10 * MINUTE);
+    await notice(HANA);
+    expect(await tries()).toBe(1);
+    t.clock.advance(3 * DAY);
+    await sent(t);
+    expect(await newest()).toMatchObject({ state: 'failed', attempts: 1, encrypted_content: null });
+    expect(smtp.mails).toEqual([]);
+  });
+
+  it('holds up no other', async () => {
+    smtp.refuse('rcpt', 450);
+    await notice(HANA);
+    await sent(t);
+    smtp.refuse(undefined);
+    await notice('other@example.org');
+    await sent(t);
+    expect(smtp.mails.map(({ to }) => to)).toEqual([['other@example.org']]);
+  });
+
+  it('fails when it was encrypted with another key or tampered with', async () => {
+    smtp.refuse('connect', 421);
+    await notice(HANA);
+    await sent(t);
+    const other = `update mails set encrypted_content = set_byte(encrypted_content, 40, get_byte(encrypted_content, 40) # 1)`;
+    await t.dataSource.query(`${other} where state = 'queued'`);
+    smtp.refuse(undefined);
+    t.clock.advance(5_000);
+    await sent(t);
+    expect(await newest()).toMatchObject({ state: 'failed', last_error: 'unreadable', encrypted_content: null });
+  });
+});
+
+it('a database that is away for a moment is no end of the worker', async () => {
+  await t.dataSource.query('alter table mails rename to away');
+  await sent(t);
+  await t.dataSource.query('alter table away rename to mails');
+  await notice(HANA);
+  await sent(t);
+  expect(smtp.mails).toHaveLength(1);
+});
+
+describe('without SMTP_URL', () => {
+  it('mails are files in DATA_DIR, for nobody else to read', async () => {
+    const own = await startApp();
+    await own.user();
+    await sent(own);
+    const folder = join(own.config.DATA_DIR, 'mail');
+    const [name, ...others] = readdirSync(folder);
+    expect(others).toEqual([]);
+    expect(name).toMatch(/^[0-9a-f-]{36}-email_verification\.eml$/);
+    expect(readFileSync(join(folder, name!), 'utf8')).toMatch(/^To: user1@example\.org\r$/m);
+    expect(statSync(join(folder, name!)).mode & 0o777).toBe(0o600);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    await own.stop();
+  });
+
+  it('production sends nothing, keeps what is still of use, and wipes the rest', async () => {
+    const own = await startApp({
+      env: {
+        NODE_ENV: 'production',
+        RATE_LIMITS: 'on',
+        BCRYPT_COST: '10',
+        SECRET_KEY: randomBytes(32).toString('base64url'),
+      },
+    });
+    own.clock.set(own.clock.now());
+    await own.user();
+    await sent(own);
+    const states = () =>
+      own.dataSource.query(`select state, attempts, encrypted_content is null as is_wiped from mails`);
+    expect(await states()).toEqual([{ state: 'queued', attempts: 0, is_wiped: false }]);
+    own.clock.advance(DAY - 1);
+    await sent(own);
+    expect(await states()).toEqual([{ state: 'queued', attempts: 0, is_wiped: false }]);
+    own.clock.advance(1);
+    await sent(own);
+    expect(await states()).toEqual([{ state: 'failed', attempts: 0, is_wiped: true }]);
+    await own.stop();
+  });
+});

@@ -1,0 +1,95 @@
+import sharp, { type Sharp } from 'sharp';
+import type { SignedInUser, TestApp } from './app.js';
+
+export type Kind = 'jpeg' | 'png' | 'webp' | 'gif' | 'avif';
+export const KINDS: Kind[] = ['jpeg', 'png', 'webp', 'gif', 'avif'];
+export const MIB = 1024 * 1024;
+
+/** A scene of circles: another seed, another scene. */
+export function scene(seed: number, width = 320, height = width): Sharp {
+  const random = (n: number): number => {
+    const x = Math.sin(seed * 127.1 + n * 311.7) * 43_758.5453;
+    return x - Math.floor(x);
+  };
+  const circle = (i: number): string =>
+    `<circle cx="${random(i) * width}" cy="${random(i + 50) * height}" r="${(0.05 + random(i + 90) / 4) * width}"
+      fill="rgb(${[1, 2, 3].map((c) => Math.round(255 * random(i * 7 + c * 400))).join(',')})"/>`;
+  const circles = Array.from({ length: 12 }, (_, i) => circle(i)).join('');
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><rect width="100%" height="100%" fill="#ccc"/>${circles}</svg>`;
+  return sharp(Buffer.from(svg)).flatten({ background: '#ccc' });
+}
+
+export const file = (seed: number, kind: Kind = 'jpeg'): Promise<Buffer> => scene(seed)[kind]().toBuffer();
+
+/** A JPEG of exactly this many bytes: comments in its middle, which no decoder shows. */
+export async function jpegOf(size: number, seed = 1): Promise<Buffer> {
+  const bytes = await file(seed);
+  const parts: Buffer[] = [bytes.subarray(0, 2)];
+  let missing = size - bytes.length;
+  while (missing > 0) {
+    let length = Math.min(missing, 65_000);
+    if (missing - length > 0 && missing - length < 4) length -= 4;
+    const comment = Buffer.alloc(length);
+    comment.writeUInt16BE(0xfffe, 0);
+    comment.writeUInt16BE(length - 2, 2);
+    parts.push(comment);
+    missing -= length;
+  }
+  return Buffer.concat([...parts, bytes.subarray(2)]);
+}
+
+interface Part {
+  field?: string;
+  name?: string;
+  type?: string;
+}
+
+export function formOf(bytes: Buffer, { field = 'avatar', name = 'me.jpg', type = 'image/jpeg' }: Part = {}): FormData {
+  const form = new FormData();
+  form.set(field, new Blob([new Uint8Array(bytes)], { type }), name);
+  return form;
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any
+type Body = Record<string, any>;
+
+export interface Reply {
+  status: number;
+  headers: Headers;
+  body: Body;
+  bytes: Buffer;
+}
+
+/** As `TestApp.request`, for bodies and answers that are not JSON. */
+export async function call(
+  t: TestApp,
+  method: string,
+  path: string,
+  token?: string,
+  init: RequestInit = {},
+): Promise<Reply> {
+  const headers = { ...(token ? { authorization: `Bearer ${token}` } : {}), ...(init.headers as object) };
+  const response = await fetch(t.url + path, { redirect: 'manual', ...init, method, headers });
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const isJson = response.headers.get('content-type')?.includes('json');
+  const body = isJson ? (JSON.parse(bytes.toString()) as Body) : {};
+  return { status: response.status, headers: response.headers, body, bytes };
+}
+
+export const upload = (
+  t: TestApp,
+  { token }: Pick<SignedInUser, 'token'>,
+  bytes: Buffer,
+  part: Part = {},
+): Promise<Reply> => call(t, 'PUT', '/api/users/me/avatar', token, { body: formOf(bytes, part) });
+
+export const get = (t: TestApp, path: string, token?: string, headers: Record<string, string> = {}): Promise<Reply> =>
+  call(t, 'GET', path, token, { headers });
+
+/** Uploads a scene and approves it; answers the upload. */
+export async function shown(t: TestApp, user: SignedInUser, moderator: string, seed: number): Promise<Body> {
+  const { body } = await upload(t, user, await file(seed));
+  const { status } = await call(t, 'POST', `/api/moderation/avatars/${body['id']}/approve`, moderator);
+  if (status !== 200) throw new Error(`not approved: ${status}`);
+  return body;
+}
