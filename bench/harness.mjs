@@ -1,4 +1,4 @@
-// What the benchmarks share: servers as processes of their own, load in interleaved rounds, medians and ratios.
+// Shared by the benchmarks: servers as separate processes, load in interleaved rounds, medians and ratios.
 import autocannon from 'autocannon';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import { cpus } from 'node:os';
 
 const CLOCK_TICKS = 100; // per second, on every Linux that Node runs on
 
-/** Starts `node script` and waits for a line that holds its URL. What it logs goes nowhere, as to a fast log collector. */
+/** Starts `node script` and waits for the line with its URL. Its log output is read and discarded. */
 export async function startServer(name, script, env) {
   const child = spawn(process.execPath, [script], {
     env: { PATH: process.env.PATH, ...env },
@@ -28,14 +28,14 @@ export async function startServer(name, script, env) {
   return { name, url, pid: child.pid, rounds: [], stop: () => child.kill('SIGTERM') && once(child, 'close') };
 }
 
-/** CPU seconds and resident MiB of a process so far. */
+/** CPU seconds used so far, and resident memory in MiB, of a process. */
 export function usage(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
   const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
   return { cpu: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS, rss };
 }
 
-/** Loads the servers in turn, A B A B …, after a round that is not counted, so that a noisy moment hits both. */
+/** Loads the servers alternately (A B A B …) after an uncounted warm-up round, so that noise affects both. */
 export async function interleave(
   servers,
   {
@@ -76,7 +76,7 @@ export function median(values) {
 
 const FIGURES = { rate: 'requests/s', p50: 'p50 ms', p99: 'p99 ms', cpu: 'CPU µs/request', rss: 'memory MiB' };
 
-/** A row a figure: both medians, and the median of the ratios pair by pair. */
+/** Prints one row per figure: both medians, and the median of the ratios of paired rounds. */
 export function report(one, other) {
   console.log(
     `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0].model}, ${one.rounds.length} rounds each\n`,

@@ -1,4 +1,4 @@
-// Requests a second of `GET /api/users/me` (Bearer token, one query) against a bare server doing the same work.
+// Requests per second of `GET /api/users/me` (Bearer token, one query), compared with a bare server doing the same work.
 // `npm run bench:me`; takes about a minute.
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';

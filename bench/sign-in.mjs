@@ -1,4 +1,4 @@
-// Sign-ins a second at cost 12 against bare bcrypt, and what 50 clients that sign in at once do to everybody else.
+// Sign-ins per second at cost 12, compared with bare bcrypt, and the effect of 50 concurrent sign-ins on other requests.
 // `npm run bench:sign-in`; takes about two minutes.
 import autocannon from 'autocannon';
 import bcrypt from 'bcrypt';
@@ -43,7 +43,7 @@ const signIn = () =>
     body: JSON.stringify({ login: 'admin', password }),
   });
 
-/** Does `work` over and over in so many lanes; how often a second it answered true. */
+/** Repeats `work` in this many concurrent loops. Returns how often per second it answered true. */
 async function rateOf(lanes, work) {
   const start = performance.now();
   const end = start + SECONDS * 1000;
