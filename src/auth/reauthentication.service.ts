@@ -4,7 +4,8 @@ import { type EntityManager, Repository } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { Problem, tokenProblem, validationFailed } from '../http/problem.js';
-import { CURRENT_PASSWORD, RateLimitService } from '../rate-limit/rate-limit.service.js';
+import { CURRENT_PASSWORD_BACKOFF } from '../rate-limit/backoff-policies.js';
+import { BackoffService } from '../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import { PasswordsService } from './passwords/passwords.service.js';
 import { User } from '../users/user.entity.js';
@@ -26,7 +27,7 @@ export class ReauthenticationService {
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
     private readonly passwords: PasswordsService,
-    private readonly limits: RateLimitService,
+    private readonly backoff: BackoffService,
     private readonly audit: AuditService,
     private readonly clock: Clock,
   ) {}
@@ -60,16 +61,18 @@ export class ReauthenticationService {
 
   /** Raises `wrong_password`, `rate_limited`. */
   async checkPassword(caller: Caller, password: string): Promise<VerifiedCredential> {
-    const attempt = await this.limits.attempt(CURRENT_PASSWORD, caller.id);
-    const stored = await this.passwordHash(caller);
-    const password_hash = await attempt.of(async () =>
-      (await this.passwords.verify(password, stored)) ? stored : null,
-    );
-    if (password_hash !== null) return { password_hash };
+    const attempt = await this.backoff.reserve(CURRENT_PASSWORD_BACKOFF, caller.id);
+    const password_hash = await this.passwordHash(caller);
+    const isCorrect = await attempt.releaseOnError(this.passwords.verify(password, password_hash));
+    if (isCorrect) {
+      await attempt.succeed();
+      return { password_hash };
+    }
+    await attempt.fail();
     const { manager } = this.users;
     const failure = { ...actorOf(caller), subject_id: caller.id };
     await this.audit.write(manager, { action: 'user.password_refused', ...failure, succeeded: false });
-    if (attempt.isLast) await this.audit.write(manager, { action: 'user.locked', ...failure });
+    if (attempt.isLockingFailure) await this.audit.write(manager, { action: 'user.locked', ...failure });
     throw new Problem('wrong_password');
   }
 

@@ -10,7 +10,8 @@ import { Problem, validationFailed } from '../http/problem.js';
 import { mapToProblem } from '../http/problem-mapping.js';
 import { validationPipe } from '../http/validation.js';
 import { Config } from '../config/config.js';
-import { RateLimitService, type Quota } from '../rate-limit/rate-limit.service.js';
+import { UPLOAD_QUOTA } from '../rate-limit/quotas.js';
+import { QuotasService } from '../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import type { Profile } from '../users/profile.js';
 import { UpdateMeDto } from '../users/users.dto.js';
@@ -20,9 +21,6 @@ import { AvatarFilesService } from './avatar-files.service.js';
 import type { ProcessedImage } from './image-format.js';
 import { ImageProcessingService } from './image-processing.service.js';
 import { UploadGateService } from './upload-gate.service.js';
-
-/** By a user; each costs a second or so of a processor. */
-const UPLOADS: Quota = { name: 'uploads', quota: 60, window: 3_600_000 };
 
 /** How many of the 128 digits may differ in what counts as the same picture: rescaling and re-encoding change up to 6. */
 const LIKENESS = 10;
@@ -55,7 +53,7 @@ export class AvatarsService {
     private readonly pictures: ImageProcessingService,
     private readonly files: AvatarFilesService,
     private readonly gate: UploadGateService,
-    private readonly limits: RateLimitService,
+    private readonly quotas: QuotasService,
     private readonly audit: AuditService,
     private readonly config: Config,
     private readonly clock: Clock,
@@ -121,7 +119,7 @@ export class AvatarsService {
   }
 
   private async pictureOf(caller: Caller, { bytes }: { bytes: Buffer }): Promise<ProcessedImage> {
-    await this.limits.take(UPLOADS, caller.id);
+    await this.quotas.consume(UPLOAD_QUOTA, caller.id);
     return this.pictures.make(bytes);
   }
 

@@ -13,7 +13,7 @@ import { toAddress } from '../http/request-log.js';
 import { mapToProblem } from '../http/problem-mapping.js';
 import { Config } from '../config/config.js';
 import { POOL } from '../database/database.module.js';
-import { networkOf } from '../rate-limit/rate-limit.service.js';
+import { networkOf } from '../rate-limit/client-network.js';
 import { DispatcherService } from './dispatcher.service.js';
 import { PresenceService } from './presence/presence.service.js';
 import type { CloseReason } from './protocol/close-codes.js';

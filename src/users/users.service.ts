@@ -9,7 +9,10 @@ import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
 import { Problem, unavailable, validationFailed } from '../http/problem.js';
-import { CURRENT_PASSWORD, RateLimitService, type Quota, SIGN_IN } from '../rate-limit/rate-limit.service.js';
+import { CURRENT_PASSWORD_BACKOFF, LOGIN_BACKOFF } from '../rate-limit/backoff-policies.js';
+import { BackoffService } from '../rate-limit/backoff.service.js';
+import { REGISTRATION_QUOTA } from '../rate-limit/quotas.js';
+import { QuotasService } from '../rate-limit/quotas.service.js';
 import { POOL } from '../database/database.module.js';
 import { insertNew } from '../database/insert-new.js';
 import { MailsService } from '../mail/mails.service.js';
@@ -37,9 +40,6 @@ const LIKE_PATTERN = `'%' || regexp_replace(fold_text($1), '([\\\\%_])', '\\\\\\
 
 const MAX_WAITING_SEARCHES = 100;
 
-/** A class of pupils may register at once; a farm of accounts may not. */
-const REGISTRATIONS: Quota = { name: 'registrations', quota: 100, window: 600_000 };
-
 /** What is done in the transaction of a change. */
 type Also = (manager: EntityManager) => Promise<unknown>;
 
@@ -53,7 +53,8 @@ export class UsersService {
     @Inject(POOL) private readonly pool: Pool,
     private readonly passwords: PasswordsService,
     private readonly reauthentication: ReauthenticationService,
-    private readonly limits: RateLimitService,
+    private readonly quotas: QuotasService,
+    private readonly backoff: BackoffService,
     private readonly clock: Clock,
     private readonly audit: AuditService,
     private readonly mails: MailsService,
@@ -65,7 +66,7 @@ export class UsersService {
    * `rate_limited`.
    */
   async create({ password, nid, ...dto }: CreateUserDto & { nid?: string }): Promise<Profile> {
-    await this.limits.take(REGISTRATIONS);
+    await this.quotas.consume(REGISTRATION_QUOTA);
     this.passwords.assertAcceptable(password, [dto.username, dto.email]);
     await this.assertFree(dto); // before hashing, which is dear
     const now = this.clock.date();
@@ -92,8 +93,8 @@ export class UsersService {
 
   /** Failed attempts to sign in to this user do not count any more. */
   async forgetFailures({ id, username, email }: Pick<User, 'id' | 'username' | 'email'>): Promise<void> {
-    for (const name of [username, email]) if (name) await this.limits.unlock(SIGN_IN, normaliseLogin(name));
-    await this.limits.unlock(CURRENT_PASSWORD, id);
+    for (const name of [username, email]) if (name) await this.backoff.reset(LOGIN_BACKOFF, normaliseLogin(name));
+    await this.backoff.reset(CURRENT_PASSWORD_BACKOFF, id);
   }
 
   /** False when somebody else was faster with the username or the e-mail address. */

@@ -6,7 +6,8 @@ import type { Device } from '../sessions/device.js';
 import type { SessionDto } from '../sessions/sessions.dto.js';
 import { SignInService } from '../sessions/sign-in.service.js';
 import { Problem, tokenProblem } from '../../http/problem.js';
-import { RateLimitService, SIGN_INS } from '../../rate-limit/rate-limit.service.js';
+import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
+import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
 import { ExternalAccountsService } from './external-accounts.service.js';
@@ -25,7 +26,7 @@ export class ExternalIdentitiesService {
     private readonly accounts: ExternalAccountsService,
     private readonly ways: SignInMethodsService,
     private readonly signIns: SignInService,
-    private readonly limits: RateLimitService,
+    private readonly quotas: QuotasService,
     private readonly reauthentication: ReauthenticationService,
     private readonly audit: AuditService,
   ) {}
@@ -36,7 +37,7 @@ export class ExternalIdentitiesService {
    * `identity_provider_unavailable`, `rate_limited`.
    */
   async exchange({ token, provider }: TokenExchangeDto, device: Device): Promise<SessionDto> {
-    await this.limits.take(SIGN_INS);
+    await this.quotas.consume(SIGN_IN_QUOTA);
     const identity = await this.identify(token, provider);
     const { issuer } = identity;
     const id = await this.accounts.userOf(identity);

@@ -7,7 +7,8 @@ import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
 import { deriveKey, keyedHash, newToken } from '../../common/encryption.js';
 import { Config } from '../../config/config.js';
-import { RateLimitService, type Quota } from '../../rate-limit/rate-limit.service.js';
+import { PASSWORD_RESET_QUOTA, RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
+import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { MAILS } from '../../mail/mail-templates.js';
 import { MailsService } from '../../mail/mails.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
@@ -15,10 +16,6 @@ import { PasswordsService } from './passwords.service.js';
 import { normaliseEmail } from '../../users/users.dto.js';
 import { UsersService } from '../../users/users.service.js';
 import type { ResetPasswordDto } from './password-resets.dto.js';
-
-/** Of one network, whoever they are for. */
-const REQUESTS: Quota = { name: 'password-resets', quota: 30, window: 3_600_000 };
-const CODES: Quota = { name: 'reset-codes', quota: 60, window: 3_600_000 };
 
 const TRIES = 5;
 const TOKEN_TTL_MS = 600_000;
@@ -58,7 +55,7 @@ export class PasswordResetsService {
     private readonly mails: MailsService,
     private readonly users: UsersService,
     private readonly passwords: PasswordsService,
-    private readonly limits: RateLimitService,
+    private readonly quotas: QuotasService,
     private readonly audit: AuditService,
     private readonly clock: Clock,
     config: Config,
@@ -71,7 +68,7 @@ export class PasswordResetsService {
    * mail that is dropped later: neither the answer nor its time tells whether there is an account.
    */
   async request(address: string): Promise<void> {
-    await this.limits.take(REQUESTS);
+    await this.quotas.consume(PASSWORD_RESET_QUOTA);
     const email = normaliseEmail(address);
     await this.dataSource.query(PRUNE, [new Date(this.clock.now() - TOKEN_TTL_MS)]);
     await this.dataSource.transaction(async (manager) => {
@@ -102,7 +99,7 @@ export class PasswordResetsService {
 
   /** Exchanges a code, which is used up by it, for a reset token. Raises `invalid_code`, whatever is wrong. */
   async validate(address: string, code: string): Promise<string> {
-    await this.limits.take(CODES);
+    await this.quotas.consume(RESET_CODE_QUOTA);
     const addressKey = this.addressKey(normaliseEmail(address));
     const token = newToken();
     const now = this.clock.now();

@@ -3,7 +3,10 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Problem } from '../../http/problem.js';
-import { KNOWN_DEVICE, RateLimitService, SIGN_IN, SIGN_INS } from '../../rate-limit/rate-limit.service.js';
+import { KNOWN_DEVICE_BACKOFF, LOGIN_BACKOFF } from '../../rate-limit/backoff-policies.js';
+import { BackoffService } from '../../rate-limit/backoff.service.js';
+import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
+import { QuotasService } from '../../rate-limit/quotas.service.js';
 import type { TwoFactorSignInDto } from '../two-factor/two-factor.dto.js';
 import { type VerifiedCredential, TwoFactorSignInService } from '../two-factor/two-factor-sign-in.service.js';
 import { PasswordsService } from '../passwords/passwords.service.js';
@@ -25,7 +28,8 @@ export class SignInService {
     private readonly sessions: SessionsService,
     private readonly twoFactor: TwoFactorSignInService,
     private readonly tokens: TokensService,
-    private readonly limits: RateLimitService,
+    private readonly backoff: BackoffService,
+    private readonly quotas: QuotasService,
     private readonly audit: AuditService,
   ) {}
 
@@ -39,20 +43,26 @@ export class SignInService {
     const name = normaliseLogin(login);
     const user = await this.findByLogin(name);
     const isKnown = await this.isOf(user, earlierToken);
-    const attempt = await (isKnown ? this.limits.attempt(KNOWN_DEVICE, user!.id) : this.limits.attempt(SIGN_IN, name));
-    const session = await attempt.of(() => this.open(user, password, device));
-    if (session && isKnown) await this.limits.unlock(SIGN_IN, name);
-    if (session) return session;
+    const attempt = await (isKnown
+      ? this.backoff.reserve(KNOWN_DEVICE_BACKOFF, user!.id)
+      : this.backoff.reserve(LOGIN_BACKOFF, name));
+    const session = await attempt.releaseOnError(this.open(user, password, device));
+    if (session) {
+      await attempt.succeed();
+      if (isKnown) await this.backoff.reset(LOGIN_BACKOFF, name);
+      return session;
+    }
+    await attempt.fail();
     const subject_id = user?.id ?? null;
     const { manager } = this.users;
     await this.audit.write(manager, { action: 'session.refused', subject_id, succeeded: false });
-    if (attempt.isLast) await this.audit.write(manager, { action: 'user.locked', subject_id });
+    if (attempt.isLockingFailure) await this.audit.write(manager, { action: 'user.locked', subject_id });
     throw new Problem('invalid_credentials');
   }
 
   /** The second step. Raises `invalid_challenge`, `wrong_code`, `too_many_codes`, `rate_limited`. */
   async signInWithCode(dto: TwoFactorSignInDto, device: Device): Promise<SessionDto> {
-    await this.limits.take(SIGN_INS);
+    await this.quotas.consume(SIGN_IN_QUOTA);
     const proven = await this.twoFactor.redeem(dto);
     const session = await this.sessions.open({ ...proven, isTwoFactorVerified: true }, device, { by: 'two-step' });
     if (!session) throw new Problem('invalid_challenge'); // deactivated, or given another password, just now

@@ -6,7 +6,8 @@ import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
 import { deriveKey, encrypt, decrypt } from '../../common/encryption.js';
 import { Config } from '../../config/config.js';
-import { CONFIRMATION, RateLimitService } from '../../rate-limit/rate-limit.service.js';
+import { TWO_FACTOR_CONFIRMATION_BACKOFF } from '../../rate-limit/backoff-policies.js';
+import { BackoffService } from '../../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { type VerifiedCredential, ReauthenticationService } from '../reauthentication.service.js';
 import { newRecoveryCodes, newSecret, recoveryHash, stepOf, uriOf } from './two-factor-codes.js';
@@ -22,7 +23,7 @@ export class TwoFactorService {
   constructor(
     @InjectRepository(TwoFactor) private readonly twoFactors: Repository<TwoFactor>,
     private readonly reauthentication: ReauthenticationService,
-    private readonly limits: RateLimitService,
+    private readonly backoff: BackoffService,
     private readonly audit: AuditService,
     private readonly config: Config,
     private readonly clock: Clock,
@@ -60,9 +61,13 @@ export class TwoFactorService {
    * `two_step_not_found`, `rate_limited`.
    */
   async confirm(caller: Caller, code: string): Promise<RecoveryCodesDto> {
-    const attempt = await this.limits.attempt(CONFIRMATION, caller.id);
-    const confirmed = await attempt.of(() => this.turnOn(caller, code));
-    if (!confirmed) throw new Problem('wrong_code');
+    const attempt = await this.backoff.reserve(TWO_FACTOR_CONFIRMATION_BACKOFF, caller.id);
+    const confirmed = await attempt.releaseOnError(this.turnOn(caller, code));
+    if (!confirmed) {
+      await attempt.fail();
+      throw new Problem('wrong_code');
+    }
+    await attempt.succeed();
     return confirmed;
   }
 

@@ -1,0 +1,25 @@
+const TEN_MINUTES_MS = 600_000;
+const HOUR_MS = 3_600_000;
+
+/** A number of requests that one subject may make within a window of time. */
+export interface Quota {
+  /** Sent to clients in the `RateLimit` headers. */
+  name: string;
+  limit: number;
+  windowMs: number;
+}
+
+/** Registrations per network. Generous enough for a class that registers together, too small for a farm of accounts. */
+export const REGISTRATION_QUOTA: Quota = { name: 'registrations', limit: 100, windowMs: TEN_MINUTES_MS };
+
+/** Sign-ins without a password (passkeys, two-factor codes, external identities) per network. Mobile networks are large. */
+export const SIGN_IN_QUOTA: Quota = { name: 'sign-ins', limit: 300, windowMs: TEN_MINUTES_MS };
+
+/** Requests for a password reset code per network. */
+export const PASSWORD_RESET_QUOTA: Quota = { name: 'password-resets', limit: 30, windowMs: HOUR_MS };
+
+/** Password reset codes that are tried per network. */
+export const RESET_CODE_QUOTA: Quota = { name: 'reset-codes', limit: 60, windowMs: HOUR_MS };
+
+/** Uploaded images per user. Each one costs about a second of a processor. */
+export const UPLOAD_QUOTA: Quota = { name: 'uploads', limit: 60, windowMs: HOUR_MS };
