@@ -22,20 +22,18 @@ export class BackoffAttempt {
    * network's other failures stay, or a guesser could reset them by signing in to an account of their own.
    */
   async succeed(): Promise<void> {
-    await Promise.all([
-      this.ownKey && this.counters.delete(this.ownKey),
-      this.networkKey && this.counters.decrement(this.networkKey),
-    ]);
+    if (this.ownKey) await this.counters.delete(this.ownKey);
+    if (this.networkKey) await this.counters.decrement(this.networkKey);
   }
 
   /** The attempt failed: keeps it counted. */
   async fail(): Promise<void> {
-    await Promise.all([this.ownKey, this.networkKey].map((key) => key && this.counters.renew(key)));
+    for (const key of this.keys) await this.counters.renew(key);
   }
 
   /** The attempt ended without a result: takes it back. */
   async release(): Promise<void> {
-    await Promise.all([this.ownKey, this.networkKey].map((key) => key && this.counters.decrement(key)));
+    for (const key of this.keys) await this.counters.decrement(key);
   }
 
   /** Waits for the check that the attempt was reserved for, and releases the attempt if the check throws. */
@@ -46,6 +44,10 @@ export class BackoffAttempt {
       await this.release();
       throw error;
     }
+  }
+
+  private get keys(): Buffer[] {
+    return [this.ownKey, this.networkKey].filter((key) => key !== undefined);
   }
 }
 
