@@ -40,8 +40,8 @@ const FEATURES = [
 
 @Module({})
 export class AppModule {
-  /** The application with these settings, on this database; both can be injected anywhere. */
-  static with(config: Config, dataSource: DataSource): DynamicModule {
+  /** The application with this configuration on this database. Both can be injected everywhere. */
+  static forRoot(config: Config, dataSource: DataSource): DynamicModule {
     const compat = config.COMPAT === 'on' ? [CompatModule] : []; // first: "users/login" is no id of a user
     return {
       module: AppModule,

@@ -7,7 +7,7 @@ import { ChatWsAdapter } from './chat/connections/chat-ws.adapter.js';
 import { OLD_BODIES } from './compat/compat-bodies.js';
 import { checkUrl, jsonBody } from './http/json-body.js';
 import { ProblemFilter } from './http/problem.filter.js';
-import { logRequests } from './http/request-log.js';
+import { requestLog } from './http/request-log.middleware.js';
 import { validationPipe } from './http/validation.js';
 import type { Config } from './config/config.js';
 import { setupSwagger } from './swagger.js';
@@ -28,7 +28,7 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   app.set('etag', false);
   app.set('query parser', 'simple');
   app.set('trust proxy', config.TRUST_PROXY);
-  app.use(logRequests(log));
+  app.use(requestLog(log));
   app.use(
     helmet({
       contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },

@@ -29,7 +29,7 @@ async function start(): Promise<void> {
     const connection = config.database ?? (await startPostgres(config, stops, log));
     if (config.MIGRATE === 'on') await migrateDatabase(connection, log);
     const dataSource = await openDatabase(connection, config.DB_POOL_SIZE, log);
-    const module = AppModule.with(config, dataSource);
+    const module = AppModule.forRoot(config, dataSource);
     const options = { ...NEST_OPTIONS, logger: new NestLogger(log) };
     const app = await NestFactory.create<NestExpressApplication>(module, new HttpAdapter(), options);
     stops.unshift(() => close(app, config, log));

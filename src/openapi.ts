@@ -16,7 +16,7 @@ const config = loadConfig({ NODE_ENV: 'test', SECRET_KEY: randomUUID() });
 const dataSource = newDataSource({ host: 'nowhere', port: 1, database: 'none', user: 'none' }, { size: 2 });
 const options = { ...NEST_OPTIONS, preview: true, logger: false } as const;
 const app = await NestFactory.create<NestExpressApplication>(
-  AppModule.with(config, dataSource),
+  AppModule.forRoot(config, dataSource),
   new HttpAdapter(),
   options,
 );

@@ -30,7 +30,7 @@ export class EmailVerificationsService {
     private readonly config: Config,
     private readonly clock: Clock,
   ) {
-    this.key = deriveKey(config, 'email verification tokens');
+    this.key = deriveKey(config.SECRET_KEY, 'email verification tokens');
   }
 
   /** Mails a link, within a transaction that has the user's row locked. The link before stops working. */

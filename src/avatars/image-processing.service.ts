@@ -6,7 +6,7 @@ import { constants, cpus, setPriority } from 'node:os';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { Problem, unavailable } from '../http/problem.js';
-import { isClientGone } from '../http/request-log.js';
+import { isClientDisconnected } from '../http/request-context.js';
 import { packageRoot } from '../common/version.js';
 import { isWhole, formatOf, type ProcessedImage } from './image-format.js';
 import type { Job, Outcome } from './image-worker.js';
@@ -34,7 +34,7 @@ export class ImageProcessingService implements OnApplicationShutdown {
     if (kind === undefined) throw new Problem('unsupported_picture');
     if (!isWhole(kind, bytes)) throw new Problem('picture_damaged');
     const outcome = await this.limit(() => {
-      if (isClientGone()) throw new Problem('request_timeout'); // nobody is there to be told
+      if (isClientDisconnected()) throw new Problem('request_timeout')
       return this.work({ bytes, kind });
     });
     if ('refused' in outcome) throw new Problem(outcome.refused);

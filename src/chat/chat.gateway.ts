@@ -9,7 +9,7 @@ import { AuthenticatorService } from '../auth/authenticator.service.js';
 import { SessionRevocationsService } from '../auth/sessions/session-revocations.service.js';
 import { endOf } from '../auth/tokens/tokens.service.js';
 import { Problem } from '../http/problem.js';
-import { toAddress } from '../http/request-log.js';
+import { parseIpAddress } from '../http/request-context.js';
 import { mapToProblem } from '../http/problem-mapping.js';
 import { Config } from '../config/config.js';
 import { POOL } from '../database/database.module.js';
@@ -61,7 +61,7 @@ export class ChatGateway implements OnGatewayConnection<WebSocket>, OnApplicatio
 
   /** Nothing is read from the socket until it is known whose it is. */
   handleConnection(socket: WebSocket, request: IncomingMessage): void {
-    const network = networkOf(toAddress(proxyAddress(request, this.isTrusted)));
+    const network = networkOf(parseIpAddress(proxyAddress(request, this.isTrusted)));
     const connection = this.connections.open(socket, request.socket, network);
     socket.on('error', () => undefined); // a protocol fault: ws has closed with its code
     socket.on('close', (code) => this.closed(connection, code));

@@ -1,7 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import { type Logger, pino, type SerializedError, stdSerializers } from 'pino';
 import type { Config } from '../config/config.js';
-import { requestId } from './request-log.js';
+import { requestId } from './request-context.js';
 
 /** A query's parameters and a constraint's detail hold people's data: neither may reach a log. */
 const PRIVATE_ERROR_FIELDS = new Set([

@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { DataSource, type EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../common/clock.provider.js';
-import { requestContext } from '../http/request-log.js';
+import { requestContext } from '../http/request-context.js';
 import { deriveKey, keyedHash, encrypt, decrypt } from '../common/encryption.js';
 import { Config } from '../config/config.js';
 import { type MailKind, MAILS, type SecurityContext, type ValuesOf, writeMail } from './mail-templates.js';
@@ -49,8 +49,8 @@ export class MailsService {
     private readonly config: Config,
     private readonly clock: Clock,
   ) {
-    this.sealKey = deriveKey(config, 'mails');
-    this.addressKey = deriveKey(config, 'mail addresses');
+    this.sealKey = deriveKey(config.SECRET_KEY, 'mails');
+    this.addressKey = deriveKey(config.SECRET_KEY, 'mail addresses');
   }
 
   /**

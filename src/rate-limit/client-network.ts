@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { requestContext } from '../http/request-log.js';
+import { requestContext } from '../http/request-context.js';
 
 /** The key under which a client is counted: its IPv4 address, or the /64 network of its IPv6 address. */
 export function networkOf(ip: string | null): string {

@@ -66,7 +66,7 @@ export class RateLimitCountersService implements OnApplicationBootstrap, OnAppli
     config: Config,
     private readonly clock: Clock,
   ) {
-    this.hashKey = deriveKey(config, 'limits');
+    this.hashKey = deriveKey(config.SECRET_KEY, 'limits');
   }
 
   onApplicationBootstrap(): void {

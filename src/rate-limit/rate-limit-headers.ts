@@ -1,5 +1,5 @@
 import { Problem } from '../http/problem.js';
-import { requestContext } from '../http/request-log.js';
+import { requestContext } from '../http/request-context.js';
 
 /** What the headers of draft-ietf-httpapi-ratelimit-headers say about one limit. Times are in seconds. */
 export interface RateLimitState {

@@ -98,7 +98,7 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
   const clock = new TestClock();
   const connection = route ? await route(database.connection) : database.connection;
   const dataSource: DataSource = await newDataSource(connection, { size: 20, ...pool }).initialize();
-  const module = await Test.createTestingModule({ imports: [AppModule.with(config, dataSource)] })
+  const module = await Test.createTestingModule({ imports: [AppModule.forRoot(config, dataSource)] })
     .overrideProvider(Clock)
     .useValue(clock)
     .compile();

@@ -60,7 +60,7 @@ export class PasswordResetsService {
     private readonly clock: Clock,
     config: Config,
   ) {
-    this.key = deriveKey(config, 'password resets');
+    this.key = deriveKey(config.SECRET_KEY, 'password resets');
   }
 
   /**

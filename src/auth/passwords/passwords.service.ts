@@ -3,7 +3,7 @@ import { dictionary } from '@zxcvbn-ts/language-common';
 import bcrypt from 'bcrypt';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { Problem, unavailable } from '../../http/problem.js';
-import { isClientGone } from '../../http/request-log.js';
+import { isClientDisconnected } from '../../http/request-context.js';
 import { Config } from '../../config/config.js';
 
 const MIN_BYTES = 8;
@@ -87,7 +87,7 @@ export class PasswordsService {
   private inLine<T>(work: () => Promise<T>): Promise<T> {
     if (this.limit.pendingCount >= this.maxWaiting) throw unavailable('busy');
     return this.limit(() => {
-      if (isClientGone()) throw new Problem('request_timeout'); // nobody is there to be told
+      if (isClientDisconnected()) throw new Problem('request_timeout')
       return work();
     });
   }

@@ -1,6 +1,6 @@
 import bowser from 'bowser';
 import type { Request } from 'express';
-import { requestContext } from '../../http/request-log.js';
+import { requestContext } from '../../http/request-context.js';
 
 const MAX_USER_AGENT = 300;
 

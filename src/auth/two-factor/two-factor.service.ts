@@ -28,8 +28,8 @@ export class TwoFactorService {
     private readonly config: Config,
     private readonly clock: Clock,
   ) {
-    this.secretKey = deriveKey(config, 'two-step secrets');
-    this.recoveryKey = deriveKey(config, 'recovery codes');
+    this.secretKey = deriveKey(config.SECRET_KEY, 'two-step secrets');
+    this.recoveryKey = deriveKey(config.SECRET_KEY, 'recovery codes');
   }
 
   async get(caller: Caller): Promise<TwoFactorDto> {
