@@ -95,6 +95,11 @@ describe('production', () => {
     expect(services[name]).toMatchObject({ mem_limit: expect.any(String), pids_limit: expect.any(Number) });
   });
 
+  it('the proxy stores no request bodies, and its /tmp is smaller than its memory limit', () => {
+    expect(services['proxy']).toMatchObject({ tmpfs: '/tmp:size=8m', mem_limit: '128m' });
+    expect(text('deploy/nginx.conf')).toMatch(/^ {2}proxy_request_buffering off;$/m);
+  });
+
   it('holds no secret, but says where each lies, in a folder that is never committed', () => {
     const given = Object.values(services).flatMap(({ environment }) => Object.keys(environment ?? {}));
     expect(SECRETS.filter((name) => given.includes(name))).toEqual([]);
