@@ -1,7 +1,18 @@
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { load, YAML11_SCHEMA } from 'js-yaml';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -128,6 +139,19 @@ describe('the scripts, with something else instead of Compose', () => {
     expect(run('backup', 'true').status).toBe(0);
     expect(readdirSync(join(machi, folder)).toSorted()).toEqual(['data.tar', 'database.dump', 'secrets']);
     expect(run('backup', 'true').status).not.toBe(0);
+  });
+
+  it('make-secrets closes a secrets folder that was open to other users', () => {
+    chmodSync(join(machi, 'secrets'), 0o755);
+    expect(run('make-secrets', 'true').status).toBe(0);
+    expect(statSync(join(machi, 'secrets')).mode & 0o777).toBe(0o700);
+    expect(readdirSync(join(machi, 'secrets')).toSorted()).toEqual([
+      'admin_password',
+      'db_password',
+      'optional',
+      'secret_key',
+      'tls',
+    ]);
   });
 
   it('a restoration does not wait for ever for a database that does not start', () => {
