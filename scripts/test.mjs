@@ -1,9 +1,11 @@
 // `npm test`: needs nothing beforehand; arguments go to Vitest.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { generateApiTypes } from './api-types.mjs';
 import { prepare, root } from './prepare.mjs';
 
 await prepare();
+await generateApiTypes();
 const vitest = join(root, 'node_modules/vitest/vitest.mjs');
 const child = spawn(process.execPath, [vitest, 'run', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));

@@ -488,14 +488,14 @@ describe('the form of the anime site', () => {
     const { status, body } = await patch(user.token, form);
     expect([status, body['fullname'], body['avatar_url']]).toEqual([200, 'New Name', `/api/users/${user.id}/avatar`]);
     const { pending } = await mine(user.token);
-    await decide(pending['id'] as string, 'approve');
+    await decide(pending!.id, 'approve');
     const fields = new FormData();
     fields.set('address', 'Tokyo');
     const again = await patch(user.token, fields);
     expect([again.status, again.body['address'], again.body['avatar_url']]).toEqual([
       200,
       'Tokyo',
-      pending['urls']['256'],
+      pending!.urls!['256'],
     ]);
     expect((await t.request('PATCH', '/api/users/me', { token: user.token, body: { address: 'Kyoto' } })).body['address']).toBe('Kyoto'); // prettier-ignore
   });

@@ -18,6 +18,7 @@ import { type DatabaseConnection, loadConfig } from '../../src/config/config.js'
 import { newDataSource } from '../../src/database/data-source.js';
 import { FirstAdministratorService } from '../../src/account/first-administrator.service.js';
 import type { Permission } from '../../src/permissions/permissions.js';
+import type { BodyOf, LooseBody } from './api-body.js';
 
 /** Real time, until a test sets it: then it stands still, but for being moved. */
 export class TestClock extends Clock {
@@ -41,17 +42,14 @@ export class TestClock extends Clock {
   }
 }
 
-export interface Answer {
+/** A response; the type of the body follows from method and path (see `BodyOf`). */
+export interface Answer<Body = LooseBody> {
   status: number;
   headers: Headers;
   /** The parsed JSON, or {} when there is none. */
   body: Body;
   text: string;
 }
-
-// A test looks into answers of every shape and says what it expects to find.
-// oxlint-disable-next-line typescript/no-explicit-any
-type Body = Record<string, any>;
 
 interface RequestOptions {
   token?: string | undefined;
@@ -113,11 +111,11 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
   const { port } = app.getHttpServer().address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
 
-  async function request(
-    method: string,
-    path: string,
+  async function request<Method extends string, Path extends string>(
+    method: Method,
+    path: Path,
     { token, body, headers = {} }: RequestOptions = {},
-  ): Promise<Answer> {
+  ): Promise<Answer<BodyOf<Method, Path>>> {
     const response = await fetch(url + path, {
       method,
       redirect: 'manual',
@@ -130,7 +128,8 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
     });
     const text = await response.text();
     const isJson = text !== '' && response.headers.get('content-type')?.includes('json');
-    return { status: response.status, headers: response.headers, text, body: isJson ? (JSON.parse(text) as Body) : {} };
+    const parsed = (isJson ? JSON.parse(text) : {}) as BodyOf<Method, Path>;
+    return { status: response.status, headers: response.headers, text, body: parsed };
   }
 
   async function signIn(login: string, password: string): Promise<string> {

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { requestId } from '../../../src/http/request-context.js';
-import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
+import { type Answer, PASSWORD, startApp, type TestApp } from '../../support/app.js';
 import { addressOf, mailboxes, sent, type Smtp, startSmtp } from '../../support/smtp-server.js';
 
 let t: TestApp;
@@ -244,7 +244,7 @@ describe('nothing tells whether there is an account', () => {
     return texts.slice(0, texts.lastIndexOf('COMMIT') + 1);
   }
 
-  const shape = ({ status, text, headers }: Awaited<ReturnType<typeof request>>) => ({
+  const shape = ({ status, text, headers }: Answer) => ({
     status,
     text: text.replace(/"request_id":"[^"]+"/, ''),
     headers: [...headers].filter(([name]) => !['date', 'x-request-id'].includes(name)),

@@ -1,0 +1,58 @@
+// Generated from openapi.json by scripts/api-types.mjs, which `npm test` and `npm run typecheck` run.
+import type { components, paths } from './openapi-types.js';
+
+/** Fields of a failure, whichever it is: RFC 9457 and our own members. */
+type Problem = Partial<Omit<components['schemas']['Problem'], 'code'>> & { code?: string };
+
+/**
+ * The JSON that openapi.json promises for a method and a path, and beside it the fields of a problem, because a test reads the
+ * status and the body of the same response. Paths that openapi.json does not know, and such that are built at run time,
+ * have a loose type.
+ */
+export type BodyOf<Method extends string, Path extends string> = [Operation<Method, Path>] extends [never]
+  ? LooseBody
+  : WithProblem<Success<Operation<Method, Path>>>;
+
+// oxlint-disable-next-line typescript/no-explicit-any
+export type LooseBody = Record<string, any>;
+
+type WithProblem<Body> = [Body] extends [never] ? LooseBody : Body & Omit<LooseBody & Problem, keyof Body>;
+
+/** Bodies of the answers 200 to 203. */
+type Success<Operation> = Operation extends { responses: infer Responses }
+  ? { [Status in keyof Responses & (200 | 201 | 202 | 203)]: JsonOf<Responses[Status]> }[keyof Responses &
+      (200 | 201 | 202 | 203)]
+  : never;
+
+type JsonOf<Response> = Response extends { content: { 'application/json': infer Body } } ? Body : never;
+
+type Operation<Method extends string, Path extends string> =
+  Template<Path> extends keyof Templates
+    ? Lowercase<Method> extends keyof Templates[Template<Path>]
+      ? Templates[Template<Path>][Lowercase<Method>]
+      : never
+    : never;
+
+/** The paths of openapi.json, each parameter without its name: `/api/users/{}/sessions`. */
+type Templates = { [Path in keyof paths as Unnamed<Path>]: paths[Path] };
+
+type Unnamed<Path extends string> = Path extends `${infer Before}{${string}}${infer After}`
+  ? `${Before}{}${Unnamed<After>}`
+  : Path;
+
+/** The template that a path of a request fits: itself, or itself with one or more segments as parameters. */
+type Template<Path extends string> =
+  WithoutQuery<Path> extends infer Bare extends string
+    ? Bare extends keyof Templates
+      ? Bare
+      : Extract<Candidates<Bare>, keyof Templates>
+    : never;
+
+type WithoutQuery<Path extends string> = Path extends `${infer Bare}?${string}` ? Bare : Path;
+
+/** Every segment that is known may be meant literally or as a parameter; one made at run time is a parameter. */
+type Candidates<Path extends string> = Path extends `${infer Segment}/${infer Rest}`
+  ? `${Candidate<Segment>}/${Candidates<Rest>}`
+  : Candidate<Path>;
+
+type Candidate<Segment extends string> = string extends Segment ? '{}' : Segment extends '' ? '' : Segment | '{}';
