@@ -1,12 +1,11 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { VERSION } from '../common/version.js';
-import { PATH } from './chat.gateway.js';
-import { ChatModule } from './chat.module.js';
-import type { EventClass } from './protocol/event.js';
-import { EVENTS } from './events.js';
-import { UserStatusDto } from './contacts/contacts.dto.js';
+import { ChatModule, GATEWAYS } from './chat.module.js';
+import { UserStatusDto } from './presence/user-status.dto.js';
+import { type ChatEventDefinition, eventsOf } from './protocol/chat-event.decorator.js';
 import { CLOSE_CODES } from './protocol/close-codes.js';
+import { CHAT_PATH } from './protocol/path.js';
 
 type Json = Record<string, unknown>;
 
@@ -17,29 +16,31 @@ interface Message {
 
 type Operation = Json & { title: string; summary: string };
 
+/** The parts of the document that tests use. */
 export interface AsyncApiDocument extends Json {
   info: { title: string; version: string; description: string };
   operations: Record<string, Operation>;
   components: { messages: Record<string, Message>; schemas: Record<string, Json> };
 }
 
-const DESCRIPTION = `Raw WebSocket text frames, one JSON object each: \`{type, …}\`. A success is \`{success: true, type, data}\`, an error
-\`{success: false, type, error}\` with a sentence for people; \`type\` is that of the request, or "root" when the frame itself
-makes no sense. Frames of one connection are handled and answered in order. A request may carry a \`request_id\`, which comes
-back in its answer, on this connection alone. Times are unix seconds.
+const DESCRIPTION = `Raw WebSocket text frames with one JSON object each: \`{type, …}\`. A success is \`{success: true, type, data}\`, an error
+\`{success: false, type, error}\` with a sentence in English. \`type\` is the type of the request, or "root" if the frame is not a
+valid request. The frames of a connection are handled and answered in their order. If a request has a \`request_id\`, its
+answer on this connection has it, too. Times are unix seconds.
 
-The upgrade needs a valid identity token: the cookie \`login-token\`, or \`Authorization: Bearer\`. How a connection ends:
+The upgrade needs a valid identity token: the cookie \`login-token\`, or \`Authorization: Bearer\`. The server closes connections
+with these codes:
 
 ${Object.values(CLOSE_CODES)
   .map(([code, reason, advice]) => `- ${code} "${reason}": ${advice}`)
   .join('\n')}
-- 1002, 1007, 1008: a fault of the WebSocket protocol. Do not connect again: the client is broken.
-- 1009: a frame of more than 64 KiB. Connect again, and send less at once.`;
+- 1002, 1007, 1008: a violation of the WebSocket protocol. Do not connect again: the client is broken.
+- 1009: a frame of more than 64 KiB. Connect again, and send smaller frames.`;
 
-/** The chat's frames as AsyncAPI 3, made from the registry of events and the rules and comments of their DTOs. */
+/** The AsyncAPI 3 document of the chat, generated from the `@ChatEvent` decorators and the DTOs. */
 export function createAsyncApiDocument(app: INestApplication): AsyncApiDocument {
-  const events = Object.entries<EventClass>(EVENTS);
-  const messages = Object.fromEntries([...events.flatMap(messagesOf), ...PUSHED]);
+  const events = GATEWAYS.flatMap(eventsOf);
+  const messages = Object.fromEntries([...events.flatMap(messagesOf), ...SERVER_MESSAGES]);
   const operations = Object.fromEntries([...events.map(operationOf), STATUS_OPERATION]);
   return {
     asyncapi: '3.0.0',
@@ -47,7 +48,7 @@ export function createAsyncApiDocument(app: INestApplication): AsyncApiDocument 
     defaultContentType: 'application/json',
     channels: {
       chat: {
-        address: PATH,
+        address: CHAT_PATH,
         messages: Object.fromEntries(Object.keys(messages).map((name) => [name, ref('messages', name)])),
         bindings: { ws: { method: 'GET' } },
       },
@@ -63,7 +64,7 @@ const REQUEST_ID = {
   type: 'string',
   minLength: 1,
   maxLength: 64,
-  description: 'As in the request, when that had one.',
+  description: 'The one of the request, if it had one.',
 };
 
 const success = (type: string, data: Json): Json => ({
@@ -80,22 +81,24 @@ const failure = (type: string): Json => ({
   additionalProperties: false,
 });
 
-function messagesOf([type, event]: [string, EventClass]): [string, Message][] {
-  const data = event.data === 'pong' ? { const: 'pong' } : ref('schemas', event.data.name);
-  const request = {
+function messagesOf({ type, request, response, isList }: ChatEventDefinition): [string, Message][] {
+  const element = response === 'pong' ? { const: 'pong' } : ref('schemas', response.name);
+  const data = isList ? { type: 'array', items: element } : element;
+  const payload = {
     allOf: [
       { type: 'object', required: ['type'], properties: { type: { const: type } } },
-      ref('schemas', event.request.name),
+      ref('schemas', request.name),
     ],
   };
   return [
-    [`${type}.request`, { title: `${type}: request`, payload: request }],
-    [`${type}.success`, { title: `${type}: success`, payload: success(type, event.isList ? { type: 'array', items: data } : data) }], // prettier-ignore
+    [`${type}.request`, { title: `${type}: request`, payload }],
+    [`${type}.success`, { title: `${type}: success`, payload: success(type, data) }],
     [`${type}.error`, { title: `${type}: error`, payload: failure(type) }],
   ];
 }
 
-const PUSHED: [string, Message][] = [
+/** Messages that are not the answer to a valid request. */
+const SERVER_MESSAGES: [string, Message][] = [
   [
     'user_status.success',
     { title: 'user_status', payload: success('user_status', ref('schemas', UserStatusDto.name)) },
@@ -107,30 +110,31 @@ const STATUS_OPERATION: [string, Operation] = [
   'user_status',
   {
     title: 'user_status',
-    summary:
-      'Somebody is online with their first connection, or offline after their last; pushed to connected contacts.',
+    summary: 'Notifies connected contacts of a user’s first connection and of the end of the last one.',
     action: 'send',
     channel: { $ref: '#/channels/chat' },
     messages: [inChannel('user_status.success')],
   },
 ];
 
-function operationOf([type, { summary, sentTo }]: [string, EventClass]): [string, Operation] {
+function operationOf({ type, summary, sentTo }: ChatEventDefinition): [string, Operation] {
   const channel = { $ref: '#/channels/chat' };
   const replies = [`${type}.success`, `${type}.error`, 'root.error'].map(inChannel);
-  const description = `The success goes to ${sentTo}, an error to the requester.`;
+  const description = `A success is sent to ${sentTo}, an error to the requester.`;
   const operation = { title: type, summary, description, action: 'receive', channel };
   return [type, { ...operation, messages: [inChannel(`${type}.request`)], reply: { channel, messages: replies } }];
 }
 
-/** What Swagger makes of the DTOs, with its ways of OpenAPI 3.0 put into those of JSON Schema. */
-function schemasOf(app: INestApplication, events: [string, EventClass][]): Record<string, Json> {
-  const requests = new Set<string>(events.map(([, { request }]) => request.name));
-  const models = events.flatMap(([, { request, data }]) => (data === 'pong' ? [request] : [request, data]));
+/** The schemas that Swagger generates for the DTOs, converted from OpenAPI 3.0 to JSON Schema. */
+function schemasOf(app: INestApplication, events: ChatEventDefinition[]): Record<string, Json> {
+  const requests = new Set<string>(events.map(({ request }) => request.name));
+  const models = events.flatMap(({ request, response }) =>
+    response === 'pong' ? [request] : [request, response],
+  );
   const options = { include: [ChatModule], extraModels: [...new Set([...models, UserStatusDto])] };
   const { components } = SwaggerModule.createDocument(app, new DocumentBuilder().build(), options);
   const schemas = Object.entries(components?.schemas ?? {}).map(([name, schema]) => {
-    const closed = requests.has(name) ? {} : { additionalProperties: false }; // a client may send more; we do not
+    const closed = requests.has(name) ? {} : { additionalProperties: false }; // unknown fields of requests are ignored
     return [name, { ...(toJsonSchema(schema) as Json), ...closed }];
   });
   return Object.fromEntries(schemas) as Record<string, Json>;
@@ -141,7 +145,7 @@ function toJsonSchema(schema: unknown): unknown {
   if (typeof schema !== 'object' || schema === null) return schema;
   const { nullable, example, ...rest } = schema as Json;
   const parts = Object.fromEntries(Object.entries(rest).map(([key, part]) => [key, toJsonSchema(part)]));
-  if (parts['type'] === 'number') parts['type'] = 'integer'; // there is no other number in the chat
+  if (parts['type'] === 'number') parts['type'] = 'integer'; // all numbers of the chat are integers
   if (nullable) parts['type'] = [parts['type'], 'null'];
   return example === undefined ? parts : { ...parts, examples: [example] };
 }

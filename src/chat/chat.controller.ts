@@ -3,12 +3,13 @@ import { ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Problem } from '../http/problem.js';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 
+/** Documents the upgrade, and answers requests that are not one. */
 @ApiTags('chat')
 @Controller('ws')
 export class ChatController {
   /**
-   * The chat: WebSocket, raw text frames, one JSON object each; `asyncapi.json` describes them. The upgrade needs the
-   * cookie `login-token` or a Bearer header; without, the socket is closed at once, with code 4401.
+   * Opens the chat over WebSocket. Its frames are described in `asyncapi.json`. The upgrade needs the cookie `login-token`
+   * or a Bearer header; without a valid token the connection is closed at once with code 4401.
    */
   @Get()
   @Public()

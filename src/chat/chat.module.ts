@@ -1,37 +1,49 @@
 import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthModule } from '../auth/auth.module.js';
 import { ChatController } from './chat.controller.js';
-import { ChatGateway } from './chat.gateway.js';
-import { ConversationsService } from './conversations/conversations.service.js';
-import { DispatcherService } from './dispatcher.service.js';
-import { EVENTS } from './events.js';
-import { MemberCacheService } from './messages/member-cache.service.js';
-import { MessagesService } from './messages/messages.service.js';
-import { MessageBatchWriterService } from './messages/message-batch-writer.service.js';
-import { MessageResultsService } from './messages/message-results.service.js';
-import { ChatNodeService } from './presence/chat-node.service.js';
-import { ContactsService } from './contacts/contacts.service.js';
-import { PresenceService } from './presence/presence.service.js';
-import { ConnectionsService } from './connections/connections.service.js';
 import { BroadcasterService } from './connections/broadcaster.service.js';
+import { ConnectionsGateway } from './connections/connections.gateway.js';
+import { ConnectionsService } from './connections/connections.service.js';
+import { CHAT_GATEWAYS, FrameDispatcherService } from './connections/frame-dispatcher.service.js';
+import { Participant } from './connections/participant.entity.js';
+import { ParticipantsService } from './connections/participants.service.js';
+import { ContactsGateway } from './contacts/contacts.gateway.js';
+import { ContactsService } from './contacts/contacts.service.js';
+import { ConversationMember } from './conversations/conversation-member.entity.js';
+import { ConversationsGateway } from './conversations/conversations.gateway.js';
+import { ConversationsService } from './conversations/conversations.service.js';
+import { MemberCacheService } from './messages/member-cache.service.js';
+import { MessageBatchWriterService } from './messages/message-batch-writer.service.js';
+import { MessageDeliveryService } from './messages/message-delivery.service.js';
+import { MessageQueueService } from './messages/message-queue.service.js';
+import { MessagesGateway } from './messages/messages.gateway.js';
+import { MessagesService } from './messages/messages.service.js';
+import { ChatNodeService } from './presence/chat-node.service.js';
+import { PresenceService } from './presence/presence.service.js';
+
+/** The gateways of the chat. Their events are dispatched and documented in this order. */
+export const GATEWAYS = [ConnectionsGateway, ContactsGateway, ConversationsGateway, MessagesGateway];
 
 @Module({
-  imports: [AuthModule],
+  imports: [AuthModule, TypeOrmModule.forFeature([Participant, ConversationMember])],
   controllers: [ChatController],
   providers: [
-    ChatGateway,
+    BroadcasterService,
     ChatNodeService,
     ConnectionsService,
     ContactsService,
     ConversationsService,
-    BroadcasterService,
-    DispatcherService,
+    FrameDispatcherService,
     MemberCacheService,
-    MessagesService,
     MessageBatchWriterService,
-    MessageResultsService,
+    MessageDeliveryService,
+    MessageQueueService,
+    MessagesService,
+    ParticipantsService,
     PresenceService,
-    ...Object.values(EVENTS),
+    ...GATEWAYS,
+    { provide: CHAT_GATEWAYS, inject: GATEWAYS, useFactory: (...gateways: object[]) => gateways },
   ],
 })
 export class ChatModule {}

@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 const total = (of: (connection: Connection) => number): number =>
-  [...t.app.get(ConnectionsService).all].reduce((sum, connection) => sum + of(connection), 0);
+  t.app.get(ConnectionsService).all.reduce((sum, connection) => sum + of(connection), 0);
 
 const LONG = 'x'.repeat(16_000);
 
@@ -32,7 +32,7 @@ it('of large frames few are read ahead, however many come', async () => {
   one!.send({ type: 'self' });
   const padding = 'x'.repeat(65_000);
   for (let i = 0; i < 400; i++) one!.send({ type: 'ping', padding });
-  const waiting = (): number => total(({ inbox }) => inbox.length);
+  const waiting = (): number => total(({ received }) => received.waiting);
   await expect.poll(waiting).toBeGreaterThan(0);
   await sleep(500); // there would be more by now
   expect(waiting()).toBeLessThan(5);
@@ -46,7 +46,7 @@ it('of one connection 64 messages are under way, and no other is looked at', asy
   const conversation_id = await conversation(one!);
   proxy.freeze();
   for (let i = 0; i < 200; i++) one!.send({ type: 'send_message', conversation_id, content: `m${i}` });
-  const sending = (): number => total((connection) => connection.sending);
+  const sending = (): number => total(({ received }) => received.unanswered);
   await expect.poll(sending).toBe(64);
   await sleep(300); // there would be more by now
   expect(sending()).toBe(64);
@@ -63,7 +63,7 @@ it('of large messages so many wait for the database; further ones are refused, i
       client.send({ type: 'send_message', conversation_id: ids[i], content: LONG, request_id: `r${j}` });
     }
   }
-  const waiting = (): number => LONG.length * total(({ sending }) => sending);
+  const waiting = (): number => LONG.length * total(({ received }) => received.unanswered);
   await expect.poll(waiting).toBeGreaterThan(30 * 1024 * 1024);
   await sleep(500); // there would be more by now
   expect(waiting()).toBeLessThan(36 * 1024 * 1024);

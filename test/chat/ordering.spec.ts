@@ -86,7 +86,7 @@ it('a slow receiver is spared who comes and goes, and gets everything else', asy
   let sent = 0;
   const content = '🏮'.repeat(15_000);
   const connections = t.app.get(ConnectionsService);
-  for (; connections.waiting < 256 * 1024; sent++) await one!.get('send_message', { conversation_id, content });
+  for (; connections.queuedBytes < 256 * 1024; sent++) await one!.get('send_message', { conversation_id, content });
   await connect(t, friend);
   expect(await one!.next()).toMatchObject({ type: 'user_status' });
   slow!.socket.resume();

@@ -28,7 +28,7 @@ it('a receiver who does not read ends with 4290, and what waited for it is dropp
   const id = await conversation(one!, slow!);
   slow!.socket.pause();
   await flood(one!, id, 150);
-  expect(t.app.get(ConnectionsService).waiting).toBe(0);
+  expect(t.app.get(ConnectionsService).queuedBytes).toBe(0);
   slow!.socket.resume();
   expect(await slow!.end()).toEqual([4290, 'slow consumer']);
   expect(slow!.frames.length).toBeLessThan(150);
@@ -39,7 +39,7 @@ it('one who takes nothing for ten seconds ends, however little waits', async () 
   const [one, slow] = await people(t, 2);
   const id = await conversation(one!, slow!);
   slow!.socket.pause();
-  const waiting = () => t.app.get(ConnectionsService).waiting;
+  const waiting = () => t.app.get(ConnectionsService).queuedBytes;
   while (waiting() === 0) await flood(one!, id, 1);
   t.clock.advance(9_999);
   await sleep(1_100);
@@ -57,11 +57,11 @@ it('who has signed out is handed nothing of what waited', async () => {
   const slow = await connect(t, user);
   const id = await conversation(one!, slow);
   slow.socket.pause();
-  while (t.app.get(ConnectionsService).waiting === 0) await flood(one!, id, 1);
+  while (t.app.get(ConnectionsService).queuedBytes === 0) await flood(one!, id, 1);
   const sent = one!.frames.length;
   const { status } = await t.request('DELETE', '/api/sessions/current', { token: user.token });
   expect(status).toBe(204);
-  await expect.poll(() => t.app.get(ConnectionsService).waiting).toBe(0);
+  await expect.poll(() => t.app.get(ConnectionsService).queuedBytes).toBe(0);
   slow.socket.resume();
   expect(await slow.end()).toEqual([4401, 'signed out']);
   expect(slow.frames.length).toBeLessThan(sent);
@@ -76,14 +76,14 @@ it('while many are slow, nobody is told who comes and goes', async () => {
   const made = await one!.get('create_conversation', { members: [user.username] });
   for (const client of slow) client.socket.pause();
   const connections = t.app.get(ConnectionsService);
-  while (connections.waiting < 16 * 1024 * 1024) await flood(one!, made['id'] as number, 1);
+  while (connections.queuedBytes < 16 * 1024 * 1024) await flood(one!, made['id'] as number, 1);
   const phone = await connect(t, friend);
   const here = 'select 1 from presences s join participants p on p.id = s.participant_id where p.user_id = $1';
   const isWritten = () => t.dataSource.query<unknown[]>(here, [friend.id]);
   await expect.poll(isWritten).toHaveLength(1);
   await reader!.isQuiet();
   for (const client of slow) client.socket.terminate();
-  await expect.poll(() => connections.waiting).toBe(0);
+  await expect.poll(() => connections.queuedBytes).toBe(0);
   await phone.close();
   expect(await reader!.next()).toMatchObject({ type: 'user_status', data: { is_online: false } });
   t.clock.run();
@@ -115,7 +115,7 @@ it('500 of them at once leave memory and everyone else alone', async () => {
   const before = process.memoryUsage().rss;
   const connections = t.app.get(ConnectionsService);
   let most = 0;
-  const watch = setInterval(() => (most = Math.max(most, connections.waiting)), 5);
+  const watch = setInterval(() => (most = Math.max(most, connections.queuedBytes)), 5);
   const latencies = await flood(one!, made['id'] as number, 60);
   clearInterval(watch);
   const median = latencies.toSorted((a, b) => a - b)[30]!;

@@ -42,7 +42,7 @@ it('may be followed by a reset of the connection', async () => {
   for (const headers of [[], [`authorization: Bearer ${token}`]]) {
     for (let i = 0; i < 100; i++) await resetBehind(`${[...UPGRADE, ...headers].join('\r\n')}\r\n\r\n`);
   }
-  await expect.poll(() => t.app.get(ConnectionsService).all.size).toBe(0);
+  await expect.poll(() => t.app.get(ConnectionsService).all.length).toBe(0);
   await sleep(10);
   process.off('uncaughtException', note);
   expect(faults).toEqual([]);

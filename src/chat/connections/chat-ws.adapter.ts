@@ -1,12 +1,14 @@
 import type { INestApplicationContext } from '@nestjs/common';
-import { AbstractWsAdapter } from '@nestjs/websockets';
+import { WsAdapter } from '@nestjs/platform-ws';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { WebSocketServer } from 'ws';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import type { Config } from '../../config/config.js';
 import { answerRaw } from '../../http/http-adapter.js';
 import { isForeignOrigin } from '../../http/origin.js';
 import { Problem, unavailable } from '../../http/problem.js';
-import type { Config } from '../../config/config.js';
+import { ConnectionsService } from './connections.service.js';
+import { FrameDispatcherService } from './frame-dispatcher.service.js';
 
 const OPTIONS = {
   noServer: true,
@@ -18,45 +20,60 @@ const OPTIONS = {
 };
 
 /**
- * Raw WebSocket on the HTTP server that is there already. What a client sends goes to the registry of events, past
- * Nest's own message handlers: those want another shape of frame and drop what they do not understand in silence.
+ * Serves the chat gateways over raw WebSocket on the HTTP server of the application. Differs from `WsAdapter` in two
+ * ways: upgrades are checked and refused with problem+json, and frames go to the frame dispatcher, which keeps their
+ * order. Why: docs/decisions/chat-adapter.md.
  */
-export class ChatWsAdapter extends AbstractWsAdapter {
+export class ChatWsAdapter extends WsAdapter {
+  private connections: ConnectionsService;
+  private dispatcher: FrameDispatcherService;
+
   constructor(
-    app: INestApplicationContext,
+    private readonly app: INestApplicationContext,
     private readonly config: Config,
   ) {
     super(app);
   }
 
-  override create(_port: number, { path }: { path: string }): WebSocketServer {
-    const sockets = new WebSocketServer(OPTIONS);
-    sockets.on('wsClientError', ({ message: detail }, socket) =>
+  /** Called once: all gateways have the same path and share the server. */
+  override create(_port: number, { path = '/' }: { path?: string } = {}): WebSocketServer {
+    this.connections = this.app.get(ConnectionsService);
+    this.dispatcher = this.app.get(FrameDispatcherService);
+    const webSockets = new WebSocketServer(OPTIONS);
+    webSockets.on('wsClientError', ({ message: detail }, socket) =>
       answerRaw(socket as Socket, new Problem('websocket_required', { detail })),
     );
     const server = this.httpServer as Server;
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
       const problem = this.refusal(request, path);
       if (problem) return answerRaw(socket, problem);
-      return sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request));
+      return webSockets.handleUpgrade(request, socket, head, (client) =>
+        webSockets.emit('connection', client, request),
+      );
     });
-    return sockets;
+    return webSockets;
   }
 
-  override bindMessageHandlers(): void {
-    // see the gateway
+  /**
+   * Called once per gateway. The gateways share the server's event streams, and the dispatcher knows the handlers of all
+   * gateways: the callback of the first one is enough, and each client is bound once.
+   */
+  override bindClientConnect(server: WebSocketServer, callback: (...args: unknown[]) => void): void {
+    if (server.listenerCount('connection') === 0) super.bindClientConnect(server, callback);
   }
 
-  override bindClientDisconnect(): void {
-    // likewise
+  /** Called after `handleConnection`. The handlers that Nest passes are not used: they keep no order. */
+  override bindMessageHandlers(client: WebSocket): void {
+    const { dispatcher } = this;
+    const connection = this.connections.get(client);
+    client.on('error', () => undefined); // a protocol error: ws closes the connection with its code
+    client.on('message', (data: RawData, isBinary) =>
+      dispatcher.receive(connection, isBinary ? null : (data as Buffer).toString()),
+    );
+    for (const event of ['ping', 'pong']) client.on(event, () => dispatcher.receiveControlFrame(connection));
   }
 
-  override async close(sockets: WebSocketServer): Promise<void> {
-    for (const client of sockets.clients) client.terminate();
-    await new Promise((resolve) => sockets.close(resolve));
-  }
-
-  /** Why a request for WebSocket is refused, before anything is upgraded. */
+  /** Why an upgrade is refused; undefined if it is accepted. */
   private refusal(request: IncomingMessage, path: string): Problem | undefined {
     if (request.url?.split('?', 1)[0] !== path) return new Problem('route_not_found');
     if (!(this.httpServer as Server).listening) return unavailable('busy');

@@ -1,46 +1,59 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import type { RevocationListener } from '../../auth/sessions/session-revocations.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
-import { type ChatSession, Connection, type Outflow } from './connection.js';
+import { type ChatSession, Connection } from './connection.js';
+import { SendScheduler } from './send-queue.js';
 import { type Rate, TokenBucket } from './token-bucket.js';
 
-/** One timer for all connections: expiry must show within a second. */
+/** One timer checks all connections. An expired token must close its connections within a second. */
 const TICK_MS = 500;
 const MAX_PER_NETWORK = 200;
 const MAX_PER_USER = 20;
 
-const FRAMES: Rate = { burst: 500, perSecond: 100 };
+/** Messages of a user. */
 const SENDS: Rate = { burst: 300, perSecond: 20 };
-/** In characters of what a user fetches: a page of long messages is a thousand times its request. */
+/** Characters of the answers to a user: a page of long messages is a thousand times the size of its request. */
 const READS: Rate = { burst: 8 * 1024 * 1024, perSecond: 1024 * 1024 };
-/** So many frames may be refused in a row, and one a second in the long run, before the connection ends. */
-const PATIENCE: Rate = { burst: 200, perSecond: 1 };
 
-interface Person {
+/** Informed about the connections of participants. */
+export interface ConnectionListener {
+  onConnected(participantId: number): void;
+  /** `isClean` is false if the connection broke without a close frame. */
+  onDisconnected(participantId: number, isClean: boolean): void;
+  /** Called every 500 ms with the current time. */
+  onTick(now: number): void;
+  /** Called at shutdown, after all connections are closed. */
+  onAllClosed(): Promise<void>;
+}
+
+interface ParticipantConnections {
   connections: Set<Connection>;
   sends: TokenBucket;
   reads: TokenBucket;
 }
 
-/** The open connections, by whom they belong to, and what holds for all of them. */
+/** The open connections by socket, participant, session and network, and the limits of users. */
 @Injectable()
-export class ConnectionsService implements Outflow, OnApplicationBootstrap, OnApplicationShutdown {
-  readonly all = new Set<Connection>();
-  waiting = 0;
-
-  private readonly people = new Map<number, Person>();
+export class ConnectionsService implements RevocationListener, OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly bySocket = new Map<WebSocket, Connection>();
+  private readonly byParticipant = new Map<number, ParticipantConnections>();
   private readonly bySession = new Map<string, Set<Connection>>();
-  private readonly perNetwork = new Map<string, number>();
-  private readonly onTicks: ((now: number) => void)[] = [];
-  private dirty: Connection[] = [];
+  private readonly countByNetwork = new Map<string, number>();
+  private readonly listeners: ConnectionListener[] = [];
+  private readonly scheduler: SendScheduler;
+  private readonly isLimited: boolean;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly clock: Clock,
-    private readonly config: Config,
-  ) {}
+    config: Config,
+  ) {
+    this.scheduler = new SendScheduler(clock);
+    this.isLimited = config.RATE_LIMITS === 'on';
+  }
 
   onApplicationBootstrap(): void {
     this.timer = setInterval(() => this.tick(), TICK_MS);
@@ -50,129 +63,133 @@ export class ConnectionsService implements Outflow, OnApplicationBootstrap, OnAp
     clearInterval(this.timer);
   }
 
-  /** Has it called twice a second. */
-  onTick(callback: (now: number) => void): void {
-    this.onTicks.push(callback);
+  addListener(listener: ConnectionListener): void {
+    this.listeners.push(listener);
   }
 
-  now(): number {
-    return this.clock.now();
+  /** All connections, authenticated or not. */
+  get all(): Connection[] {
+    return [...this.bySocket.values()];
   }
 
-  /** A connection of somebody who is not known yet; closed at once when its network has too many. */
-  open(socket: WebSocket, wire: Socket, network: string): Connection {
-    const connection = new Connection(socket, wire, network, this, this.now());
-    this.all.add(connection);
-    this.perNetwork.set(network, (this.perNetwork.get(network) ?? 0) + 1);
-    if (!this.isLimited) return connection;
-    connection.frames = new TokenBucket(FRAMES, this.now());
-    connection.patience = new TokenBucket(PATIENCE, this.now());
-    if (this.perNetwork.get(network)! > MAX_PER_NETWORK) connection.close('too_many');
+  /** Bytes in the send queues of all connections. */
+  get queuedBytes(): number {
+    return this.scheduler.queuedBytes;
+  }
+
+  /** Registers a connection that is not yet authenticated. Closes it at once if its network has too many. */
+  open(socket: WebSocket, stream: Socket, network: string): Connection {
+    const { scheduler, isLimited } = this;
+    const connection = new Connection({ socket, stream, network, scheduler, isLimited });
+    const count = (this.countByNetwork.get(network) ?? 0) + 1;
+    this.bySocket.set(socket, connection);
+    this.countByNetwork.set(network, count);
+    if (isLimited && count > MAX_PER_NETWORK) connection.close('too_many');
     return connection;
   }
 
-  /** From now on its session's end ends it; who it is may not be known yet, and it may be gone already. */
-  hold(connection: Connection, sessionId: string): void {
+  /** The connection of a socket that is open. */
+  get(socket: WebSocket): Connection {
+    return this.bySocket.get(socket)!;
+  }
+
+  /** Closes the connection when this session is revoked. Called before the session is checked. */
+  bindToSession(connection: Connection, sessionId: string): void {
     if (!connection.isOpen) return;
-    connection.sessionId = sessionId;
-    const held = this.bySession.get(sessionId);
-    if (held) held.add(connection);
+    connection.bindToSession(sessionId);
+    const connections = this.bySession.get(sessionId);
+    if (connections) connections.add(connection);
     else this.bySession.set(sessionId, new Set([connection]));
   }
 
-  /** Now it belongs to somebody. */
-  admit(connection: Connection, session: ChatSession): void {
-    const person = this.people.get(session.participant_id);
-    if (this.isLimited && person && person.connections.size >= MAX_PER_USER) return connection.close('too_many');
-    connection.session = session;
-    if (person) person.connections.add(connection);
-    else {
-      const sends = new TokenBucket(SENDS, this.now());
-      const reads = new TokenBucket(READS, this.now());
-      this.people.set(session.participant_id, { connections: new Set([connection]), sends, reads });
-    }
+  /** Registers the connection with its user. Closes it if the user has too many. */
+  authenticate(connection: Connection, session: ChatSession): void {
+    const entry = this.byParticipant.get(session.participant_id) ?? this.addParticipant(session.participant_id);
+    if (this.isLimited && entry.connections.size >= MAX_PER_USER) return connection.close('too_many');
+    connection.authenticate(session);
+    entry.connections.add(connection);
+    for (const listener of this.listeners) listener.onConnected(session.participant_id);
     return undefined;
   }
 
-  /** It has closed. */
-  remove(connection: Connection): void {
-    const { network, sessionId, session } = connection;
-    connection.forget();
-    this.all.delete(connection);
-    const left = this.perNetwork.get(network)! - 1;
-    if (left > 0) this.perNetwork.set(network, left);
-    else this.perNetwork.delete(network);
-    if (sessionId !== undefined) removeFrom(this.bySession, sessionId, connection);
-    if (session) this.people.get(session.participant_id)?.connections.delete(connection);
+  /** Removes a connection that has closed. */
+  remove(socket: WebSocket, isClean: boolean): void {
+    const connection = this.get(socket);
+    const { network, sessionId } = connection;
+    connection.onClosed();
+    this.bySocket.delete(socket);
+    const count = this.countByNetwork.get(network)! - 1;
+    if (count > 0) this.countByNetwork.set(network, count);
+    else this.countByNetwork.delete(network);
+    if (sessionId !== undefined) this.unbindFromSession(connection, sessionId);
+    if (!connection.isAuthenticated) return;
+    const { participant_id } = connection.session;
+    this.byParticipant.get(participant_id)?.connections.delete(connection);
+    for (const listener of this.listeners) listener.onDisconnected(participant_id, isClean);
   }
 
-  /** The connections of somebody; none is an empty answer. */
+  /** To be called at shutdown, once all connections are closed. */
+  async settle(): Promise<void> {
+    await Promise.all(this.listeners.map((listener) => listener.onAllClosed()));
+  }
+
+  /** The connections of a participant to this node. */
   of(participantId: number): Iterable<Connection> {
-    return this.people.get(participantId)?.connections ?? NONE;
+    return this.byParticipant.get(participantId)?.connections ?? NONE;
   }
 
-  has(participantId: number): boolean {
-    return (this.people.get(participantId)?.connections.size ?? 0) > 0;
+  isConnected(participantId: number): boolean {
+    return (this.byParticipant.get(participantId)?.connections.size ?? 0) > 0;
   }
 
+  /** The sessions whose revocation closes connections. */
   sessions(): Iterable<string> {
     return this.bySession.keys();
   }
 
-  /** The session has ended. */
+  /** Closes the connections of a revoked session. */
   ended(sessionId: string): void {
     for (const connection of this.bySession.get(sessionId) ?? NONE) connection.close('signed_out');
   }
 
-  /** False when the connection sends more frames than it may. */
-  mayAct(connection: Connection): boolean {
-    return connection.frames?.take(this.now()) ?? true;
+  /** Takes a message from the send limit of the user. Returns false if it is exceeded. */
+  takeSend(participantId: number): boolean {
+    return !this.isLimited || (this.byParticipant.get(participantId)?.sends.take(this.clock.now()) ?? true);
   }
 
-  /** False when the user sends more messages than they may. */
-  maySend({ session }: Connection): boolean {
-    return !this.isLimited || (this.people.get(session!.participant_id)?.sends.take(this.now()) ?? true);
+  /** Returns false if the read quota of the user is used up. */
+  hasReadQuota(participantId: number): boolean {
+    return !this.isLimited || (this.byParticipant.get(participantId)?.reads.hasTokens(this.clock.now()) ?? true);
   }
 
-  /** False when the user has fetched more than they may. */
-  mayFetch({ session }: Connection): boolean {
-    return !this.isLimited || (this.people.get(session!.participant_id)?.reads.isOpen(this.now()) ?? true);
+  /** Counts the characters of an answer against the read quota of the user. */
+  chargeRead(participantId: number, characters: number): void {
+    this.byParticipant.get(participantId)?.reads.charge(this.clock.now(), characters);
   }
 
-  /** The user has fetched so many characters. */
-  fetched({ session }: Connection, characters: number): void {
-    this.people.get(session!.participant_id)?.reads.charge(this.now(), characters);
+  private addParticipant(participantId: number): ParticipantConnections {
+    const now = this.clock.now();
+    const [sends, reads] = [new TokenBucket(SENDS, now), new TokenBucket(READS, now)];
+    const entry: ParticipantConnections = { connections: new Set(), sends, reads };
+    this.byParticipant.set(participantId, entry);
+    return entry;
   }
 
-  enlist(connection: Connection): void {
-    if (this.dirty.length === 0) queueMicrotask(() => this.flush());
-    this.dirty.push(connection);
-  }
-
-  private get isLimited(): boolean {
-    return this.config.RATE_LIMITS === 'on';
-  }
-
-  private flush(): void {
-    const { dirty } = this;
-    this.dirty = [];
-    for (const connection of dirty) connection.flush();
+  private unbindFromSession(connection: Connection, sessionId: string): void {
+    const connections = this.bySession.get(sessionId);
+    connections?.delete(connection);
+    if (connections?.size === 0) this.bySession.delete(sessionId);
   }
 
   private tick(): void {
-    const now = this.now();
-    for (const connection of this.all) connection.check(now);
-    for (const [id, { connections, sends, reads }] of this.people) {
-      if (connections.size === 0 && sends.isFull(now) && reads.isFull(now)) this.people.delete(id); // a new one would be the same
+    const now = this.clock.now();
+    for (const connection of this.bySocket.values()) connection.check(now);
+    for (const [id, { connections, sends, reads }] of this.byParticipant) {
+      const isUnused = connections.size === 0 && sends.isFull(now) && reads.isFull(now);
+      if (isUnused) this.byParticipant.delete(id); // a new entry would be equal
     }
-    for (const callback of this.onTicks) callback(now);
+    for (const listener of this.listeners) listener.onTick(now);
   }
 }
 
 const NONE: readonly Connection[] = [];
-
-function removeFrom<Key>(sets: Map<Key, Set<Connection>>, key: Key, connection: Connection): void {
-  const set = sets.get(key);
-  set?.delete(connection);
-  if (set?.size === 0) sets.delete(key);
-}

@@ -1,49 +1,50 @@
-/** So many at once, and so many a second in the long run. */
+/** A rate limit: `burst` at once, `perSecond` in the long run. */
 export interface Rate {
   burst: number;
   perSecond: number;
 }
 
+/** A token bucket; starts full. Times are in milliseconds since the epoch. */
 export class TokenBucket {
-  private left: number;
-  private at: number;
+  private tokens: number;
+  private filledAt: number;
 
   constructor(
     private readonly rate: Rate,
     now: number,
   ) {
-    this.left = rate.burst;
-    this.at = now;
+    this.tokens = rate.burst;
+    this.filledAt = now;
   }
 
-  /** False when there is none left to take. */
+  /** Takes one token. Returns false if none is left. */
   take(now: number): boolean {
     this.fill(now);
-    if (this.left < 1) return false;
-    this.left--;
+    if (this.tokens < 1) return false;
+    this.tokens--;
     return true;
   }
 
-  /** Whether anything is left. */
-  isOpen(now: number): boolean {
+  /** Whether any token is left. */
+  hasTokens(now: number): boolean {
     this.fill(now);
-    return this.left > 0;
+    return this.tokens > 0;
   }
 
-  /** Takes so much in any case; what was not there has to come before anything is left again. */
+  /** Takes `count` tokens unconditionally; the balance may become negative and refills from there. */
   charge(now: number, count: number): void {
     this.fill(now);
-    this.left -= count;
+    this.tokens -= count;
   }
 
   isFull(now: number): boolean {
     this.fill(now);
-    return this.left === this.rate.burst;
+    return this.tokens === this.rate.burst;
   }
 
   private fill(now: number): void {
-    const gained = (Math.max(0, now - this.at) / 1000) * this.rate.perSecond;
-    this.left = Math.min(this.rate.burst, this.left + gained);
-    this.at = now;
+    const gained = (Math.max(0, now - this.filledAt) / 1000) * this.rate.perSecond;
+    this.tokens = Math.min(this.rate.burst, this.tokens + gained);
+    this.filledAt = now;
   }
 }

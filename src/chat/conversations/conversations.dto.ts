@@ -1,26 +1,29 @@
 import { IsId, IsNames, IsOptionalText } from '../protocol/field-decorators.js';
-import { RequestFrame } from '../protocol/request.dto.js';
+import { RequestFrame } from '../protocol/request-frame.dto.js';
 
-export const MAX_MEMBERS = 1000;
+const MAX_MEMBERS = 1000;
 
+/** The fields of a `create_conversation` request. */
 export class CreateConversationFrame extends RequestFrame {
   /**
-   * Usernames; one's own need not be among them.
+   * Usernames. The caller is always a member and need not be listed.
    * @example ["ren.ito", "mei.kato"]
    */
   @IsNames(MAX_MEMBERS, 100) members: string[];
   /**
-   * Left out, it is made from the members' names.
+   * By default, the usernames of the members.
    * @example "Harbour festival"
    */
   @IsOptionalText(100) name?: string | null;
 }
 
+/** The fields of a `get_conversation_info` request. */
 export class ConversationFrame extends RequestFrame {
   /** @example 12 */
   @IsId() id: number;
 }
 
+/** A conversation in the list of `get_conversations`. */
 export class ConversationDto {
   /** @example 12 */
   id: number;
@@ -28,6 +31,7 @@ export class ConversationDto {
   name: string;
 }
 
+/** A conversation with the usernames of its members. */
 export class ConversationInfoDto extends ConversationDto {
   /** @example ["hana.sato", "ren.ito", "mei.kato"] */
   members: string[];

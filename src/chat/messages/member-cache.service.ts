@@ -1,35 +1,38 @@
 import { Injectable } from '@nestjs/common';
 
-const MAX_KNOWN = 10_000;
+const MAX_CONVERSATIONS = 10_000;
 
-interface Known {
+interface Members {
   version: number;
   ids: number[];
 }
 
 /**
- * Who is in which conversation, as of the last message. Each append says which versions are known here and learns,
- * under the conversation's lock, of those that have changed: it is never wrong for the messages it is used for.
+ * The members of conversations, as of the last append. Each append passes the cached versions and returns, under the
+ * lock of the conversation, the members whose version has changed. The cache is therefore exact for the messages that
+ * this append has stored.
  */
 @Injectable()
 export class MemberCacheService {
-  private readonly cache = new Map<number, Known>();
+  private readonly cache = new Map<number, Members>();
 
+  /** Participant ids of the members. */
   of(conversationId: number): number[] {
     return this.cache.get(conversationId)?.ids ?? [];
   }
 
-  /** Conversations whose members are known, and the versions that are. */
-  known(conversationIds: number[]): [ids: number[], versions: number[]] {
+  /** The cached ones among these conversations, and their versions. */
+  versionsOf(conversationIds: number[]): [ids: number[], versions: number[]] {
     for (const id of this.cache.keys()) {
-      if (this.cache.size <= MAX_KNOWN) break;
-      this.cache.delete(id); // the one learned first
+      if (this.cache.size <= MAX_CONVERSATIONS) break;
+      this.cache.delete(id); // the oldest entry
     }
     const ids = [...new Set(conversationIds)].filter((id) => this.cache.has(id));
     return [ids, ids.map((id) => this.cache.get(id)!.version)];
   }
 
-  learn(conversationId: number, version: number, ids: string): void {
+  /** `ids` as the database returns them, separated by commas. */
+  set(conversationId: number, version: number, ids: string): void {
     this.cache.set(conversationId, { version, ids: ids.split(',').map(Number) });
   }
 }

@@ -1,148 +1,123 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import type { Pool } from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
-import { type Problem, unavailable } from '../../http/problem.js';
-import { mapToProblem } from '../../http/problem-mapping.js';
 import { POOL } from '../../database/database.module.js';
-import type { Connection } from '../connections/connection.js';
-import type { PendingMessage, Outcome } from './pending-message.js';
+import type { Problem } from '../../http/problem.js';
+import { mapToProblem } from '../../http/problem-mapping.js';
 import { MemberCacheService } from './member-cache.service.js';
-import type { SendMessageFrame } from './messages.dto.js';
-import { nonceOf } from './nonce.js';
-import { MessageResultsService } from './message-results.service.js';
+import type { AppendOutcome, NewMessage } from './new-message.js';
 
-const MAX_WAITING = 20_000;
-const MAX_WAITING_CHARACTERS = 32 * 1024 * 1024;
-const MAX_BATCH = 500;
-const MAX_BATCH_CHARACTERS = 1_000_000;
 const RETRY_MS = 200;
-/** How long a database may be away before senders are told. */
+/** How long a batch is retried while the database is unavailable. */
 const MAX_OUTAGE_MS = 30_000;
 
-type Row = [kind: Outcome['kind'] | 'members', nonce: string, id: string, number: string, detail: string | null];
-
+/** Stores a batch in one call; the function is defined in the chat migration. See docs/decisions/appending-in-batches.md. */
 const APPEND = 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8)';
 
+type OutcomeKind = Exclude<AppendOutcome['kind'], 'failed'>;
 /**
- * Takes messages to the database, in the order in which they came, one batch at a time: what comes while a batch is
- * under way makes the next one. Alone, a message waits for nothing; under load, batches grow by themselves.
+ * For an outcome: nonce, message id, time in microseconds, username of the sender. For `members`, the members of a
+ * conversation whose cached version is outdated: nothing, conversation id, version, participant ids.
  */
+type Row = [kind: OutcomeKind | 'members', nonce: string, id: string, number: string, detail: string | null];
+
+/** Stores batches of messages, once each, through outages of the database. */
 @Injectable()
 export class MessageBatchWriterService {
   private readonly log = new Logger(MessageBatchWriterService.name);
-  private readonly waiting: PendingMessage[] = [];
-  private waitingCharacters = 0;
-  private isRunning = false;
   private lastStamp = 0;
   private failingSince: number | undefined;
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly members: MemberCacheService,
-    private readonly postman: MessageResultsService,
     private readonly clock: Clock,
   ) {}
 
-  /** Resolves when it has been answered, one way or the other. Raises `busy`. */
-  append(from: Connection, request: SendMessageFrame): Promise<undefined> {
-    if (this.waiting.length >= MAX_WAITING || this.waitingCharacters >= MAX_WAITING_CHARACTERS)
-      throw unavailable('busy');
-    this.waitingCharacters += request.content.length;
-    const nonce = nonceOf(from.session!.participant_id, request.nonce);
-    return new Promise((resolve) => {
-      this.waiting.push({ from, request, nonce, done: () => resolve(undefined) });
-      if (!this.isRunning) void this.run();
-    });
-  }
-
-  private async run(): Promise<void> {
-    this.isRunning = true;
-    await Promise.resolve(); // frames of the same turn go together
-    while (this.waiting.length > 0) await this.store(this.takeBatch());
-    this.isRunning = false;
-  }
-
-  /** The same nonce twice makes two batches, so that the second finds the first. */
-  private takeBatch(): PendingMessage[] {
-    const nonces = new Set<string>();
-    let characters = 0;
-    let count = 0;
-    for (const { nonce, request } of this.waiting) {
-      characters += request.content.length;
-      if (nonces.has(nonce) || count === MAX_BATCH || (count > 0 && characters > MAX_BATCH_CHARACTERS)) break;
-      nonces.add(nonce);
-      count++;
-    }
-    const batch = this.waiting.splice(0, count);
-    for (const { request } of batch) this.waitingCharacters -= request.content.length;
-    return batch;
-  }
-
-  /** A stamp is of one batch alone: by it, what an earlier attempt has stored is told from what somebody sends again. */
-  private async store(batch: PendingMessage[], stamp = this.nextStamp()): Promise<void> {
+  /**
+   * Stores the messages and returns one outcome for each, in their order. Retries while the database is unavailable, for
+   * up to 30 s. A message that the database refuses fails alone. Must not be called again before it has resolved.
+   */
+  async append(messages: NewMessage[], stamp = this.nextStamp()): Promise<AppendOutcome[]> {
     for (;;) {
       try {
-        const outcomes = await this.ask(batch, stamp);
+        const outcomes = await this.insert(messages, stamp);
         this.failingSince = undefined;
-        return this.postman.answer(batch, outcomes, stamp);
+        return outcomes;
       } catch (error) {
         const problem = mapToProblem(error);
-        const isLost = problem.code === 'database_unavailable' || problem.code === 'busy';
-        if (!isLost) return this.isolate(batch, stamp, problem);
-        if (this.isTooLong(problem)) return this.giveUp(batch, problem);
+        const isUnavailable = problem.code === 'database_unavailable' || problem.code === 'busy';
+        if (!isUnavailable) return this.appendHalves(messages, stamp, problem);
+        if (this.isOutageTooLong(problem)) return messages.map(() => ({ kind: 'failed', problem }));
         await sleep(RETRY_MS);
       }
     }
   }
 
-  /** With nobody left who waits, the next failure begins an outage of its own. */
-  private giveUp(batch: PendingMessage[], problem: Problem): void {
-    if (this.waiting.length === 0) this.failingSince = undefined;
-    this.postman.refuse(batch, problem);
+  /** To be called when no message waits any more: the next failure then starts a new outage. */
+  resetOutage(): void {
+    this.failingSince = undefined;
   }
 
+  /**
+   * The time at which a batch is stored, in microseconds. Unique to the batch: if a message is already there with the
+   * same stamp, an earlier attempt has stored it whose answer was lost.
+   */
   private nextStamp(): number {
     this.lastStamp = Math.max(this.lastStamp + 1, this.clock.now() * 1000);
     return this.lastStamp;
   }
 
-  private isTooLong(problem: Problem): boolean {
+  private isOutageTooLong({ cause }: Problem): boolean {
     const now = this.clock.now();
-    this.failingSince ??= now;
-    if (now === this.failingSince) this.log.warn(`messages wait for the database (${String(problem.cause)})`);
+    if (this.failingSince === undefined) {
+      this.failingSince = now;
+      this.log.warn(`Appending messages failed (${String(cause)}); retrying for up to ${MAX_OUTAGE_MS / 1000} s`);
+    }
     return now - this.failingSince > MAX_OUTAGE_MS;
   }
 
-  /** One bad row never hurts its batch. */
-  private async isolate(batch: PendingMessage[], stamp: number, problem: Problem): Promise<void> {
-    if (batch.length === 1) {
+  /** Halves a batch that the database refuses until the refused message is alone. */
+  private async appendHalves(messages: NewMessage[], stamp: number, problem: Problem): Promise<AppendOutcome[]> {
+    if (messages.length === 1) {
       this.log.error(problem.cause instanceof Error ? problem.cause : problem);
-      return this.postman.refuse(batch, problem);
+      return [{ kind: 'failed', problem }];
     }
-    const half = batch.length >> 1;
-    await this.store(batch.slice(0, half), stamp);
-    await this.store(batch.slice(half), stamp);
-    return undefined;
+    const half = messages.length >> 1;
+    const first = await this.append(messages.slice(0, half), stamp);
+    return [...first, ...(await this.append(messages.slice(half), stamp))];
   }
 
-  private async ask(batch: PendingMessage[], stamp: number): Promise<Map<string, Outcome>> {
-    const conversations = batch.map(({ request }) => request.conversation_id);
+  private async insert(messages: NewMessage[], stamp: number): Promise<AppendOutcome[]> {
+    const conversationIds = messages.map(({ conversation_id }) => conversation_id);
     const values = [
-      conversations,
-      batch.map(({ from }) => from.session!.participant_id),
-      batch.map(({ request }) => request.reply_id ?? null),
-      batch.map(({ nonce }) => nonce),
-      batch.map(({ request }) => request.content),
+      conversationIds,
+      messages.map(({ sender_id }) => sender_id),
+      messages.map(({ reply_id }) => reply_id),
+      messages.map(({ nonce }) => nonce),
+      messages.map(({ content }) => content),
       stamp,
-      ...this.members.known(conversations),
+      ...this.members.versionsOf(conversationIds),
     ];
     const { rows } = await this.pool.query<Row>({ name: 'chat-append', text: APPEND, values, rowMode: 'array' });
-    const outcomes = new Map<string, Outcome>();
+    const outcomes = new Map<string, AppendOutcome>();
     for (const [kind, nonce, id, number, detail] of rows) {
-      if (kind === 'members') this.members.learn(Number(id), Number(number), detail!);
-      else outcomes.set(nonce, { kind, id: Number(id), number: Number(number), username: detail });
+      if (kind === 'members') this.members.set(Number(id), Number(number), detail!);
+      else outcomes.set(nonce, toOutcome(kind, Number(id), Number(number), detail, stamp));
     }
-    return outcomes;
+    return messages.map(({ nonce }) => outcomes.get(nonce)!);
   }
+}
+
+function toOutcome(
+  kind: OutcomeKind,
+  id: number,
+  storedAt: number,
+  senderUsername: string | null,
+  stamp: number,
+): AppendOutcome {
+  if (kind === 'stored') return { kind, id, storedAt: stamp, senderUsername };
+  if (kind !== 'duplicate') return { kind };
+  return { kind: storedAt === stamp ? 'stored' : kind, id, storedAt, senderUsername };
 }

@@ -1,11 +1,12 @@
 import { IsId, IsOptionalId, IsOptionalText, IsText } from '../protocol/field-decorators.js';
-import { RequestFrame } from '../protocol/request.dto.js';
+import { RequestFrame } from '../protocol/request-frame.dto.js';
 
+/** The fields of a `send_message` request. */
 export class SendMessageFrame extends RequestFrame {
   /** @example 12 */
   @IsId() conversation_id: number;
   /**
-   * Kept byte for byte.
+   * Stored and returned unchanged.
    * @example "The lanterns are up."
    */
   @IsText(16_000) content: string;
@@ -15,27 +16,29 @@ export class SendMessageFrame extends RequestFrame {
    */
   @IsOptionalId() reply_id?: number | null;
   /**
-   * Made up by the client, once a message: sent again with the same one, the message is not doubled.
+   * Chosen by the client, unique per message. A message that is sent again with the same nonce is stored once.
    * @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42
    */
   @IsOptionalText(64) nonce?: string | null;
 }
 
+/** The fields of a `get_messages` request. */
 export class GetMessagesFrame extends RequestFrame {
   /** @example 12 */
   @IsId() conversation_id: number;
   /**
-   * Only messages older than this one.
+   * Returns only messages with smaller ids.
    * @example 4711
    */
   @IsOptionalId() before?: number | null;
 }
 
+/** A message in a page of `get_messages`. */
 export class MessageDto {
   /** @example 4712 */
   id: number;
   /**
-   * "[deleted]" when the user has been deleted.
+   * "[deleted]" if the user has been deleted.
    * @example hana.sato
    */
   sender_username: string;
@@ -50,11 +53,13 @@ export class MessageDto {
   sent_at: number;
 }
 
+/** A message as it is sent to the members of its conversation. */
 export class SentMessageDto extends MessageDto {
   /** @example 12 */
   conversation_id: number;
 }
 
+/** A page of messages. */
 export class MessagesDto {
   /** @example 12 */
   conversation_id: number;

@@ -1,19 +1,22 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { Problem } from '../../http/problem.js';
 import { POOL } from '../../database/database.module.js';
-import { TOMBSTONE } from '../conversations/conversations.service.js';
+import { Problem } from '../../http/problem.js';
 import type { ChatSession } from '../connections/connection.js';
+import { DELETED_USER } from '../protocol/deleted-user.js';
 import type { MessagesDto } from './messages.dto.js';
 
-const PAGE = 100;
+const PAGE_SIZE = 100;
 
-/** No row: no such conversation, or no member. One row without an id: no messages. */
+/**
+ * One statement checks the membership and reads the page. No row: there is no such conversation, or the caller is not a
+ * member. One row without an id: there are no messages.
+ */
 const LIST = `select x.id, x.reply_id, x.content, floor(extract(epoch from x.sent_at)) as sent_at,
-    coalesce(u.username, '${TOMBSTONE}') as sender_username
+    coalesce(u.username, '${DELETED_USER}') as sender_username
   from conversation_members m
   left join lateral (
-    select * from messages where conversation_id = m.conversation_id and id < $3 order by id desc limit ${PAGE}
+    select * from messages where conversation_id = m.conversation_id and id < $3 order by id desc limit ${PAGE_SIZE}
   ) x on true
   left join participants p on p.id = x.sender_id left join users u on u.id = p.user_id
   where m.conversation_id = $1 and m.participant_id = $2 order by x.id desc`;
@@ -26,12 +29,15 @@ interface Row {
   sender_username: string;
 }
 
-/** What has been said. */
+/** Reads stored messages. */
 @Injectable()
 export class MessagesService {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
-  /** The newest messages before this one. Raises `conversation_not_found`, also when the caller is no member. */
+  /**
+   * Returns the newest messages, at most 100, with ids below `before`.
+   * Throws `conversation_not_found`, also if the caller is not a member.
+   */
   async list(caller: ChatSession, conversation_id: number, before = Number.MAX_SAFE_INTEGER): Promise<MessagesDto> {
     const values = [conversation_id, caller.participant_id, before];
     const { rows } = await this.pool.query<Row>({ name: 'chat-messages', text: LIST, values });

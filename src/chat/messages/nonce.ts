@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 
 /**
- * What makes a send findable again. A client's own is bound to the user, so that nobody can guess or take another's;
- * one of ours is in the order of time, which keeps the index small and warm.
+ * The nonce under which a message is stored. One chosen by the client is hashed with the participant id, so that no user
+ * can guess or use the nonce of another. Without one, a UUID v7: ordered by time, which keeps the index small and cached.
  */
-export function nonceOf(participantId: number, own: string | null | undefined): string {
-  if (own == null) return uuidv7();
-  const digest = createHash('sha256').update(`${participantId}:${own}`).digest('hex');
+export function nonceOf(participantId: number, clientNonce: string | null | undefined): string {
+  if (clientNonce == null) return uuidv7();
+  const digest = createHash('sha256').update(`${participantId}:${clientNonce}`).digest('hex');
   return digest.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

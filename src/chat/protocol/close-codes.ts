@@ -1,4 +1,4 @@
-/** How the server ends a connection: code, reason, and what a client should do then. `docs/chat.md` shows this table. */
+/** How the server closes a connection: code, reason, and what the client should do next. `docs/chat.md` has the same table. */
 export const CLOSE_CODES = {
   restarting: [1012, 'restarting', 'Connect again after a random pause of up to 5 seconds.'],
   abuse: [4400, 'too many frames that make no sense', 'Do not connect again: the client is broken.'],

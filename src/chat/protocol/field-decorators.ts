@@ -8,51 +8,52 @@ const satisfies = (name: string, message: string, validate: (value: unknown) => 
 
 const isId = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
 
-/** An id: a whole number from 1 to 2^53 − 1, never a text. */
+/** An id: an integer from 1 to 2^53 − 1, not a string. */
 export const IsId = (): PropertyDecorator =>
   applyDecorators(
     satisfies('isId', 'must be a positive integer', isId),
     ApiProperty({ type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
   );
 
-/** As `IsId`, or null, which is as good as absent. */
+/** Like `IsId`, but may be absent or null. */
 export const IsOptionalId = (): PropertyDecorator =>
   applyDecorators(
     satisfies('isOptionalId', 'must be a positive integer, or left out', (value) => value == null || isId(value)),
     ApiProperty({ type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER, nullable: true, required: false }),
   );
 
-/** Characters as PostgreSQL counts them, a pair of surrogates as one; the text is not spread out to count them. */
-function characters(text: string): number {
+/** Code points, as PostgreSQL counts characters. Does not copy the text. */
+function countCharacters(text: string): number {
   let count = text.length;
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0xd800 && text.charCodeAt(i) < 0xdc00) count--;
   return count;
 }
 
-export const isText = (value: unknown, max: number): boolean =>
+/** Whether a value is a text of 1 to `max` characters that PostgreSQL can store. */
+export const isText = (value: unknown, max: number): value is string =>
   typeof value === 'string' &&
   value !== '' &&
   isStorable(value) &&
-  (value.length <= max || (value.length <= 2 * max && characters(value) <= max));
+  (value.length <= max || (value.length <= 2 * max && countCharacters(value) <= max));
 
 const TEXT = (max: number): string =>
   `must be a text of 1 to ${max.toLocaleString('en')} characters, valid Unicode without NUL`;
 
-/** Any text that can be stored, as it is. */
+/** A text of 1 to `max` characters, stored without normalization. */
 export const IsText = (max: number): PropertyDecorator =>
   applyDecorators(
     satisfies('isText', TEXT(max), (value) => isText(value, max)),
     ApiProperty({ type: 'string', minLength: 1, maxLength: max }),
   );
 
-/** As `IsText`, or null, which is as good as absent. */
+/** Like `IsText`, but may be absent or null. */
 export const IsOptionalText = (max: number): PropertyDecorator =>
   applyDecorators(
     satisfies('isOptionalText', `${TEXT(max)}, or left out`, (value) => value == null || isText(value, max)),
     ApiProperty({ type: 'string', minLength: 1, maxLength: max, nullable: true, required: false }),
   );
 
-/** A list of names. */
+/** A list of at most `maxNames` usernames of at most `max` characters. */
 export const IsNames = (maxNames: number, max: number): PropertyDecorator =>
   applyDecorators(
     satisfies(

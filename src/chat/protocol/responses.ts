@@ -1,12 +1,15 @@
 import type { Problem } from '../../http/problem.js';
-import { withRequestId } from '../connections/broadcaster.service.js';
 
 type RequestId = string | null | undefined;
 
-/** A success frame for the requester. */
-export const successText = (type: string, data: unknown, requestId: RequestId): string =>
+/** Adds the `request_id` to a frame, if the request had one. */
+export const withRequestId = (text: string, requestId: RequestId): string =>
+  requestId == null ? text : `${text.slice(0, -1)},"request_id":${JSON.stringify(requestId)}}`;
+
+/** A success frame. */
+export const successText = (type: string, data: unknown, requestId?: RequestId): string =>
   withRequestId(`{"success":true,"type":"${type}","data":${JSON.stringify(data)}}`, requestId);
 
-/** An error frame; the sentence is the problem's. */
+/** An error frame with the detail of the problem as its sentence. */
 export const errorText = (type: string, { message }: Problem, requestId?: RequestId): string =>
   withRequestId(`{"success":false,"type":"${type}","error":${JSON.stringify(message)}}`, requestId);

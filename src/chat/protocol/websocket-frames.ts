@@ -1,19 +1,19 @@
-/** Text frames, ready for the wire, one behind the other in one buffer. */
+/** Encoded text frames, one after the other in one buffer. */
 export interface Frames {
   bytes: Buffer;
-  /** Where each frame ends. */
+  /** The end offset of each frame. */
   ends: number[];
 }
 
-const TEXT = 0x81; // a whole message, of text
+const TEXT = 0x81; // an unfragmented text message
 const SHORT = 126;
 const MEDIUM = 0x10000;
 
 const headerLength = (length: number): number => (length < SHORT ? 2 : length < MEDIUM ? 4 : 10);
 
 /**
- * Puts texts into frames (RFC 6455, section 5.2). A server's frames are not masked, so the same bytes serve every
- * receiver, and what is sent to many is built once.
+ * Encodes texts as frames (RFC 6455, section 5.2). The frames of a server are not masked, so all receivers get the same
+ * bytes, and a broadcast is encoded once.
  */
 export function toFrames(texts: string[]): Frames {
   const lengths = texts.map((text) => Buffer.byteLength(text));
@@ -41,11 +41,11 @@ function writeHeader(bytes: Buffer, at: number, length: number): number {
   return bytes.writeBigUInt64BE(BigInt(length), at + 2);
 }
 
-/** The same frames with some of them replaced by others. */
-export function replaced({ bytes, ends }: Frames, others: Map<number, string>): Buffer {
+/** The same frames, with those at the given indexes replaced. */
+export function replaceFrames({ bytes, ends }: Frames, replacements: Map<number, string>): Buffer {
   const parts: Buffer[] = [];
   let from = 0;
-  for (const [i, text] of [...others].toSorted(([a], [b]) => a - b)) {
+  for (const [i, text] of [...replacements].toSorted(([a], [b]) => a - b)) {
     parts.push(bytes.subarray(from, ends[i - 1] ?? 0), toFrames([text]).bytes);
     from = ends[i]!;
   }

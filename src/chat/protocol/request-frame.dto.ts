@@ -1,9 +1,9 @@
 import { IsOptionalText } from './field-decorators.js';
 
-/** A frame with nothing but its type. */
+/** The fields that every request may carry, beside its `type`. */
 export class RequestFrame {
   /**
-   * Comes back in the answer, for this connection alone.
+   * Chosen by the client; returned in the response, to the requesting connection only.
    * @example 7f3a
    */
   @IsOptionalText(64) request_id?: string | null;

@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { unavailable } from '../../http/problem.js';
+import type { Connection } from '../connections/connection.js';
+import { MessageBatchWriterService } from './message-batch-writer.service.js';
+import { MessageDeliveryService } from './message-delivery.service.js';
+import type { SendMessageFrame } from './messages.dto.js';
+import type { NewMessage } from './new-message.js';
+import { nonceOf } from './nonce.js';
+
+const MAX_WAITING = 20_000;
+const MAX_WAITING_CHARACTERS = 32 * 1024 * 1024;
+const MAX_BATCH = 500;
+const MAX_BATCH_CHARACTERS = 1_000_000;
+
+/** A message that waits to be stored, and who is to be answered. */
+export interface QueuedMessage {
+  message: NewMessage;
+  requester: Connection;
+  requestId: string | null | undefined;
+  /** Called once the requester is answered. */
+  onAnswered: () => void;
+}
+
+/**
+ * Collects messages into batches and passes one batch at a time to the batch writer, in the order of arrival. A message
+ * that arrives while a batch is being written goes into the next one; there is no timer.
+ */
+@Injectable()
+export class MessageQueueService {
+  private readonly waiting: QueuedMessage[] = [];
+  private waitingCharacters = 0;
+  private isRunning = false;
+
+  constructor(
+    private readonly writer: MessageBatchWriterService,
+    private readonly delivery: MessageDeliveryService,
+  ) {}
+
+  /** Adds a message. Resolves once its request is answered; never rejects. Throws `busy` if too many messages wait. */
+  add(requester: Connection, request: SendMessageFrame): Promise<void> {
+    const isFull = this.waiting.length >= MAX_WAITING || this.waitingCharacters >= MAX_WAITING_CHARACTERS;
+    if (isFull) throw unavailable('busy');
+    const { conversation_id, content, reply_id, request_id: requestId } = request;
+    const { participant_id: sender_id } = requester.session;
+    const nonce = nonceOf(sender_id, request.nonce);
+    const message = { conversation_id, sender_id, content, reply_id: reply_id ?? null, nonce };
+    this.waitingCharacters += content.length;
+    return new Promise((onAnswered) => {
+      this.waiting.push({ message, requester, requestId, onAnswered });
+      if (!this.isRunning) void this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    this.isRunning = true;
+    await Promise.resolve(); // messages of the same tick form one batch
+    while (this.waiting.length > 0) {
+      const batch = this.takeBatch();
+      this.delivery.deliver(batch, await this.writer.append(batch.map(({ message }) => message)));
+    }
+    this.writer.resetOutage();
+    this.isRunning = false;
+  }
+
+  /** A batch contains each nonce once: a repeated one goes into the next batch, where its first use is found. */
+  private takeBatch(): QueuedMessage[] {
+    const nonces = new Set<string>();
+    let characters = 0;
+    let count = 0;
+    for (const { message } of this.waiting) {
+      characters += message.content.length;
+      const isFull = count === MAX_BATCH || (count > 0 && characters > MAX_BATCH_CHARACTERS);
+      if (isFull || nonces.has(message.nonce)) break;
+      nonces.add(message.nonce);
+      count++;
+    }
+    const batch = this.waiting.splice(0, count);
+    for (const { message } of batch) this.waitingCharacters -= message.content.length;
+    return batch;
+  }
+}

@@ -1,0 +1,45 @@
+import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import type { Connection } from '../connections/connection.js';
+import { ConnectionsService } from '../connections/connections.service.js';
+import { Problem } from '../../http/problem.js';
+import { ChatEvent } from '../protocol/chat-event.decorator.js';
+import { CHAT_PATH } from '../protocol/path.js';
+import { MessageQueueService } from './message-queue.service.js';
+import { GetMessagesFrame, MessagesDto, SendMessageFrame, SentMessageDto } from './messages.dto.js';
+import { MessagesService } from './messages.service.js';
+
+/** Events about messages. */
+@WebSocketGateway({ path: CHAT_PATH })
+export class MessagesGateway {
+  constructor(
+    private readonly queue: MessageQueueService,
+    private readonly messages: MessagesService,
+    private readonly connections: ConnectionsService,
+  ) {}
+
+  /** Resolves once the request is answered. Throws `rate_limited` and `busy` synchronously. */
+  @SubscribeMessage('send_message')
+  @ChatEvent({
+    summary: 'Sends a message to a conversation. A success means that the message is stored.',
+    request: SendMessageFrame,
+    response: SentMessageDto,
+    sentTo: 'every connected member',
+    mode: 'pipelined',
+  })
+  send(requester: Connection, request: SendMessageFrame): Promise<void> {
+    const isAllowed = this.connections.takeSend(requester.session.participant_id);
+    if (!isAllowed) throw new Problem('rate_limited', { detail: 'Too many messages; wait a moment.' });
+    return this.queue.add(requester, request);
+  }
+
+  @SubscribeMessage('get_messages')
+  @ChatEvent({
+    summary: 'Returns messages of a conversation, newest first, at most 100.',
+    request: GetMessagesFrame,
+    response: MessagesDto,
+    sentTo: 'the requester',
+  })
+  list({ session }: Connection, { conversation_id, before }: GetMessagesFrame): Promise<MessagesDto> {
+    return this.messages.list(session, conversation_id, before ?? undefined);
+  }
+}
