@@ -120,7 +120,7 @@ const STATUS_OPERATION: [string, Operation] = [
 function operationOf({ type, summary, sentTo }: ChatEventDefinition): [string, Operation] {
   const channel = { $ref: '#/channels/chat' };
   const replies = [`${type}.success`, `${type}.error`, 'root.error'].map(inChannel);
-  const description = `A success is sent to ${sentTo}, an error to the requester.`;
+  const description = `Successes are sent to ${sentTo}, errors to the requester.`;
   const operation = { title: type, summary, description, action: 'receive', channel };
   return [type, { ...operation, messages: [inChannel(`${type}.request`)], reply: { channel, messages: replies } }];
 }
@@ -128,9 +128,7 @@ function operationOf({ type, summary, sentTo }: ChatEventDefinition): [string, O
 /** The schemas that Swagger generates for the DTOs, converted from OpenAPI 3.0 to JSON Schema. */
 function schemasOf(app: INestApplication, events: ChatEventDefinition[]): Record<string, Json> {
   const requests = new Set<string>(events.map(({ request }) => request.name));
-  const models = events.flatMap(({ request, response }) =>
-    response === 'pong' ? [request] : [request, response],
-  );
+  const models = events.flatMap(({ request, response }) => (response === 'pong' ? [request] : [request, response]));
   const options = { include: [ChatModule], extraModels: [...new Set([...models, UserStatusDto])] };
   const { components } = SwaggerModule.createDocument(app, new DocumentBuilder().build(), options);
   const schemas = Object.entries(components?.schemas ?? {}).map(([name, schema]) => {

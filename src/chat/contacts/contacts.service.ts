@@ -73,7 +73,13 @@ export class ContactsService {
   private toDto({ id, username, fullname, created_at, last_online_at, is_online_elsewhere }: UserRow): ChatUserDto {
     const is_online = is_online_elsewhere || this.presence.isOnlineHere(Number(id));
     const lastOnline = is_online ? this.clock.date() : (last_online_at ?? created_at);
-    return { username, fullname, is_online, last_online: toUnixSeconds(lastOnline), created_at: toUnixSeconds(created_at) };
+    return {
+      username,
+      fullname,
+      is_online,
+      last_online: toUnixSeconds(lastOnline),
+      created_at: toUnixSeconds(created_at),
+    };
   }
 }
 

@@ -13,9 +13,7 @@ export interface NewMessage {
 
 /** The result of storing one message. */
 export type AppendOutcome =
-  | StoredMessage
-  | { kind: 'conflict' | 'not_a_member' | 'reply_not_found' }
-  | { kind: 'failed'; problem: Problem };
+  StoredMessage | { kind: 'conflict' | 'not_a_member' | 'reply_not_found' } | { kind: 'failed'; problem: Problem };
 
 /** `duplicate`: an earlier request has stored the same message under the same nonce. */
 export interface StoredMessage {
