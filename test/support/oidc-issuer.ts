@@ -52,7 +52,11 @@ async function newProvider(issuer: string, accounts: Map<string, object>): Promi
     ],
     jwks: { keys: [key] },
     cookies: { keys: [randomBytes(16).toString('hex')] },
-    claims: { openid: ['sub'], profile: ['name', 'preferred_username', 'groups', 'roles'], email: ['email', 'email_verified'] }, // prettier-ignore
+    claims: {
+      openid: ['sub'],
+      profile: ['name', 'preferred_username', 'groups', 'roles'],
+      email: ['email', 'email_verified'],
+    },
     conformIdTokenClaims: false,
     findAccount: (_: KoaContextWithOIDC, id: string) => ({
       accountId: id,
@@ -77,7 +81,12 @@ async function newProvider(issuer: string, accounts: Map<string, object>): Promi
         enabled: true,
         defaultResource: () => AUDIENCE,
         useGrantedResource: () => true,
-        getResourceServerInfo: () => ({ scope: 'api', audience: AUDIENCE, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } }), // prettier-ignore
+        getResourceServerInfo: () => ({
+          scope: 'api',
+          audience: AUDIENCE,
+          accessTokenFormat: 'jwt',
+          jwt: { sign: { alg: 'ES256' } },
+        }),
       },
     },
   });

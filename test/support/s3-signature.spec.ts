@@ -54,9 +54,21 @@ it.each<[string, SignedRequest, object, number, string]>([
   ['another method', { ...GET, method: 'DELETE' }, {}, NOW, 'SignatureDoesNotMatch'],
   ['another range', { ...GET, headers: { ...GET.headers, range: 'bytes=0-8' } }, {}, NOW, 'SignatureDoesNotMatch'],
   ['another body', { ...PUT, body: Buffer.from('else') }, {}, NOW, 'XAmzContentSHA256Mismatch'],
-  ['a header of S3 unsigned', { ...GET, headers: { ...GET.headers, 'x-amz-acl': 'public' } }, {}, NOW, 'SignatureDoesNotMatch'],
+  [
+    'a header of S3 unsigned',
+    { ...GET, headers: { ...GET.headers, 'x-amz-acl': 'public' } },
+    {},
+    NOW,
+    'SignatureDoesNotMatch',
+  ],
   ['no signature', { ...GET, headers: {} }, {}, NOW, 'AccessDenied'],
-  ['half a signature', { ...GET, headers: { authorization: 'AWS4-HMAC-SHA256 x' } }, {}, NOW, 'AuthorizationHeaderMalformed'],
+  [
+    'half a signature',
+    { ...GET, headers: { authorization: 'AWS4-HMAC-SHA256 x' } },
+    {},
+    NOW,
+    'AuthorizationHeaderMalformed',
+  ],
 ])('refuses %s', (_, request, keys, now, fault) => {
   expect(signatureFault(request, { ...KEYS, ...keys }, now)).toBe(fault);
-}); // prettier-ignore
+});

@@ -64,9 +64,18 @@ export class AuthenticatorService {
   createSelfAttested(options: CreationOptions) {
     const plain = this.create(options);
     const { authenticatorData, clientDataJSON } = plain.response;
-    const [data, client] = [authenticatorData, clientDataJSON].map((text) => Buffer.from(text, 'base64url')) as [Buffer, Buffer]; // prettier-ignore
+    const [data, client] = [authenticatorData, clientDataJSON].map((text) => Buffer.from(text, 'base64url')) as [
+      Buffer,
+      Buffer,
+    ];
     const sig = sign('sha256', Buffer.concat([data, sha256(client)]), this.privateKey);
-    return this.create(options, { fmt: 'packed', attStmt: new Map<string, unknown>([['alg', -7], ['sig', sig]]) }); // prettier-ignore
+    return this.create(options, {
+      fmt: 'packed',
+      attStmt: new Map<string, unknown>([
+        ['alg', -7],
+        ['sig', sig],
+      ]),
+    });
   }
 
   /** navigator.credentials.create(), as JSON. */
@@ -138,6 +147,14 @@ export class AuthenticatorService {
   private coseKey(alg: number): Buffer {
     const { x, y } = this.publicKey.export({ format: 'jwk' });
     const coordinate = (text: string | undefined): Buffer => Buffer.from(text!, 'base64url');
-    return cbor(new Map<number, unknown>([[1, 2], [3, alg], [-1, 1], [-2, coordinate(x)], [-3, coordinate(y)]])); // prettier-ignore
+    return cbor(
+      new Map<number, unknown>([
+        [1, 2],
+        [3, alg],
+        [-1, 1],
+        [-2, coordinate(x)],
+        [-3, coordinate(y)],
+      ]),
+    );
   }
 }

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '../src/common/version.js';
-import { startApp, type TestApp } from './support/app.js';
-import { routesOf } from './support/routes.js';
+import { packageRoot } from '../../src/common/version.js';
+import { startApp, type TestApp } from '../support/app.js';
+import { routesOf } from '../support/routes.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -40,20 +40,24 @@ const failing = (isFine: (operation: Operation) => boolean): string[] =>
   operations.filter(({ operation }) => !isFine(operation)).map(({ name }) => name);
 
 describe('every route', () => {
-  it('says who may call it', () => {
+  it('declares who may call it', () => {
     expect(routesOf(t.app).filter(({ access }) => access === undefined)).toEqual([]);
   });
 
-  it('stands in openapi.json', () => {
+  it('is documented in openapi.json', () => {
     const documented = operations.map(({ name }) => name.replaceAll(/\{(\w+)\}/g, ':$1'));
-    expect(documented.toSorted()).toEqual(routesOf(t.app).map(({ name }) => name).toSorted()); // prettier-ignore
+    expect(documented.toSorted()).toEqual(
+      routesOf(t.app)
+        .map(({ name }) => name)
+        .toSorted(),
+    );
   });
 
-  it('has a summary and a tag', () => {
+  it('has a summary and one tag', () => {
     expect(failing(({ summary, tags }) => (summary?.length ?? 0) > 5 && tags?.length === 1)).toEqual([]);
   });
 
-  it('documents a success, with its body', () => {
+  it('documents a successful response with its body', () => {
     const isDocumented = ({ responses }: Operation) =>
       Object.entries(responses).some(
         ([status, { content }]) => /^2|101/.test(status) && (['101', '204'].includes(status) || content !== undefined),
@@ -61,7 +65,7 @@ describe('every route', () => {
     expect(failing(isDocumented)).toEqual([]);
   });
 
-  it('documents how its pages are asked for, and asks for nothing that has a default', () => {
+  it('documents limit and cursor when it returns pages, and requires no parameter that has a default', () => {
     const isPaged = ({ responses }: Operation) => {
       const ref = responses['200']?.content?.['application/json']?.schema?.$ref ?? '';
       return 'next_cursor' in (document.components.schemas[ref.split('/').at(-1)!]?.properties ?? {});
@@ -75,7 +79,7 @@ describe('every route', () => {
     expect(failing(isFree)).toEqual([]);
   });
 
-  it('documents its problems, with an example of each', () => {
+  it('documents the problems it answers with an example of each', () => {
     const problems = ({ responses }: Operation) => Object.entries(responses).filter(([status]) => /^[45]/.test(status));
     const areExplained = (operation: Operation) =>
       problems(operation).every(
@@ -98,7 +102,7 @@ describe('every route', () => {
   });
 });
 
-it('every field of every body has an example or a format', () => {
+it('every field of every body has an example, a format or a default', () => {
   const bare = Object.entries(document.components.schemas)
     .filter(([name]) => name !== 'Problem')
     .flatMap(([name, { properties = {} }]) =>
@@ -110,49 +114,4 @@ it('every field of every body has an example or a format', () => {
         .map(([field]) => `${name}.${field}`),
     );
   expect(bare.filter((field) => !field.endsWith('.next_cursor'))).toEqual([]);
-});
-
-describe('the source', () => {
-  const files = readdirSync(join(packageRoot(), 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => ({ name, text: readFileSync(join(packageRoot(), 'src', name), 'utf8') }));
-
-  it('reads the environment in config.ts only', () => {
-    const readers = files.filter(({ name, text }) => text.includes('process.env') && name !== 'config/config.ts');
-    expect(readers.map(({ name }) => name)).toEqual([]);
-  });
-
-  /** Who may import whom, from the ground up: a folder imports only from folders before it. */
-  const ORDER = [
-    'common',
-    'config',
-    'http',
-    'database',
-    'storage',
-    'mail',
-    'rate-limit',
-    'permissions',
-    'audit',
-    'users',
-    'groups',
-    'auth',
-    'account',
-    'avatars',
-    'chat',
-    'compat',
-    'health',
-  ];
-  const ALLOWED = ['database/data-source.ts']; // the table of contents of the data model
-
-  it('has arrows that point one way', () => {
-    const wrong = files
-      .filter(({ name }) => name.includes('/') && !ALLOWED.includes(name))
-      .flatMap(({ name, text }) => {
-        const from = ORDER.indexOf(name.split('/')[0]!);
-        const up = '../'.repeat(name.split('/').length - 1); // out of the room, from wherever in it
-        const imported = [...text.matchAll(/from '((?:\.\.\/)+)([\w-]+)\//g)].flatMap(([, dots, room]) => (dots === up ? [room!] : [])); // prettier-ignore
-        return imported.filter((to) => from < 0 || ORDER.indexOf(to) > from).map((to) => `${name} → ${to}`);
-      });
-    expect(wrong).toEqual([]);
-  });
 });

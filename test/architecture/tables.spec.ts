@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { readSourceFiles, type SourceFile, sourceFile } from '../support/source-files.js';
+
+interface Table {
+  name: string;
+  /** The class that TypeORM maps to it. */
+  entity: string;
+  /** The module in whose folder the entity stands: the only one that reads and writes the table. */
+  owner: string;
+}
+
+/** Uses of another module's table, as `file: table`, each with the reason for it. */
+const EXCEPTIONS: Record<string, string> = {};
+
+/** Uses that remain to be moved to the owner's service. The list only shrinks. */
+const REMAINING = [
+  'account/email-verifications.service.ts: users',
+  'account/first-administrator.service.ts: group_members',
+  'account/first-administrator.service.ts: groups',
+  'account/first-administrator.service.ts: users',
+  'auth/auth.module.ts: users',
+  'auth/reauthentication.service.ts: users',
+  'auth/sign-in-methods.service.ts: users',
+  'avatars/avatar-delivery.service.ts: users',
+  'avatars/avatars.service.ts: users',
+  'compat/compat.module.ts: users',
+  'users/profile.ts: group_members',
+  'users/profile.ts: groups',
+  'users/users.service.ts: sessions',
+  'auth/external-identities/external-accounts.service.ts: group_members',
+  'auth/external-identities/external-accounts.service.ts: groups',
+  'auth/external-identities/external-accounts.service.ts: users',
+  'auth/passwords/password-resets.service.ts: users',
+  'auth/sessions/session-mails.service.ts: users',
+  'auth/sessions/sessions.service.ts: users',
+  'auth/sessions/sign-in.service.ts: users',
+  'auth/two-factor/two-factor-sign-in.service.ts: users',
+  'auth/two-factor/two-factor.service.ts: users',
+  'chat/contacts/contacts.service.ts: users',
+  'chat/messages/messages.service.ts: users',
+  'chat/presence/presence.service.ts: users',
+  'compat/backend-user/backend-user.service.ts: users',
+];
+
+function tablesOf(files: SourceFile[]): Table[] {
+  return files.flatMap(({ module, code }) =>
+    [...code.matchAll(/@Entity\('(\w+)'\)[\s\S]*?export class (\w+)/g)].map(([, name, entity]) => ({
+      name: name!,
+      entity: entity!,
+      owner: module,
+    })),
+  );
+}
+
+/** Tables of other modules that a file names in SQL text or reaches through a repository, as `file: table`. */
+function foreignTables(file: SourceFile, tables: Table[]): string[] {
+  const foreign = tables.filter(({ owner }) => owner !== file.module);
+  return foreign
+    .filter((table) => namesTable(file, table) || usesRepository(file, table))
+    .map(({ name }) => `${file.path}: ${name}`);
+}
+
+/** Whether a string holds the table behind an SQL word, or as `table.column`. */
+function namesTable({ code }: SourceFile, { name }: Table): boolean {
+  const inSql = new RegExp(`\\b(?:from|join|into|update|table|using|only)\\s+"?${name}\\b(?!')`, 'i');
+  const inList = new RegExp(`\\bfrom\\s+[\\w\\s,"]+,\\s*"?${name}\\b`, 'i');
+  return stringsOf(code).some((text) => inSql.test(text) || inList.test(text));
+}
+
+/** String and template literals that look like SQL. */
+const stringsOf = (code: string): string[] =>
+  (code.match(/`[^`]*`|'(?:[^'\\\n]|\\.)*'/g) ?? []).filter((text) =>
+    /\b(?:select|insert into|update\s+\w+\s+(?:\w+\s+)?set|delete from|join|from)\b/i.test(text),
+  );
+
+/** Whether it asks TypeORM for the entity's rows. An entity file may name another one: that is a foreign key. */
+function usesRepository({ path, code }: SourceFile, { entity }: Table): boolean {
+  if (path.endsWith('.entity.ts') || path === 'database/data-source.ts') return false;
+  const METHODS =
+    'InjectRepository|getRepository|find\\w*|exists\\w*|count\\w*|update|delete|insert|save|upsert|increment|decrement|remove|createQueryBuilder|from';
+  const asArgument = new RegExp(`\\b(?:${METHODS})\\(\\s*${entity}\\b`);
+  const asFeature = new RegExp(`\\bforFeature\\(\\[[^\\]]*\\b${entity}\\b`);
+  const asRepository = new RegExp(`\\bRepository<${entity}>`);
+  return [asArgument, asFeature, asRepository].some((pattern) => pattern.test(code));
+}
+
+describe('tables', () => {
+  const files = readSourceFiles();
+  const tables = tablesOf(files);
+  const found = files.flatMap((file) => foreignTables(file, tables));
+
+  it('are all known by their entities', () => {
+    expect(tables.length).toBe(files.filter(({ path }) => path.endsWith('.entity.ts')).length);
+  });
+
+  it('are read and written by the module that owns them', () => {
+    expect(found.filter((use) => !(use in EXCEPTIONS) && !REMAINING.includes(use))).toEqual([]);
+  });
+
+  it('have no exception that is not needed', () => {
+    expect(Object.keys(EXCEPTIONS).filter((use) => !found.includes(use))).toEqual([]);
+  });
+});
+
+it('the table test finds a foreign table in SQL and behind a repository', () => {
+  const tables = [{ name: 'users', entity: 'User', owner: 'users' }];
+  const uses = (code: string, path = 'chat/x.service.ts') => foreignTables(sourceFile(path, code), tables);
+  expect(uses("query('select 1 from users where id = $1')")).toEqual(['chat/x.service.ts: users']);
+  expect(uses('`update users u set fullname = $1`')).toHaveLength(1);
+  expect(uses('`select * from contacts c, users u`')).toHaveLength(1);
+  expect(uses('constructor(@InjectRepository(User) users: Repository<User>) {}')).toHaveLength(1);
+  expect(uses('manager.findOneBy(User, { id })')).toHaveLength(1);
+  expect(uses("query('select 1 from users')", 'users/users.service.ts')).toEqual([]);
+  expect(uses("'Reads users.'")).toEqual([]);
+  expect(uses('function name(user: User): string {}')).toEqual([]);
+});
