@@ -9,14 +9,10 @@ import { BackoffService } from '../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import { PasswordsService } from './passwords/passwords.service.js';
 import { User } from '../users/user.entity.js';
+import type { VerifiedCredential } from './verified-credential.js';
 
 /** How long ago somebody without a password may have signed in. */
 const FRESH_MS = 10 * 60_000;
-
-/** What somebody has proved by a password, which may have been replaced by the time at which it is to count. */
-export interface VerifiedCredential {
-  password_hash: string | null;
-}
 
 const CONFIRM = `select from users u join sessions s on s.user_id = u.id
   where u.id = $1 and s.id = $2 and u.password_hash is not distinct from $3 for update of u`;
@@ -48,8 +44,8 @@ export class ReauthenticationService {
    * Within the transaction of what it was asked for: the proof still holds, and the session has not ended meanwhile.
    * Checking a password takes a while, in which the owner may have reset it. Raises `wrong_password`.
    */
-  async confirm(manager: EntityManager, caller: Caller, { password_hash }: VerifiedCredential): Promise<void> {
-    const rows = await manager.query<unknown[]>(CONFIRM, [caller.id, caller.session_id, password_hash]);
+  async confirm(manager: EntityManager, caller: Caller, { passwordHash }: VerifiedCredential): Promise<void> {
+    const rows = await manager.query<unknown[]>(CONFIRM, [caller.id, caller.session_id, passwordHash]);
     if (rows.length === 0) throw new Problem('wrong_password');
   }
 
@@ -62,11 +58,11 @@ export class ReauthenticationService {
   /** Raises `wrong_password`, `rate_limited`. */
   async checkPassword(caller: Caller, password: string): Promise<VerifiedCredential> {
     const attempt = await this.backoff.reserve(CURRENT_PASSWORD_BACKOFF, caller.id);
-    const password_hash = await this.passwordHash(caller);
-    const isCorrect = await attempt.releaseOnError(this.passwords.verify(password, password_hash));
+    const passwordHash = await this.passwordHash(caller);
+    const isCorrect = await attempt.releaseOnError(this.passwords.verify(password, passwordHash));
     if (isCorrect) {
       await attempt.succeed();
-      return { password_hash };
+      return { userId: caller.id, passwordHash };
     }
     await attempt.fail();
     const { manager } = this.users;
@@ -81,11 +77,11 @@ export class ReauthenticationService {
     return user?.password_hash ?? null;
   }
 
-  private async assertFresh({ session_id }: Caller): Promise<VerifiedCredential> {
+  private async assertFresh({ id, session_id }: Caller): Promise<VerifiedCredential> {
     const since = new Date(this.clock.now() - FRESH_MS);
     const fresh = 'select from sessions where id = $1 and created_at > $2';
     const rows = await this.users.manager.query<unknown[]>(fresh, [session_id, since]);
     if (rows.length === 0) throw new Problem('sign_in_again');
-    return { password_hash: null };
+    return { userId: id, passwordHash: null };
   }
 }

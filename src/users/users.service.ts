@@ -20,7 +20,8 @@ import { actorOf, type Caller } from './caller.js';
 import { EmailVerificationsService } from '../account/email-verifications.service.js';
 import { PasswordsService } from '../auth/passwords/passwords.service.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
-import { type VerifiedCredential, ReauthenticationService } from '../auth/reauthentication.service.js';
+import { ReauthenticationService } from '../auth/reauthentication.service.js';
+import type { VerifiedCredential } from '../auth/verified-credential.js';
 import { User } from './user.entity.js';
 import {
   type ChangePasswordDto,
@@ -39,6 +40,9 @@ import {
 const LIKE_PATTERN = `'%' || regexp_replace(fold_text($1), '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
 
 const MAX_WAITING_SEARCHES = 100;
+
+/** What a sign-in checks. */
+export type StoredCredentials = Pick<User, 'id' | 'is_active' | 'password_hash'>;
 
 /** What is done in the transaction of a change. */
 type Also = (manager: EntityManager) => Promise<unknown>;
@@ -105,6 +109,18 @@ export class UsersService {
       await this.verifications.send(manager, user);
       return true;
     });
+  }
+
+  /** By username or e-mail address, in the form that `normaliseLogin` makes. */
+  findCredentials(login: string): Promise<StoredCredentials | null> {
+    const where = login.includes('@') ? { email: login } : { username: login };
+    return this.users.findOne({ where, select: { id: true, is_active: true, password_hash: true } });
+  }
+
+  /** Replaces a hash of the same password; false if the password has been changed in the meantime. */
+  async replacePasswordHash(id: string, password_hash: string, newHash: string): Promise<boolean> {
+    const { affected } = await this.users.update({ id, password_hash }, { password_hash: newHash });
+    return affected === 1;
   }
 
   async get(id: string): Promise<Profile> {

@@ -41,7 +41,7 @@ export class ExternalIdentitiesService {
     const identity = await this.identify(token, provider);
     const { issuer } = identity;
     const id = await this.accounts.userOf(identity);
-    const session = await this.signIns.enter({ id }, device, { issuer });
+    const session = await this.signIns.openSession({ userId: id }, device, { issuer });
     if (session) return session;
     await this.refused({ issuer, reason: 'deactivated' }, id);
     throw tokenProblem('invalid_token');

@@ -6,7 +6,7 @@ import type { AuditAction } from '../../audit/audit.actions.js';
 import { AuditService } from '../../audit/audit.service.js';
 import type { Device } from '../sessions/device.js';
 import type { SessionDto } from '../sessions/sessions.dto.js';
-import { SessionsService } from '../sessions/sessions.service.js';
+import { SignInService } from '../sessions/sign-in.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
 import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
@@ -29,7 +29,7 @@ export class PasskeySignInService {
   constructor(
     @InjectRepository(Passkey) private readonly passkeys: Repository<Passkey>,
     private readonly challenges: PasskeyChallengesService,
-    private readonly sessions: SessionsService,
+    private readonly signIns: SignInService,
     private readonly quotas: QuotasService,
     private readonly audit: AuditService,
     private readonly relyingParty: RelyingParty,
@@ -58,9 +58,8 @@ export class PasskeySignInService {
     if (counter === null) return this.refuse(passkey);
     const [used] = await this.passkeys.query<[unknown[], number]>(USE, [passkey.id, counter, this.clock.date()]);
     if (used.length === 0) return this.refuse(passkey, 'passkey.counter_regressed');
-    const session = await this.sessions.open({ id: passkey.user_id, isTwoFactorVerified: true }, device, {
-      by: 'passkey',
-    });
+    const verified = { userId: passkey.user_id, isTwoFactorVerified: true };
+    const session = await this.signIns.openSession(verified, device, { by: 'passkey' });
     return session ?? this.refuse(passkey);
   }
 

@@ -87,7 +87,7 @@ export class PasswordsService {
   private inLine<T>(work: () => Promise<T>): Promise<T> {
     if (this.limit.pendingCount >= this.maxWaiting) throw unavailable('busy');
     return this.limit(() => {
-      if (isClientDisconnected()) throw new Problem('request_timeout')
+      if (isClientDisconnected()) throw new Problem('request_timeout');
       return work();
     });
   }

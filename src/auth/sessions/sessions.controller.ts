@@ -17,6 +17,7 @@ import {
   SignOutDto,
   toDeviceSessionDto,
 } from './sessions.dto.js';
+import { SessionRefreshService } from './session-refresh.service.js';
 import { SessionsService } from './sessions.service.js';
 import { SignInService } from './sign-in.service.js';
 
@@ -25,6 +26,7 @@ import { SignInService } from './sign-in.service.js';
 export class SessionsController {
   constructor(
     private readonly sessions: SessionsService,
+    private readonly refreshes: SessionRefreshService,
     private readonly signIns: SignInService,
   ) {}
 
@@ -58,7 +60,7 @@ export class SessionsController {
   @HttpCode(200)
   @ApiProblems('invalid_token', 'token_expired', 'token_reused')
   refresh(@Body() { refresh_token }: RefreshDto): Promise<SessionDto> {
-    return this.sessions.refresh(refresh_token);
+    return this.refreshes.refresh(refresh_token);
   }
 
   /** The devices on which the caller is signed in. */
@@ -73,7 +75,7 @@ export class SessionsController {
   @Get('current')
   @SignedIn()
   current(@CurrentUser() caller: Caller, @Req() request: Request): Promise<CurrentSessionDto> {
-    return this.sessions.current(caller, identityToken(request));
+    return this.sessions.getCurrent(caller, identityToken(request));
   }
 
   /** Signs out everywhere, or everywhere else. */
@@ -81,7 +83,7 @@ export class SessionsController {
   @SignedIn()
   @HttpCode(204)
   removeAll(@CurrentUser() caller: Caller, @Query() { except_current }: SignOutAllQueryDto): Promise<void> {
-    return this.sessions.removeAll(caller, caller.id, except_current === 'true');
+    return this.sessions.removeAll(caller, caller.id, { exceptCurrent: except_current === 'true' });
   }
 
   /**

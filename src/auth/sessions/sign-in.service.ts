@@ -1,29 +1,29 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { Repository } from 'typeorm';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Problem } from '../../http/problem.js';
 import { KNOWN_DEVICE_BACKOFF, LOGIN_BACKOFF } from '../../rate-limit/backoff-policies.js';
-import { BackoffService } from '../../rate-limit/backoff.service.js';
+import { type BackoffAttempt, BackoffService } from '../../rate-limit/backoff.service.js';
 import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
-import type { TwoFactorSignInDto } from '../two-factor/two-factor.dto.js';
-import { type VerifiedCredential, TwoFactorSignInService } from '../two-factor/two-factor-sign-in.service.js';
-import { PasswordsService } from '../passwords/passwords.service.js';
-import { User } from '../../users/user.entity.js';
 import { normaliseLogin } from '../../users/users.dto.js';
-import { UsersService } from '../../users/users.service.js';
+import { type StoredCredentials, UsersService } from '../../users/users.service.js';
+import { PasswordsService } from '../passwords/passwords.service.js';
+import { TokensService } from '../tokens/tokens.service.js';
+import { TwoFactorSignInService } from '../two-factor/two-factor-sign-in.service.js';
+import type { TwoFactorSignInDto } from '../two-factor/two-factor.dto.js';
+import type { VerifiedCredential } from '../verified-credential.js';
 import type { Device } from './device.js';
 import type { SessionDto, SignInDto } from './sessions.dto.js';
 import { SessionsService } from './sessions.service.js';
-import { TokensService } from '../tokens/tokens.service.js';
 
-/** The door that passwords open, and the second one behind it. */
+/** Signs users in by password and two-factor code, and opens sessions for all other verified credentials. */
 @Injectable()
 export class SignInService {
   constructor(
-    @InjectRepository(User) private readonly users: Repository<User>,
-    private readonly usersService: UsersService,
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly users: UsersService,
     private readonly passwords: PasswordsService,
     private readonly sessions: SessionsService,
     private readonly twoFactor: TwoFactorSignInService,
@@ -34,71 +34,83 @@ export class SignInService {
   ) {}
 
   /**
-   * Signs in by username or e-mail. An unknown user, a wrong password and a deactivated user look and cost the same, and
-   * whether there is a second step shows to those alone who know the password. Any token of an earlier session, in the
-   * place of the caller's, tells that the device is known. Raises `invalid_credentials`, `two_step_required`,
-   * `rate_limited`.
+   * Signs in by username or e-mail address. Unknown users, wrong passwords and deactivated users get the same response at
+   * the same cost, and only the correct password reveals that two-factor authentication is on. `earlierToken` is any
+   * token of an earlier session, sent as the caller's: it proves a known device, whose failures are counted on their own.
+   * Throws `invalid_credentials`, `two_step_required`, `rate_limited`.
    */
   async signIn({ login, password }: SignInDto, device: Device, earlierToken?: string): Promise<SessionDto> {
     const name = normaliseLogin(login);
-    const user = await this.findByLogin(name);
-    const isKnown = await this.isOf(user, earlierToken);
-    const attempt = await (isKnown
-      ? this.backoff.reserve(KNOWN_DEVICE_BACKOFF, user!.id)
-      : this.backoff.reserve(LOGIN_BACKOFF, name));
-    const session = await attempt.releaseOnError(this.open(user, password, device));
-    if (session) {
-      await attempt.succeed();
-      if (isKnown) await this.backoff.reset(LOGIN_BACKOFF, name);
-      return session;
-    }
+    const user = await this.users.findCredentials(name);
+    const isKnownDevice = await this.isTokenOf(user, earlierToken);
+    const attempt = isKnownDevice
+      ? await this.backoff.reserve(KNOWN_DEVICE_BACKOFF, user!.id)
+      : await this.backoff.reserve(LOGIN_BACKOFF, name);
+    const session = await attempt.releaseOnError(this.openWithPassword(user, password, device));
+    if (!session) return this.refuse(user, attempt);
+    await attempt.succeed();
+    if (isKnownDevice) await this.backoff.reset(LOGIN_BACKOFF, name);
+    return session;
+  }
+
+  /**
+   * Completes a sign-in by a two-factor code or a recovery code. Throws `invalid_challenge`, `wrong_code`,
+   * `too_many_codes`, `rate_limited`.
+   */
+  async signInWithCode(dto: TwoFactorSignInDto, device: Device): Promise<SessionDto> {
+    await this.quotas.consume(SIGN_IN_QUOTA);
+    const credential = await this.twoFactor.redeem(dto);
+    const session = await this.openSession(credential, device, { by: 'two-step' });
+    if (!session) throw new Problem('invalid_challenge'); // deactivated or password changed in the meantime
+    await this.users.forgetFailures(session.user);
+    return session;
+  }
+
+  /**
+   * Opens a session for a verified credential; `details` are added to the audit event. Null if the user was deactivated
+   * or deleted, or changed the password or turned two-factor authentication on, after the credential was verified.
+   * Throws `two_step_required`.
+   */
+  async openSession(credential: VerifiedCredential, device: Device, details: object): Promise<SessionDto | null> {
+    if (!credential.isTwoFactorVerified) await this.twoFactor.require(credential);
+    const session = await this.dataSource.transaction((manager) =>
+      this.sessions.open(manager, credential, device, details),
+    );
+    return session && this.sessions.issueTokens(session);
+  }
+
+  private async openWithPassword(
+    user: StoredCredentials | null,
+    password: string,
+    device: Device,
+  ): Promise<SessionDto | null> {
+    const isCorrect = await this.passwords.verify(password, user?.password_hash); // also without a user: same cost
+    if (!isCorrect || !user?.is_active) return null;
+    const passwordHash = await this.rehashIfOutdated(user, password);
+    return this.openSession({ userId: user.id, passwordHash }, device, { by: 'password' });
+  }
+
+  /** Hashes the password at the configured cost if that has risen: only a sign-in has the password. Returns the hash. */
+  private async rehashIfOutdated({ id, password_hash }: StoredCredentials, password: string): Promise<string | null> {
+    if (password_hash === null || !this.passwords.isOutdated(password_hash)) return password_hash;
+    const newHash = await this.passwords.hash(password);
+    const isReplaced = await this.users.replacePasswordHash(id, password_hash, newHash);
+    return isReplaced ? newHash : password_hash;
+  }
+
+  private async refuse(user: StoredCredentials | null, attempt: BackoffAttempt): Promise<never> {
     await attempt.fail();
     const subject_id = user?.id ?? null;
-    const { manager } = this.users;
+    const { manager } = this.dataSource;
     await this.audit.write(manager, { action: 'session.refused', subject_id, succeeded: false });
     if (attempt.isLockingFailure) await this.audit.write(manager, { action: 'user.locked', subject_id });
     throw new Problem('invalid_credentials');
   }
 
-  /** The second step. Raises `invalid_challenge`, `wrong_code`, `too_many_codes`, `rate_limited`. */
-  async signInWithCode(dto: TwoFactorSignInDto, device: Device): Promise<SessionDto> {
-    await this.quotas.consume(SIGN_IN_QUOTA);
-    const proven = await this.twoFactor.redeem(dto);
-    const session = await this.sessions.open({ ...proven, isTwoFactorVerified: true }, device, { by: 'two-step' });
-    if (!session) throw new Problem('invalid_challenge'); // deactivated, or given another password, just now
-    await this.usersService.forgetFailures(session.user);
-    return session;
-  }
-
-  /** Opens a session for whoever has taken the first step, or asks for the second. Raises `two_step_required`. */
-  async enter(proven: VerifiedCredential, device: Device, details = {}): Promise<SessionDto | null> {
-    await this.twoFactor.require(proven);
-    return this.sessions.open(proven, device, details);
-  }
-
-  private async open(user: User | null, password: string, device: Device): Promise<SessionDto | null> {
-    const isRight = await this.passwords.verify(password, user?.password_hash);
-    const by = 'password';
-    return isRight && user?.is_active ? this.enter(await this.rehashed(user, password), device, { by }) : null;
-  }
-
-  private findByLogin(name: string): Promise<User | null> {
-    const where = name.includes('@') ? { email: name } : { username: name };
-    return this.users.findOne({ where, select: { id: true, is_active: true, password_hash: true } });
-  }
-
-  /** Whether this is a token of ours, of any age, of this very user. */
-  private async isOf(user: User | null, token: string | undefined): Promise<boolean> {
-    const claims = token === undefined ? null : await this.tokens.read(token).catch(() => null);
-    return user !== null && claims?.sub === user.id;
-  }
-
-  /** The one moment at which the password is at hand to hash it at a cost that has risen. */
-  private async rehashed(user: User, password: string): Promise<User> {
-    const { id, password_hash } = user;
-    if (password_hash === null || !this.passwords.isOutdated(password_hash)) return user;
-    const next = await this.passwords.hash(password);
-    const { affected } = await this.users.update({ id, password_hash }, { password_hash: next });
-    return affected === 1 ? { ...user, password_hash: next } : user;
+  /** Whether the token has a valid signature, whatever its age, and belongs to this user. */
+  private async isTokenOf(user: StoredCredentials | null, token: string | undefined): Promise<boolean> {
+    if (user === null || token === undefined) return false;
+    const claims = await this.tokens.read(token).catch(() => null);
+    return claims?.sub === user.id;
   }
 }

@@ -16,7 +16,7 @@ export class UserSessionsController {
   @Get()
   @ApiProblems('user_not_found')
   async list(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<DeviceSessionDto[]> {
-    const sessions = await this.sessions.listOf(caller, id);
+    const sessions = await this.sessions.listFor(caller, id);
     return sessions.map((session) => toDeviceSessionDto(session, caller.session_id));
   }
 

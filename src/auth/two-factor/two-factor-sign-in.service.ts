@@ -5,6 +5,8 @@ import { type EntityManager, Repository } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
+import type { User } from '../../users/user.entity.js';
+import type { VerifiedCredential } from '../verified-credential.js';
 import { isRecoveryCode, stepOf } from './two-factor-codes.js';
 import type { TwoFactorSignInDto } from './two-factor.dto.js';
 import { TwoFactor } from './two-factor.entity.js';
@@ -21,12 +23,6 @@ const LONGEST_WAIT_MS = 15 * 60_000;
 export const waitAfter = (wrongCodes: number): number =>
   wrongCodes < MAX_WRONG_CODES ? 0 : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (wrongCodes - MAX_WRONG_CODES));
 
-/** Who has taken the first step; by a password: with the hash that it was checked against. */
-export interface VerifiedCredential {
-  id: string;
-  password_hash?: string | null;
-}
-
 const ISSUE = `insert into two_factor_challenges (challenge_hash, user_id, password_hash, expires_at)
   select $1::bytea, t.user_id, coalesce($3, u.password_hash), $4::timestamptz from two_factor t join users u on u.id = t.user_id
   where t.user_id = $2 and t.confirmed_at is not null and u.is_active returning expires_at`;
@@ -39,7 +35,7 @@ const FORGET = `delete from two_factor_challenges where challenge_hash in (
 const CLAIM = `update two_factor_challenges c set wrong_codes = c.wrong_codes + 1 from users u
   where c.challenge_hash = $1 and c.wrong_codes < ${MAX_WRONG_CODES} and c.expires_at > $2
     and u.id = c.user_id and u.is_active and c.password_hash is not distinct from u.password_hash
-  returning c.user_id as id, c.password_hash`;
+  returning c.password_hash`;
 
 const hashOf = (challenge: string): Buffer => createHash('sha256').update(challenge).digest();
 
@@ -54,10 +50,10 @@ export class TwoFactorSignInService {
   ) {}
 
   /** Asks for the second step of those who have one. Raises `two_step_required`, with a challenge to answer. */
-  async require({ id, password_hash }: VerifiedCredential): Promise<void> {
+  async require({ userId, passwordHash }: VerifiedCredential): Promise<void> {
     const challenge = randomBytes(32).toString('base64url');
     const expires_at = new Date(this.clock.now() + CHALLENGE_MS);
-    const issued = await this.twoFactors.query<unknown[]>(ISSUE, [hashOf(challenge), id, password_hash, expires_at]);
+    const issued = await this.twoFactors.query<unknown[]>(ISSUE, [hashOf(challenge), userId, passwordHash, expires_at]);
     if (issued.length === 0) return;
     await this.twoFactors.query(FORGET, [this.clock.date()]);
     throw new Problem('two_step_required', { members: { challenge, challenge_expires_at: expires_at } });
@@ -82,7 +78,10 @@ export class TwoFactorSignInService {
     code: string,
   ): Promise<VerifiedCredential | null> {
     const twoFactor = await this.lock(manager, challengeHash);
-    const [claimed] = await manager.query<[VerifiedCredential[], number]>(CLAIM, [challengeHash, this.clock.date()]);
+    const [claimed] = await manager.query<[Pick<User, 'password_hash'>[], number]>(CLAIM, [
+      challengeHash,
+      this.clock.date(),
+    ]);
     if (!twoFactor || !claimed[0]) throw new Problem('invalid_challenge');
     const isRight = isRecoveryCode(code)
       ? await this.useRecoveryCode(manager, twoFactor, code)
@@ -90,7 +89,12 @@ export class TwoFactorSignInService {
     if (isRight) await manager.query('delete from two_factor_challenges where challenge_hash = $1', [challengeHash]);
     else
       await this.audit.write(manager, { action: 'two_step.refused', subject_id: twoFactor.user_id, succeeded: false });
-    return isRight ? { id: twoFactor.user_id, password_hash: claimed[0].password_hash ?? undefined } : null;
+    if (!isRight) return null;
+    return {
+      userId: twoFactor.user_id,
+      passwordHash: claimed[0].password_hash ?? undefined,
+      isTwoFactorVerified: true,
+    };
   }
 
   /** One try at a time per user, whatever the challenge. Always this row first, then the challenge's: no deadlocks. */

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
+import { SessionsModule } from '../sessions/sessions.module.js';
 import { UsersModule } from '../../users/users.module.js';
 import { TwoFactorSignInService } from './two-factor-sign-in.service.js';
 import { TwoFactor } from './two-factor.entity.js';
@@ -8,7 +9,7 @@ import { TwoFactorController } from './two-factor.controller.js';
 import { TwoFactorService } from './two-factor.service.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([TwoFactor]), AuditModule, UsersModule],
+  imports: [TypeOrmModule.forFeature([TwoFactor]), AuditModule, SessionsModule, UsersModule],
   controllers: [TwoFactorController],
   providers: [TwoFactorService, TwoFactorSignInService],
   exports: [TwoFactorService, TwoFactorSignInService],

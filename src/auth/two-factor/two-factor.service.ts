@@ -9,7 +9,9 @@ import { Config } from '../../config/config.js';
 import { TWO_FACTOR_CONFIRMATION_BACKOFF } from '../../rate-limit/backoff-policies.js';
 import { BackoffService } from '../../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
-import { type VerifiedCredential, ReauthenticationService } from '../reauthentication.service.js';
+import { ReauthenticationService } from '../reauthentication.service.js';
+import { SessionsService } from '../sessions/sessions.service.js';
+import type { VerifiedCredential } from '../verified-credential.js';
 import { newRecoveryCodes, newSecret, recoveryHash, stepOf, uriOf } from './two-factor-codes.js';
 import type { RecoveryCodesDto, TwoFactorDto, TwoFactorSecretDto } from './two-factor.dto.js';
 import { TwoFactor } from './two-factor.entity.js';
@@ -23,6 +25,7 @@ export class TwoFactorService {
   constructor(
     @InjectRepository(TwoFactor) private readonly twoFactors: Repository<TwoFactor>,
     private readonly reauthentication: ReauthenticationService,
+    private readonly sessions: SessionsService,
     private readonly backoff: BackoffService,
     private readonly audit: AuditService,
     private readonly config: Config,
@@ -74,7 +77,7 @@ export class TwoFactorService {
   /** Null for a wrong code. */
   private turnOn(caller: Caller, code: string): Promise<RecoveryCodesDto | null> {
     return this.twoFactors.manager.transaction(async (manager) => {
-      await manager.query('select from users where id = $1 for update', [caller.id]); // see isOn
+      await manager.query('select from users where id = $1 for update', [caller.id]); // see isTwoFactorOn
       const row = await manager.findOne(TwoFactor, {
         where: { user_id: caller.id },
         lock: { mode: 'pessimistic_write' },
@@ -86,7 +89,7 @@ export class TwoFactorService {
       const codes = newRecoveryCodes();
       const recovery_hashes = this.recoveryHashes(caller.id, codes);
       await manager.update(TwoFactor, caller.id, { confirmed_at: this.clock.date(), last_step, recovery_hashes });
-      await manager.query('delete from sessions where user_id = $1 and id <> $2', [caller.id, caller.session_id]);
+      await this.sessions.revokeAll(manager, caller.id, { exceptSessionId: caller.session_id });
       await this.audit.write(manager, { action: 'two_step.enabled', ...actorOf(caller), subject_id: caller.id });
       return { recovery_codes: codes };
     });
@@ -124,15 +127,6 @@ export class TwoFactorService {
       if (affected === 0) throw new Problem('two_step_not_found');
       await this.audit.write(manager, { action: 'two_step.disabled', ...actorOf(caller), subject_id: userId });
     });
-  }
-
-  /**
-   * Whether this user has a second step, as of the caller's transaction. It waits for a confirmation under way, and one
-   * that comes later waits for the transaction: either this sees it, or it sees what the transaction does.
-   */
-  async isOn(manager: EntityManager, userId: string): Promise<boolean> {
-    await manager.query('select from users where id = $1 for share', [userId]);
-    return manager.existsBy(TwoFactor, { user_id: userId, confirmed_at: Not(IsNull()) });
   }
 
   /** What the codes of this row are made from. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { anyBearer } from '../../auth/authenticator.service.js';
 import { deviceOf } from '../../auth/sessions/device.js';
-import { SessionsService } from '../../auth/sessions/sessions.service.js';
+import { SessionRefreshService } from '../../auth/sessions/session-refresh.service.js';
 import { TokensService } from '../../auth/tokens/tokens.service.js';
 import { readBytes } from '../../http/json-body.js';
 import { Problem, tokenProblem } from '../../http/problem.js';
@@ -13,7 +13,7 @@ import type { TmtarSessionDto } from './tmtar.dto.js';
 export class TmtarService {
   constructor(
     private readonly tokens: TokensService,
-    private readonly sessions: SessionsService,
+    private readonly refreshes: SessionRefreshService,
     private readonly identities: ExternalIdentitiesService,
   ) {}
 
@@ -25,7 +25,7 @@ export class TmtarService {
       () => true,
       () => false,
     );
-    if (isOurs) return { access_token: (await this.sessions.renew(token)).token, status: 'OK' };
+    if (isOurs) return { access_token: (await this.refreshes.renewIdentityToken(token)).token, status: 'OK' };
     const exchanged = this.identities.exchange({ token }, deviceOf(request)).catch(asInvalidToken);
     const { identity_token, refresh_token } = await exchanged;
     return { access_token: identity_token, refresh_token, status: 'OK' };

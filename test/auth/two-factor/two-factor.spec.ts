@@ -228,9 +228,10 @@ describe('signing in', () => {
 it('follows first steps other than a password, too, and no door can leave it out', async () => {
   const user = await twoStepUser(t);
   const device = { ip: null, user_agent: null };
-  const proven = { id: user.id };
-  expect(await t.app.get(SessionsService).open(proven, device)).toBeNull();
-  const asked = await t.app.get(SignInService).enter(proven, device).catch((error: Problem) => error); // prettier-ignore
+  const credential = { userId: user.id };
+  const [sessions, signIns] = [t.app.get(SessionsService), t.app.get(SignInService)];
+  expect(await t.dataSource.transaction((manager) => sessions.open(manager, credential, device, {}))).toBeNull();
+  const asked = await signIns.openSession(credential, device, {}).catch((error: Problem) => error);
   expect(asked).toMatchObject({ code: 'two_step_required' });
   nextStep();
   expect((await answer((asked as Problem).members['challenge'] as string, codeNow(user))).status).toBe(201);
