@@ -24,7 +24,6 @@ const FEATURES = [
   ClockModule,
   HealthModule,
   MailModule,
-  RateLimitModule,
   PermissionsModule,
   AuditModule,
   UsersModule,
@@ -46,7 +45,8 @@ export class AppModule {
     return {
       module: AppModule,
       global: true,
-      imports: [DatabaseModule.of(dataSource), ...compat, ...FEATURES],
+      // The guard of RateLimitModule runs first, because its module is the first one.
+      imports: [RateLimitModule, DatabaseModule.of(dataSource), ...compat, ...FEATURES],
       providers: [{ provide: Config, useValue: config }],
       exports: [Config],
     };

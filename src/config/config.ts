@@ -122,6 +122,7 @@ export class Config {
   @IsInteger(4, 15) readonly BCRYPT_COST: number = 12;
   @IsSwitch() readonly COMPAT: 'on' | 'off' = 'on';
   @IsSwitch() readonly RATE_LIMITS: 'on' | 'off' = 'on';
+  @IsInteger(1, 1_000_000) readonly MAX_REQUESTS_PER_MINUTE: number = 3000;
   @IsSwitch() readonly PASSWORD_POLICY: 'on' | 'off' = 'on';
   @IsIn(['off', 'oidc', 'trusted-subject']) readonly EXTERNAL_IDENTITY: 'off' | 'oidc' | 'trusted-subject' = 'off';
   @AsList() @IsString({ each: true }) readonly OIDC_ISSUER: string[] = [];

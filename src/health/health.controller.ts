@@ -1,5 +1,6 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { SkipThrottle } from '@nestjs/throttler';
 import { VERSION } from '../common/version.js';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 import { HealthDto, ReadyDto, StatusDto } from './health.dto.js';
@@ -8,6 +9,7 @@ import { HealthService } from './health.service.js';
 @ApiTags('health')
 @Controller()
 @Public()
+@SkipThrottle()
 export class HealthController {
   constructor(private readonly health: HealthService) {}
 

@@ -1,3 +1,4 @@
+const MINUTE_MS = 60_000;
 const TEN_MINUTES_MS = 600_000;
 const HOUR_MS = 3_600_000;
 
@@ -23,3 +24,9 @@ export const RESET_CODE_QUOTA: Quota = { name: 'reset-codes', limit: 60, windowM
 
 /** Uploaded images per user. Each one costs about a second of a processor. */
 export const UPLOAD_QUOTA: Quota = { name: 'uploads', limit: 60, windowMs: HOUR_MS };
+
+/** All requests per network, whatever the route. Counted in the memory of each process, not in the database. */
+export const requestsQuota = (limit: number): Quota => ({ name: 'requests', limit, windowMs: MINUTE_MS });
+
+/** The key under which the requests of a subject are counted. */
+export const quotaKey = ({ name }: Quota, subject: string): string => `${name} ${subject}`;

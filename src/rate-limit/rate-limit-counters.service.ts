@@ -7,7 +7,6 @@ import { deriveKey, keyedHash } from '../common/encryption.js';
 import { Config } from '../config/config.js';
 import { POOL } from '../database/database.module.js';
 import type { BackoffPolicy } from './backoff-policies.js';
-import type { Quota } from './quotas.js';
 import { RateLimitCounter } from './rate-limit-counter.entity.js';
 
 const HOUR_MS = 3_600_000;
@@ -78,8 +77,8 @@ export class RateLimitCountersService implements OnApplicationBootstrap, OnAppli
   }
 
   /** The key of a counter: a keyed hash, because users type passwords into the field of the login by mistake. */
-  key(name: string, subject: string): Buffer {
-    return keyedHash(this.hashKey, name, subject);
+  key(...parts: string[]): Buffer {
+    return keyedHash(this.hashKey, ...parts);
   }
 
   /** Counts an attempt, unless the subject has to wait. */
@@ -89,7 +88,7 @@ export class RateLimitCountersService implements OnApplicationBootstrap, OnAppli
   }
 
   /** Counts a request, unless the quota is used up. */
-  consume(key: Buffer, { limit, windowMs }: Quota): Promise<Counter> {
+  consume(key: Buffer, limit: number, windowMs: number): Promise<Counter> {
     const now = this.clock.now();
     return this.count(CONSUME, key, [new Date(now), new Date(now + windowMs), limit]);
   }

@@ -1,7 +1,9 @@
+import type { ThrottlerStorage } from '@nestjs/throttler';
 import { Problem } from '../http/problem.js';
 import { requestContext } from '../http/request-context.js';
+import type { Quota } from './quotas.js';
 
-/** What the headers of draft-ietf-httpapi-ratelimit-headers say about one limit. Times are in seconds. */
+/** A limit and how much of it the client has used, as draft-ietf-httpapi-ratelimit-headers describes it. */
 export interface RateLimitState {
   name: string;
   limit: number;
@@ -22,6 +24,17 @@ export const rateLimited = (state: RateLimitState): Problem =>
   new Problem('rate_limited', {
     headers: { ...rateLimitHeaders(state), 'retry-after': String(state.resetSeconds) },
   });
+
+/** Sends the headers of a quota after a request was counted. Throws `rate_limited` if it was beyond the limit. */
+export function sendQuotaHeaders(
+  { name, limit, windowMs }: Quota,
+  { totalHits, timeToExpire, isBlocked }: Awaited<ReturnType<ThrottlerStorage['increment']>>,
+): void {
+  const remaining = isBlocked ? 0 : Math.max(0, limit - totalHits);
+  const state = { name, limit, windowSeconds: windowMs / 1000, remaining, resetSeconds: timeToExpire };
+  if (isBlocked) throw rateLimited(state);
+  sendRateLimitHeaders(state);
+}
 
 const rateLimitHeaders = ({ name, limit, windowSeconds, remaining, resetSeconds }: RateLimitState) => ({
   'ratelimit-policy': `"${name}";q=${limit};w=${windowSeconds}`,

@@ -1,0 +1,16 @@
+import { applyDecorators, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import { ApiExtension } from '@nestjs/swagger';
+import type { Quota } from './quotas.js';
+
+const QUOTA = Symbol('quota');
+
+/**
+ * Limits how often a client's network may call this route. Routes with the same quota share one count. Documents the
+ * answer 429 `rate_limited` with its headers.
+ */
+export const RateLimit = (quota: Quota): MethodDecorator =>
+  applyDecorators(SetMetadata(QUOTA, quota), ApiExtension('x-quota', quota.name));
+
+/** The quota that a route declares. */
+export const quotaOf = (context: ExecutionContext): Quota | undefined =>
+  Reflect.getMetadata(QUOTA, context.getHandler()) as Quota | undefined;
