@@ -17,6 +17,7 @@ const servers = [];
 try {
   const machi = await startServer('Machi', 'dist/src/main.js', {
     NODE_ENV: 'production',
+    MAX_REQUESTS_PER_MINUTE: '1000000',
     PORT: '0',
     SECRET_KEY,
     ADMIN_PASSWORD: password,

@@ -14,6 +14,7 @@ type Operation = NonNullable<OpenAPIObject['paths'][string]['get']> & {
   'x-problems'?: ProblemCode[];
   'x-permissions'?: string[];
   'x-plain-text'?: boolean;
+  'x-quota'?: string;
 };
 
 const PROBLEM_SCHEMA = {
@@ -39,6 +40,17 @@ const PROBLEM_SCHEMA = {
   },
 };
 
+const header = (description: string, example: string) => ({
+  description,
+  schema: { type: 'string' as const, example },
+});
+
+const RATE_LIMIT_HEADERS = {
+  'Retry-After': header('Seconds to wait.', '60'),
+  RateLimit: header('What is left of the limit, and the seconds until it resets.', '"sign-in";r=0;t=60'),
+  'RateLimit-Policy': header('The limit, and its window in seconds.', '"sign-in";q=5;w=86400'),
+};
+
 /** Adds each operation's problems to the document: its own (`@Problems`), and those that follow from its shape. */
 export function documentProblems(document: OpenAPIObject): OpenAPIObject {
   (document.components ??= {}).schemas = { ...document.components?.schemas, Problem: PROBLEM_SCHEMA as never };
@@ -49,15 +61,17 @@ export function documentProblems(document: OpenAPIObject): OpenAPIObject {
 }
 
 function describe(operation: Operation): void {
-  if (operation['x-plain-text']) return; // it tells of its own problems
   const codes = [...new Set([...impliedProblems(operation), ...(operation['x-problems'] ?? [])])];
   delete operation['x-problems'];
+  delete operation['x-quota'];
+  if (operation['x-plain-text']) return; // documents its errors itself
   for (const status of new Set(codes.map((code) => PROBLEMS[code][0]).toSorted((a, b) => a - b))) {
     const examples = codes
       .filter((code) => PROBLEMS[code][0] === status)
       .map((code) => [code, { value: example(code) }]);
     operation.responses[String(status)] = {
       description: STATUS_CODES[status] ?? 'Error',
+      ...(status === 429 ? { headers: RATE_LIMIT_HEADERS } : {}),
       content: {
         'application/problem+json': {
           schema: { $ref: '#/components/schemas/Problem' },
@@ -72,6 +86,7 @@ function impliedProblems(operation: Operation): ProblemCode[] {
   const parameters = (operation.parameters ?? []) as { in: string }[];
   const codes: ProblemCode[] = [];
   if (operation.security) codes.push('token_required', 'invalid_token', 'token_expired', 'database_unavailable');
+  if (operation['x-quota']) codes.push('rate_limited', 'database_unavailable');
   if (operation['x-permissions']?.length) codes.push('forbidden');
   if (parameters.some((parameter) => parameter.in === 'path')) codes.push('invalid_id');
   if (parameters.some((parameter) => parameter.in === 'query')) codes.push('validation_failed');

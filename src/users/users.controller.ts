@@ -3,6 +3,8 @@ import { ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/s
 import type { Response } from 'express';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, Public, RequirePermissions, SignedIn } from '../permissions/access.decorators.js';
+import { REGISTRATION_QUOTA } from '../rate-limit/quotas.js';
+import { RateLimit } from '../rate-limit/rate-limit.decorator.js';
 import { type Caller, CurrentUser } from './caller.js';
 import {
   ChangePasswordDto,
@@ -27,7 +29,8 @@ export class UsersController {
   /** Registers a user. */
   @Post()
   @Public()
-  @ApiProblems('username_taken', 'email_taken', 'password_refused', 'rate_limited', 'busy')
+  @RateLimit(REGISTRATION_QUOTA)
+  @ApiProblems('username_taken', 'email_taken', 'password_refused', 'busy')
   async create(@Body() dto: CreateUserDto, @Res({ passthrough: true }) response: Response): Promise<UserDto> {
     const user = await this.users.create(dto);
     response.location(`/api/users/${user.id}`);

@@ -11,8 +11,6 @@ import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
 import { Problem, unavailable, validationFailed } from '../http/problem.js';
 import { CURRENT_PASSWORD_BACKOFF, LOGIN_BACKOFF } from '../rate-limit/backoff-policies.js';
 import { BackoffService } from '../rate-limit/backoff.service.js';
-import { REGISTRATION_QUOTA } from '../rate-limit/quotas.js';
-import { QuotasService } from '../rate-limit/quotas.service.js';
 import { POOL } from '../database/database.module.js';
 import { insertNew } from '../database/insert-new.js';
 import { MailsService } from '../mail/mails.service.js';
@@ -57,7 +55,6 @@ export class UsersService {
     @Inject(POOL) private readonly pool: Pool,
     private readonly passwords: PasswordsService,
     private readonly reauthentication: ReauthenticationService,
-    private readonly quotas: QuotasService,
     private readonly backoff: BackoffService,
     private readonly clock: Clock,
     private readonly audit: AuditService,
@@ -70,7 +67,6 @@ export class UsersService {
    * `rate_limited`.
    */
   async create({ password, nid, ...dto }: CreateUserDto & { nid?: string }): Promise<Profile> {
-    await this.quotas.consume(REGISTRATION_QUOTA);
     this.passwords.assertAcceptable(password, [dto.username, dto.email]);
     await this.assertFree(dto); // before hashing, which is dear
     const now = this.clock.date();

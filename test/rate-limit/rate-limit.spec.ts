@@ -2,6 +2,7 @@ import { createSecretKey, randomUUID } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UploadGateService } from '../../src/avatars/upload-gate.service.js';
+import { createOpenApiDocument } from '../../src/swagger.js';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
 import { call, formOf } from '../support/images.js';
 import { startProxy } from '../support/tcp-proxy.js';
@@ -342,4 +343,58 @@ it('keeps no login in its table', async () => {
     `select encode(key, 'escape') as row from rate_limit_counters`,
   );
   expect(rows.some(({ row }) => /secret|nobody|user/.test(row))).toBe(false);
+});
+
+describe('the limit on all requests of a network', () => {
+  let limited: TestApp;
+  beforeAll(async () => {
+    limited = await startApp({ env: { RATE_LIMITS: 'on', TRUST_PROXY: 'loopback', MAX_REQUESTS_PER_MINUTE: '5' } });
+    limited.clock.set(Date.now());
+  });
+  afterAll(() => limited.stop());
+
+  const get = (path: string, from: string, token?: string) =>
+    limited.request('GET', path, { token, headers: { 'x-forwarded-for': from } });
+
+  it('answers 429 to the sixth request within a minute, whatever the routes, and forgets the five afterwards', async () => {
+    const from = newNetwork();
+    const paths = ['/api/users/me', '/api/users', '/.well-known/jwks.json', '/api/users/me/', '/api/groups'];
+    const answers = await Promise.all(paths.map((path) => get(path, from)));
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 200, 401, 401]);
+    expect(answers.some(({ headers }) => headers.has('ratelimit'))).toBe(false);
+    const refused = await get('/api/users/me', from);
+    expect(refused.body).toMatchObject({ status: 429, code: 'rate_limited' });
+    const { headers } = refused;
+    expect([headers.get('ratelimit'), headers.get('ratelimit-policy')]).toEqual([
+      `"requests";r=0;t=${headers.get('retry-after')}`,
+      '"requests";q=5;w=60',
+    ]);
+    expect((await get('/api/users/me', newNetwork())).status).toBe(401);
+    limited.clock.advance(60_000);
+    expect((await get('/api/users/me', from)).status).toBe(401);
+  });
+
+  it('counts requests before it looks at their tokens', async () => {
+    const from = newNetwork();
+    const token = await limited.asAdmin();
+    expect(await statuses(6, () => get('/api/users/me', from, token))).toEqual([...Array<number>(5).fill(200), 429]);
+  });
+
+  it('does not count health checks', async () => {
+    const from = newNetwork();
+    for (const path of ['/api/health', '/api/health/live', '/api/health/ready', '/api/misc/ping']) {
+      expect(await statuses(6, () => get(path, from))).toEqual(Array<number>(6).fill(200));
+    }
+  });
+});
+
+it('openapi.json documents the quota of a route with its headers', async () => {
+  const document = createOpenApiDocument(t.app);
+  const documented = ['/api/users', '/api/create', '/api/sessions/two-step', '/api/password-resets'].map(
+    (path) => document.paths[path]!.post!.responses['429'] as { headers: object },
+  );
+  for (const { headers } of documented) {
+    expect(Object.keys(headers)).toEqual(['Retry-After', 'RateLimit', 'RateLimit-Policy']);
+  }
+  expect(JSON.stringify(document)).not.toContain('x-quota');
 });

@@ -4,6 +4,8 @@ import type { Request } from 'express';
 import { deviceOf } from '../sessions/device.js';
 import { SessionDto } from '../sessions/sessions.dto.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
+import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
+import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { RequestOptionsDto } from './options.dto.js';
 import { PasskeySignInService } from './passkey-sign-in.service.js';
 import { PasskeySignInDto } from './passkeys.dto.js';
@@ -17,7 +19,8 @@ export class PasskeySessionsController {
   @Post('options')
   @Public()
   @HttpCode(200)
-  @ApiProblems('database_unavailable', 'rate_limited')
+  @RateLimit(SIGN_IN_QUOTA)
+  @ApiProblems('database_unavailable')
   options(): Promise<RequestOptionsDto> {
     return this.signIns.options();
   }
@@ -25,7 +28,8 @@ export class PasskeySessionsController {
   /** Signs in with a passkey; no code is asked for. */
   @Post()
   @Public()
-  @ApiProblems('invalid_passkey', 'rate_limited')
+  @RateLimit(SIGN_IN_QUOTA)
+  @ApiProblems('invalid_passkey')
   signIn(@Body() { credential }: PasskeySignInDto, @Req() request: Request): Promise<SessionDto> {
     return this.signIns.signIn(credential, deviceOf(request));
   }

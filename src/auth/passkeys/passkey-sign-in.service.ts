@@ -9,8 +9,6 @@ import type { SessionDto } from '../sessions/sessions.dto.js';
 import { SignInService } from '../sessions/sign-in.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
-import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
-import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { checkAuthentication } from './webauthn.js';
 import type { AuthenticationDto } from './credentials.dto.js';
 import type { RequestOptionsDto } from './options.dto.js';
@@ -30,7 +28,6 @@ export class PasskeySignInService {
     @InjectRepository(Passkey) private readonly passkeys: Repository<Passkey>,
     private readonly challenges: PasskeyChallengesService,
     private readonly signIns: SignInService,
-    private readonly quotas: QuotasService,
     private readonly audit: AuditService,
     private readonly relyingParty: RelyingParty,
     private readonly clock: Clock,
@@ -38,7 +35,6 @@ export class PasskeySignInService {
 
   /** What the browser has to ask an authenticator for; it knows itself for whom it has passkeys. */
   async options(): Promise<RequestOptionsDto> {
-    await this.quotas.consume(SIGN_IN_QUOTA);
     const { rpId, challenge, timeout, userVerification } = await generateAuthenticationOptions({
       rpID: this.relyingParty.id,
       timeout: CEREMONY_MS,
@@ -50,7 +46,6 @@ export class PasskeySignInService {
 
   /** Signs in with a passkey, which is two steps in one: something one has, and a PIN or a finger. Raises `invalid_passkey`. */
   async signIn(credential: AuthenticationDto, device: Device): Promise<SessionDto> {
-    await this.quotas.consume(SIGN_IN_QUOTA);
     const challenge = await this.challenges.take(credential, null);
     const passkey = await this.passkeys.findOneBy({ credential_id: credential.id });
     if (challenge === null || !passkey) return this.refuse(passkey);

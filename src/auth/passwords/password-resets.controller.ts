@@ -3,6 +3,8 @@ import { ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../../http/validation.js';
 import { MAIL_ACCEPTED, MailAcceptedDto } from '../../mail/mail.dto.js';
 import { ApiProblems, Public, RequirePermissions } from '../../permissions/access.decorators.js';
+import { PASSWORD_RESET_QUOTA, RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
+import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { RequestResetDto, ResetPasswordDto, ResetTokenDto, ValidateCodeDto } from './password-resets.dto.js';
 import { PasswordResetsService } from './password-resets.service.js';
@@ -16,7 +18,7 @@ export class PasswordResetsController {
   @Post('password-resets')
   @Public()
   @HttpCode(202)
-  @ApiProblems('rate_limited')
+  @RateLimit(PASSWORD_RESET_QUOTA)
   async request(@Body() { email }: RequestResetDto): Promise<MailAcceptedDto> {
     await this.resets.request(email);
     return MAIL_ACCEPTED;
@@ -26,7 +28,8 @@ export class PasswordResetsController {
   @Post('password-resets/validate')
   @Public()
   @HttpCode(200)
-  @ApiProblems('invalid_code', 'rate_limited')
+  @RateLimit(RESET_CODE_QUOTA)
+  @ApiProblems('invalid_code')
   async validate(@Body() { email, code }: ValidateCodeDto): Promise<ResetTokenDto> {
     return { reset_token: await this.resets.validate(email, code) };
   }

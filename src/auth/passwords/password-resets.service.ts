@@ -7,8 +7,6 @@ import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
 import { deriveKey, keyedHash, newToken } from '../../common/encryption.js';
 import { Config } from '../../config/config.js';
-import { PASSWORD_RESET_QUOTA, RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
-import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { MAILS } from '../../mail/mail-templates.js';
 import { MailsService } from '../../mail/mails.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
@@ -55,7 +53,6 @@ export class PasswordResetsService {
     private readonly mails: MailsService,
     private readonly users: UsersService,
     private readonly passwords: PasswordsService,
-    private readonly quotas: QuotasService,
     private readonly audit: AuditService,
     private readonly clock: Clock,
     config: Config,
@@ -68,7 +65,6 @@ export class PasswordResetsService {
    * mail that is dropped later: neither the answer nor its time tells whether there is an account.
    */
   async request(address: string): Promise<void> {
-    await this.quotas.consume(PASSWORD_RESET_QUOTA);
     const email = normaliseEmail(address);
     await this.dataSource.query(PRUNE, [new Date(this.clock.now() - TOKEN_TTL_MS)]);
     await this.dataSource.transaction(async (manager) => {
@@ -99,7 +95,6 @@ export class PasswordResetsService {
 
   /** Exchanges a code, which is used up by it, for a reset token. Raises `invalid_code`, whatever is wrong. */
   async validate(address: string, code: string): Promise<string> {
-    await this.quotas.consume(RESET_CODE_QUOTA);
     const addressKey = this.addressKey(normaliseEmail(address));
     const token = newToken();
     const now = this.clock.now();

@@ -3,6 +3,8 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
+import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
+import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { TwoFactorSignInDto } from '../two-factor/two-factor.dto.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { bearerToken, identityToken, shownToken } from '../authenticator.service.js';
@@ -46,7 +48,8 @@ export class SessionsController {
   /** Ends a sign-in by the second step: a code of the authenticator app, or a recovery code. Each counts once. */
   @Post('two-step')
   @Public()
-  @ApiProblems('invalid_challenge', 'wrong_code', 'too_many_codes', 'rate_limited')
+  @RateLimit(SIGN_IN_QUOTA)
+  @ApiProblems('invalid_challenge', 'wrong_code', 'too_many_codes')
   signInWithCode(@Body() dto: TwoFactorSignInDto, @Req() request: Request): Promise<SessionDto> {
     return this.signIns.signInWithCode(dto, deviceOf(request));
   }

@@ -5,8 +5,6 @@ import { AuditService } from '../../audit/audit.service.js';
 import { Problem } from '../../http/problem.js';
 import { KNOWN_DEVICE_BACKOFF, LOGIN_BACKOFF } from '../../rate-limit/backoff-policies.js';
 import { type BackoffAttempt, BackoffService } from '../../rate-limit/backoff.service.js';
-import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
-import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { normaliseLogin } from '../../users/users.dto.js';
 import { type StoredCredentials, UsersService } from '../../users/users.service.js';
 import { PasswordsService } from '../passwords/passwords.service.js';
@@ -29,7 +27,6 @@ export class SignInService {
     private readonly twoFactor: TwoFactorSignInService,
     private readonly tokens: TokensService,
     private readonly backoff: BackoffService,
-    private readonly quotas: QuotasService,
     private readonly audit: AuditService,
   ) {}
 
@@ -58,7 +55,6 @@ export class SignInService {
    * `too_many_codes`, `rate_limited`.
    */
   async signInWithCode(dto: TwoFactorSignInDto, device: Device): Promise<SessionDto> {
-    await this.quotas.consume(SIGN_IN_QUOTA);
     const credential = await this.twoFactor.redeem(dto);
     const session = await this.openSession(credential, device, { by: 'two-step' });
     if (!session) throw new Problem('invalid_challenge'); // deactivated or password changed in the meantime

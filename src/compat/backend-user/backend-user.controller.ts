@@ -2,6 +2,8 @@ import { Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
+import { PASSWORD_RESET_QUOTA, REGISTRATION_QUOTA, RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
+import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import {
   BackendUserCodeDto,
@@ -27,7 +29,8 @@ export class BackendUserController {
   /** Registers a person. Fields that are not listed are ignored, `role_id` and `verified` among them. */
   @Post('create')
   @ApiBody({ type: BackendUserCreateDto })
-  @ApiProblems('already_registered', 'password_refused', 'rate_limited', 'busy')
+  @RateLimit(REGISTRATION_QUOTA)
+  @ApiProblems('already_registered', 'password_refused', 'busy')
   create(@Req() request: Request): Promise<BackendUserProfileDto> {
     return this.registration.create(request.body as object | undefined);
   }
@@ -54,7 +57,8 @@ export class BackendUserController {
   @HttpCode(200)
   @ApiConsumes(...FORMS)
   @ApiBody({ type: BackendUserEmailDto })
-  @ApiProblems('malformed_form', 'rate_limited')
+  @RateLimit(PASSWORD_RESET_QUOTA)
+  @ApiProblems('malformed_form')
   forgot(@Req() request: Request): Promise<BackendUserMessageDto> {
     return this.registration.forgot(request);
   }
@@ -64,7 +68,8 @@ export class BackendUserController {
   @HttpCode(200)
   @ApiConsumes(...FORMS)
   @ApiBody({ type: BackendUserCodeDto })
-  @ApiProblems('malformed_form', 'invalid_code', 'rate_limited')
+  @RateLimit(RESET_CODE_QUOTA)
+  @ApiProblems('malformed_form', 'invalid_code')
   validate(@Req() request: Request): Promise<BackendUserResetDto> {
     return this.registration.validate(request);
   }

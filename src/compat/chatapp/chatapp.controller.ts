@@ -2,6 +2,8 @@ import { Controller, Get, Header, HttpCode, Post, Req, Res, UseFilters } from '@
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Public } from '../../permissions/access.decorators.js';
+import { REGISTRATION_QUOTA } from '../../rate-limit/quotas.js';
+import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { ChatappLoginDto, ChatappRegisterDto } from './chatapp.dto.js';
 import { ChatappService } from './chatapp.service.js';
 import { PlainText, PlainTextFilter } from './plain-text.filter.js';
@@ -22,6 +24,7 @@ export class ChatappController {
   constructor(private readonly chatapp: ChatappService) {}
 
   /** Registers a user of the chat app. */
+  @RateLimit(REGISTRATION_QUOTA)
   @Post('register')
   @Header(...TEXT)
   @ApiBody({ type: ChatappRegisterDto })
