@@ -141,6 +141,13 @@ describe('the scripts, with something else instead of Compose', () => {
     expect(run('backup', 'true').status).not.toBe(0);
   });
 
+  it('a restoration does not wait for ever for a database that does not start', () => {
+    const compose = join(machi, 'bin/compose'); // starts what never answers
+    writeFileSync(compose, '#!/bin/sh\n[ "$3" = up ]\n', { mode: 0o755 });
+    const { status, stderr } = run('restore', compose);
+    expect([status, stderr]).toEqual([1, 'PostgreSQL does not start: see the log of db.\n']);
+  });
+
   it('make-secrets closes a secrets folder that was open to other users', () => {
     chmodSync(join(machi, 'secrets'), 0o755);
     expect(run('make-secrets', 'true').status).toBe(0);
@@ -152,13 +159,6 @@ describe('the scripts, with something else instead of Compose', () => {
       'secret_key',
       'tls',
     ]);
-  });
-
-  it('a restoration does not wait for ever for a database that does not start', () => {
-    const compose = join(machi, 'bin/compose'); // starts what never answers
-    writeFileSync(compose, '#!/bin/sh\n[ "$3" = up ]\n', { mode: 0o755 });
-    const { status, stderr } = run('restore', compose);
-    expect([status, stderr]).toEqual([1, 'PostgreSQL does not start: see the log of db.\n']);
   });
 });
 
