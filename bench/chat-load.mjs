@@ -1,5 +1,5 @@
-// A process of clients for `npm run bench:chat`: raw sockets, so that the load costs little beside what it measures.
-// Each client knows its own messages by four digits that stand at a fixed distance from the end of every frame.
+// A process of clients for the chat benches. It uses raw sockets, so that the load costs little CPU. Each client recognizes
+// its own messages by four digits at a fixed distance from the end of every frame.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
@@ -10,7 +10,7 @@ let echoes = 0;
 let latencies = [];
 let isClosedLoop = false;
 
-/** A masked text frame; the mask is zero, which leaves the bytes as they are. */
+/** A masked text frame. The mask is zero, which leaves the bytes unchanged. */
 function frame(text) {
   const payload = Buffer.from(text);
   const short = payload.length < 126;
@@ -22,7 +22,7 @@ function frame(text) {
 }
 
 class Client {
-  sent = []; // when, of what is under way
+  sent = []; // times of the messages in flight
   rest = undefined;
 
   constructor({ mark, text }) {
@@ -61,7 +61,7 @@ class Client {
       const start = short < 126 ? at + 2 : at + 4;
       const end = start + (short < 126 ? short : bytes.readUInt16BE(at + 2));
       if (end > bytes.length) break;
-      if (bytes[at] === 0x81) this.got(bytes, end);
+      if (bytes[at] === 0x81) this.handle(bytes, end);
       else if (bytes[at] === 0x89) this.socket.write(Buffer.from([0x8a, 0x80, 0, 0, 0, 0]));
       else throw new Error(`closed: ${bytes.subarray(start, end)}`);
       at = end;
@@ -69,7 +69,7 @@ class Client {
     this.rest = at < bytes.length ? bytes.subarray(at) : undefined;
   }
 
-  got(bytes, end) {
+  handle(bytes, end) {
     deliveries++;
     const at = end - MARK_FROM_END;
     const mark = (bytes[at] - 48) * 1000 + (bytes[at + 1] - 48) * 100 + (bytes[at + 2] - 48) * 10 + bytes[at + 3] - 48;
@@ -81,7 +81,7 @@ class Client {
   }
 }
 
-/** Sends so many a second in all, whether or not there are answers. */
+/** Sends `rate` messages per second in total, whether or not they are answered. */
 function openLoop(rate) {
   const senders = clients.filter(({ bytes }) => bytes);
   let due = performance.now();

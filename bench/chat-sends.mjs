@@ -1,5 +1,5 @@
-// Messages kept a second, sent over sockets and answered, against bare prepared INSERTs into the same PostgreSQL.
-// `npm run bench:chat:sends`; takes some two minutes.
+// Messages stored per second, sent over WebSockets and answered, relative to prepared INSERTs into the same PostgreSQL.
+// `npm run bench:chat:sends`; takes about two minutes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -51,10 +51,16 @@ try {
     if (i > 0) rounds.push(round);
   }
   const of = (figure) => median(rounds.map(figure));
-  console.log(`${CLIENTS} people, each with ${WINDOW} messages under way: rows a second that are kept\n`);
-  console.log(`Machi                  ${of(({ machi }) => machi.rate).toFixed(0)}   (answered after p50 ${of(({ machi }) => machi.p50).toFixed(0)} ms, p99 ${of(({ machi }) => machi.p99).toFixed(0)} ms)`); // prettier-ignore
-  console.log(`INSERT, 1 connection   ${of(({ one }) => one).toFixed(0)}   ratio ${of(({ machi, one }) => machi.rate / one).toFixed(2)}`); // prettier-ignore
-  console.log(`INSERT, 8 connections  ${of(({ eight }) => eight).toFixed(0)}   ratio ${of(({ machi, eight }) => machi.rate / eight).toFixed(2)}`); // prettier-ignore
+  console.log(`${CLIENTS} users, each with ${WINDOW} messages in flight: rows stored per second\n`);
+  console.log(
+    `Machi                  ${of(({ machi }) => machi.rate).toFixed(0)}   (answered after p50 ${of(({ machi }) => machi.p50).toFixed(0)} ms, p99 ${of(({ machi }) => machi.p99).toFixed(0)} ms)`,
+  );
+  console.log(
+    `INSERT, 1 connection   ${of(({ one }) => one).toFixed(0)}   ratio ${of(({ machi, one }) => machi.rate / one).toFixed(2)}`,
+  );
+  console.log(
+    `INSERT, 8 connections  ${of(({ eight }) => eight).toFixed(0)}   ratio ${of(({ machi, eight }) => machi.rate / eight).toFixed(2)}`,
+  );
 } finally {
   load.stop();
   await world.stop();

@@ -1,4 +1,4 @@
-// What `npm run bench:chat` measures in: a PostgreSQL with people and conversations, Machi on it, clients for it.
+// The environment of the chat benches: PostgreSQL with users and conversations, Machi, and processes of clients.
 import jwt from 'jsonwebtoken';
 import { fork } from 'node:child_process';
 import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
@@ -10,7 +10,7 @@ import { EmbeddedPostgres } from '../dist/src/database/embedded/embedded-postgre
 import { startServer, usage } from './harness.mjs';
 
 const SECRET_KEY = randomBytes(32).toString('hex');
-const FOREVER = 253402300799;
+const FAR_FUTURE = 253402300799;
 
 export async function startWorld() {
   const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
@@ -44,7 +44,7 @@ export async function startWorld() {
   };
 }
 
-/** So many signed-in users; each as a token. */
+/** Creates users with sessions; returns their ids and tokens. */
 export async function makeUsers({ query }, count) {
   const { rows } = await query(
     `with added as (
@@ -58,13 +58,13 @@ export async function makeUsers({ query }, count) {
   );
   const key = createSecretKey(Buffer.from(SECRET_KEY));
   return rows.map(({ id, user_id, token_id }) => {
-    const claims = { iss: 'urn:machi:test', iat: 1, nbf: 1, exp: FOREVER, sub: user_id, sid: id, jti: token_id };
+    const claims = { iss: 'urn:machi:test', iat: 1, nbf: 1, exp: FAR_FUTURE, sub: user_id, sid: id, jti: token_id };
     const user = { uid: user_id, username: '', groups: [], permissions: {} };
     return { user_id, token: jwt.sign({ ...claims, kind: 'identity', user }, key) };
   });
 }
 
-/** A conversation of these; its id. */
+/** Creates a conversation of these users; returns its id. */
 export async function makeConversation({ query }, users) {
   const { rows } = await query(`insert into conversations (name, created_at) values ('bench', now()) returning id`);
   await query(
@@ -75,7 +75,7 @@ export async function makeConversation({ query }, users) {
   return Number(rows[0].id);
 }
 
-/** CPU seconds of all processes of the server in this folder so far. */
+/** CPU seconds used by all processes of the PostgreSQL in this folder. */
 function postgresCpu(dataDir) {
   const postmaster = Number(readFileSync(join(dataDir, 'postgres/postmaster.pid'), 'utf8').split('\n')[0]);
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
@@ -105,12 +105,12 @@ const ask = (child, task, data) =>
     child.send({ id, task, data });
   });
 
-/** So many processes of clients, asked as one. */
+/** Starts processes of clients that execute the same tasks. */
 export function startLoad(processes = 2) {
   const children = Array.from({ length: processes }, () => fork('bench/chat-load.mjs', { stdio: 'inherit' }));
   return {
     all: (task, data) => Promise.all(children.map((child) => ask(child, task, data))),
-    /** Clients are dealt to the processes in turn. */
+    /** Distributes the clients over the processes. */
     connect: (to, list) =>
       Promise.all(
         children.map((child, i) => ask(child, 'connect', { to, list: list.filter((_, j) => j % processes === i) })),

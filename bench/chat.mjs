@@ -1,5 +1,5 @@
-// Messages delivered a second, every one of them kept, against a bare `ws` server that hands on the same bytes and keeps
-// nothing. `npm run bench:chat`; takes some three minutes.
+// Stored and delivered messages per second, relative to a bare `ws` server that forwards the same bytes and stores nothing.
+// `npm run bench:chat`; takes about three minutes.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeConversation, makeUsers, startLoad, startWorld } from './chat-world.mjs';
 import { median, startServer, usage } from './harness.mjs';
@@ -12,7 +12,7 @@ const CONTENT = 'x'.repeat(60);
 const digits = (mark) => String(mark).padStart(4, '0');
 const request = (conversation_id, mark) =>
   JSON.stringify({ type: 'send_message', conversation_id, content: CONTENT + digits(mark) });
-/** What Machi would send, so that the bare server hands on as many bytes. */
+/** The frame that Machi would send, so that the bare server forwards as many bytes. */
 const answer = (conversation_id, mark) =>
   JSON.stringify({
     success: true,
@@ -27,7 +27,7 @@ const answer = (conversation_id, mark) =>
     },
   });
 
-/** One round of one side: everybody says something, and the next thing once it has come back. */
+/** One round against one server: each client sends a message, and the next one once it has come back. */
 async function round(load, { server, list, window, rate = 0, postgresCpu = () => 0 }) {
   const port = Number(new URL(server.url).port);
   await load.connect({ port }, list);
@@ -111,7 +111,7 @@ try {
         if (i > 0) results[j].push(result);
       }
     }
-    print(`${rooms} × ${size} people, each with one message under way`, ...results);
+    print(`${rooms} × ${size} users, each with one message in flight`, ...results);
     const ceiling = median(results[0].map(({ sends }) => sends));
     for (const [name, rate] of [
       ['10 messages a second', 10],
@@ -123,7 +123,9 @@ try {
         pairs[1].push(await round(load, { ...other, window: 0, rate }));
       }
       const at = (side, figure) => median(pairs[side].map((of) => of[figure])).toFixed(1);
-      console.log(`round trip at ${name} (${rate.toFixed(0)}/s): Machi p50 ${at(0, 'p50')} p99 ${at(0, 'p99')} ms, bare p50 ${at(1, 'p50')} p99 ${at(1, 'p99')} ms`); // prettier-ignore
+      console.log(
+        `round trip at ${name} (${rate.toFixed(0)}/s): Machi p50 ${at(0, 'p50')} p99 ${at(0, 'p99')} ms, bare p50 ${at(1, 'p50')} p99 ${at(1, 'p99')} ms`,
+      );
     }
   }
 } finally {

@@ -4,7 +4,6 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import type { Request, Response } from 'express';
 import helmet from 'helmet';
 import { createAsyncApiDocument } from './chat/asyncapi.js';
-import { asyncApiPage } from './chat/asyncapi.page.js';
 import { documentProblems } from './http/problem.openapi.js';
 import { VERSION } from './common/version.js';
 import type { Config } from './config/config.js';
@@ -47,7 +46,6 @@ export function setupSwagger(app: NestExpressApplication, config: Config): void 
   app.use(['/docs'], helmet.contentSecurityPolicy({ useDefaults: false, directives }));
   app.use(/^\/$/, (_: Request, response: Response) => response.redirect(302, '/docs'));
   app.use('/docs/chat-json', (_: Request, response: Response) => response.json(createAsyncApiDocument(app)));
-  app.use('/docs/chat', (_: Request, response: Response) => response.type('html').send(asyncApiPage(createAsyncApiDocument(app)))); // prettier-ignore
   SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {
     customSiteTitle: `${config.APP_NAME} API`,
     swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },

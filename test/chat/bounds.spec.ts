@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Connection } from '../../src/chat/connections/connection.js';
 import { ConnectionsService } from '../../src/chat/connections/connections.service.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { conversation, people } from '../support/chat-client.js';
+import { createConversation, connectUsers } from '../support/chat-client.js';
 import { noticed, startProxy } from '../support/tcp-proxy.js';
 
 let t: TestApp;
@@ -26,37 +26,37 @@ const total = (of: (connection: Connection) => number): number =>
 
 const LONG = 'x'.repeat(16_000);
 
-it('of large frames few are read ahead, however many come', async () => {
-  const [one] = await people(t, 1);
+it('the server stops reading a connection while 64 Ki characters of frames wait', async () => {
+  const [one] = await connectUsers(t, 1);
   proxy.freeze();
   one!.send({ type: 'self' });
   const padding = 'x'.repeat(65_000);
   for (let i = 0; i < 400; i++) one!.send({ type: 'ping', padding });
   const waiting = (): number => total(({ received }) => received.waiting);
   await expect.poll(waiting).toBeGreaterThan(0);
-  await sleep(500); // there would be more by now
+  await sleep(500); // long enough for more to arrive
   expect(waiting()).toBeLessThan(5);
   proxy.restore();
   expect(await one!.next()).toMatchObject({ type: 'self' });
   for (let i = 0; i < 400; i++) expect(await one!.next()).toMatchObject({ type: 'ping', success: true });
 });
 
-it('of one connection 64 messages are under way, and no other is looked at', async () => {
-  const [one] = await people(t, 1);
-  const conversation_id = await conversation(one!);
+it('the server handles no further frame of a connection while 64 messages are in flight', async () => {
+  const [one] = await connectUsers(t, 1);
+  const conversation_id = await createConversation(one!);
   proxy.freeze();
   for (let i = 0; i < 200; i++) one!.send({ type: 'send_message', conversation_id, content: `m${i}` });
-  const sending = (): number => total(({ received }) => received.unanswered);
-  await expect.poll(sending).toBe(64);
-  await sleep(300); // there would be more by now
-  expect(sending()).toBe(64);
+  const unanswered = (): number => total(({ received }) => received.unanswered);
+  await expect.poll(unanswered).toBe(64);
+  await sleep(300); // long enough for more to arrive
+  expect(unanswered()).toBe(64);
   proxy.restore();
   for (let i = 0; i < 200; i++) expect(await one!.next()).toMatchObject({ data: { content: `m${i}` } });
 });
 
-it('of large messages so many wait for the database; further ones are refused, in order', async () => {
-  const clients = await people(t, 40);
-  const ids = await Promise.all(clients.map((client) => conversation(client)));
+it('send_message is refused, in order, while 32 Mi characters wait for the database', async () => {
+  const clients = await connectUsers(t, 40);
+  const ids = await Promise.all(clients.map((client) => createConversation(client)));
   proxy.freeze();
   for (const [i, client] of clients.entries()) {
     for (let j = 0; j < 64; j++) {
@@ -65,27 +65,27 @@ it('of large messages so many wait for the database; further ones are refused, i
   }
   const waiting = (): number => LONG.length * total(({ received }) => received.unanswered);
   await expect.poll(waiting).toBeGreaterThan(30 * 1024 * 1024);
-  await sleep(500); // there would be more by now
+  await sleep(500); // long enough for more to arrive
   expect(waiting()).toBeLessThan(36 * 1024 * 1024);
   proxy.restore();
-  let kept = 0;
+  let stored = 0;
   for (const client of clients) {
     const own = () => client.frames.filter(({ request_id }) => request_id !== undefined);
     await expect.poll(() => own().length).toBe(64);
     expect(own().map(({ request_id }) => request_id)).toEqual(Array.from({ length: 64 }, (_, i) => `r${i}`));
     const refused = own().filter(({ success }) => !success);
     expect(new Set(refused.map(({ error }) => error as string)).size).toBeLessThan(2);
-    kept += 64 - refused.length;
+    stored += 64 - refused.length;
   }
   const count = 'select count(*)::int as count from messages where conversation_id = any ($1)';
   const [row] = await t.dataSource.query<{ count: number }[]>(count, [ids]);
-  expect(row!.count).toBe(kept);
+  expect(row!.count).toBe(stored);
 });
 
-it('an outage is counted from its own beginning, not from that of the last one', async () => {
+it('the 30 seconds of an outage start with its first failure, not with an earlier outage', async () => {
   t.clock.set(Date.now());
-  const [one] = await people(t, 1);
-  const conversation_id = await conversation(one!);
+  const [one] = await connectUsers(t, 1);
+  const conversation_id = await createConversation(one!);
   proxy.cut();
   one!.send({ type: 'send_message', conversation_id, content: 'first' });
   await sleep(300);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connect, conversation, type Frame } from '../support/chat-client.js';
-import type { Person } from '../support/chat-tester.js';
+import { connect, createConversation, type Frame } from '../support/chat-client.js';
+import type { Credentials } from '../support/chat-tester.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 
 let folder: ReturnType<typeof dataFolder>;
@@ -27,8 +27,8 @@ async function post(machi: MachiProcess, path: string, body: object): Promise<Fr
   return (await response.json()) as Frame;
 }
 
-/** Registered and signed in; their tokens outlive a restart. */
-async function register(machi: MachiProcess, username: string): Promise<Person> {
+/** Registers a user and signs in. The token is valid after a restart. */
+async function register(machi: MachiProcess, username: string): Promise<Credentials> {
   await post(machi, '/api/users', { username, password: PASSWORD, fullname: username });
   const { identity_token } = await post(machi, '/api/sessions', { login: username, password: PASSWORD });
   return { username, token: identity_token as string };
@@ -41,49 +41,53 @@ const message = (conversation_id: number, content: string, nonce?: string) => ({
   ...(nonce === undefined ? {} : { nonce }),
 });
 
-it('after kill -9 nobody stays online, and last_online is right', { timeout: 120_000 }, async () => {
-  const first = await start();
-  const [hana, ren] = [await register(first, 'hana'), await register(first, 'ren')];
-  const client = await connect(first, hana);
-  await (await connect(first, ren)).get('add_contact', { contact_username: 'hana' });
-  const killed = Date.now() / 1000;
-  await first.kill('SIGKILL');
-  await client.end();
-  const second = await start();
-  const looker = await connect(second, await register(second, 'mei'));
-  const { contact } = await looker.get('add_contact', { contact_username: 'hana' });
-  expect(contact.is_online).toBe(false);
-  expect(Math.abs(contact.last_online - killed)).toBeLessThan(7);
-  expect((await looker.get('add_contact', { contact_username: 'ren' }))['contact'].is_online).toBe(false);
-});
+it(
+  'after kill -9 of Machi its users are offline, and last_online is at most 7 seconds off',
+  { timeout: 120_000 },
+  async () => {
+    const first = await start();
+    const [hana, ren] = [await register(first, 'hana'), await register(first, 'ren')];
+    const client = await connect(first, hana);
+    await (await connect(first, ren)).get('add_contact', { contact_username: 'hana' });
+    const killed = Date.now() / 1000;
+    await first.kill('SIGKILL');
+    await client.end();
+    const second = await start();
+    const observer = await connect(second, await register(second, 'mei'));
+    const { contact } = await observer.get('add_contact', { contact_username: 'hana' });
+    expect(contact.is_online).toBe(false);
+    expect(Math.abs(contact.last_online - killed)).toBeLessThan(7);
+    expect((await observer.get('add_contact', { contact_username: 'ren' }))['contact'].is_online).toBe(false);
+  },
+);
 
 describe('SIGTERM', () => {
-  it('answers what has been received, then sends everybody away with 1012', { timeout: 120_000 }, async () => {
+  it('answers all received frames, then closes all connections with 1012', { timeout: 120_000 }, async () => {
     const machi = await start();
-    const people = await Promise.all(['hana', 'ren', 'mei'].map((name) => register(machi, name)));
-    const clients = await Promise.all(people.map((person) => connect(machi, person)));
-    const id = await conversation(...clients);
-    const idle = await Promise.all(Array.from({ length: 60 }, () => connect(machi, people[0]!)));
-    const talk = setInterval(() => {
+    const users = await Promise.all(['hana', 'ren', 'mei'].map((name) => register(machi, name)));
+    const clients = await Promise.all(users.map((user) => connect(machi, user)));
+    const id = await createConversation(...clients);
+    const idle = await Promise.all(Array.from({ length: 60 }, () => connect(machi, users[0]!)));
+    const sending = setInterval(() => {
       for (let i = 0; i < 100; i++) clients[0]!.send(message(id, `m${i}`));
     }, 20);
     await clients[1]!.next();
     const ended = machi.kill('SIGTERM');
     for (const client of [...clients, ...idle]) expect(await client.end()).toEqual([1012, 'restarting']);
-    clearInterval(talk);
+    clearInterval(sending);
     expect(await ended).toBe(0);
     const again = await start();
-    const reader = await connect(again, people[1]!);
-    const kept = new Set<number>();
-    for (let before: number | undefined; ; before = Math.min(...kept)) {
+    const reader = await connect(again, users[1]!);
+    const storedIds = new Set<number>();
+    for (let before: number | undefined; ; before = Math.min(...storedIds)) {
       const { messages } = await reader.get('get_messages', { conversation_id: id, before });
       if (messages.length === 0) break;
-      for (const row of messages as Frame[]) kept.add(row['id'] as number);
+      for (const row of messages as Frame[]) storedIds.add(row['id'] as number);
     }
     const acknowledged = clients[0]!.frames.flatMap(({ type, data }) =>
       type === 'send_message' ? [data.id as number] : [],
     );
-    expect(acknowledged.every((one) => kept.has(one))).toBe(true);
-    expect(clients[1]!.frames.filter(({ type }) => type === 'send_message').length).toBe(kept.size);
+    expect(acknowledged.every((one) => storedIds.has(one))).toBe(true);
+    expect(clients[1]!.frames.filter(({ type }) => type === 'send_message').length).toBe(storedIds.size);
   });
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect as dialRaw } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { conversation, people } from '../support/chat-client.js';
+import { createConversation, connectUsers } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -10,14 +10,14 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-it('pongs that nobody asked for count as frames', async () => {
-  const [client] = await people(t, 1);
+it('unsolicited pongs count as frames and close the connection with 4429', async () => {
+  const [client] = await connectUsers(t, 1);
   for (let i = 0; i < 1_000; i++) client!.socket.pong();
   expect(await client!.end()).toEqual([4429, 'rate limited']);
 });
 
-it('so do pings', async () => {
-  const [client] = await people(t, 1);
+it('pings count as frames and close the connection with 4429', async () => {
+  const [client] = await connectUsers(t, 1);
   const end = client!.end();
   for (let i = 0; i < 100 && !client!.closed; i++) {
     for (let j = 0; j < 10; j++) client!.socket.ping();
@@ -26,23 +26,32 @@ it('so do pings', async () => {
   expect(await end).toEqual([4429, 'rate limited']);
 });
 
-it('whoever goes on after the farewell is cut off', async () => {
+it('a client that keeps sending after the close frame is disconnected', async () => {
   const socket = dialRaw(t.port, '127.0.0.1');
   socket.on('error', () => undefined);
   socket.resume();
-  const request = ['GET /api/ws HTTP/1.1', 'host: x', 'upgrade: websocket', 'connection: Upgrade', 'sec-websocket-version: 13', 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==', '', '']; // prettier-ignore
+  const request = [
+    'GET /api/ws HTTP/1.1',
+    'host: x',
+    'upgrade: websocket',
+    'connection: Upgrade',
+    'sec-websocket-version: 13',
+    'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==',
+    '',
+    '',
+  ];
   const pong = [0x8a, 0x80, 1, 2, 3, 4];
   const start = performance.now();
   socket.write(request.join('\r\n'));
   socket.write(Buffer.from(Array.from({ length: 5_000 }, () => pong).flat()));
   await once(socket, 'close');
-  expect(performance.now() - start).toBeLessThan(2_000); // the farewell is waited for a second longer
+  expect(performance.now() - start).toBeLessThan(2_000); // the close timeout is 3 seconds
 });
 
-it('whoever fetches too much has to wait, and may go on to write', async () => {
+it('get_messages is refused above the read quota while send_message still works', async () => {
   t.clock.set(Date.now());
-  const [one, two] = await people(t, 2);
-  const conversation_id = await conversation(one!, two!);
+  const [one, two] = await connectUsers(t, 2);
+  const conversation_id = await createConversation(one!, two!);
   const content = '🏮'.repeat(15_000);
   for (let i = 0; i < 100; i++) {
     await one!.get('send_message', { conversation_id, content });
@@ -54,7 +63,7 @@ it('whoever fetches too much has to wait, and may go on to write', async () => {
   expect(pages).toBeGreaterThan(1);
   expect(pages).toBeLessThan(6);
   expect(await fetch()).toMatchObject({ type: 'get_messages', error: expect.stringContaining('wait') });
-  await one!.isQuiet();
+  await one!.expectNoFrame();
   await one!.get('send_message', { conversation_id, content: 'still here' });
   await two!.next();
   expect(await two!.ask('get_conversations')).toMatchObject({ success: true });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect as dialRaw, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, conversation, dial, people } from '../support/chat-client.js';
+import { type ChatClient, connect, createConversation, dial, connectUsers } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -13,19 +13,19 @@ afterAll(() => t.stop());
 const root = { success: false, type: 'root', error: expect.stringMatching(/^.{5,}$/) };
 const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
 
-describe('a frame that makes no sense is answered, and the connection stays', () => {
+describe('a frame without a known type is answered with a root error and keeps the connection open', () => {
   let client: ChatClient;
   beforeAll(async () => {
-    [client] = (await people(t, 1)) as [ChatClient];
+    [client] = (await connectUsers(t, 1)) as [ChatClient];
   });
 
   it.each([
-    ['no JSON', '{bad'],
-    ['nothing', ''],
+    ['text that is not JSON', '{bad'],
+    ['an empty text', ''],
     ['a list', '[{"type":"ping"}]'],
     ['null', 'null'],
     ['a number', '5'],
-    ['a text', '"ping"'],
+    ['a string', '"ping"'],
     ['lists 30,000 deep', nested(30_000)],
     ['objects 10,000 deep', '{"a":'.repeat(10_000) + '1' + '}'.repeat(10_000)],
     ['no type', '{}'],
@@ -34,22 +34,22 @@ describe('a frame that makes no sense is answered, and the connection stays', ()
     ['a type that is a list', '{"type":["ping"]}'],
     ['a type that is an object', '{"type":{"toString":"ping"}}'],
     ['an unknown type', '{"type":"nothing"}'],
-    ['user_status, which is ours to send', '{"type":"user_status"}'],
+    ['user_status, which only the server sends', '{"type":"user_status"}'],
     ['root', '{"type":"root"}'],
     ['__proto__ as type', '{"type":"__proto__"}'],
     ['constructor as type', '{"type":"constructor"}'],
     ['toString as type', '{"type":"toString"}'],
     ['a type in __proto__', '{"__proto__":{"type":"ping"}}'],
     ['NUL in the type', '{"type":"ping\\u0000"}'],
-    ['binary', Buffer.from('{"type":"ping"}')],
-    ['binary that is nothing', Buffer.alloc(0)],
+    ['a binary frame', Buffer.from('{"type":"ping"}')],
+    ['an empty binary frame', Buffer.alloc(0)],
   ])('%s', async (_, frame) => {
     client.send(frame);
     expect(await client.next()).toEqual(root);
-    await client.isQuiet();
+    await client.expectNoFrame();
   });
 
-  it('__proto__ beside the fields changes nothing', async () => {
+  it('a __proto__ member sets no field', async () => {
     client.send('{"type":"send_message","__proto__":{"conversation_id":1,"content":"x"}}');
     expect(await client.next()).toMatchObject({ success: false, type: 'send_message' });
     client.send('{"type":"ping","__proto__":{"request_id":"x"},"constructor":1}');
@@ -57,7 +57,7 @@ describe('a frame that makes no sense is answered, and the connection stays', ()
   });
 });
 
-/** A connection whose bytes a test writes itself. */
+/** A connection over which tests write raw bytes. */
 class RawClient {
   bytes: Buffer = Buffer.alloc(0);
   isClosed = false;
@@ -68,7 +68,7 @@ class RawClient {
     socket.on('error', () => undefined);
   }
 
-  /** The close code that has come, if any. */
+  /** The close code that was received, if any. */
   get code(): number | undefined {
     for (const { opcode, payload } of this.received()) if (opcode === 8) return payload.readUInt16BE(0);
     return undefined;
@@ -103,7 +103,7 @@ const HANDSHAKE = [
   'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==',
 ];
 
-/** Sends a request for an upgrade as it is; answers the first bytes that come back. */
+/** Sends an upgrade request. Returns the client and the head of the response. */
 async function upgrade(path: string, headers: string[], method = 'GET'): Promise<[RawClient, string]> {
   const socket = dialRaw(t.port, '127.0.0.1');
   const [chunk] = (socket.write(`${method} ${path} HTTP/1.1\r\nhost: x.example\r\n${headers.join('\r\n')}\r\n\r\n`),
@@ -132,8 +132,8 @@ function masked(first: number, payload: string | Buffer, length = Buffer.byteLen
 
 const [TEXT, MORE_TEXT, MORE, LAST, PING, CLOSE] = [0x81, 0x01, 0x00, 0x80, 0x89, 0x88];
 
-describe('the protocol itself', () => {
-  it('takes a frame in fragments, with pings between', async () => {
+describe('the WebSocket protocol', () => {
+  it('accepts a fragmented frame with pings in between', async () => {
     const client = await raw();
     for (const part of [
       masked(MORE_TEXT, '{"ty'),
@@ -150,7 +150,7 @@ describe('the protocol itself', () => {
     client.socket.destroy();
   });
 
-  it('takes bytes one by one', async () => {
+  it('accepts a frame that arrives byte by byte', async () => {
     const client = await raw();
     client.socket.setNoDelay(true);
     for (const byte of masked(TEXT, '{"type":"ping"}')) client.socket.write(Buffer.from([byte]));
@@ -158,7 +158,7 @@ describe('the protocol itself', () => {
     client.socket.destroy();
   });
 
-  it('takes 64 KiB', async () => {
+  it('accepts a frame of 64 KiB', async () => {
     const client = await raw();
     const text = '{"type":"ping","x":""}';
     client.socket.write(masked(TEXT, text.replace('""', `"${'x'.repeat(65_536 - text.length)}"`)));
@@ -177,11 +177,11 @@ describe('the protocol itself', () => {
     ['a text within a text', [masked(MORE_TEXT, '{'), masked(TEXT, '{}')], 1002],
     ['a ping in fragments', [masked(0x09, 'x')], 1002],
     ['a ping of 126 bytes', [Buffer.from([PING, 0xfe, 0, 126, 1, 2, 3, 4])], 1002],
-    ['no UTF-8', [masked(TEXT, Buffer.from('{"type":"\xff"}', 'latin1'))], 1007],
+    ['invalid UTF-8', [masked(TEXT, Buffer.from('{"type":"\xff"}', 'latin1'))], 1007],
     ['half a surrogate pair', [masked(TEXT, Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]))], 1007],
-    ['a close code that is not for the wire', [masked(CLOSE, Buffer.from([0x03, 0xee]))], 1002],
+    ['a reserved close code', [masked(CLOSE, Buffer.from([0x03, 0xee]))], 1002],
     ['2,000 empty fragments', Array.from({ length: 2_000 }, (_, i) => masked(i === 0 ? MORE_TEXT : MORE, '')), 1008],
-  ])('%s ends the connection with its code', async (_, parts, code) => {
+  ])('%s closes the connection with the documented code', async (_, parts, code) => {
     const client = await raw();
     for (const part of parts) client.socket.write(part);
     await expect.poll(() => client.code).toBe(code);
@@ -189,7 +189,7 @@ describe('the protocol itself', () => {
     expect((await t.request('GET', '/api/misc/ping')).status).toBe(200);
   });
 
-  it('a farewell is answered in kind', async () => {
+  it('answers a close frame with the same code', async () => {
     const client = await raw();
     client.socket.write(masked(CLOSE, Buffer.from([0x03, 0xe8])));
     await expect.poll(() => [client.code, client.isClosed]).toEqual([1000, true]);
@@ -198,15 +198,27 @@ describe('the protocol itself', () => {
 
 describe('the upgrade', () => {
   it.each([
-    ['of a plain GET', '/api/ws', [], 400, 'websocket_required'],
-    ['without a key', '/api/ws', HANDSHAKE.slice(0, 3), 400, 'websocket_required'],
-    ['of another version', '/api/ws', [...HANDSHAKE.slice(0, 2), 'sec-websocket-version: 7', HANDSHAKE[3]!], 400, 'websocket_required'], // prettier-ignore
-    ['elsewhere', '/api/users', HANDSHAKE, 404, 'route_not_found'],
-    ['nowhere', '/', HANDSHAKE, 404, 'route_not_found'],
-    ['from another origin', '/api/ws', [...HANDSHAKE, 'origin: https://evil.example'], 403, 'foreign_origin'],
-    ['from an origin that begins alike', '/api/ws', [...HANDSHAKE, 'origin: https://front.example.evil.example'], 403, 'foreign_origin'], // prettier-ignore
-    ['from no origin to speak of', '/api/ws', [...HANDSHAKE, 'origin: null'], 403, 'foreign_origin'],
-  ])('%s is refused', async (_, path, headers, status, code) => {
+    ['a plain GET', '/api/ws', [], 400, 'websocket_required'],
+    ['a request without a key', '/api/ws', HANDSHAKE.slice(0, 3), 400, 'websocket_required'],
+    [
+      'another protocol version',
+      '/api/ws',
+      [...HANDSHAKE.slice(0, 2), 'sec-websocket-version: 7', HANDSHAKE[3]!],
+      400,
+      'websocket_required',
+    ],
+    ['an upgrade of another route', '/api/users', HANDSHAKE, 404, 'route_not_found'],
+    ['an upgrade of /', '/', HANDSHAKE, 404, 'route_not_found'],
+    ['a foreign origin', '/api/ws', [...HANDSHAKE, 'origin: https://evil.example'], 403, 'foreign_origin'],
+    [
+      'a foreign origin that starts like an allowed one',
+      '/api/ws',
+      [...HANDSHAKE, 'origin: https://front.example.evil.example'],
+      403,
+      'foreign_origin',
+    ],
+    ['the origin null', '/api/ws', [...HANDSHAKE, 'origin: null'], 403, 'foreign_origin'],
+  ])('refuses %s before the upgrade', async (_, path, headers, status, code) => {
     const [client, head] = await upgrade(path, headers);
     expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(head).toContain('application/problem+json');
@@ -214,14 +226,14 @@ describe('the upgrade', () => {
     client.socket.destroy();
   });
 
-  it.each(['https://front.example', 'http://x.example'])('from the origin %s is welcome', async (origin) => {
+  it.each(['https://front.example', 'http://x.example'])('accepts the origin %s', async (origin) => {
     const [client, head] = await upgrade('/api/ws?v=1', [...HANDSHAKE, `origin: ${origin}`]);
     expect(head).toContain('101 Switching Protocols');
     expect(head).not.toContain('sec-websocket-extensions');
     client.socket.destroy();
   });
 
-  it('to HTTP/2, which some clients offer with every request, is passed over', async () => {
+  it('to HTTP/2 is ignored, and the request is answered over HTTP/1.1', async () => {
     const h2c = ['upgrade: h2c', 'connection: Upgrade, HTTP2-Settings', 'http2-settings: AAMAAABkAAQ'];
     const [get, head] = await upgrade('/api/misc/ping', h2c);
     expect(head).toMatch(/^HTTP\/1.1 200 /);
@@ -236,15 +248,15 @@ describe('the upgrade', () => {
   });
 });
 
-it('clients that are gone before they are answered harm nobody', async () => {
+it('clients that disconnect during the upgrade do not affect other connections', async () => {
   for (let i = 0; i < 50; i++) {
     const socket = dialRaw(t.port, '127.0.0.1');
     await once(socket, 'connect');
     socket.write(`GET /api/ws HTTP/1.1\r\nhost: x\r\n${HANDSHAKE.join('\r\n')}\r\n\r\n`);
     socket.destroy();
   }
-  const [client] = await people(t, 1);
-  await client!.isQuiet();
+  const [client] = await connectUsers(t, 1);
+  await client!.expectNoFrame();
 });
 
 describe('limits', () => {
@@ -252,8 +264,8 @@ describe('limits', () => {
     for (let i = 0; i < count; i++) client.send(frame);
   };
 
-  it('frames: an error first, the end after sustained abuse', async () => {
-    const [client] = await people(t, 1);
+  it('frames above the limit are answered with errors, then close the connection with 4429', async () => {
+    const [client] = await connectUsers(t, 1);
     burst(client!, 1200, { type: 'ping' });
     expect(await client!.end()).toEqual([4429, 'rate limited']);
     const refused = client!.frames.findIndex(({ success }) => success === false);
@@ -266,12 +278,12 @@ describe('limits', () => {
     expect(client!.frames.slice(refused).filter(({ success }) => !success).length).toBeGreaterThan(100);
   });
 
-  it('messages: by user, over all of their connections', async () => {
+  it('messages are counted over all connections of a user', async () => {
     const user = await t.user();
     const [one, two] = [await connect(t, user), await connect(t, user)];
-    const id = await conversation(one);
+    const id = await createConversation(one);
     await two.next();
-    t.clock.set(Date.now()); // no room is won while they are handled
+    t.clock.set(Date.now()); // so that the limit does not refill while they are handled
     burst(one, 200, { type: 'send_message', conversation_id: id, content: 'x' });
     burst(two, 200, { type: 'send_message', conversation_id: id, content: 'y' });
     const answers = (isGood: boolean) =>
@@ -282,24 +294,24 @@ describe('limits', () => {
     await Promise.all([one.close(), two.close()]);
   });
 
-  it('nonsense: the end after sustained abuse', async () => {
-    const [client] = await people(t, 1);
+  it('200 invalid frames close the connection with 4400', async () => {
+    const [client] = await connectUsers(t, 1);
     burst(client!, 400, 'nonsense');
     expect(await client!.end()).toEqual([4400, 'too many frames that make no sense']);
     expect(client!.frames.filter(({ type }) => type === 'root').length).toBe(200);
   });
 
-  it('a user has at most twenty connections', async () => {
+  it('the 21st connection of a user is closed with 4409', async () => {
     const user = await t.user();
     const clients = await Promise.all(Array.from({ length: 20 }, () => connect(t, user)));
-    await Promise.all(clients.map((client) => client.isQuiet()));
+    await Promise.all(clients.map((client) => client.expectNoFrame()));
     expect(await dial(t, user).end()).toEqual([4409, 'too many connections']);
     await clients[0]!.close();
-    await (await connect(t, user)).isQuiet();
+    await (await connect(t, user)).expectNoFrame();
     await Promise.all(clients.map((client) => client.close()));
   });
 
-  it('a network has at most two hundred', async () => {
+  it('the 201st connection of a network is closed with 4409', async () => {
     const gate = await startApp({ env: { RATE_LIMITS: 'on', TRUST_PROXY: 'loopback' } });
     const from = (address: string, user: SignedInUser) => {
       const headers = { authorization: `Bearer ${user.token}`, 'x-forwarded-for': address };
@@ -311,27 +323,27 @@ describe('limits', () => {
       user = await gate.user();
       const twenty = Array.from({ length: 20 }, () => from('192.0.2.1', user));
       await Promise.all(twenty.map(({ socket }) => once(socket, 'open')));
-      await Promise.all(twenty.map((client) => client.isQuiet()));
+      await Promise.all(twenty.map((client) => client.expectNoFrame()));
       clients.push(...twenty);
     }
     user = await gate.user();
     expect(await from('192.0.2.1', user).end()).toEqual([4409, 'too many connections']);
     const elsewhere = from('192.0.2.2', user);
     await once(elsewhere.socket, 'open');
-    await elsewhere.isQuiet();
+    await elsewhere.expectNoFrame();
     await clients[0]!.close();
     const next = from('192.0.2.1', user);
     await once(next.socket, 'open');
-    await next.isQuiet();
+    await next.expectNoFrame();
     await once(from('no address', user).socket, 'open');
     await gate.stop();
   });
 
-  it('are lifted by RATE_LIMITS=off', async () => {
+  it('RATE_LIMITS=off lifts all limits', async () => {
     const free = await startApp({ env: { RATE_LIMITS: 'off' } });
     const user = await free.user();
     const clients = await Promise.all(Array.from({ length: 25 }, () => connect(free, user)));
-    await Promise.all(clients.map((client) => client.isQuiet()));
+    await Promise.all(clients.map((client) => client.expectNoFrame()));
     const before = clients[0]!.frames.length;
     burst(clients[0]!, 1500, { type: 'ping' });
     await expect.poll(() => clients[0]!.frames.length).toBe(before + 1500);

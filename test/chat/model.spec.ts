@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { EmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
-import { connect, conversation, type Frame } from '../support/chat-client.js';
-import { ChatTester, type Person, randomOf } from '../support/chat-tester.js';
+import { connect, createConversation, type Frame } from '../support/chat-client.js';
+import { ChatTester, type Credentials, randomOf } from '../support/chat-tester.js';
 import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 
 const SECONDS = Number(process.env['MODEL_SECONDS'] ?? 40);
@@ -14,7 +14,7 @@ const PASSWORD = 'cloudy harbour seven';
 const random = randomOf(SEED);
 const folder = dataFolder();
 let machi: MachiProcess;
-/** Rejects when Machi ends by itself. */
+/** Rejects when Machi exits unexpectedly. */
 let ended: Promise<void>;
 
 beforeEach(start);
@@ -27,26 +27,26 @@ async function start(): Promise<void> {
   machi = await whenServing(launch({ DATA_DIR: folder.path, NODE_ENV: 'test', RATE_LIMITS: 'off' }));
   const { output } = machi;
   ended = machi.ended.then((code) => {
-    if (code !== null) throw new Error(`Machi ended with ${code}:\n${output()}`); // null: by our kill
+    if (code !== null) throw new Error(`Machi ended with ${code}:\n${output()}`); // null: killed by the test
     return new Promise(() => undefined);
   });
   ended.catch(() => undefined);
 }
 
-/** Its process, once it runs; after a fault it may still be on its way up. */
+/** The main process of PostgreSQL, once it runs; after a fault it may still be starting. */
 async function postmaster(): Promise<number> {
   for (;;) {
     try {
       const pid = folder.postmaster();
       if (isAlive(pid)) return pid;
     } catch {
-      // it has no file yet
+      // its pid file does not exist yet
     }
     await sleep(50);
   }
 }
 
-/** PostgreSQL's processes, all of them. */
+/** All processes of PostgreSQL. */
 async function postgres(): Promise<number[]> {
   const pid = await postmaster();
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
@@ -73,13 +73,13 @@ async function post(path: string, body: object): Promise<Frame> {
   return (await response.json()) as Frame;
 }
 
-async function register(username: string): Promise<Person> {
+async function register(username: string): Promise<Credentials> {
   await post('/api/users', { username, password: PASSWORD, fullname: username });
   const { identity_token } = await post('/api/sessions', { login: username, password: PASSWORD });
   return { username, token: identity_token as string };
 }
 
-/** What the database holds of a conversation, in its order. */
+/** The stored messages of a conversation in their order. */
 async function stored(conversationId: number): Promise<{ id: number; sequence: number; content: string }[]> {
   const server = new EmbeddedPostgres(folder.path, { info() {}, warn() {} });
   await server.start();
@@ -101,19 +101,19 @@ const shuffled = <T>(list: T[]): T[] =>
     .map(([, item]) => item);
 
 it(
-  `whatever fails, nothing is lost, nothing is doubled, all see one order (SEED=${SEED})`,
+  `acknowledged messages are stored once and in one order for all clients, whatever fails (SEED=${SEED})`,
   { timeout: 240_000 },
   async () => {
     process.stdout.write(`chat model: SEED=${SEED}\n`);
-    const persons = [];
-    for (let i = 0; i < 8; i++) persons.push(await register(`tester${i}`));
+    const users = [];
+    for (let i = 0; i < 8; i++) users.push(await register(`tester${i}`));
     const testers: ChatTester[] = [];
     const rooms = new Map<number, ChatTester[]>();
-    for (const half of [persons.slice(0, 4), persons.slice(4)]) {
-      const clients = await Promise.all(half.map((person) => connect(machi, person)));
-      const id = await conversation(...clients);
+    for (const half of [users.slice(0, 4), users.slice(4)]) {
+      const clients = await Promise.all(half.map((user) => connect(machi, user)));
+      const id = await createConversation(...clients);
       await Promise.all(clients.map((client) => client.close()));
-      const members = half.map((person, i) => new ChatTester(person, id, () => machi, randomOf(SEED + 8 * id + i)));
+      const members = half.map((user, i) => new ChatTester(user, id, () => machi, randomOf(SEED + 8 * id + i)));
       rooms.set(id, members);
       testers.push(...members);
     }
@@ -135,19 +135,19 @@ function check(rows: Awaited<ReturnType<typeof stored>>, members: ChatTester[]):
   const ids = rows.map(({ id }) => id);
   expect(rows.map(({ sequence }) => sequence)).toEqual(rows.map((_, i) => i + 1));
   expect(ids).toEqual(ids.toSorted((a, b) => a - b));
-  const said = members.flatMap(({ sent }) => [...sent.values()]);
-  expect(said.length).toBeGreaterThan(SECONDS * 20);
-  expect(rows.map(({ content }) => content).toSorted()).toEqual(said.toSorted()); // each nonce once, none lost
+  const sent = members.flatMap((tester) => [...tester.sent.values()]);
+  expect(sent.length).toBeGreaterThan(SECONDS * 20);
+  expect(rows.map(({ content }) => content).toSorted()).toEqual(sent.toSorted()); // each nonce once, no message lost
   const contents = new Map(rows.map(({ id, content }) => [id, content]));
   for (const tester of members) {
     expect(tester.faults).toEqual([]);
-    expect(tester.history).toEqual(ids); // all of it, once, in the one order
-    for (const { seen, pushed } of tester.visits) {
+    expect(tester.history).toEqual(ids); // all messages, once, in order
+    for (const { seen, pushed } of tester.connections) {
       for (const [id, content] of seen) expect(contents.get(id)).toBe(content);
       const fromOthers = (list: number[]): number[] => list.filter((id) => !tester.isOwn(contents.get(id)!));
-      const got = fromOthers(pushed); // one's own come again when they are sent again
+      const got = fromOthers(pushed); // the tester's own messages are answered again when they are sent again
       const between = ids.filter((id) => id >= got[0]! && id <= got.at(-1)!);
-      expect(got).toEqual(fromOthers(between)); // while it is open, a connection misses nothing
+      expect(got).toEqual(fromOthers(between)); // a connection misses nothing while it is open
     }
   }
 }

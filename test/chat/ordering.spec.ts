@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ConnectionsService } from '../../src/chat/connections/connections.service.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { connect, conversation, dial, people } from '../support/chat-client.js';
+import { connect, createConversation, dial, connectUsers } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -12,20 +12,20 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-/** Other files have databases of their own on the same server. */
-const HERE = 'pid in (select pid from pg_stat_activity where datname = current_database())';
+/** Other test files use other databases of the same server. */
+const IN_THIS_DATABASE = 'pid in (select pid from pg_stat_activity where datname = current_database())';
 
-it('a session that ends after it was looked up, and before the connection is admitted, ends it', async () => {
+it('a revocation between the session check and the end of authentication closes the connection with 4401', async () => {
   const user = await t.user();
   const holder = new Client(t.connection);
   await holder.connect();
-  await holder.query('begin; lock table participants in access exclusive mode'); // the second question of admission
+  await holder.query('begin; lock table participants in access exclusive mode'); // blocks the second query of authentication
   const client = dial(t, user);
   await once(client.socket, 'open');
-  const asked = `select 1 from pg_locks where ${HERE} and not granted and relation = 'participants'::regclass`;
+  const asked = `select 1 from pg_locks where ${IN_THIS_DATABASE} and not granted and relation = 'participants'::regclass`;
   await expect.poll(() => t.dataSource.query<unknown[]>(asked)).toHaveLength(1);
   await t.dataSource.query('delete from sessions where user_id = $1', [user.id]);
-  await sleep(200); // it has been heard by now
+  await sleep(200); // the revocation has been received by then
   await holder.query('commit');
   await holder.end();
   client.send({ type: 'ping' });
@@ -33,9 +33,9 @@ it('a session that ends after it was looked up, and before the connection is adm
   expect(client.frames).toEqual([]);
 });
 
-it('two who append to a conversation at once wait for each other', async () => {
-  const [one] = await people(t, 1);
-  const id = await conversation(one!);
+it('concurrent appends to one conversation wait for each other and leave no gap in the sequence', async () => {
+  const [one] = await connectUsers(t, 1);
+  const id = await createConversation(one!);
   const other = new Client(t.connection);
   await other.connect();
   await other.query('begin');
@@ -45,7 +45,7 @@ it('two who append to a conversation at once wait for each other', async () => {
     [id, one!.username],
   );
   one!.send({ type: 'send_message', conversation_id: id, content: 'ours' });
-  const waits = `select 1 from pg_locks where ${HERE} and not granted`;
+  const waits = `select 1 from pg_locks where ${IN_THIS_DATABASE} and not granted`;
   await expect.poll(() => t.dataSource.query<unknown[]>(waits)).toHaveLength(1);
   await other.query('commit');
   await other.end();
@@ -61,10 +61,10 @@ it('two who append to a conversation at once wait for each other', async () => {
 });
 
 it.each(['get_messages', 'get_conversations', 'ping'])(
-  '%s right behind a message is answered after it',
+  '%s sent right after a message is answered after it',
   async (type) => {
-    const [one] = await people(t, 1);
-    const conversation_id = await conversation(one!);
+    const [one] = await connectUsers(t, 1);
+    const conversation_id = await createConversation(one!);
     for (let i = 0; i < 20; i++) {
       one!.send({ type: 'send_message', conversation_id, content: `m${i}` });
       one!.send({ type, conversation_id });
@@ -76,12 +76,12 @@ it.each(['get_messages', 'get_conversations', 'ping'])(
   },
 );
 
-it('a slow receiver is spared who comes and goes, and gets everything else', async () => {
+it('a slow receiver gets no user_status and all other frames', async () => {
   t.clock.set(Date.now());
-  const [one, slow] = await people(t, 2);
+  const [one, slow] = await connectUsers(t, 2);
   const friend = await t.user();
   for (const client of [one!, slow!]) await client.get('add_contact', { contact_username: friend.username });
-  const conversation_id = await conversation(one!, slow!);
+  const conversation_id = await createConversation(one!, slow!);
   slow!.socket.pause();
   let sent = 0;
   const content = '🏮'.repeat(15_000);
@@ -97,11 +97,11 @@ it('a slow receiver is spared who comes and goes, and gets everything else', asy
   t.clock.run();
 });
 
-it('of two devices the one that stays is still told, and its user still online', async () => {
-  const [one] = await people(t, 1);
+it('a user with two connections stays online and gets messages after one of them closes', async () => {
+  const [one] = await connectUsers(t, 1);
   const other = await t.user();
   const [phone, tablet] = [await connect(t, other), await connect(t, other)];
-  const conversation_id = await conversation(one!, phone);
+  const conversation_id = await createConversation(one!, phone);
   await tablet.next();
   await phone.close();
   await one!.get('send_message', { conversation_id, content: 'still there?' });
@@ -110,8 +110,8 @@ it('of two devices the one that stays is still told, and its user still online',
   expect(contact.is_online).toBe(true);
 });
 
-it('who has come is told, also when writing down who has gone at that moment fails', async () => {
-  const [friend, goes] = await people(t, 2);
+it('contacts are notified of an arrival even if recording a departure in the same batch fails', async () => {
+  const [friend, goes] = await connectUsers(t, 2);
   const comes = await t.user();
   for (const { username } of [goes!, comes]) await friend!.get('add_contact', { contact_username: username });
   const holder = new Client(t.connection);
@@ -122,17 +122,17 @@ it('who has come is told, also when writing down who has gone at that moment fai
       return new;
     end $$;
     create trigger refuse_first before update on participants for each row execute function refuse_first()`);
-  await holder.query('begin; lock table presences in share mode'); // both changes wait behind a third one
+  await holder.query('begin; lock table presences in share mode'); // both changes wait for a third one and form one batch
   await connect(t, await t.user());
-  const asked = `select 1 from pg_locks where ${HERE} and not granted and relation = 'presences'::regclass`;
+  const asked = `select 1 from pg_locks where ${IN_THIS_DATABASE} and not granted and relation = 'presences'::regclass`;
   await expect.poll(() => t.dataSource.query<unknown[]>(asked)).toHaveLength(1);
   await goes!.close();
   await connect(t, comes);
   await holder.query('commit');
   await holder.end();
-  const told = () => friend!.frames.filter(({ type }) => type === 'user_status').map(({ data }) => data as unknown);
-  await expect.poll(told).toContainEqual({ username: goes!.username, is_online: false });
-  expect(told()).toContainEqual({ username: comes.username, is_online: true });
+  const statuses = () => friend!.frames.filter(({ type }) => type === 'user_status').map(({ data }) => data as unknown);
+  await expect.poll(statuses).toContainEqual({ username: goes!.username, is_online: false });
+  expect(statuses()).toContainEqual({ username: comes.username, is_online: true });
   await t.dataSource.query(
     'drop trigger refuse_first on participants; drop function refuse_first; drop sequence tries',
   );

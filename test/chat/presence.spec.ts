@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, conversation, dial, people } from '../support/chat-client.js';
+import { type ChatClient, connect, createConversation, dial, connectUsers } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -17,35 +17,35 @@ const status = (username: string, is_online: boolean) => ({
 
 /** Two users who are contacts, the first one connected. */
 async function pair(): Promise<[ChatClient, SignedInUser]> {
-  const [one] = await people(t, 1);
+  const [one] = await connectUsers(t, 1);
   const other = await t.user();
   await one!.get('add_contact', { contact_username: other.username });
   return [one!, other];
 }
 
 const contactOf = async (username: string) => {
-  const [looker] = await people(t, 1);
-  const { contact } = await looker!.get('add_contact', { contact_username: username });
-  await looker!.close();
+  const [observer] = await connectUsers(t, 1);
+  const { contact } = await observer!.get('add_contact', { contact_username: username });
+  await observer!.close();
   return contact as { is_online: boolean; last_online: number };
 };
 
 describe('user_status', () => {
-  it('on the first connection and after the last, to connected contacts only', async () => {
+  it('is sent to connected contacts on the first connection of a user and after the last', async () => {
     const [one, other] = await pair();
-    const [stranger] = await people(t, 1);
+    const [stranger] = await connectUsers(t, 1);
     const phone = await connect(t, other);
     expect(await one.next()).toEqual(status(other.username, true));
     const tablet = await connect(t, other);
     await phone.close();
-    await one.isQuiet();
+    await one.expectNoFrame();
     await tablet.close();
     expect(await one.next()).toEqual(status(other.username, false));
-    await stranger!.isQuiet();
+    await stranger!.expectNoFrame();
     expect((await contactOf(other.username)).is_online).toBe(false);
   });
 
-  it('a line that broke is not gone before a grace', async () => {
+  it('is sent for a broken connection only after the grace period of 5 seconds', async () => {
     const [one, other] = await pair();
     const phone = await connect(t, other);
     expect(await one.next()).toEqual(status(other.username, true));
@@ -54,37 +54,46 @@ describe('user_status', () => {
     await phone.end();
     const again = await connect(t, other);
     t.clock.advance(10_000);
-    await one.isQuiet();
+    await one.expectNoFrame();
     again.socket.terminate();
     await again.end();
     expect((await contactOf(other.username)).is_online).toBe(true);
     t.clock.advance(10_000);
     expect(await one.next()).toEqual(status(other.username, false));
-    expect(await contactOf(other.username)).toEqual(expect.objectContaining({ is_online: false, last_online: t.clock.seconds() })); // prettier-ignore
+    expect(await contactOf(other.username)).toEqual(
+      expect.objectContaining({ is_online: false, last_online: t.clock.seconds() }),
+    );
     t.clock.set(Date.now());
   });
 
-  it('both devices at once are one arrival', async () => {
+  it('is sent once when several devices connect at the same time', async () => {
     const [one, other] = await pair();
     const devices = await Promise.all(Array.from({ length: 8 }, () => connect(t, other)));
     expect(await one.next()).toEqual(status(other.username, true));
     await Promise.all(devices.map((device) => device.close()));
     expect(await one.next()).toEqual(status(other.username, false));
-    await one.isQuiet();
+    await one.expectNoFrame();
   });
 });
 
-describe('a session that ends closes its sockets, and nothing is delivered after', () => {
+describe('revoking a session closes its connections with 4401 within a second', () => {
   const asAdmin = async (method: string, path: string, body?: object) =>
     t.request(method, path, { token: await t.asAdmin(), body });
 
   it.each<[string, (user: SignedInUser) => Promise<unknown>]>([
-    ['signing out', ({ token }) => t.request('DELETE', '/api/sessions/current', { token })],
-    ['another password', ({ token }) => t.request('PUT', '/api/users/me/password', { token, body: { current_password: PASSWORD, new_password: 'a word nobody guesses' } })], // prettier-ignore
-    ['deactivation', ({ id }) => asAdmin('PATCH', `/api/users/${id}`, { is_active: false })],
-    ['deletion', ({ id }) => asAdmin('DELETE', `/api/users/${id}`)],
-  ])('%s', async (_, end) => {
-    const [one] = await people(t, 1);
+    ['by signing out', ({ token }) => t.request('DELETE', '/api/sessions/current', { token })],
+    [
+      'by a password change',
+      ({ token }) =>
+        t.request('PUT', '/api/users/me/password', {
+          token,
+          body: { current_password: PASSWORD, new_password: 'a word without pattern' },
+        }),
+    ],
+    ['by deactivating the user', ({ id }) => asAdmin('PATCH', `/api/users/${id}`, { is_active: false })],
+    ['by deleting the user', ({ id }) => asAdmin('DELETE', `/api/users/${id}`)],
+  ])('%s, and nothing is delivered afterwards', async (_, end) => {
+    const [one] = await connectUsers(t, 1);
     const user = await t.user();
     const [phone, tablet] = [await connect(t, user), await connect(t, user)];
     const members = [user.username];
@@ -101,33 +110,36 @@ describe('a session that ends closes its sockets, and nothing is delivered after
     expect(await dial(t, user).end()).toEqual([4401, 'invalid login-token']);
   });
 
-  it('of one device leaves the others', async () => {
+  it('and leaves the connections of other sessions open', async () => {
     const user = await t.user();
     const phone = await connect(t, user);
     const tablet = await connect(t, { token: await t.signIn(user.username, PASSWORD) });
     await t.request('DELETE', '/api/sessions/current', { token: user.token });
     expect(await phone.end()).toEqual([4401, 'signed out']);
-    await tablet.isQuiet();
+    await tablet.expectNoFrame();
   });
 
-  it('also when it ends while a connection is being admitted', async () => {
+  it('and one that is being authenticated', async () => {
     for (let i = 0; i < 20; i++) {
       const user = await t.user();
       const client = dial(t, user);
-      await Promise.all([once(client.socket, 'open'), t.dataSource.query('delete from sessions where user_id = $1', [user.id])]); // prettier-ignore
+      await Promise.all([
+        once(client.socket, 'open'),
+        t.dataSource.query('delete from sessions where user_id = $1', [user.id]),
+      ]);
       expect((await client.end())[0]).toBe(4401);
     }
   });
 });
 
-it('a token ends its connections to the second; messages of before are kept', async () => {
+it('an expired token closes its connections with 4401 within a second', async () => {
   t.clock.set(Date.now());
   const user = await t.user();
   const client = await connect(t, user);
   const { exp } = JSON.parse(Buffer.from(user.token.split('.')[1]!, 'base64url').toString()) as { exp: number };
   t.clock.set(exp * 1000 - 1);
   await new Promise((resolve) => setTimeout(resolve, 1100));
-  await client.isQuiet();
+  await client.expectNoFrame();
   t.clock.set(exp * 1000);
   const due = Date.now();
   expect(await client.end()).toEqual([4401, 'login-token expired']);
@@ -136,18 +148,18 @@ it('a token ends its connections to the second; messages of before are kept', as
   t.clock.set(Date.now());
 });
 
-it('a token that never ends sets no timer', async () => {
-  const forever = await startApp({
+it('a token without expiry closes no connection', async () => {
+  const endless = await startApp({
     env: { NODE_ENV: 'development', IDENTITY_TOKEN_TTL: 'never', LOG_LEVEL: 'silent' },
   });
-  const client = await connect(forever, await forever.user());
-  forever.clock.set(Date.UTC(2100, 0));
+  const client = await connect(endless, await endless.user());
+  endless.clock.set(Date.UTC(2100, 0));
   await new Promise((resolve) => setTimeout(resolve, 1100));
-  await client.isQuiet();
-  await forever.stop();
+  await client.expectNoFrame();
+  await endless.stop();
 });
 
-it('a half-open connection ends within a minute, one that answers pings does not', async () => {
+it('a connection that does not answer pings is closed with 4408 within a minute, one that does stays open', async () => {
   t.clock.set(Date.now());
   const user = await t.user();
   const [alive, dead] = [await connect(t, user), await connect(t, user)];
@@ -158,17 +170,17 @@ it('a half-open connection ends within a minute, one that answers pings does not
   }
   dead.socket.resume();
   expect(await dead.end()).toEqual([4408, 'no answer to a ping']);
-  await alive.isQuiet();
+  await alive.expectNoFrame();
   t.clock.set(Date.now());
 });
 
-describe('a deleted user', () => {
-  it('leaves messages under a tombstone, a place in conversations, and no contact', async () => {
-    const [one] = await people(t, 1);
+describe('a deleted or renamed user', () => {
+  it('is shown as [deleted] in messages and conversations, and removed from contacts, when deleted', async () => {
+    const [one] = await connectUsers(t, 1);
     const gone = await t.user();
     const client = await connect(t, gone);
     await one!.get('add_contact', { contact_username: gone.username });
-    const id = await conversation(one!, client);
+    const id = await createConversation(one!, client);
     await client.get('send_message', { conversation_id: id, content: 'remember me' });
     await one!.next();
     await t.request('DELETE', `/api/users/${gone.id}`, { token: await t.asAdmin() });
@@ -177,15 +189,15 @@ describe('a deleted user', () => {
     expect(messages).toEqual([expect.objectContaining({ sender_username: '[deleted]', content: 'remember me' })]);
     expect(await one!.get('get_conversation_info', { id })).toMatchObject({ members: [one!.username, '[deleted]'] });
     expect(await one!.get('get_contacts')).toMatchObject({ contacts: [] });
-    expect(await one!.get('send_message', { conversation_id: id, content: 'farewell' })).toMatchObject({
-      content: 'farewell',
+    expect(await one!.get('send_message', { conversation_id: id, content: 'goodbye' })).toMatchObject({
+      content: 'goodbye',
     });
   });
 
-  it('another name shows from the next message on', async () => {
+  it('sends the next message under the new name when renamed', async () => {
     const user = await t.user();
     const client = await connect(t, user);
-    const id = await conversation(client);
+    const id = await createConversation(client);
     await t.request('PATCH', '/api/users/me', { token: user.token, body: { username: `${user.username}-new` } });
     const sent = await client.get('send_message', { conversation_id: id, content: 'x' });
     expect(sent['sender_username']).toBe(`${user.username}-new`);

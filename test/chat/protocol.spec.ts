@@ -4,14 +4,20 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { asyncApiPage } from '../../src/chat/asyncapi.page.js';
 import { CLOSE_CODES } from '../../src/chat/protocol/close-codes.js';
 import { GATEWAYS } from '../../src/chat/chat.module.js';
 import { eventsOf } from '../../src/chat/protocol/chat-event.decorator.js';
 import { packageRoot } from '../../src/common/version.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { assertDocumented, asyncapi } from '../support/asyncapi.js';
-import { type ChatClient, connect, conversation, dial, type Frame, people } from '../support/chat-client.js';
+import { assertDocumented, asyncapi, exampleOf } from '../support/asyncapi.js';
+import {
+  type ChatClient,
+  connect,
+  createConversation,
+  dial,
+  type Frame,
+  connectUsers,
+} from '../support/chat-client.js';
 
 const TYPES = GATEWAYS.flatMap(eventsOf).map(({ type }) => type);
 
@@ -24,40 +30,40 @@ afterAll(() => t.stop());
 const recently = expect.toSatisfy((time: number) => Number.isInteger(time) && Math.abs(time - Date.now() / 1000) < 60);
 const failure = (type: string) => ({ success: false, type, error: expect.stringMatching(/^.{5,}$/) });
 
-describe('connecting', () => {
-  it('answers a frame sent right behind the upgrade', async () => {
+describe('opening a connection', () => {
+  it('answers a frame that is sent right after the upgrade', async () => {
     const client = dial(t, await t.user());
     client.socket.once('open', () => client.send({ type: 'self' }));
     expect(await client.next()).toMatchObject({ success: true, type: 'self' });
   });
 
-  it('takes the cookie, too', async () => {
+  it('accepts the login-token cookie', async () => {
     const { token } = await t.user();
     const client = await connect(t, {}, { headers: { cookie: `other=1; login-token=${token}` } });
-    await client.isQuiet();
+    await client.expectNoFrame();
   });
 
   it.each([
     ['no token', {}, 'login-token required'],
-    ['a broken one', { cookie: 'login-token=abc' }, 'invalid login-token'],
-    ['a broken header', { authorization: 'Bearer a.b.c' }, 'invalid login-token'],
-  ])('with %s is closed at once, before any frame', async (_, headers, reason) => {
+    ['an invalid cookie', { cookie: 'login-token=abc' }, 'invalid login-token'],
+    ['an invalid Authorization header', { authorization: 'Bearer a.b.c' }, 'invalid login-token'],
+  ])('with %s closes it at once, without sending a frame', async (_, headers, reason) => {
     const client = dial(t, {}, { headers });
     client.socket.once('open', () => client.send({ type: 'ping' }));
     expect(await client.end()).toEqual([4401, reason]);
     expect(client.frames).toEqual([]);
   });
 
-  it('with the token of an ended session is closed at once', async () => {
+  it('with the token of a revoked session closes it at once', async () => {
     const { token } = await t.user();
     await t.request('DELETE', '/api/sessions/current', { token });
     expect(await dial(t, { token }).end()).toEqual([4401, 'invalid login-token']);
   });
 });
 
-describe('people', () => {
-  it('self', async () => {
-    const [me] = await people(t, 1);
+describe('users and contacts', () => {
+  it('self returns the caller', async () => {
+    const [me] = await connectUsers(t, 1);
     const number = me!.username.slice('user'.length);
     expect(await me!.get('self')).toEqual({
       username: me!.username,
@@ -68,8 +74,8 @@ describe('people', () => {
     });
   });
 
-  it('contacts are symmetric', async () => {
-    const [one, two] = await people(t, 2);
+  it('add_contact makes both users contacts of each other', async () => {
+    const [one, two] = await connectUsers(t, 2);
     expect(await one!.get('get_contacts')).toEqual({ message: expect.any(String), contacts: [] });
     const added = await one!.get('add_contact', { contact_username: two!.username.toUpperCase() });
     expect(added).toEqual({ message: expect.any(String), contact: await two!.get('self') });
@@ -77,19 +83,19 @@ describe('people', () => {
     expect(await two!.get('get_contacts')).toMatchObject({ contacts: [one!.username] });
   });
 
-  it('a contact who has never been online was last so when they registered', async () => {
-    const [one] = await people(t, 1);
+  it('add_contact returns the time of registration as last_online of a user who has never connected', async () => {
+    const [one] = await connectUsers(t, 1);
     const { username } = await t.user();
     const { contact } = await one!.get('add_contact', { contact_username: username });
     expect(contact).toMatchObject({ is_online: false, last_online: recently, created_at: contact.last_online });
   });
 
-  it('oneself, nobody and a contact cannot be added', async () => {
-    const [one, two] = await people(t, 2);
+  it('add_contact refuses the caller, unknown and deactivated users, and existing contacts', async () => {
+    const [one, two] = await connectUsers(t, 2);
     await one!.get('add_contact', { contact_username: two!.username });
     const off = await t.user();
     await t.request('PATCH', `/api/users/${off.id}`, { token: await t.asAdmin(), body: { is_active: false } });
-    for (const contact_username of [one!.username, 'nobody-at-all', off.username, two!.username, 'x'.repeat(100)]) {
+    for (const contact_username of [one!.username, 'unknown-user', off.username, two!.username, 'x'.repeat(100)]) {
       expect(await one!.ask('add_contact', { contact_username })).toEqual(failure('add_contact'));
     }
     expect(await two!.ask('add_contact', { contact_username: one!.username })).toEqual(failure('add_contact'));
@@ -98,8 +104,8 @@ describe('people', () => {
 });
 
 describe('conversations', () => {
-  it('begin with a frame to every connection of every member, whoever else is there', async () => {
-    const [one, two, stranger] = await people(t, 3);
+  it('create_conversation sends the conversation to every connection of every member and to no other', async () => {
+    const [one, two, stranger] = await connectUsers(t, 3);
     const tablet = await connect(t, { token: await t.signIn(one!.username, 'cloudy harbour seven') });
     const members = [two!.username, two!.username, one!.username];
     one!.send({ type: 'create_conversation', members, name: 'Harbour festival' });
@@ -112,15 +118,15 @@ describe('conversations', () => {
     });
     expect(frames[1]).toEqual(frames[0]);
     expect(frames[2]).toEqual(frames[0]);
-    await stranger!.isQuiet();
+    await stranger!.expectNoFrame();
     const { id } = frames[0]['data'];
     expect(await two!.get('get_conversations')).toEqual([{ id, name: 'Harbour festival' }]);
     expect(await two!.get('get_conversation_info', { id })).toEqual({ id, name: 'Harbour festival', members: all });
     expect(await stranger!.get('get_conversations')).toEqual([]);
   });
 
-  it('are named after their members when they are given no name', async () => {
-    const [one, two] = await people(t, 2);
+  it('create_conversation without a name uses the usernames, cut to 100 characters', async () => {
+    const [one, two] = await connectUsers(t, 2);
     const made = await one!.get('create_conversation', { members: [two!.username] });
     expect(made['name']).toBe([one!.username, two!.username].toSorted().join(', '));
     const many = await Promise.all(Array.from({ length: 20 }, () => t.user()));
@@ -129,41 +135,43 @@ describe('conversations', () => {
     expect(long['name']).toHaveLength(100);
   });
 
-  it('with nobody else are with oneself', async () => {
-    const [one] = await people(t, 1);
-    expect(await one!.get('create_conversation', { members: [], name: 'Notes' })).toMatchObject({ members: [one!.username] }); // prettier-ignore
+  it('create_conversation without members creates a conversation of the caller alone', async () => {
+    const [one] = await connectUsers(t, 1);
+    expect(await one!.get('create_conversation', { members: [], name: 'Notes' })).toMatchObject({
+      members: [one!.username],
+    });
   });
 
-  it('need members who exist', async () => {
-    const [one] = await people(t, 1);
-    const members = ['nobody-at-all'];
+  it('create_conversation refuses unknown usernames and creates nothing', async () => {
+    const [one] = await connectUsers(t, 1);
+    const members = ['unknown-user'];
     expect(await one!.ask('create_conversation', { members })).toEqual(failure('create_conversation'));
     expect(await one!.get('get_conversations')).toEqual([]);
   });
 
-  it('of others look like none', async () => {
-    const [one, two, stranger] = await people(t, 3);
-    const id = await conversation(one!, two!);
-    const answers = async (type: string, fields: (id: number) => object) => {
+  it('events about a conversation answer non-members as if it did not exist', async () => {
+    const [one, two, stranger] = await connectUsers(t, 3);
+    const id = await createConversation(one!, two!);
+    const expectSameError = async (type: string, fields: (id: number) => object) => {
       const foreign = await stranger!.ask(type, fields(id));
       expect(foreign).toEqual(failure(type));
       expect(await stranger!.ask(type, fields(999_999))).toEqual(foreign);
     };
-    await answers('get_conversation_info', (which) => ({ id: which }));
-    await answers('get_messages', (which) => ({ conversation_id: which }));
-    await answers('send_message', (which) => ({ conversation_id: which, content: 'hello' }));
+    await expectSameError('get_conversation_info', (which) => ({ id: which }));
+    await expectSameError('get_messages', (which) => ({ conversation_id: which }));
+    await expectSameError('send_message', (which) => ({ conversation_id: which, content: 'hello' }));
     expect(await one!.get('get_messages', { conversation_id: id })).toEqual({ conversation_id: id, messages: [] });
   });
 });
 
 describe('messages', () => {
-  const say = (client: ChatClient, conversation_id: number, content: string, fields: object = {}) =>
+  const send = (client: ChatClient, conversation_id: number, content: string, fields: object = {}) =>
     client.get('send_message', { conversation_id, content, ...fields });
 
-  it('reach every connection of every member, with no other key', async () => {
-    const [one, two, stranger] = await people(t, 3);
+  it('send_message reaches every connection of every member, with the documented keys only', async () => {
+    const [one, two, stranger] = await connectUsers(t, 3);
     const tablet = await connect(t, { token: await t.signIn(one!.username, 'cloudy harbour seven') });
-    const id = await conversation(one!, two!);
+    const id = await createConversation(one!, two!);
     await tablet.next();
     one!.send({ type: 'send_message', conversation_id: id, content: 'The lanterns are up. 🏮' });
     const frame = await one!.next();
@@ -179,14 +187,14 @@ describe('messages', () => {
     expect(Object.keys(frame['data'])).toEqual(Object.keys(data));
     expect(await two!.next()).toEqual(frame);
     expect(await tablet.next()).toEqual(frame);
-    await stranger!.isQuiet();
+    await stranger!.expectNoFrame();
   });
 
-  it('may reply to one of the same conversation only', async () => {
-    const [one] = await people(t, 1);
-    const [here, there] = [await conversation(one!), await conversation(one!)];
-    const first = await say(one!, here, 'first');
-    expect(await say(one!, here, 'second', { reply_id: first['id'] })).toMatchObject({ reply_id: first['id'] });
+  it('send_message accepts a reply_id of the same conversation only', async () => {
+    const [one] = await connectUsers(t, 1);
+    const [here, there] = [await createConversation(one!), await createConversation(one!)];
+    const first = await send(one!, here, 'first');
+    expect(await send(one!, here, 'second', { reply_id: first['id'] })).toMatchObject({ reply_id: first['id'] });
     for (const [conversation_id, reply_id] of [
       [there, first['id']],
       [here, 999_999],
@@ -197,9 +205,9 @@ describe('messages', () => {
     expect(await one!.get('get_messages', { conversation_id: there })).toMatchObject({ messages: [] });
   });
 
-  it('come newest first, a hundred at most, before one', async () => {
-    const [one] = await people(t, 1);
-    const id = await conversation(one!);
+  it('get_messages returns the newest 100 messages first, and older ones with before', async () => {
+    const [one] = await connectUsers(t, 1);
+    const id = await createConversation(one!);
     for (let i = 1; i <= 105; i++) one!.send({ type: 'send_message', conversation_id: id, content: `message ${i}` });
     for (let i = 1; i <= 105; i++) expect((await one!.next())['data'].content).toBe(`message ${i}`);
     const newest = await one!.get('get_messages', { conversation_id: id });
@@ -213,26 +221,26 @@ describe('messages', () => {
 
   it.each([
     ['white space around and inside', ' \t\r\n a \u00a0\u200b\n'],
-    ['nothing composed', 'e\u0301 \u00e9 \ufb01'],
-    ['emoji in many parts', '👩‍👩‍👧‍👦🏴󠁧󠁢󠁥󠁮󠁧󠁿'],
+    ['decomposed characters and ligatures', 'e\u0301 \u00e9 \ufb01'],
+    ['emoji of several code points', '👩‍👩‍👧‍👦🏴󠁧󠁢󠁥󠁮󠁧󠁿'],
     ['control characters', '\u0001\u001f\u007f\u0085\u2028\u2029\ufeff'],
-    ['what looks like an escape', '\\u0000 \\n "quoted" {"$1": null} \\'],
+    ['text that looks like an escape sequence', '\\u0000 \\n "quoted" {"$1": null} \\'],
     ['16,000 characters', 'x'.repeat(16_000)],
     ['16,000 characters of four bytes', '🏮'.repeat(16_000)],
-  ])('are kept byte for byte: %s', async (_, content) => {
-    const [one] = await people(t, 1);
-    const id = await conversation(one!);
-    expect((await say(one!, id, content))['content']).toBe(content);
+  ])('send_message stores the content unchanged: %s', async (_, content) => {
+    const [one] = await connectUsers(t, 1);
+    const id = await createConversation(one!);
+    expect((await send(one!, id, content))['content']).toBe(content);
     expect((await one!.get('get_messages', { conversation_id: id }))['messages'][0].content).toBe(content);
   });
 });
 
-describe('fields are strict', () => {
+describe('the validation of fields', () => {
   let one: ChatClient;
   let id: number;
   beforeAll(async () => {
-    [one] = (await people(t, 1)) as [ChatClient];
-    id = await conversation(one);
+    [one] = (await connectUsers(t, 1)) as [ChatClient];
+    id = await createConversation(one);
   });
 
   it.each([
@@ -275,21 +283,24 @@ describe('fields are strict', () => {
     ['get_messages', { conversation_id: 0, before: '1' }],
     ['get_messages', { conversation_id: 0, before: 1.5 }],
     ['ping', { request_id: { a: 1 } }],
-  ])('%s, case %#', async (type, fields, sentence?: string) => {
-    const own = (fields as { conversation_id?: unknown }).conversation_id === 0 ? { conversation_id: id } : {};
-    const answer = await one.ask(type, { ...fields, ...own });
-    expect(answer).toEqual(sentence === undefined ? failure(type) : { success: false, type, error: sentence });
-    await one.isQuiet();
-  });
+  ])(
+    'answers an invalid %s with an error and keeps the connection open, case %#',
+    async (type, fields, sentence?: string) => {
+      const own = (fields as { conversation_id?: unknown }).conversation_id === 0 ? { conversation_id: id } : {};
+      const answer = await one.ask(type, { ...fields, ...own });
+      expect(answer).toEqual(sentence === undefined ? failure(type) : { success: false, type, error: sentence });
+      await one.expectNoFrame();
+    },
+  );
 
-  it('what else a client sends is its own affair', async () => {
+  it('ignores unknown fields', async () => {
     expect(await one.ask('ping', { id: 7, client: 'old' })).toEqual({ success: true, type: 'ping', data: 'pong' });
     const sent = await one.get('send_message', { conversation_id: id, content: 'x', reply_id: null, token: 'y' });
     expect(sent).toMatchObject({ reply_id: null });
   });
 });
 
-it('docs/chat.md shows every way in which the server ends a connection', () => {
+it('docs/chat.md lists every close code with its reason and advice', () => {
   const text = readFileSync(join(packageRoot(), 'docs/chat.md'), 'utf8').toLowerCase();
   const rows = text.split('\n').filter((line) => line.startsWith('|'));
   for (const [code, reason, advice] of Object.values(CLOSE_CODES)) {
@@ -299,34 +310,31 @@ it('docs/chat.md shows every way in which the server ends a connection', () => {
 });
 
 describe('asyncapi.json', () => {
-  it('is AsyncAPI 3', () => {
+  it('is a valid AsyncAPI 3 document', () => {
     const path = createRequire(import.meta.url).resolve('@asyncapi/specs/schemas/3.0.0.json');
     const schema = JSON.parse(readFileSync(path, 'utf8')) as { definitions: Record<string, object> };
-    delete schema.definitions['http://json-schema.org/draft-07/schema']; // ajv has it already
+    delete schema.definitions['http://json-schema.org/draft-07/schema']; // ajv contains it
     const ajv = new Ajv({ strict: false, allErrors: true });
     formats.default(ajv);
     expect([ajv.validate(schema, asyncapi), ajv.errors]).toEqual([true, null]);
   });
 
-  it('knows every event', () => {
+  it('describes the request, success and error of every event', () => {
     const names = TYPES.flatMap((type) => [`${type}.request`, `${type}.success`, `${type}.error`]);
-    expect(Object.keys(asyncapi.components.messages).toSorted()).toEqual([...names, 'user_status.success', 'root.error'].toSorted()); // prettier-ignore
+    expect(Object.keys(asyncapi.components.messages).toSorted()).toEqual(
+      [...names, 'user_status.success', 'root.error'].toSorted(),
+    );
   });
 
-  it('is served beside Swagger, with a page for people', async () => {
+  it('is served at /docs/chat-json beside Swagger UI, under a content security policy', async () => {
     const { body, headers } = await t.request('GET', '/docs/chat-json');
     expect([body['asyncapi'], headers.get('content-security-policy')]).toEqual(['3.0.0', expect.any(String)]);
-    const page = await t.request('GET', '/docs/chat');
-    expect(page.headers.get('content-type')).toContain('text/html');
-    for (const type of TYPES) expect(page.text).toContain(`<h2 id="${type}">`);
+    expect(body).toEqual(asyncapi);
   });
 
-  it('is a page with an example of every frame', () => {
-    const page = asyncApiPage(asyncapi);
-    const examples = [...page.matchAll(/<pre>(.*?)<\/pre>/g)].map(([, text]) => text!.replaceAll('&quot;', '"'));
-    expect(examples.length).toBe(TYPES.length * 3 + 1);
-    for (const frame of examples.map((text) => JSON.parse(text) as Frame)) {
-      assertDocumented(frame, 'success' in frame ? undefined : 'request');
-    }
+  it('gives examples that match its schemas', () => {
+    const frames = Object.values(asyncapi.components.messages).map(({ payload }) => exampleOf(payload) as Frame);
+    expect(frames).toHaveLength(TYPES.length * 3 + 2);
+    for (const frame of frames) assertDocumented(frame, 'success' in frame ? undefined : 'request');
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { conversation, people } from '../support/chat-client.js';
+import { createConversation, connectUsers } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -10,9 +10,9 @@ afterAll(() => t.stop());
 
 const refused = (type: string, error: string) => ({ success: false, type, error });
 
-it('a reply to what is not in the conversation is told as what it is', async () => {
-  const [one] = await people(t, 1);
-  const [here, there] = [await conversation(one!), await conversation(one!)];
+it('send_message with the reply_id of another conversation answers that there is no such message in this one', async () => {
+  const [one] = await connectUsers(t, 1);
+  const [here, there] = [await createConversation(one!), await createConversation(one!)];
   const { id } = await one!.get('send_message', { conversation_id: here, content: 'first' });
   for (const reply_id of [id as number, 999_999]) {
     const answer = await one!.ask('send_message', { conversation_id: there, content: 'no', reply_id });
@@ -20,10 +20,10 @@ it('a reply to what is not in the conversation is told as what it is', async () 
   }
 });
 
-it('of two who add each other at once the later one is told that it has happened', async () => {
+it('add_contact answers the later of two concurrent requests that the users are contacts already', async () => {
   await t.warmUp();
   for (let round = 0; round < 12; round++) {
-    const [one, two] = await people(t, 2);
+    const [one, two] = await connectUsers(t, 2);
     one!.send({ type: 'add_contact', contact_username: two!.username });
     two!.send({ type: 'add_contact', contact_username: one!.username });
     const answers = await Promise.all([one!.next(), two!.next()]);

@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, conversation, dial, type Frame, people } from '../support/chat-client.js';
+import {
+  type ChatClient,
+  connect,
+  createConversation,
+  dial,
+  type Frame,
+  connectUsers,
+} from '../support/chat-client.js';
 import { noticed, startProxy } from '../support/tcp-proxy.js';
 
 let t: TestApp;
@@ -25,15 +32,15 @@ const message = (conversation_id: number, content: string, fields: Frame = {}) =
   ...fields,
 });
 
-/** What the database holds of a conversation, in the order of sequences. */
+/** The stored messages of a conversation in the order of their sequences. */
 const stored = (id: number) =>
   t.dataSource.query<{ id: string; sequence: string; revision: string; content: string; nonce: string }[]>(
     'select id, sequence, revision, content, nonce from messages where conversation_id = $1 order by sequence',
     [id],
   );
 
-/** The frame as everybody else gets it. */
-function without(frame: Frame): Frame {
+/** The frame as the other receivers get it. */
+function withoutRequestId(frame: Frame): Frame {
   const rest = { ...frame };
   delete rest['request_id'];
   return rest;
@@ -46,19 +53,19 @@ async function take(client: ChatClient, count: number): Promise<Frame[]> {
 }
 
 describe('a nonce', () => {
-  it('sends once: again it answers the original, to the sender alone', async () => {
-    const [one, two] = await people(t, 2);
-    const id = await conversation(one!, two!);
+  it('stores a repeated message once and answers with the original, to the sender only', async () => {
+    const [one, two] = await connectUsers(t, 2);
+    const id = await createConversation(one!, two!);
     const first = await one!.ask('send_message', message(id, 'once', { nonce: 'n1' }));
     expect(await two!.next()).toEqual(first);
     expect(await one!.ask('send_message', message(id, 'once', { nonce: 'n1' }))).toEqual(first);
-    await two!.isQuiet();
+    await two!.expectNoFrame();
     expect(await stored(id)).toHaveLength(1);
   });
 
-  it('is for one message: another content, conversation or reply is an error', async () => {
-    const [one] = await people(t, 1);
-    const [here, there] = [await conversation(one!), await conversation(one!)];
+  it('is refused with another content, conversation or reply', async () => {
+    const [one] = await connectUsers(t, 1);
+    const [here, there] = [await createConversation(one!), await createConversation(one!)];
     const { id } = await one!.get('send_message', message(here, 'once', { nonce: 'n1' }));
     for (const other of [message(here, 'twice'), message(there, 'once'), message(here, 'once', { reply_id: id })]) {
       const answer = await one!.ask('send_message', { ...other, nonce: 'n1' });
@@ -67,9 +74,9 @@ describe('a nonce', () => {
     expect((await stored(here)).length + (await stored(there)).length).toBe(1);
   });
 
-  it('is its user’s own', async () => {
-    const [one, two] = await people(t, 2);
-    const id = await conversation(one!, two!);
+  it('of one user does not affect the messages of another', async () => {
+    const [one, two] = await connectUsers(t, 2);
+    const id = await createConversation(one!, two!);
     const ids = [];
     for (const client of [one!, two!]) {
       client.send(message(id, 'mine', { nonce: 'same' }));
@@ -79,10 +86,10 @@ describe('a nonce', () => {
     expect(new Set(ids).size).toBe(2);
   });
 
-  it('of thirty attempts at once, over two devices, stores one', async () => {
+  it('stores one message of thirty concurrent attempts on two devices', async () => {
     const user = await t.user();
     const [phone, tablet] = [await connect(t, user), await connect(t, user)];
-    const id = await conversation(phone);
+    const id = await createConversation(phone);
     await tablet.next();
     for (let i = 0; i < 15; i++) for (const client of [phone, tablet]) client.send(message(id, 'x', { nonce: 'n' }));
     const frames = [...(await take(phone, 15)), ...(await take(tablet, 15))];
@@ -94,32 +101,40 @@ describe('a nonce', () => {
 });
 
 describe('a request_id', () => {
-  it('comes back to the requester only, in answers and errors', async () => {
+  it('is returned to the requesting connection only, in successes and errors', async () => {
     const user = await t.user();
     const [phone, tablet] = [await connect(t, user), await connect(t, user)];
-    const id = await conversation(phone);
+    const id = await createConversation(phone);
     await tablet.next();
-    expect(await phone.ask('ping', { request_id: 'p1' })).toEqual({ success: true, type: 'ping', data: 'pong', request_id: 'p1' }); // prettier-ignore
+    expect(await phone.ask('ping', { request_id: 'p1' })).toEqual({
+      success: true,
+      type: 'ping',
+      data: 'pong',
+      request_id: 'p1',
+    });
     const sent = await phone.ask('send_message', message(id, 'x', { request_id: 'm "1"' }));
     expect(sent['request_id']).toBe('m "1"');
-    expect(await tablet.next()).toEqual(without(sent));
+    expect(await tablet.next()).toEqual(withoutRequestId(sent));
     expect(await phone.ask('get_messages', { request_id: 'g1' })).toMatchObject({ success: false, request_id: 'g1' });
-    expect(await phone.ask('send_message', message(999_999, 'x', { request_id: 'e1' }))).toMatchObject({ success: false, request_id: 'e1' }); // prettier-ignore
+    expect(await phone.ask('send_message', message(999_999, 'x', { request_id: 'e1' }))).toMatchObject({
+      success: false,
+      request_id: 'e1',
+    });
     expect(await phone.ask('nothing', { request_id: 'u1' })).toMatchObject({ type: 'root', request_id: 'u1' });
     const made = await phone.ask('create_conversation', { members: [], request_id: 'c1' });
     expect([made['request_id'], (await tablet.next())['request_id']]).toEqual(['c1', undefined]);
   });
 
-  it('finds its own among the messages of others in one batch', async () => {
-    const [one, two] = await people(t, 2);
-    const id = await conversation(one!, two!);
+  it('is returned with the right message of a batch', async () => {
+    const [one, two] = await connectUsers(t, 2);
+    const id = await createConversation(one!, two!);
     for (let i = 0; i < 50; i++) {
       one!.send(message(id, `one ${i}`, { request_id: `r${i}` }));
       two!.send(message(id, `two ${i}`));
     }
     const [seenByOne, seenByTwo] = [await take(one!, 100), await take(two!, 100)];
     expect(seenByTwo.some((frame) => 'request_id' in frame)).toBe(false);
-    expect(seenByOne.map(without)).toEqual(seenByTwo);
+    expect(seenByOne.map(withoutRequestId)).toEqual(seenByTwo);
     const own = seenByOne.filter(({ request_id }) => request_id !== undefined);
     expect(own.map(({ request_id }) => request_id)).toEqual(Array.from({ length: 50 }, (_, i) => `r${i}`));
     expect(own.every(({ data }, i) => data.content === `one ${i}`)).toBe(true);
@@ -127,9 +142,9 @@ describe('a request_id', () => {
 });
 
 describe('order', () => {
-  it('answers come in the order of requests, whatever becomes of them', async () => {
-    const [one] = await people(t, 1);
-    const [here, there] = [await conversation(one!), await conversation(one!)];
+  it('answers follow the order of the requests, whatever their outcome', async () => {
+    const [one] = await connectUsers(t, 1);
+    const [here, there] = [await createConversation(one!), await createConversation(one!)];
     const expected: string[] = [];
     const ask = (frame: Frame, answer: string): void => {
       one!.send({ ...frame, request_id: `r${expected.length}` });
@@ -152,9 +167,9 @@ describe('order', () => {
     expect(pages.map(({ data }) => data.messages[0].content)).toEqual(Array.from({ length: 20 }, (_, i) => `b${i}`));
   });
 
-  it('every observer sees the same; sequences have no gaps, ids rise with them', async () => {
-    const clients = await people(t, 8);
-    const id = await conversation(...clients);
+  it('all members see the same order; sequences have no gaps and ids rise with them', async () => {
+    const clients = await connectUsers(t, 8);
+    const id = await createConversation(...clients);
     for (let i = 0; i < 40; i++) for (const client of clients) client.send(message(id, `${client.username} ${i}`));
     const [first, ...others] = await Promise.all(clients.map((client) => take(client, 320)));
     for (const seen of others) expect(seen).toEqual(first);
@@ -168,31 +183,42 @@ describe('order', () => {
     }
   });
 
-  it('somebody put in or out elsewhere is told from the next message on', async () => {
-    const [one, two, three] = await people(t, 3);
-    const id = await conversation(one!, two!);
+  it('a member who is added or removed in the database gets messages accordingly from the next one', async () => {
+    const [one, two, three] = await connectUsers(t, 3);
+    const id = await createConversation(one!, two!);
     await one!.get('send_message', message(id, 'before'));
     await two!.next();
-    const member = (await t.dataSource.query<{ id: string }[]>('select p.id from participants p join users u on u.id = p.user_id where u.username = $1', [three!.username]))[0]!.id; // prettier-ignore
+    const member = (
+      await t.dataSource.query<{ id: string }[]>(
+        'select p.id from participants p join users u on u.id = p.user_id where u.username = $1',
+        [three!.username],
+      )
+    )[0]!.id;
     await t.dataSource.query('insert into conversation_members values ($1, $2, now())', [id, member]);
     await one!.get('send_message', message(id, 'joined'));
     expect((await three!.next())['data'].content).toBe('joined');
-    await t.dataSource.query('delete from conversation_members where conversation_id = $1 and participant_id = $2', [id, member]); // prettier-ignore
+    await t.dataSource.query('delete from conversation_members where conversation_id = $1 and participant_id = $2', [
+      id,
+      member,
+    ]);
     await one!.get('send_message', message(id, 'left'));
-    await three!.isQuiet();
-    const [row] = await t.dataSource.query<Frame[]>('select last_sequence, revision, members_version from conversations where id = $1', [id]); // prettier-ignore
+    await three!.expectNoFrame();
+    const [row] = await t.dataSource.query<Frame[]>(
+      'select last_sequence, revision, members_version from conversations where id = $1',
+      [id],
+    );
     expect(row).toEqual({ last_sequence: '3', revision: '6', members_version: '5' });
   });
 });
 
-it('one bad row never hurts its batch', async () => {
+it('a message that the database refuses fails alone', async () => {
   await t.dataSource.query(`create function refuse_poison() returns trigger language plpgsql as
     $$ begin if new.content = 'poison' then raise exception 'poison' using errcode = '23514'; end if; return new; end $$`);
   await t.dataSource.query(
     'create trigger poison before insert on messages for each row execute function refuse_poison()',
   );
-  const clients = await people(t, 4);
-  const ids = await Promise.all(clients.map((client) => conversation(client)));
+  const clients = await connectUsers(t, 4);
+  const ids = await Promise.all(clients.map((client) => createConversation(client)));
   for (let i = 0; i < 30; i++) {
     for (const [j, client] of clients.entries())
       client.send(message(ids[j]!, j === 2 && i === 15 ? 'poison' : `m${i}`));
@@ -208,17 +234,17 @@ it('one bad row never hurts its batch', async () => {
   await t.dataSource.query('drop trigger poison on messages');
 });
 
-describe('a database that goes away', () => {
+describe('a database outage', () => {
   afterEach(async () => {
     proxy.restore();
     await noticed(t.dataSource);
   });
 
   it.each(['cut', 'freeze'] as const)(
-    '(%s) in the middle of a load: nothing acknowledged is lost, nothing is doubled',
+    '(%s) under load loses no acknowledged message and stores none twice',
     async (fault) => {
-      const clients = await people(t, 6);
-      const id = await conversation(...clients);
+      const clients = await connectUsers(t, 6);
+      const id = await createConversation(...clients);
       const total = 6 * 60;
       const load = Promise.all(
         clients.map(async (client) => {
@@ -245,16 +271,23 @@ describe('a database that goes away', () => {
     },
   );
 
-  it('for longer than half a minute is told; a send with a nonce can be repeated after', async () => {
+  it('of more than 30 seconds is answered with an error, and the message can be sent again with its nonce', async () => {
     t.clock.set(Date.now());
-    const [one] = await people(t, 1);
-    const id = await conversation(one!);
+    const [one] = await connectUsers(t, 1);
+    const id = await createConversation(one!);
     proxy.cut();
     one!.send(message(id, 'late', { nonce: 'n' }));
     await sleep(300);
     t.clock.advance(31_000);
-    expect(await one!.next()).toMatchObject({ success: false, type: 'send_message', error: expect.stringContaining('database') }); // prettier-ignore
-    expect(await one!.ask('get_conversations')).toMatchObject({ success: false, error: expect.stringContaining('database') }); // prettier-ignore
+    expect(await one!.next()).toMatchObject({
+      success: false,
+      type: 'send_message',
+      error: expect.stringContaining('database'),
+    });
+    expect(await one!.ask('get_conversations')).toMatchObject({
+      success: false,
+      error: expect.stringContaining('database'),
+    });
     proxy.restore();
     await expect.poll(() => one!.ask('get_conversations')).toMatchObject({ success: true });
     expect(await one!.get('send_message', message(id, 'late', { nonce: 'n' }))).toMatchObject({ content: 'late' });
@@ -262,7 +295,7 @@ describe('a database that goes away', () => {
     t.clock.set(Date.now());
   });
 
-  it('while somebody connects: they are asked to come back', async () => {
+  it('closes a connection that is being authenticated with 1013', async () => {
     const user = await t.user();
     proxy.cut();
     const client = dial(t, user);
@@ -270,11 +303,11 @@ describe('a database that goes away', () => {
   });
 });
 
-describe('at the same moment', () => {
-  it('two who add each other become contacts once', async () => {
+describe('concurrent operations', () => {
+  it('two users who add each other become contacts once', async () => {
     await t.warmUp();
     for (let round = 0; round < 20; round++) {
-      const [one, two] = await people(t, 2);
+      const [one, two] = await connectUsers(t, 2);
       one!.send({ type: 'add_contact', contact_username: two!.username });
       two!.send({ type: 'add_contact', contact_username: one!.username });
       const answers = await Promise.all([one!.next(), two!.next()]);
@@ -285,18 +318,18 @@ describe('at the same moment', () => {
     expect(rows).toHaveLength(40);
   });
 
-  it('contacts without their opposite are refused by the database', async () => {
+  it('the database refuses a contact in one direction only', async () => {
     const insert = 'insert into contacts values (1, 2, now())';
     await expect(t.dataSource.query(insert)).rejects.toThrow('contacts_symmetric_fkey');
   });
 
-  it('a user is deleted and writes: no deadlock, all or nothing', async () => {
+  it('deleting a user who sends messages causes no deadlock and leaves no gap in the sequence', async () => {
     await t.warmUp();
     for (let round = 0; round < 10; round++) {
-      const [one] = await people(t, 1);
+      const [one] = await connectUsers(t, 1);
       const user = await t.user();
       const client = await connect(t, user);
-      const id = await conversation(one!, client);
+      const id = await createConversation(one!, client);
       for (let i = 0; i < 20; i++) client.send(message(id, `m${i}`));
       const { status } = await t.request('DELETE', `/api/users/${user.id}`, { token: await t.asAdmin() });
       expect(status).toBe(204);

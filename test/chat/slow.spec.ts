@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ConnectionsService } from '../../src/chat/connections/connections.service.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, conversation, people } from '../support/chat-client.js';
+import { type ChatClient, connect, createConversation, connectUsers } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -10,9 +10,9 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-const CONTENT = '🏮'.repeat(15_000); // 60 KB on the wire
+const CONTENT = '🏮'.repeat(15_000); // 60 KB as UTF-8
 
-/** Sends so much that no socket's buffers take it all; waits for the echo each time. */
+/** Sends large messages one after the other. Returns the milliseconds until each is answered. */
 async function flood(client: ChatClient, conversation_id: number, times: number): Promise<number[]> {
   const latencies: number[] = [];
   for (let i = 0; i < times; i++) {
@@ -23,9 +23,9 @@ async function flood(client: ChatClient, conversation_id: number, times: number)
   return latencies;
 }
 
-it('a receiver who does not read ends with 4290, and what waited for it is dropped', async () => {
-  const [one, slow] = await people(t, 2);
-  const id = await conversation(one!, slow!);
+it('a receiver that does not read is closed with 4290, and its queued frames are dropped', async () => {
+  const [one, slow] = await connectUsers(t, 2);
+  const id = await createConversation(one!, slow!);
   slow!.socket.pause();
   await flood(one!, id, 150);
   expect(t.app.get(ConnectionsService).queuedBytes).toBe(0);
@@ -34,10 +34,10 @@ it('a receiver who does not read ends with 4290, and what waited for it is dropp
   expect(slow!.frames.length).toBeLessThan(150);
 });
 
-it('one who takes nothing for ten seconds ends, however little waits', async () => {
+it('a receiver that accepts nothing for ten seconds is closed with 4290, however few bytes are queued', async () => {
   t.clock.set(Date.now());
-  const [one, slow] = await people(t, 2);
-  const id = await conversation(one!, slow!);
+  const [one, slow] = await connectUsers(t, 2);
+  const id = await createConversation(one!, slow!);
   slow!.socket.pause();
   const waiting = () => t.app.get(ConnectionsService).queuedBytes;
   while (waiting() === 0) await flood(one!, id, 1);
@@ -51,11 +51,11 @@ it('one who takes nothing for ten seconds ends, however little waits', async () 
   t.clock.set(Date.now());
 });
 
-it('who has signed out is handed nothing of what waited', async () => {
-  const [one] = await people(t, 1);
+it('a connection whose session is revoked gets none of its queued frames', async () => {
+  const [one] = await connectUsers(t, 1);
   const user = await t.user();
   const slow = await connect(t, user);
-  const id = await conversation(one!, slow);
+  const id = await createConversation(one!, slow);
   slow.socket.pause();
   while (t.app.get(ConnectionsService).queuedBytes === 0) await flood(one!, id, 1);
   const sent = one!.frames.length;
@@ -67,9 +67,9 @@ it('who has signed out is handed nothing of what waited', async () => {
   expect(slow.frames.length).toBeLessThan(sent);
 });
 
-it('while many are slow, nobody is told who comes and goes', async () => {
+it('user_status is not sent while 16 MiB are queued for all connections together', async () => {
   t.clock.set(Date.now());
-  const [one, reader] = await people(t, 2);
+  const [one, reader] = await connectUsers(t, 2);
   const [user, friend] = [await t.user(), await t.user()];
   await reader!.get('add_contact', { contact_username: friend.username });
   const slow = await Promise.all(Array.from({ length: 60 }, () => connect(t, user)));
@@ -78,10 +78,10 @@ it('while many are slow, nobody is told who comes and goes', async () => {
   const connections = t.app.get(ConnectionsService);
   while (connections.queuedBytes < 16 * 1024 * 1024) await flood(one!, made['id'] as number, 1);
   const phone = await connect(t, friend);
-  const here = 'select 1 from presences s join participants p on p.id = s.participant_id where p.user_id = $1';
-  const isWritten = () => t.dataSource.query<unknown[]>(here, [friend.id]);
-  await expect.poll(isWritten).toHaveLength(1);
-  await reader!.isQuiet();
+  const presence = 'select 1 from presences s join participants p on p.id = s.participant_id where p.user_id = $1';
+  const findPresence = () => t.dataSource.query<unknown[]>(presence, [friend.id]);
+  await expect.poll(findPresence).toHaveLength(1);
+  await reader!.expectNoFrame();
   for (const client of slow) client.socket.terminate();
   await expect.poll(() => connections.queuedBytes).toBe(0);
   await phone.close();
@@ -89,9 +89,9 @@ it('while many are slow, nobody is told who comes and goes', async () => {
   t.clock.run();
 });
 
-it('one who is slow but reads gets everything, in order', async () => {
-  const [one, slow] = await people(t, 2);
-  const id = await conversation(one!, slow!);
+it('a slow receiver that keeps reading gets all frames in order', async () => {
+  const [one, slow] = await connectUsers(t, 2);
+  const id = await createConversation(one!, slow!);
   for (let i = 0; i < 40; i++) {
     slow!.socket.pause();
     await flood(one!, id, 5);
@@ -102,8 +102,8 @@ it('one who is slow but reads gets everything, in order', async () => {
   expect(slow!.frames.map(({ data }) => data.id ?? data)).toEqual(one!.frames.map(({ data }) => data.id ?? data));
 });
 
-it('500 of them at once leave memory and everyone else alone', async () => {
-  const [one, reader] = await people(t, 2);
+it('500 stalled receivers keep memory below its limit and do not delay other receivers', async () => {
+  const [one, reader] = await connectUsers(t, 2);
   const user = await t.user();
   const slow: ChatClient[] = [];
   for (let i = 0; i < 500; i += 50) {

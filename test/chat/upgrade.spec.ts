@@ -8,7 +8,7 @@ import { connect as connectChat, dial } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
-  const { privateKey } = generateKeyPairSync('ed25519'); // to read its tokens takes a moment
+  const { privateKey } = generateKeyPairSync('ed25519'); // verifying its tokens is asynchronous
   const SIGNING_KEY = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   t = await startApp({ env: { RATE_LIMITS: 'on', TRUST_PROXY: 'loopback', SIGNING_KEY } });
 });
@@ -23,7 +23,7 @@ const UPGRADE = [
   'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==',
 ];
 
-/** Sends the request and resets the connection at once: the server finds a socket that has no other end any more. */
+/** Sends the request and resets the connection at once, so that the server works on a socket without a peer. */
 async function resetBehind(request: string): Promise<void> {
   const socket = connect(t.port, '127.0.0.1');
   socket.on('error', () => undefined);
@@ -34,10 +34,10 @@ async function resetBehind(request: string): Promise<void> {
   await new Promise((resolve) => socket.once('close', resolve));
 }
 
-it('may be followed by a reset of the connection', async () => {
+it('an upgrade followed by a connection reset throws nothing and leaves no connection behind', async () => {
   const { token } = await t.user();
-  const faults: unknown[] = [];
-  const note = (error: unknown): unknown => faults.push(error);
+  const errors: unknown[] = [];
+  const note = (error: unknown): unknown => errors.push(error);
   process.on('uncaughtException', note);
   for (const headers of [[], [`authorization: Bearer ${token}`]]) {
     for (let i = 0; i < 100; i++) await resetBehind(`${[...UPGRADE, ...headers].join('\r\n')}\r\n\r\n`);
@@ -45,13 +45,13 @@ it('may be followed by a reset of the connection', async () => {
   await expect.poll(() => t.app.get(ConnectionsService).all.length).toBe(0);
   await sleep(10);
   process.off('uncaughtException', note);
-  expect(faults).toEqual([]);
+  expect(errors).toEqual([]);
   expect([...t.app.get(ConnectionsService).sessions()]).toEqual([]);
   await (await connectChat(t, { token })).close();
 });
 
 it.each(['203.0.113.9:5000', '[2001:db8::1]:5000', 'unknown', 'a, b', ',', '2001:db8::1%eth0'])(
-  'may come from %s, as a proxy says',
+  'an upgrade is accepted with X-Forwarded-For: %s',
   async (address) => {
     const { token } = await t.user();
     const headers = { 'x-forwarded-for': address };
@@ -64,10 +64,10 @@ it.each(['203.0.113.9:5000', '[2001:db8::1]:5000', 'unknown', 'a, b', ',', '2001
 );
 
 it.each([
-  ['a key that is none', (lines: string[]) => [...lines.slice(0, 5), 'sec-websocket-key: abc']],
+  ['an invalid key', (lines: string[]) => [...lines.slice(0, 5), 'sec-websocket-key: abc']],
   ['two keys', (lines: string[]) => [...lines, lines[5]!]],
-  ['a protocol that is none', (lines: string[]) => [...lines, 'sec-websocket-protocol: ,;']],
-])('with %s is refused as everything is', async (_, change) => {
+  ['an invalid subprotocol', (lines: string[]) => [...lines, 'sec-websocket-protocol: ,;']],
+])('an upgrade with %s is answered with 400 and problem+json', async (_, change) => {
   const socket = connect(t.port, '127.0.0.1');
   socket.write(`${change(UPGRADE).join('\r\n')}\r\n\r\n`);
   let answer = '';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, conversation, type Frame, people } from '../support/chat-client.js';
+import { type ChatClient, connect, createConversation, type Frame, connectUsers } from '../support/chat-client.js';
 
-/** Two nodes of one secret on one database. The chat reaches those on the same node only, as yet. */
+/** Two nodes with the same secret and database. Frames reach connections to the same node only. */
 let nodes: [TestApp, TestApp];
 beforeAll(async () => {
   const env = { SECRET_KEY: randomBytes(32).toString('hex') };
@@ -26,10 +26,10 @@ async function take(client: ChatClient, count: number): Promise<Frame[]> {
   return frames;
 }
 
-it('what two nodes append to the same conversations has one order without gaps, and no deadlock', async () => {
+it('appends of two nodes to the same conversations form one order without gaps or deadlocks', async () => {
   const user = await nodes[0].user();
   const here = await connect(nodes[0], user);
-  const ids = [await conversation(here), await conversation(here), await conversation(here)];
+  const ids = [await createConversation(here), await createConversation(here), await createConversation(here)];
   const there = await connect(nodes[1], user);
   for (let round = 0; round < 20; round++) {
     for (let i = 0; i < 15; i++) {
@@ -46,14 +46,14 @@ it('what two nodes append to the same conversations has one order without gaps, 
       [id],
     );
     expect(rows.map(({ sequence }) => Number(sequence))).toEqual(Array.from({ length: 600 }, (_, i) => i + 1));
-    expect(rows.map(({ revision }) => Number(revision))).toEqual(rows.map((_, i) => i + 2)); // the first was its member
+    expect(rows.map(({ revision }) => Number(revision))).toEqual(rows.map((_, i) => i + 2)); // the first revision added the member
     const order = rows.map((row) => Number(row.id));
     expect(order).toEqual(order.toSorted((a, b) => a - b));
   }
   expect(await deadlocks()).toBe(0);
 });
 
-it('whoever was on a node that died was last online when it last said so', async () => {
+it('users of a node that died are offline as of its last heartbeat', async () => {
   const { dataSource } = nodes[0];
   const gone = await nodes[0].user();
   const died = new Date(Date.now() - 3_600_000);
@@ -63,15 +63,15 @@ it('whoever was on a node that died was last online when it last said so', async
       insert into presences (participant_id, node_id) select p.id, node.id from participants p, node where p.user_id = $2`,
     [died, gone.id],
   );
-  const [looker] = await people(nodes[0], 1);
-  const look = async () => {
+  const [observer] = await connectUsers(nodes[0], 1);
+  const lastOnline = async () => {
     const [row] = await dataSource.query<{ at: Date | null }[]>(
       'select last_online_at as at from participants where user_id = $1',
       [gone.id],
     );
     return row!.at;
   };
-  await expect.poll(look).toEqual(died);
-  const { contact } = await looker!.get('add_contact', { contact_username: gone.username });
+  await expect.poll(lastOnline).toEqual(died);
+  const { contact } = await observer!.get('add_contact', { contact_username: gone.username });
   expect(contact).toMatchObject({ is_online: false, last_online: Math.floor(died.getTime() / 1000) });
 });

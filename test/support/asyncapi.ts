@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { AsyncApiDocument } from '../../src/chat/asyncapi.js';
 import { packageRoot } from '../../src/common/version.js';
 
-/** The committed document; `npm run check` holds it equal to the code. */
+/** The committed document; `npm run check` fails if it differs from the code. */
 export const asyncapi = JSON.parse(readFileSync(join(packageRoot(), 'asyncapi.json'), 'utf8')) as AsyncApiDocument;
 
 const ajv = new Ajv({ strict: false });
@@ -12,11 +12,31 @@ ajv.addSchema(asyncapi, 'asyncapi');
 
 type Frame = { type?: unknown; success?: unknown };
 
-/** Fails on a frame from the server that asyncapi.json does not describe. */
+/** Throws if asyncapi.json does not describe the frame. */
 export function assertDocumented(frame: Frame, kind = frame.success === true ? 'success' : 'error'): void {
   const name = `${String(frame.type)}.${kind}`;
   const validate =
     name in asyncapi.components.messages && ajv.getSchema(`asyncapi#/components/messages/${name}/payload`);
-  if (!validate) throw new Error(`asyncapi.json knows no ${name}`);
-  if (!validate(frame)) throw new Error(`not as asyncapi.json says: ${ajv.errorsText(validate.errors)}`);
+  if (!validate) throw new Error(`asyncapi.json does not describe ${name}`);
+  if (!validate(frame)) throw new Error(`The frame does not match asyncapi.json: ${ajv.errorsText(validate.errors)}`);
+}
+
+interface Schema {
+  $ref?: string;
+  allOf?: Schema[];
+  const?: unknown;
+  examples?: unknown[];
+  items?: Schema;
+  properties?: Record<string, Schema>;
+}
+
+/** A value for a schema, composed of the examples of its fields. */
+export function exampleOf(schema: Schema): unknown {
+  if (schema.$ref) return exampleOf(asyncapi.components.schemas[schema.$ref.split('/').at(-1)!]!);
+  if (schema.allOf) return Object.assign({}, ...schema.allOf.map(exampleOf)) as object;
+  if (schema.const !== undefined) return schema.const;
+  if (schema.examples) return schema.examples[0];
+  if (schema.items) return [exampleOf(schema.items)];
+  if (!schema.properties) return 'An error in one sentence.';
+  return Object.fromEntries(Object.entries(schema.properties).map(([name, field]) => [name, exampleOf(field)]));
 }

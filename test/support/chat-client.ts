@@ -5,20 +5,20 @@ import { expect } from 'vitest';
 import type { SignedInUser, TestApp } from './app.js';
 import { assertDocumented } from './asyncapi.js';
 
-// A test looks into frames of every shape and says what it expects to find.
+// Tests read frames of any shape.
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Frame = Record<string, any>;
 
 interface Options {
-  /** Instead of the token as a Bearer header. */
+  /** Replaces the Authorization header with the token. */
   headers?: Record<string, string>;
   origin?: string;
 }
 
-/** A real client, which keeps every frame it gets and checks each against asyncapi.json. */
+/** A WebSocket client that records all received frames and validates them against asyncapi.json. */
 export class ChatClient {
   readonly frames: Frame[] = [];
-  /** Code and reason, once it has closed. */
+  /** Code and reason, once the connection is closed. */
   closed: [number, string] | undefined;
   private read = 0;
   private readonly changes = new EventEmitter();
@@ -44,7 +44,7 @@ export class ChatClient {
     this.socket.send(typeof frame === 'string' || Buffer.isBuffer(frame) ? frame : JSON.stringify(frame));
   }
 
-  /** The next frame that has not been taken yet. */
+  /** Returns the next frame; waits for it if necessary. */
   async next(): Promise<Frame> {
     while (this.frames.length <= this.read && !this.closed) await once(this.changes, 'change');
     const frame = this.frames[this.read++];
@@ -52,25 +52,25 @@ export class ChatClient {
     return frame;
   }
 
-  /** Sends a frame, and takes the next one to come. */
+  /** Sends a request and returns the next frame. */
   ask(type: string, fields: Frame = {}): Promise<Frame> {
     this.send({ type, ...fields });
     return this.next();
   }
 
-  /** As `ask`, when it is to succeed: its data. */
+  /** Sends a request, expects a success and returns its data. */
   async get(type: string, fields: Frame = {}): Promise<Frame> {
     const frame = await this.ask(type, fields);
     expect(frame).toMatchObject({ success: true, type });
     return frame['data'] as Frame;
   }
 
-  /** That nothing has come which was not taken: a ping is answered next. */
-  async isQuiet(): Promise<void> {
+  /** Asserts that no unread frame was received: the next one answers a ping. */
+  async expectNoFrame(): Promise<void> {
     expect(await this.ask('ping')).toEqual({ success: true, type: 'ping', data: 'pong' });
   }
 
-  /** Code and reason. */
+  /** Waits until the connection is closed; returns code and reason. */
   async end(): Promise<[number, string]> {
     while (!this.closed) await once(this.changes, 'change');
     return this.closed;
@@ -84,7 +84,7 @@ export class ChatClient {
 
 export const socketUrl = ({ url }: Pick<TestApp, 'url'>): string => `${url.replace('http', 'ws')}/api/ws`;
 
-/** Does not wait for the connection to open. */
+/** Opens a connection without waiting for it. */
 export function dial(
   t: Pick<TestApp, 'url'>,
   { token, username }: Partial<SignedInUser>,
@@ -96,6 +96,7 @@ export function dial(
   return new ChatClient(socket, username ?? '');
 }
 
+/** Opens a connection and waits until it is authenticated. */
 export async function connect(
   t: Pick<TestApp, 'url'>,
   user: Partial<SignedInUser>,
@@ -103,23 +104,23 @@ export async function connect(
 ): Promise<ChatClient> {
   const client = dial(t, user, options);
   await once(client.socket, 'open');
-  await client.isQuiet(); // now it is known who they are
+  await client.expectNoFrame(); // answered after authentication
   return client;
 }
 
-/** As many users, each connected, and known to be. */
-export async function people(t: TestApp, count: number): Promise<ChatClient[]> {
+/** Creates and connects users; resolves when the database records them as online. */
+export async function connectUsers(t: TestApp, count: number): Promise<ChatClient[]> {
   const clients: ChatClient[] = [];
   for (let i = 0; i < count; i++) clients.push(await connect(t, await t.user()));
-  const here =
+  const presences =
     'select 1 from presences s join participants p on p.id = s.participant_id join users u on u.id = p.user_id where u.username = any ($1)';
   const names = clients.map(({ username }) => username);
-  while ((await t.dataSource.query<unknown[]>(here, [names])).length < count) await sleep(10);
+  while ((await t.dataSource.query<unknown[]>(presences, [names])).length < count) await sleep(10);
   return clients;
 }
 
-/** A conversation of these, its first frame taken by each. */
-export async function conversation(...clients: ChatClient[]): Promise<number> {
+/** Creates a conversation of these clients, reads the frame that each gets, and returns the id. */
+export async function createConversation(...clients: ChatClient[]): Promise<number> {
   const [first] = clients;
   first!.send({ type: 'create_conversation', members: clients.map(({ username }) => username), name: 'Harbour' });
   const frames = await Promise.all(clients.map((client) => client.next()));

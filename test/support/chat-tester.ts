@@ -4,48 +4,49 @@ import type { MachiProcess } from './machi-process.js';
 
 const PAGE = 100;
 
-export interface Person {
+/** A registered user. */
+export interface Credentials {
   username: string;
   token: string;
 }
 
-/** What one connection has shown. */
-class Visit {
-  /** Ids of messages as they were pushed, what is one's own and comes again included. */
+/** What a tester has received over one connection. */
+class ConnectionRecord {
+  /** Ids of pushed messages, including repeated answers to the tester's own messages. */
   readonly pushed: number[] = [];
-  /** Every message seen on it, pushed or fetched. */
+  /** Contents of all messages, pushed or fetched, by id. */
   readonly seen = new Map<number, string>();
-  /** All that was said since the last visit has been fetched. */
+  /** Whether all messages since the last connection have been fetched. */
   isComplete = false;
 }
 
 /**
- * A client as `docs/chat.md` wants it: it gives each message a nonce, sends again what was not answered, and reads back
- * to where it was after each cut. It notes all that it saw.
+ * A client that follows `docs/chat.md`: it gives each message a nonce, sends unanswered messages again, and fetches what
+ * it has missed after each disconnection. It records all that it receives.
  */
 export class ChatTester {
   /** Contents by nonce. */
   readonly sent = new Map<string, string>();
   readonly acknowledged = new Set<string>();
-  /** The conversation as this client knows it: ids in the order in which it took them. */
+  /** Ids of the messages of the conversation, in the order in which the tester learned of them. */
   readonly history: number[] = [];
-  readonly visits: Visit[] = [];
-  /** What no client may ever see. */
+  readonly connections: ConnectionRecord[] = [];
+  /** Received frames that no client may receive. */
   readonly faults: string[] = [];
   private counter = 0;
   private isDone = false;
 
   constructor(
-    readonly person: Person,
+    readonly user: Credentials,
     private readonly conversation_id: number,
     private readonly machi: () => MachiProcess,
     private readonly random: () => number,
   ) {}
 
-  /** Connects, and is cut, over and over until `stop`; then until everything is acknowledged and known. */
+  /** Connects and disconnects repeatedly until `stop`, then until all messages are acknowledged and fetched. */
   async run(): Promise<void> {
-    while (!this.isDone || this.acknowledged.size < this.sent.size) await this.visit();
-    while (!(await this.visit())) continue;
+    while (!this.isDone || this.acknowledged.size < this.sent.size) await this.connectOnce();
+    while (!(await this.connectOnce())) continue;
   }
 
   stop(): void {
@@ -53,44 +54,44 @@ export class ChatTester {
   }
 
   isOwn(content: string): boolean {
-    return content.startsWith(`said ${this.person.username}-`);
+    return content.startsWith(`message ${this.user.username}-`);
   }
 
-  /** One connection, for a while. False when it could not take all that it had missed. */
-  private async visit(): Promise<boolean> {
-    const visit = new Visit();
-    this.visits.push(visit);
-    const client = dial(this.machi(), this.person);
+  /** Holds one connection for a while. Returns whether all missed messages were fetched. */
+  private async connectOnce(): Promise<boolean> {
+    const record = new ConnectionRecord();
+    this.connections.push(record);
+    const client = dial(this.machi(), this.user);
     const until = performance.now() + 300 + this.random() * 1500;
-    let taken = 0;
-    let isGreeted = false;
+    let handled = 0;
+    let isResumed = false;
     while (!client.closed && performance.now() < until) {
-      for (; taken < client.frames.length; taken++) this.take(client, visit, client.frames[taken]!);
+      for (; handled < client.frames.length; handled++) this.handle(client, record, client.frames[handled]!);
       if (client.socket.readyState === client.socket.OPEN) {
-        if (!isGreeted) this.greet(client);
-        else if (!this.isDone) this.say(client);
-        isGreeted = true;
+        if (!isResumed) this.resume(client);
+        else if (!this.isDone) this.sendNew(client);
+        isResumed = true;
       }
       await sleep(3 + this.random() * 20);
     }
     client.socket.terminate();
     await client.end();
-    for (; taken < client.frames.length; taken++) this.take(client, visit, client.frames[taken]!);
-    if (visit.isComplete) this.remember(visit);
-    return visit.isComplete;
+    for (; handled < client.frames.length; handled++) this.handle(client, record, client.frames[handled]!);
+    if (record.isComplete) this.remember(record);
+    return record.isComplete;
   }
 
-  private greet(client: ChatClient): void {
+  private resume(client: ChatClient): void {
     this.fetch(client);
     for (const [nonce, content] of this.sent) {
-      if (!this.acknowledged.has(nonce)) this.send(client, nonce, content); // again
+      if (!this.acknowledged.has(nonce)) this.send(client, nonce, content);
     }
   }
 
-  private say(client: ChatClient): void {
-    const nonce = `${this.person.username}-${this.counter++}`;
-    this.sent.set(nonce, `said ${nonce}`);
-    this.send(client, nonce, `said ${nonce}`);
+  private sendNew(client: ChatClient): void {
+    const nonce = `${this.user.username}-${this.counter++}`;
+    this.sent.set(nonce, `message ${nonce}`);
+    this.send(client, nonce, `message ${nonce}`);
   }
 
   private send(client: ChatClient, nonce: string, content: string): void {
@@ -102,20 +103,20 @@ export class ChatTester {
     client.send({ type: 'get_messages', conversation_id: this.conversation_id, before });
   }
 
-  private take(client: ChatClient, visit: Visit, { success, type, data, error }: Frame): void {
+  private handle(client: ChatClient, record: ConnectionRecord, { success, type, data, error }: Frame): void {
     if (!success) {
       if (!/database/i.test(error as string)) this.faults.push(error as string);
-      if (type === 'get_messages') client.socket.terminate(); // to be asked again
+      if (type === 'get_messages') client.socket.terminate(); // fetched again over the next connection
     } else if (data.conversation_id !== this.conversation_id) {
       this.faults.push(`a frame of conversation ${data.conversation_id}`);
     } else if (type === 'send_message') {
-      visit.pushed.push(data.id as number);
-      this.learn(visit, data as Frame);
+      record.pushed.push(data.id as number);
+      this.learn(record, data as Frame);
     } else {
       const messages = data.messages as Frame[];
-      for (const message of messages) this.learn(visit, message);
+      for (const message of messages) this.learn(record, message);
       const oldest = (messages.at(-1)?.['id'] ?? 0) as number;
-      if (messages.length < PAGE || oldest <= this.last) visit.isComplete = true;
+      if (messages.length < PAGE || oldest <= this.last) record.isComplete = true;
       else this.fetch(client, oldest);
     }
   }
@@ -124,18 +125,18 @@ export class ChatTester {
     return this.history.at(-1) ?? 0;
   }
 
-  private learn(visit: Visit, { id, content }: Frame): void {
-    visit.seen.set(id as number, content as string);
-    if (this.isOwn(content as string)) this.acknowledged.add((content as string).slice('said '.length));
+  private learn(record: ConnectionRecord, { id, content }: Frame): void {
+    record.seen.set(id as number, content as string);
+    if (this.isOwn(content as string)) this.acknowledged.add((content as string).slice('message '.length));
   }
 
-  private remember({ seen }: Visit): void {
+  private remember({ seen }: ConnectionRecord): void {
     const { last } = this;
     this.history.push(...[...seen.keys()].filter((id) => id > last).toSorted((a, b) => a - b));
   }
 }
 
-/** mulberry32: the same seed, the same run of decisions. */
+/** The generator mulberry32: the same seed gives the same numbers. */
 export function randomOf(seed: number): () => number {
   let state = seed;
   return () => {

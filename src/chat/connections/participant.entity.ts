@@ -1,7 +1,10 @@
 import { Column, Entity, JoinColumn, OneToOne, PrimaryGeneratedColumn, Unique } from 'typeorm';
 import { User } from '../../users/user.entity.js';
 
-/** Somebody in the chat. It outlives its user, so that what they wrote keeps its place. Made by a trigger on users. */
+/**
+ * The chat identity of a user, created by a trigger on `users`. It remains when the user is deleted, so that messages and
+ * memberships keep their participant.
+ */
 @Entity('participants')
 @Unique('participants_user_id_key', ['user_id'])
 export class Participant {
@@ -11,9 +14,9 @@ export class Participant {
     primaryKeyConstraintName: 'participants_pkey',
   })
   id: string;
-  /** Null: the user has been deleted. */
+  /** Null if the user has been deleted. */
   @Column('uuid', { nullable: true }) user_id: string | null;
-  /** When their last connection closed; null: they have never been online. */
+  /** The end of the last connection; null if there was none. */
   @Column('timestamptz', { nullable: true }) last_online_at: Date | null;
 
   @OneToOne(() => User, { onDelete: 'SET NULL' })

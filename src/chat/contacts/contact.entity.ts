@@ -1,7 +1,7 @@
 import { Check, Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { Participant } from '../connections/participant.entity.js';
 
-/** One direction of a contact; a constraint asks for the other one, too. */
+/** One direction of a contact. A foreign key requires the opposite direction. */
 @Entity('contacts')
 @Check('contacts_self_check', 'participant_id <> contact_id')
 export class Contact {

@@ -2,6 +2,7 @@ import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typ
 import { Participant } from '../connections/participant.entity.js';
 import { Conversation } from './conversation.entity.js';
 
+/** The membership of a participant in a conversation. */
 @Entity('conversation_members')
 @Index('conversation_members_participant_id_idx', ['participant_id', 'conversation_id'])
 export class ConversationMember {

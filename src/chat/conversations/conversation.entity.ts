@@ -1,6 +1,6 @@
 import { Check, Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 
-/** Two or more people, or one with themselves. Whoever changes anything in it takes its row first. */
+/** A conversation of one or more participants. Every change of its messages or members locks this row first. */
 @Entity('conversations')
 @Check('conversations_name_check', 'length(name) between 1 and 100')
 export class Conversation {
@@ -11,11 +11,11 @@ export class Conversation {
   })
   id: string;
   @Column('text') name: string;
-  /** The sequence of its newest message; they count from 1, without gaps. */
+  /** The sequence of the newest message. Sequences count from 1 without gaps. */
   @Column('bigint', { default: 0 }) last_sequence: string;
-  /** Counts every change: a message, a member. */
+  /** Counts the changes of messages and members. */
   @Column('bigint', { default: 0 }) revision: string;
-  /** The revision that last changed the members. */
+  /** The revision of the last change of the members. */
   @Column('bigint', { default: 0 }) members_version: string;
   @Column('timestamptz') created_at: Date;
 }

@@ -2,27 +2,27 @@ import { Check, Column, Entity, JoinColumn, ManyToOne, PrimaryColumn, PrimaryGen
 import { Conversation } from '../conversations/conversation.entity.js';
 import { Participant } from '../connections/participant.entity.js';
 
-/** What somebody said in a conversation. Written by the function `append_messages` alone: see the migration. */
+/** A message of a conversation. Written only by the function `append_messages` of the chat migration. */
 @Entity('messages')
 @Unique('messages_sequence_key', ['conversation_id', 'sequence'])
 @Unique('messages_nonce_key', ['nonce'])
 @Check('messages_content_check', 'length(content) between 1 and 16000')
 export class Message {
   @PrimaryColumn('bigint', { primaryKeyConstraintName: 'messages_pkey' }) conversation_id: string;
-  /** Counts through all conversations. */
+  /** Unique over all conversations. */
   @PrimaryGeneratedColumn('identity', {
     type: 'bigint',
     generatedIdentity: 'ALWAYS',
     primaryKeyConstraintName: 'messages_pkey',
   })
   id: string;
-  /** Counts in its conversation from 1, without gaps. */
+  /** Counts the messages of the conversation from 1 without gaps. */
   @Column('bigint') sequence: string;
-  /** The conversation's revision that last changed it. */
+  /** The revision of the conversation that last changed the message. */
   @Column('bigint') revision: string;
   @Column('bigint') sender_id: string;
   @Column('bigint', { nullable: true }) reply_id: string | null;
-  /** Of the attempt to send it: made from the client's own, or by the server. A second attempt finds it. */
+  /** Identifies the message when it is sent again; see `nonceOf`. */
   @Column('uuid') nonce: string;
   @Column('text') content: string;
   @Column('timestamptz') sent_at: Date;

@@ -2,7 +2,7 @@ import { Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { ChatNode } from './chat-node.entity.js';
 import { Participant } from '../connections/participant.entity.js';
 
-/** Somebody is connected to a node, with any number of devices. */
+/** A participant has at least one connection to a node. */
 @Entity('presences')
 @Index('presences_node_id_idx', ['node_id'])
 export class Presence {
