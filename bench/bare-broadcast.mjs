@@ -1,4 +1,4 @@
-// A baseline of `npm run bench:chat`: `ws` alone, handing each message to everybody in its room.
+// The baseline of `npm run bench:chat`: a `ws` server that sends each message to all clients of its room.
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 

@@ -1,5 +1,5 @@
-// A baseline of `npm run bench:chat:sends`: prepared INSERTs into a table with the columns and indexes of messages, each
-// connection one after the other. Writes how many there were in so many seconds.
+// The baseline of `npm run bench:chat:sends`: prepared INSERTs into a table with the columns and indexes of `messages`,
+// sequential on each connection. Prints the number per second.
 import pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 
