@@ -329,7 +329,6 @@ describe('asyncapi.json', () => {
   it('is served at /docs/chat-json beside Swagger UI, under a content security policy', async () => {
     const { body, headers } = await t.request('GET', '/docs/chat-json');
     expect([body['asyncapi'], headers.get('content-security-policy')]).toEqual(['3.0.0', expect.any(String)]);
-    expect(body).toEqual(asyncapi);
   });
 
   it('gives examples that match its schemas', () => {
