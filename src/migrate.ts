@@ -1,5 +1,6 @@
 import { createLogger } from './http/logger.js';
-import { ConfigError, loadConfig } from './config/config.js';
+import { ConfigError } from './config/config-error.js';
+import { loadConfig } from './config/load-config.js';
 import { DatabaseError, migrateDatabase } from './database/open-database.js';
 
 /** For a database whose Machis run with MIGRATE=off: brings its schema up to date, and ends. */

@@ -7,7 +7,7 @@ import { configureApp, NEST_OPTIONS } from './app.js';
 import { AppModule } from './app.module.js';
 import { createAsyncApiDocument } from './chat/asyncapi.js';
 import { HttpAdapter } from './http/http-adapter.js';
-import { loadConfig } from './config/config.js';
+import { loadConfig } from './config/load-config.js';
 import { newDataSource } from './database/data-source.js';
 import { createOpenApiDocument } from './swagger.js';
 

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../src/common/version.js';
-import { SECRETS, SETTINGS } from '../src/config/config.js';
+import { SECRETS, listSettings } from '../src/config/load-config.js';
 
 interface Service {
   build?: { target?: string };
@@ -65,7 +65,7 @@ describe.each(stacks)('%s', (_name, stack) => {
   });
 
   it('sets nothing that Machi does not know', () => {
-    const known = new Set<string>([...SETTINGS(), ...SECRETS.map((name) => `${name}_FILE`)]);
+    const known = new Set<string>([...listSettings(), ...SECRETS.map((name) => `${name}_FILE`)]);
     const machis = ['api', 'migrate'].flatMap((name) => Object.keys(services[name]?.environment ?? {}));
     expect(machis.filter((name) => !known.has(name))).toEqual([]);
   });

@@ -1,76 +1,82 @@
 import { isSafeUrl } from '../common/http-client.js';
-import type { Config } from './config.js';
+import { type Config, DEFAULT_MAIL_FROM } from './config.js';
 
-/** What is wrong with settings that are each fine by themselves: one sentence a fault, with the mend. */
-export const findConfigErrors = (config: Config, defaults: Config): string[] => [
-  ...databaseFaults(config),
-  ...storageFaults(config),
-  ...secretFaults(config),
-  ...externalIdentityFaults(config),
-  ...(config.isProduction ? productionFaults(config, defaults) : []),
+/** A configuration before its checks: without a secret key, `loadConfig` creates one if the profile allows it. */
+type UncheckedConfig = Omit<Config, 'SECRET_KEY'> & { SECRET_KEY?: string };
+
+/** Returns one sentence for each combination of settings that is not allowed, with the correction. */
+export const findConfigErrors = (config: UncheckedConfig): string[] => [
+  ...findDatabaseErrors(config),
+  ...findStorageErrors(config),
+  ...findSecretKeyErrors(config),
+  ...findExternalIdentityErrors(config),
+  ...(config.isProduction ? findProductionErrors(config) : []),
 ];
 
-function databaseFaults(config: Config): string[] {
+function findDatabaseErrors(config: UncheckedConfig): string[] {
   const parts = [config.DB_HOST, config.DB_NAME, config.DB_USER, config.DB_PASSWORD];
   if (config.DATABASE_URL !== undefined || parts.every((part) => part === undefined)) return [];
   return (['DB_HOST', 'DB_NAME', 'DB_USER'] as const)
     .filter((name) => config[name] === undefined)
     .map(
       (name) =>
-        `${name} is missing: set it beside the other DB_* variables, or set DATABASE_URL, or none of them for the embedded database.`,
+        `${name} is missing: set it together with the other DB_* variables, or set DATABASE_URL, or none of them to use the embedded database.`,
     );
 }
 
-function storageFaults(config: Config): string[] {
+function findStorageErrors(config: UncheckedConfig): string[] {
   if (config.STORAGE !== 's3') return [];
   return (['S3_BUCKET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const)
     .filter((name) => config[name] === undefined)
-    .map((name) => `${name} is missing: STORAGE is "s3", which needs it.`);
+    .map((name) => `${name} is missing: set it, because STORAGE is "s3".`);
 }
 
-const MEND = 'set it to a random value, for example from "openssl rand -base64 48"';
+const SET_A_RANDOM_VALUE = 'set it to a random value, for example the output of "openssl rand -base64 48"';
 const EXAMPLE_SECRET =
   /change.?me|change.?this|example|insecure|placeholder|replace.?me|your.?secret|secret.?key|supersecret|password|development/i;
 
-function secretFaults(config: Config): string[] {
+function findSecretKeyErrors(config: UncheckedConfig): string[] {
   const secret = config.SECRET_KEY;
-  if (secret === undefined) return config.isProduction ? [`SECRET_KEY is missing: ${MEND}.`] : [];
-  if (Buffer.byteLength(secret) < 32) return [`SECRET_KEY is shorter than 32 bytes: ${MEND}.`];
+  if (secret === undefined) return config.isProduction ? [`SECRET_KEY is missing: ${SET_A_RANDOM_VALUE}.`] : [];
+  if (Buffer.byteLength(secret) < 32) return [`SECRET_KEY is shorter than 32 bytes: ${SET_A_RANDOM_VALUE}.`];
   if (config.isProduction && (EXAMPLE_SECRET.test(secret) || new Set(secret).size < 10)) {
-    return [`SECRET_KEY looks like a value from an example: ${MEND}.`];
+    return [`SECRET_KEY looks like an example value: ${SET_A_RANDOM_VALUE}.`];
   }
   return [];
 }
 
-function externalIdentityFaults({ EXTERNAL_IDENTITY, OIDC_ISSUER, OIDC_AUDIENCE, isProduction }: Config): string[] {
-  if (EXTERNAL_IDENTITY !== 'oidc') return [];
-  const missing = Object.entries({ OIDC_ISSUER, OIDC_AUDIENCE })
-    .filter(([, list]) => list.length === 0)
-    .map(([name]) => `${name} is missing: EXTERNAL_IDENTITY "oidc" needs it.`);
-  const wrong = OIDC_ISSUER.filter((url) => !isSafeUrl(url, isProduction) || /[?#]/.test(url));
+function findExternalIdentityErrors(config: UncheckedConfig): string[] {
+  if (config.EXTERNAL_IDENTITY !== 'oidc') return [];
+  const missing = (['OIDC_ISSUER', 'OIDC_AUDIENCE'] as const)
+    .filter((name) => config[name].length === 0)
+    .map((name) => `${name} is missing: set it, because EXTERNAL_IDENTITY is "oidc".`);
+  const unsafe = config.OIDC_ISSUER.filter((url) => !isSafeUrl(url, config.isProduction) || /[?#]/.test(url));
   return [
     ...missing,
-    ...wrong.map(() => 'OIDC_ISSUER must be https URLs without a query, separated by commas; http only on the loopback interface outside of production.'), // prettier-ignore
+    ...unsafe.map(
+      () =>
+        `OIDC_ISSUER must be https URLs without user name, query and fragment, separated by commas; http is allowed on the loopback interface outside production only.`,
+    ),
   ];
 }
 
-/** What is convenient elsewhere and a hole in production. */
-function productionFaults(config: Config, defaults: Config): string[] {
-  const lifetimes = (['IDENTITY_TOKEN_TTL', 'REFRESH_TOKEN_TTL', 'SESSION_MAX_AGE'] as const)
+/** Settings that are useful in development and unsafe in production. */
+function findProductionErrors(config: UncheckedConfig): string[] {
+  const endless = (['IDENTITY_TOKEN_TTL', 'REFRESH_TOKEN_TTL', 'SESSION_MAX_AGE'] as const)
     .filter((name) => config[name] === Infinity)
-    .map((name) => `${name} is "never": set a lifetime such as 15m or 7d in production.`);
-  const others: [boolean, string][] = [
-    [config.ALLOWED_ORIGINS.includes('*'), 'ALLOWED_ORIGINS is "*": name the origins of your own sites in production.'],
+    .map((name) => `${name} is "never": set it to a duration such as 15m or 7d in production.`);
+  const missing = Object.entries({ PUBLIC_URL: undefined, MAIL_FROM: DEFAULT_MAIL_FROM })
+    .filter(([name, unset]) => config.SMTP_URL !== undefined && config[name as 'PUBLIC_URL' | 'MAIL_FROM'] === unset)
+    .map(([name]) => `${name} is missing: set it, because mails need it and SMTP_URL is set.`);
+  const unsafe: [boolean, string][] = [
+    [config.ALLOWED_ORIGINS.includes('*'), 'ALLOWED_ORIGINS is "*": set it to the origins of your own web sites.'],
     [
       config.EXTERNAL_IDENTITY === 'trusted-subject',
-      'EXTERNAL_IDENTITY is "trusted-subject", which lets anyone be anyone: set it to off or oidc in production.',
+      'EXTERNAL_IDENTITY is "trusted-subject", which lets clients sign in as any user: set it to off or oidc in production.',
     ],
     [config.RATE_LIMITS === 'off', 'RATE_LIMITS is "off": set it to on in production.'],
     [config.PASSWORD_POLICY === 'off', 'PASSWORD_POLICY is "off": set it to on in production.'],
-    [config.BCRYPT_COST < 10, 'BCRYPT_COST is below 10: set it to 10 or more in production (12 is the default).'],
+    [config.BCRYPT_COST < 10, 'BCRYPT_COST is below 10: set it to 10 or more in production (the default is 12).'],
   ];
-  const forMail = (['PUBLIC_URL', 'MAIL_FROM'] as const)
-    .filter((name) => config.SMTP_URL !== undefined && config[name] === defaults[name])
-    .map((name) => `${name} is missing: mails need it, so set it beside SMTP_URL.`);
-  return [...lifetimes, ...forMail, ...others.flatMap(([wrong, fault]) => (wrong ? [fault] : []))];
+  return [...endless, ...missing, ...unsafe.flatMap(([isUnsafe, error]) => (isUnsafe ? [error] : []))];
 }

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../common/version.js';
-import { type Config, ConfigError, loadConfig, SECRETS, SETTINGS } from './config.js';
+import type { ConfigError } from './config-error.js';
+import type { Config } from './config.js';
+import { listSettings, loadConfig, SECRETS } from './load-config.js';
 import { parseDuration } from './setting-decorators.js';
 
 const SECRET_KEY = randomBytes(32).toString('base64url');
@@ -23,7 +25,7 @@ function findConfigErrors(env: Record<string, string>): string[] {
     loadConfig(env);
     return [];
   } catch (error) {
-    return (error as ConfigError).faults;
+    return (error as ConfigError).errors;
   }
 }
 
@@ -246,7 +248,7 @@ describe('secrets', () => {
     const file = join(folder, 'empty');
     writeFileSync(file, '\n');
     expect(findConfigErrors({ NODE_ENV: 'production', SECRET_KEY_FILE: file })).toEqual([
-      `SECRET_KEY_FILE is empty: put the secret into ${file}.`,
+      `SECRET_KEY_FILE is empty: write the secret to ${file}.`,
       expect.stringContaining('SECRET_KEY is missing'),
     ]);
     expect(findConfigErrors({ ...production, ADMIN_PASSWORD_FILE: file })).toHaveLength(1);
@@ -271,7 +273,7 @@ describe('.env.example', () => {
   const entries = [...text.matchAll(/^# ([A-Z0-9_]+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!] as const);
 
   it('lists every setting and no other', () => {
-    expect(entries.map(([name]) => name).toSorted()).toEqual(SETTINGS().toSorted()); // prettier-ignore
+    expect(entries.map(([name]) => name).toSorted()).toEqual(listSettings().toSorted()); // prettier-ignore
   });
 
   it.each(entries.filter(([name]) => name !== 'SECRET_KEY'))('gives the default of %s: %j', (name, shown) => {

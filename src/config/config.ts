@@ -1,22 +1,6 @@
-import { plainToInstance } from 'class-transformer';
-import {
-  getMetadataStorage,
-  IsEmail,
-  IsIn,
-  IsOptional,
-  IsString,
-  IsUrl,
-  Matches,
-  MaxLength,
-  MinLength,
-  validateSync,
-} from 'class-validator';
-import { readFileSync } from 'node:fs';
+import { IsEmail, IsIn, IsOptional, IsString, IsUrl, Matches, MaxLength, MinLength } from 'class-validator';
 import { cpus } from 'node:os';
-import { join, resolve } from 'node:path';
 import { readKeyPair, readVerificationKeys } from '../common/key-pair.js';
-import { readOrCreateSecret } from '../common/secret-file.js';
-import { findConfigErrors } from './config-checks.js';
 import {
   AsDuration,
   AsList,
@@ -36,7 +20,7 @@ export const PROFILES = ['development', 'test', 'production'] as const;
 export type Profile = (typeof PROFILES)[number];
 
 export interface DatabaseConnection {
-  /** A host name, or the folder of a Unix socket. */
+  /** A host name, or the directory of a Unix socket. */
   host: string;
   port: number;
   database: string;
@@ -44,9 +28,12 @@ export interface DatabaseConnection {
   password?: string;
 }
 
+export const DEFAULT_MAIL_FROM = 'machi@localhost';
+
 /**
- * All of Machi's settings, by the names they have in the environment; `.env.example` explains each one. Built once by
- * `loadConfig`, the only reader of the environment, validated and frozen; services get it injected.
+ * The settings, under the names of their environment variables; `.env.example` explains each one. `loadConfig` builds and
+ * validates the one instance, which is frozen and can be injected everywhere. A property without an initialiser and
+ * without `?` gets its default from `loadConfig`.
  */
 export class Config {
   @IsIn(PROFILES) readonly NODE_ENV: Profile = 'production';
@@ -93,7 +80,7 @@ export class Config {
   @IsSwitch() readonly MIGRATE: 'on' | 'off' = 'on';
 
   @IsIn(['local', 's3']) readonly STORAGE: 'local' | 's3' = 'local';
-  @IsOptional() @IsString() readonly STORAGE_DIR: string;
+  @IsString() readonly STORAGE_DIR: string;
   @IsOptional()
   @IsUrl({ protocols: ['http', 'https'], require_tld: false, require_protocol: true })
   readonly S3_ENDPOINT?: string;
@@ -104,6 +91,7 @@ export class Config {
   @IsIn(['true', 'false']) readonly S3_FORCE_PATH_STYLE: 'true' | 'false' = 'false';
   @IsIn(['pre', 'post', 'off']) readonly AVATAR_MODERATION: 'pre' | 'post' | 'off' = 'pre';
 
+  /** Optional in the environment outside production only, where `loadConfig` creates one. */
   @IsOptional() @IsString() readonly SECRET_KEY: string;
   @IsOptional()
   @IsReadable(
@@ -131,7 +119,7 @@ export class Config {
   @IsOptional()
   @IsUrl(smtpUrl, { message: '$property must look like smtp://user:password@host:587 or smtps://user:password@host' })
   readonly SMTP_URL?: string;
-  @IsEmail({ require_tld: false }) readonly MAIL_FROM: string = 'machi@localhost';
+  @IsEmail({ require_tld: false }) readonly MAIL_FROM: string = DEFAULT_MAIL_FROM;
 
   @IsInteger(0, 3600) readonly DRAIN_SECONDS: number = 20;
 
@@ -139,25 +127,25 @@ export class Config {
     return this.NODE_ENV === 'production';
   }
 
-  /** Where links to Machi begin, without a slash at the end. Never from a request: its headers are anybody's. */
+  /** The base of links to this server, without a trailing slash. Not taken from requests, whose headers can be forged. */
   get publicUrl(): string {
     const host = this.HOST.includes(':') ? `[${this.HOST}]` : this.HOST;
     return this.PUBLIC_URL?.replace(/\/+$/, '') ?? `http://${host}:${this.PORT}`;
   }
 
-  /** Who signs tokens (`iss`); it differs between environments, so that one's tokens mean nothing to another. */
+  /** The issuer of tokens (`iss`). It differs between environments, so that none accepts the tokens of another. */
   get issuer(): string {
     return this.PUBLIC_URL ?? `urn:machi:${this.NODE_ENV}`;
   }
 
-  /** How many passwords are hashed at once: all processors but one, which answers everybody else. */
+  /** How many passwords are hashed at a time. Leaves one processor for all other requests. */
   get hashingThreads(): number {
     return Math.max(1, cpus().length - 1);
   }
 
-  /** The configured database; undefined means the embedded one. */
+  /** The configured database; undefined for the embedded one. */
   get database(): DatabaseConnection | undefined {
-    if (this.DATABASE_URL !== undefined) return fromUrl(new URL(this.DATABASE_URL));
+    if (this.DATABASE_URL !== undefined) return parseDatabaseUrl(new URL(this.DATABASE_URL));
     if (this.DB_HOST === undefined || this.DB_NAME === undefined || this.DB_USER === undefined) return undefined;
     return {
       host: this.DB_HOST,
@@ -169,7 +157,7 @@ export class Config {
   }
 }
 
-function fromUrl(url: URL): DatabaseConnection {
+function parseDatabaseUrl(url: URL): DatabaseConnection {
   const user = decodeURIComponent(url.username);
   return {
     host: url.searchParams.get('host') ?? url.hostname,
@@ -178,108 +166,4 @@ function fromUrl(url: URL): DatabaseConnection {
     password: url.password === '' ? undefined : decodeURIComponent(url.password),
     database: decodeURIComponent(url.pathname.slice(1)) || user,
   };
-}
-
-/** The variables Machi reads; any of the secrets may come as a file, named by the same variable with `_FILE`. */
-export const SECRETS = [
-  'SECRET_KEY',
-  'SIGNING_KEY',
-  'ACCEPTED_SIGNING_KEYS',
-  'DATABASE_URL',
-  'DB_PASSWORD',
-  'ADMIN_PASSWORD',
-  'SMTP_URL',
-  'S3_SECRET_ACCESS_KEY',
-] as const;
-
-const profileDefaults = (profile: Profile): Record<string, string> => ({
-  LOG_LEVEL: 'info',
-  SWAGGER: profile === 'development' ? 'on' : 'off',
-  IDENTITY_TOKEN_TTL: profile === 'development' ? 'never' : '15m',
-  REFRESH_TOKEN_TTL: profile === 'development' ? 'never' : '7d',
-  SESSION_MAX_AGE: profile === 'development' ? 'never' : '30d',
-});
-
-/** Every fault of the environment at once, each naming its variable and the mend. */
-export class ConfigError extends Error {
-  constructor(readonly faults: string[]) {
-    super(`Machi cannot start with this configuration:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
-    this.name = 'ConfigError';
-  }
-}
-
-export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
-  const faults: string[] = [];
-  const env = withSecretFiles(definedOnly(environment), faults);
-  const profile = PROFILES.find((name) => name === env['NODE_ENV']) ?? 'production';
-  const known = {
-    ...profileDefaults(profile),
-    ...(env['DEBUG'] === 'true' ? { LOG_LEVEL: 'debug' } : {}),
-    ...env,
-    NODE_ENV: profile,
-  };
-  const config = plainToInstance(Config, onlyKnown(known), { exposeDefaultValues: true });
-  for (const error of validateSync(config))
-    faults.push(...Object.values(error.constraints ?? {}).map((text) => `${text}.`));
-  faults.push(...findConfigErrors(config, new Config()));
-  if (faults.length > 0) throw new ConfigError(faults);
-  const settled = {
-    DATA_DIR: resolve(config.DATA_DIR),
-    STORAGE_DIR: resolve(config.STORAGE_DIR ?? join(config.DATA_DIR, 'uploads')),
-    SECRET_KEY: config.SECRET_KEY ?? keptKey(resolve(config.DATA_DIR)),
-  };
-  return Object.freeze(Object.assign(config, settled));
-}
-
-/** Compose files hand over empty strings for what is not set: an empty variable counts as none. */
-const definedOnly = (env: NodeJS.ProcessEnv): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
-  );
-
-/** Names of all settings: every one carries a validation rule. */
-export const SETTINGS = (): (keyof Config)[] => [
-  ...new Set(
-    getMetadataStorage()
-      .getTargetValidationMetadatas(Config, '', false, false)
-      .map((rule) => rule.propertyName as keyof Config),
-  ),
-];
-
-const onlyKnown = (env: Record<string, string>): Record<string, string> =>
-  Object.fromEntries(SETTINGS().flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
-
-function withSecretFiles(env: Record<string, string>, faults: string[]): Record<string, string> {
-  const values = { ...env };
-  for (const name of SECRETS) {
-    const file = env[`${name}_FILE`];
-    if (file === undefined) continue;
-    if (env[name] !== undefined) faults.push(`${name} and ${name}_FILE are both set: keep one of them.`);
-    try {
-      const secret = readFileSync(file, 'utf8').trim();
-      if (secret === '') faults.push(`${name}_FILE is empty: put the secret into ${file}.`);
-      else values[name] = secret;
-    } catch (error) {
-      faults.push(
-        `${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code}): give the path of a readable file.`,
-      );
-    }
-  }
-  return values;
-}
-
-/** Outside production a signing key is made once and kept, so that a restart signs nobody out. */
-function keptKey(dataDir: string): string {
-  const file = join(dataDir, 'secret-key');
-  let secret: string;
-  try {
-    secret = readOrCreateSecret(file);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError([
-      `DATA_DIR cannot be used (${code}, ${file}): set it to a folder that Machi's user can write.`,
-    ]);
-  }
-  if (Buffer.byteLength(secret) >= 32) return secret;
-  throw new ConfigError([`${file} is damaged: delete it, and a new one is made.`]);
 }

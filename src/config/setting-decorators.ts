@@ -3,18 +3,19 @@ import { Transform } from 'class-transformer';
 import { IsIn, ValidateBy, type ValidationArguments } from 'class-validator';
 import { isIP } from 'node:net';
 
-/** A length of time in milliseconds; `never` is Infinity. */
+/** A duration in milliseconds; Infinity for `never`. */
 export type Duration = number;
 
 const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** `90s`, `15m`, `12h`, `7d` or `never` → milliseconds; NaN for anything else. */
+/** Converts `90s`, `15m`, `12h`, `7d` or `never` to milliseconds; returns NaN for other texts. */
 export function parseDuration(text: string): Duration {
   if (text === 'never') return Infinity;
   const [, count, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
   return count && unit ? Number(count) * UNITS[unit as keyof typeof UNITS] : NaN;
 }
 
+/** A validation rule with its message, which follows the name of the setting. */
 export const satisfies = (name: string, message: string, validate: (value: unknown) => boolean): PropertyDecorator =>
   ValidateBy({ name, validator: { validate, defaultMessage: () => `$property ${message}` } });
 
@@ -28,7 +29,7 @@ export const IsInteger = (min: number, max: number): PropertyDecorator =>
     ),
   );
 
-/** Separated by commas. */
+/** Converts a comma-separated text to a list. */
 export const AsList = (): PropertyDecorator =>
   Transform(({ value }) =>
     String(value)
@@ -47,19 +48,19 @@ export const IsDuration = (): PropertyDecorator =>
     (value) => typeof value === 'number' && value > 0,
   );
 
-/** The text is read as what it will be used as; what the reader complains of ends the message. */
+/** Valid if `read` accepts the text. The message of the error that `read` throws ends the message of the rule. */
 export const IsReadable = (read: (text: string) => unknown, message: string): PropertyDecorator => {
-  const complaint = (text: unknown): string | undefined => {
+  const findError = (text: unknown): string | undefined => {
     try {
       return void read(text as string);
     } catch (error) {
       return (error as Error).message;
     }
   };
-  const defaultMessage = (args?: ValidationArguments): string => `$property ${message}: ${complaint(args?.value)}`;
+  const defaultMessage = (args?: ValidationArguments): string => `$property ${message}: ${findError(args?.value)}`;
   return ValidateBy({
     name: 'isReadable',
-    validator: { validate: (text) => complaint(text) === undefined, defaultMessage },
+    validator: { validate: (text) => findError(text) === undefined, defaultMessage },
   });
 };
 

@@ -1,5 +1,6 @@
 import { Problem, tokenProblem } from '../../http/problem.js';
-import { type Config, ConfigError } from '../../config/config.js';
+import { ConfigError } from '../../config/config-error.js';
+import type { Config } from '../../config/config.js';
 import { type Identity, IdentityProvider, SUBJECT } from './identity-provider.js';
 
 const ISSUER = 'trusted-subject';

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Config, ConfigError } from '../../config/config.js';
+import { ConfigError } from '../../config/config-error.js';
+import { Config } from '../../config/config.js';
 
 /**
  * Whom passkeys are made for, and which sites may ask for them: from configuration alone, never from a header. The domain

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { loadConfig } from '../../config/config.js';
+import { loadConfig } from '../../config/load-config.js';
 import { RelyingParty } from './relying-party.provider.js';
 
 const of = (env: Record<string, string>) => {

@@ -1,0 +1,114 @@
+import { plainToInstance } from 'class-transformer';
+import { getMetadataStorage, validateSync } from 'class-validator';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { readOrCreateSecret } from '../common/secret-file.js';
+import { findConfigErrors } from './config-checks.js';
+import { ConfigError } from './config-error.js';
+import { Config, type Profile, PROFILES } from './config.js';
+
+type Values = Record<string, string>;
+
+/** The settings that may come as a file, whose path is in the variable with `_FILE` at the end of its name. */
+export const SECRETS = [
+  'SECRET_KEY',
+  'SIGNING_KEY',
+  'ACCEPTED_SIGNING_KEYS',
+  'DATABASE_URL',
+  'DB_PASSWORD',
+  'ADMIN_PASSWORD',
+  'SMTP_URL',
+  'S3_SECRET_ACCESS_KEY',
+] as const;
+
+/** The names of all settings: the properties of Config with a validation rule. */
+export const listSettings = (): (keyof Config)[] => [
+  ...new Set(
+    getMetadataStorage()
+      .getTargetValidationMetadatas(Config, '', false, false)
+      .map((rule) => rule.propertyName as keyof Config),
+  ),
+];
+
+/** Reads and validates the environment; the only place that does. Throws ConfigError with all errors found. */
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const errors: string[] = [];
+  const values = withDefaults(withSecretFiles(withoutEmpty(environment), errors));
+  const unchecked = toConfig(values);
+  for (const { constraints = {} } of validateSync(unchecked)) {
+    errors.push(...Object.values(constraints).map((message) => `${message}.`));
+  }
+  errors.push(...findConfigErrors(unchecked));
+  if (errors.length > 0) throw new ConfigError(errors);
+  const SECRET_KEY = values['SECRET_KEY'] ?? readOrCreateSecretKey(unchecked.DATA_DIR);
+  return Object.freeze(toConfig({ ...values, SECRET_KEY }));
+}
+
+/** Drops what is not a setting, and converts the rest as the decorators of Config say. */
+function toConfig(values: Values): Config {
+  const settings = listSettings().filter((name) => values[name] !== undefined);
+  const plain = Object.fromEntries(settings.map((name) => [name, values[name]]));
+  return plainToInstance(Config, plain, { exposeDefaultValues: true });
+}
+
+/** Compose files pass empty strings for unset variables: an empty value counts as unset. */
+const withoutEmpty = (environment: NodeJS.ProcessEnv): Values =>
+  Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
+  );
+
+/** Adds the defaults that depend on the profile or on other settings. */
+function withDefaults(env: Values): Values {
+  const profile = PROFILES.find((name) => name === env['NODE_ENV']) ?? 'production';
+  const DATA_DIR = resolve(env['DATA_DIR'] ?? '.data');
+  return {
+    ...profileDefaults(profile),
+    LOG_LEVEL: env['DEBUG'] === 'true' ? 'debug' : 'info',
+    ...env,
+    NODE_ENV: profile,
+    DATA_DIR,
+    STORAGE_DIR: resolve(env['STORAGE_DIR'] ?? join(DATA_DIR, 'uploads')),
+  };
+}
+
+const profileDefaults = (profile: Profile): Values =>
+  profile === 'development'
+    ? { SWAGGER: 'on', IDENTITY_TOKEN_TTL: 'never', REFRESH_TOKEN_TTL: 'never', SESSION_MAX_AGE: 'never' }
+    : { SWAGGER: 'off', IDENTITY_TOKEN_TTL: '15m', REFRESH_TOKEN_TTL: '7d', SESSION_MAX_AGE: '30d' };
+
+function withSecretFiles(env: Values, errors: string[]): Values {
+  const values = { ...env };
+  for (const name of SECRETS) {
+    const file = env[`${name}_FILE`];
+    if (file === undefined) continue;
+    if (env[name] !== undefined) errors.push(`${name} and ${name}_FILE are both set: remove one of them.`);
+    try {
+      const secret = readFileSync(file, 'utf8').trim();
+      if (secret === '') errors.push(`${name}_FILE is empty: write the secret to ${file}.`);
+      else values[name] = secret;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      errors.push(`${name}_FILE cannot be read (${code}): set it to the path of a readable file.`);
+    }
+  }
+  return values;
+}
+
+/** Outside production a secret key is created once and stored, so that sessions survive a restart. */
+function readOrCreateSecretKey(dataDir: string): string {
+  const file = join(dataDir, 'secret-key');
+  const secret = readSecretFile(file);
+  if (Buffer.byteLength(secret) >= 32) return secret;
+  throw new ConfigError([`${file} is damaged: delete it; the next start creates a new one.`]);
+}
+
+function readSecretFile(file: string): string {
+  try {
+    return readOrCreateSecret(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError([
+      `DATA_DIR cannot be used (${code}, ${file}): set it to a directory that this process can write to.`,
+    ]);
+  }
+}
