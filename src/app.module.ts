@@ -9,6 +9,7 @@ import { ClockModule } from './common/clock.module.js';
 import { Config } from './config/config.js';
 import { DatabaseModule } from './database/database.module.js';
 import { GroupsModule } from './groups/groups.module.js';
+import { HttpModule } from './http/http.module.js';
 import { HealthModule } from './health/health.module.js';
 import { ExternalIdentitiesModule } from './auth/external-identities/external-identities.module.js';
 import { RateLimitModule } from './rate-limit/rate-limit.module.js';
@@ -45,8 +46,8 @@ export class AppModule {
     return {
       module: AppModule,
       global: true,
-      // The guard of RateLimitModule runs first, because its module is the first one.
-      imports: [RateLimitModule, DatabaseModule.of(dataSource), ...compat, ...FEATURES],
+      // Global guards run in this order: rate limit, multipart, then those of the features (authentication).
+      imports: [RateLimitModule, HttpModule, DatabaseModule.of(dataSource), ...compat, ...FEATURES],
       providers: [{ provide: Config, useValue: config }],
       exports: [Config],
     };

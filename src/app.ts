@@ -15,13 +15,6 @@ import { setupSwagger } from './swagger.js';
 /** For `NestFactory.create`: bodies are parsed by our own rules. */
 export const NEST_OPTIONS = { bodyParser: false, abortOnError: false } as const;
 
-/** All other routes take JSON alone. */
-const FORM_ROUTES = [
-  { method: 'PUT', path: '/api/users/me/avatar' },
-  { method: 'PATCH', path: '/api/users/me/form' },
-  { method: 'PATCH', path: '/api/users/me', to: '/api/users/me/form' }, // the anime site's call
-];
-
 /** What main, the tests and the API document must all agree on. */
 export function configureApp(app: NestExpressApplication, config: Config, log: Logger): NestExpressApplication {
   app.disable('x-powered-by');
@@ -36,7 +29,7 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   );
   app.enableCors(corsOptions(config));
   if (config.SWAGGER === 'on') setupSwagger(app, config);
-  app.use(privateByDefault, checkUrl, jsonBody(config.COMPAT === 'on' ? OLD_BODIES : new Set(), FORM_ROUTES));
+  app.use(privateByDefault, checkUrl, jsonBody(config.COMPAT === 'on' ? OLD_BODIES : new Set()));
   app.setGlobalPrefix('api', { exclude: ['.well-known/jwks.json'] });
   app.useWebSocketAdapter(new ChatWsAdapter(app, config));
   app.useGlobalPipes(validationPipe());

@@ -1,5 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import getRawBody from 'raw-body';
+import { isMultipart } from './multipart.guard.js';
 import { Problem, validationFailed } from './problem.js';
 import { mapToProblem } from './problem-mapping.js';
 
@@ -7,29 +8,16 @@ const MAX_BODY_BYTES = 100 * 1024;
 const MAX_DEPTH = 32;
 const MAX_KEYS = 1000;
 
-/** A route that reads multipart/form-data itself. */
-export interface FormRoute {
-  method: string;
-  path: string;
-  /** The route that forms sent here are meant for. */
-  to?: string;
-}
-
 /**
  * Reads JSON bodies and nothing else, bounded in bytes, depth and keys before any other code looks at them; but for the
  * routes of `elsewhere`, as "POST /path", which read bodies of their own kind. Not express.json: that reads an oversized
- * body to its end before it answers. Forms pass unread, on their own routes alone.
+ * body to its end before it answers. Forms (multipart/form-data) pass unread: see MultipartGuard.
  */
 export const jsonBody =
-  (elsewhere: ReadonlySet<string>, forms: readonly FormRoute[]): RequestHandler =>
+  (elsewhere: ReadonlySet<string>): RequestHandler =>
   (request, _, next) => {
     if (elsewhere.has(`${request.method} ${request.path.toLowerCase().replace(/\/$/, '')}`)) return next();
-    const form = formRoute(request, forms);
-    if (form) {
-      request.url = form.to ?? request.url;
-      next();
-      return;
-    }
+    if (isMultipart(request)) return next();
     readJson(request).then(
       (body) => {
         request.body = body;
@@ -38,11 +26,6 @@ export const jsonBody =
       (error: unknown) => next(mapToProblem(error)),
     );
   };
-
-const formRoute = (request: Request, forms: readonly FormRoute[]): FormRoute | undefined =>
-  request.is('multipart/form-data')
-    ? forms.find(({ method, path }) => request.method === method && request.path === path)
-    : undefined;
 
 /** The same care for paths and queries: valid UTF-8 without NUL, and no parameter that every object has. */
 export function checkUrl(request: Request, _: Response, next: NextFunction): void {

@@ -1,6 +1,7 @@
 import { Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
+import { AcceptsMultipart } from '../../http/multipart.guard.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
 import { PASSWORD_RESET_QUOTA, REGISTRATION_QUOTA, RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
@@ -21,6 +22,7 @@ const FORMS = ['application/x-www-form-urlencoded', 'multipart/form-data', 'appl
 
 /** The routes of the vaccine registration: its accounts, its form of OAuth 2, its reset codes. */
 @ApiTags('compat')
+@AcceptsMultipart(true) // each route reads its own body
 @Controller()
 @Public()
 export class BackendUserController {

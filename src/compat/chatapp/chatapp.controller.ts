@@ -1,6 +1,7 @@
 import { Controller, Get, Header, HttpCode, Post, Req, Res, UseFilters } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
+import { AcceptsMultipart } from '../../http/multipart.guard.js';
 import { Public } from '../../permissions/access.decorators.js';
 import { REGISTRATION_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
@@ -17,6 +18,7 @@ const TEXT = ['content-type', 'text/plain; charset=utf-8'] as const;
 
 /** The chat app's routes: answers of plain text, errors too, and JSON whatever the Content-Type says. */
 @ApiTags('compat')
+@AcceptsMultipart(true) // each route reads its own body
 @Controller()
 @Public()
 @UseFilters(PlainTextFilter)
