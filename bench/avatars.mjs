@@ -93,7 +93,7 @@ try {
   const workers = () =>
     readdirSync(`/proc/${machi.pid}/task`)
       .flatMap((task) => readFileSync(`/proc/${machi.pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean))
-      .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('picture-worker'));
+      .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('image-worker'));
   const before = rss(machi.pid);
   const peak = { machi: 0, workers: 0 };
   const watch = setInterval(() => {

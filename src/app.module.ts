@@ -18,6 +18,7 @@ import { PermissionsModule } from './permissions/permissions.module.js';
 import { PasswordResetsModule } from './auth/passwords/password-resets.module.js';
 import { PasskeysModule } from './auth/passkeys/passkeys.module.js';
 import { TwoFactorModule } from './auth/two-factor/two-factor.module.js';
+import { UsersApiModule } from './users/users-api.module.js';
 import { UsersModule } from './users/users.module.js';
 
 /** The table of contents. */
@@ -36,6 +37,7 @@ const FEATURES = [
   PasskeysModule,
   AvatarsModule,
   ChatModule,
+  UsersApiModule, // last: `/users/:id` would match `/users/me`
 ];
 
 @Module({})

@@ -88,7 +88,6 @@ const TABLE: Record<string, 'public' | 'signed in' | 'any token of ours' | 'answ
   'GET /api/users/me/avatar': 'signed in',
   'PUT /api/users/me/avatar': 'signed in',
   'DELETE /api/users/me/avatar': 'signed in',
-  'PATCH /api/users/me/form': 'signed in',
   'GET /api/users/:id/avatar': 'public',
   'GET /api/avatars/:id/:size.webp': 'public',
   'GET /api/moderation/avatars': 'moderate_avatars',

@@ -1,11 +1,13 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { User } from '../users/user.entity.js';
 
-/** `withdrawn`: replaced by a newer one, or deleted by its owner. Only pending and approved ones have files. */
-export const AVATAR_STATES = ['pending', 'approved', 'rejected', 'withdrawn'] as const;
-export type AvatarState = (typeof AVATAR_STATES)[number];
+/** `withdrawn`: replaced by a newer avatar, or deleted by its owner. */
+export type AvatarState = 'pending' | 'approved' | 'rejected' | 'withdrawn';
 
-/** An uploaded picture. Everybody sees it exactly while `users.avatar_id` names it. */
+/** The states in which an avatar has files. A user has at most one avatar in each. */
+export const LIVE_STATES = ['pending', 'approved'] as const satisfies AvatarState[];
+
+/** An uploaded avatar. Everyone sees it exactly while `users.avatar_id` is its id. */
 @Entity('avatars')
 @Index('avatars_pending_key', ['user_id'], { unique: true, where: `state = 'pending'` })
 @Index('avatars_approved_key', ['user_id'], { unique: true, where: `state = 'approved'` })
@@ -15,21 +17,21 @@ export type AvatarState = (typeof AVATAR_STATES)[number];
 @Check('avatars_hash_check', `hash ~ '^[01]{128}$'`)
 @Check('avatars_reason_check', `length(reason) between 1 and 500`)
 export class Avatar {
-  /** UUID v7, made by the application; names the files, too. */
+  /** UUID v7, made by the application. Part of the file names. */
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'avatars_pkey' }) id: string;
   @Column('uuid') user_id: string;
   @Column('text') state: AvatarState;
-  /** What it looks like, as 128 binary digits: see picture-worker.ts. */
+  /** Perceptual hash of 128 binary digits: see image-worker.ts. */
   @Column('text') hash: string;
-  /** It looks like one that was rejected, whosever that was. */
+  /** Whether its hash is close to that of a rejected avatar of any user. */
   @Column('boolean') resembles_rejected: boolean;
   @Column('timestamptz') created_at: Date;
   @Column('timestamptz', { nullable: true }) decided_at: Date | null;
-  /** The moderator; not a foreign key, since it outlives their account. */
+  /** The moderator. No foreign key: the id outlives the account. */
   @Column('uuid', { nullable: true }) decided_by: string | null;
-  /** What its owner is told about a rejection. */
+  /** Why it was rejected. Shown to its owner. */
   @Column('text', { nullable: true }) reason: string | null;
-  /** Until when its owner may not upload another. */
+  /** Until when its owner may not upload another avatar. */
   @Column('timestamptz', { nullable: true }) locked_until: Date | null;
 
   @ManyToOne(() => User, { onDelete: 'CASCADE' })

@@ -1,25 +1,45 @@
-import { Controller, Delete, Get, HttpCode, Param, Patch, Put, Query, Req, Res } from '@nestjs/common';
 import {
-  ApiBody,
-  ApiConsumes,
-  ApiCreatedResponse,
-  ApiOkResponse,
-  ApiParam,
-  ApiResponse,
-  ApiTags,
-} from '@nestjs/swagger';
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Put,
+  Query,
+  Req,
+  Res,
+  UploadedFile,
+  UseGuards,
+  UseInterceptors,
+} from '@nestjs/common';
+import { ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
+import { AuthenticatorService } from '../auth/authenticator.service.js';
+import { AcceptsMultipart } from '../http/multipart.guard.js';
+import { Problem, type ProblemCode } from '../http/problem.js';
+import { sendRepresentation } from '../http/representation.js';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
 import { shownAvatarUrl } from '../users/avatar-url.js';
-import { toUserDto, UserDto } from '../users/users.dto.js';
 import { AvatarDeliveryService } from './avatar-delivery.service.js';
-import { AvatarDto, AvatarQueryDto, MyAvatarDto, toAvatarDto, toMyAvatarDto } from './avatars.dto.js';
+import { AvatarFormInterceptor } from './avatar-form.interceptor.js';
+import {
+  AvatarDto,
+  AvatarQueryDto,
+  MyAvatarDto,
+  toAvatarDto,
+  toMyAvatarDto,
+  UploadAvatarDto,
+} from './avatars.dto.js';
 import { AvatarsService } from './avatars.service.js';
+import { FormOnlyGuard } from './form-only.guard.js';
 import { SIZES } from './image-format.js';
+import { UploadConcurrencyInterceptor } from './upload-concurrency.interceptor.js';
 
-const UPLOAD_PROBLEMS = [
+/** Why an upload is refused. */
+export const UPLOAD_PROBLEMS = [
   'no_file',
   'malformed_multipart',
   'avatar_locked',
@@ -32,51 +52,54 @@ const UPLOAD_PROBLEMS = [
   'too_many_uploads',
   'rate_limited',
   'storage_unavailable',
-] as const;
+] as const satisfies ProblemCode[];
 
-const FILE = { type: 'string', format: 'binary', description: 'JPEG, PNG, WebP, GIF or AVIF, at most 5 MiB.' };
-const picture = (...types: string[]) => ({
-  content: Object.fromEntries(types.map((type) => [type, { schema: { type: 'string', format: 'binary' } }])),
-});
+const imageOf = (type: string) => ({ content: { [type]: { schema: { type: 'string', format: 'binary' } } } });
 
+/** Uploads, removes and delivers avatars. */
 @ApiTags('avatars')
 @Controller()
 export class AvatarsController {
   constructor(
     private readonly avatars: AvatarsService,
     private readonly delivery: AvatarDeliveryService,
+    private readonly authenticator: AuthenticatorService,
   ) {}
 
-  /** The caller's avatars: the one that everybody sees, the one that waits, and why the last was rejected. */
+  /** Returns the caller's avatars: the shown, the pending and the last rejected one. */
   @Get('users/me/avatar')
   @SignedIn()
-  async mine(@CurrentUser() caller: Caller): Promise<MyAvatarDto> {
-    return toMyAvatarDto(shownAvatarUrl(caller.profile), await this.avatars.mine(caller));
+  async getOwn(@CurrentUser() caller: Caller): Promise<MyAvatarDto> {
+    return toMyAvatarDto(shownAvatarUrl(caller.profile), await this.avatars.listOwn(caller));
   }
 
   /**
-   * Uploads the caller's avatar: one file, kept as a square of WebP in four sizes with nothing else of the file. 202 while
-   * it waits for a moderator, 201 when everybody sees it at once. It replaces one that still waits.
+   * Uploads the caller's avatar. The image is cropped to a square and stored as WebP in four sizes, without metadata.
+   * Answers 202 while it waits for a moderator, 201 when everyone sees it at once. Replaces a pending avatar.
    */
   @Put('users/me/avatar')
   @SignedIn()
   @HttpCode(202)
+  @AcceptsMultipart(true)
+  @UseGuards(FormOnlyGuard)
+  @UseInterceptors(UploadConcurrencyInterceptor, AvatarFormInterceptor)
   @ApiConsumes('multipart/form-data')
-  @ApiBody({ schema: { type: 'object', required: ['avatar'], properties: { avatar: FILE } } })
   @ApiResponse({ status: 202, type: AvatarDto })
   @ApiCreatedResponse({ type: AvatarDto })
   @ApiProblems(...UPLOAD_PROBLEMS)
   async upload(
     @CurrentUser() caller: Caller,
-    @Req() request: Request,
+    @UploadedFile() file: Express.Multer.File | undefined,
+    @Body() _: UploadAvatarDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<AvatarDto> {
-    const { avatar, isShown } = await this.avatars.upload(caller, request);
+    if (!file) throw new Problem('no_file');
+    const { avatar, isShown } = await this.avatars.create(caller, file.buffer);
     response.status(isShown ? 201 : 202);
     return toAvatarDto(avatar, isShown);
   }
 
-  /** Deletes the caller's avatar, and one that waits. */
+  /** Removes the caller's shown and pending avatars. */
   @Delete('users/me/avatar')
   @SignedIn()
   @HttpCode(204)
@@ -84,50 +107,38 @@ export class AvatarsController {
     return this.avatars.remove(caller);
   }
 
-  /**
-   * Changes the caller's profile by a form, with a file named `avatar` or without. A form that is sent to
-   * `PATCH /api/users/me` comes here.
-   */
-  @Patch('users/me/form')
-  @SignedIn()
-  @ApiConsumes('multipart/form-data')
-  @ApiBody({
-    schema: { type: 'object', properties: { fullname: { type: 'string', example: 'Hana Sato' }, avatar: FILE } },
-  })
-  @ApiProblems('username_taken', 'email_taken', 'wrong_password', 'busy', ...UPLOAD_PROBLEMS)
-  async updateMe(@CurrentUser() caller: Caller, @Req() request: Request): Promise<UserDto> {
-    return toUserDto(await this.avatars.updateProfile(caller, request));
-  }
-
-  /** Leads to the avatar that a user shows; one who shows none gets a picture drawn from the id. */
+  /** Redirects to the avatar that a user shows. For users without an avatar it sends an image made from the id. */
   @Get('users/:id/avatar')
   @Public()
-  @ApiOkResponse(picture('image/png'))
-  @ApiResponse({ status: 302, description: 'To the address of the avatar.' })
+  @ApiOkResponse(imageOf('image/png'))
+  @ApiResponse({ status: 302, description: 'The address of the avatar.' })
   @ApiProblems('avatar_not_found', 'database_unavailable')
-  ofUser(
+  async getOfUser(
     @UuidParam('id') id: string,
     @Query() query: AvatarQueryDto,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    return this.delivery.ofUser(id, query, request, response);
+    const avatar = await this.delivery.findForUser(id, query);
+    if ('location' in avatar) response.set(avatar.headers).redirect(302, avatar.location);
+    else await sendRepresentation(request, response, avatar);
   }
 
-  /** One size of an avatar; before a moderator has approved it, for its owner and moderators only. */
+  /** Sends one size of an avatar. Before a moderator has approved it, only its owner and moderators can read it. */
   @Get('avatars/:id/:size.webp')
   @Public()
   @ApiParam({ name: 'size', enum: [...SIZES] })
-  @ApiOkResponse(picture('image/webp'))
-  @ApiResponse({ status: 206, description: 'The range that was asked for.' })
-  @ApiResponse({ status: 304, description: 'As it was.' })
+  @ApiOkResponse(imageOf('image/webp'))
+  @ApiResponse({ status: 206, description: 'The requested range.' })
+  @ApiResponse({ status: 304, description: 'Not modified.' })
   @ApiProblems('avatar_not_found', 'range_not_satisfiable', 'database_unavailable', 'storage_unavailable')
-  file(
+  async getFile(
     @UuidParam('id') id: string,
     @Param('size') size: string,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    return this.delivery.file(id, size, request, response);
+    const file = await this.delivery.getFile(id, size, () => this.authenticator.authenticate(request));
+    await sendRepresentation(request, response, file);
   }
 }

@@ -1,29 +1,46 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Allow, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { IsQueryInt, PageQueryDto } from '../http/pagination.dto.js';
 import { IsLine } from '../http/validation.js';
 import { avatarUrl } from '../users/avatar-url.js';
-import { PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
-import type { Avatar, AvatarState } from './avatar.entity.js';
+import { PublicUserDto, toPublicUserDto, UpdateMeDto } from '../users/users.dto.js';
+import { type Avatar, type AvatarState, LIVE_STATES } from './avatar.entity.js';
 import type { OwnAvatars } from './avatars.service.js';
 import { SIZES } from './image-format.js';
 
 const LARGEST = SIZES.at(-1)!;
 
+/** The wanted size, and what to send for users without an avatar. */
 export class AvatarQueryDto {
-  /** Length of a side in pixels; the next larger of 64, 128, 256 and 512 is given. */
+  /** Length of a side in pixels. The next larger of 64, 128, 256 and 512 is sent. */
   @ApiPropertyOptional()
   @IsOptional()
   @IsQueryInt(1, LARGEST)
   s: number = 256;
 
-  /** For a user who shows none: a picture drawn from the id, or a 404. */
+  /** For users without an avatar: an identicon (an image made from the id), or 404. */
   @ApiPropertyOptional()
   @IsOptional()
   @IsIn(['identicon', '404'])
   d: 'identicon' | '404' = 'identicon';
 }
 
+const FILE = { type: 'string', format: 'binary', description: 'JPEG, PNG, WebP, GIF or AVIF, at most 5 MiB.' } as const;
+
+/** A form with one file and no other field. The file itself is not part of the parsed body. */
+export class UploadAvatarDto {
+  @ApiProperty(FILE)
+  @Allow()
+  avatar: unknown;
+}
+
+/** For the API document: what `PATCH /api/users/me` accepts, as JSON or as a form. */
+export class UpdateProfileDto extends UpdateMeDto {
+  @ApiPropertyOptional({ ...FILE, description: `${FILE.description} In multipart/form-data only.` })
+  avatar?: unknown;
+}
+
+/** Paths of an avatar's files, by size in pixels. */
 export class AvatarUrlsDto {
   /** @example /api/avatars/0199c2a4-8c33-7e01-a5d4-5f6e7d8c9b0a/64.webp */
   64: string;
@@ -35,49 +52,50 @@ export class AvatarUrlsDto {
   512: string;
 }
 
-/** An upload as its owner sees it. */
+/** An uploaded avatar as its owner sees it. */
 export class AvatarDto {
   /** @example 0199c2a4-8c33-7e01-a5d4-5f6e7d8c9b0a */
   id: string;
   /** @example pending */
   state: 'pending' | 'approved' | 'rejected' | 'withdrawn';
   /**
-   * Whether everybody sees it.
+   * Whether everyone sees it.
    * @example false
    */
   is_shown: boolean;
-  /** By size in pixels; null once the files are gone. While it is not shown they open for its owner and moderators. */
+  /** Null once the files are deleted. Until it is shown, only its owner and moderators can read them. */
   urls: AvatarUrlsDto | null;
   created_at: Date;
   /** When it was approved, rejected or withdrawn. */
   decided_at: Date | null;
   /**
    * Why it was rejected.
-   * @example "Shows somebody else."
+   * @example "Shows another user."
    */
   reason: string | null;
 }
 
-/** What the caller has uploaded. */
+/** The caller's avatars. */
 export class MyAvatarDto {
   /**
-   * What everybody sees.
+   * The image that everyone sees.
    * @example /api/avatars/0199c2a4-8c33-7e01-a5d4-5f6e7d8c9b0a/256.webp
    */
   avatar_url: string;
   shown: AvatarDto | null;
-  /** What waits for a moderator. */
+  /** Waits for a moderator. */
   pending: AvatarDto | null;
-  /** The last one that was rejected or taken down. */
+  /** The last avatar that was rejected or taken down. */
   rejected: AvatarDto | null;
-  /** Until when no other can be uploaded. */
+  /** Until when the caller cannot upload an avatar. */
   locked_until: Date | null;
 }
 
+/** An uploaded avatar as moderators see it. */
 export class ModeratedAvatarDto extends AvatarDto {
   user: PublicUserDto;
   /**
-   * Whether it looks like a picture that was rejected, whosever that was.
+   * Whether it resembles a rejected avatar of any user.
    * @example false
    */
   resembles_rejected: boolean;
@@ -85,6 +103,7 @@ export class ModeratedAvatarDto extends AvatarDto {
   decided_by: string | null;
 }
 
+/** Which avatars to list. */
 export class ModerationQueryDto extends PageQueryDto {
   /** @example pending */
   @ApiPropertyOptional()
@@ -93,24 +112,27 @@ export class ModerationQueryDto extends PageQueryDto {
   state: 'pending' | 'approved' | 'rejected' = 'pending';
 }
 
+/** One page of avatars. */
 export class ModeratedAvatarsPageDto {
   items: ModeratedAvatarDto[];
-  /** Give it as `cursor` to get the next page; null on the last. */
+  /** The `cursor` of the next page; null on the last page. */
   next_cursor: string | null;
 }
 
+/** Why an avatar is rejected. */
 export class ReasonDto {
   /**
-   * For its owner to read.
-   * @example "Shows somebody else."
+   * Shown to the owner of the avatar.
+   * @example "Shows another user."
    */
   @IsLine(1, 500)
   reason: string;
 }
 
+/** Why an avatar is removed, and for how long its owner is locked. */
 export class TakeDownDto extends ReasonDto {
   /**
-   * For how many days the user cannot upload another.
+   * For how many days the user cannot upload an avatar.
    * @example 7
    */
   @IsOptional()
@@ -127,7 +149,7 @@ const urlsOf = (id: string): AvatarUrlsDto => ({
   512: avatarUrl(id, 512),
 });
 
-const hasFiles = (state: AvatarState): boolean => state === 'pending' || state === 'approved';
+const hasFiles = (state: AvatarState): boolean => (LIVE_STATES as readonly AvatarState[]).includes(state);
 
 export const toAvatarDto = (avatar: Avatar, isShown: boolean): AvatarDto => ({
   id: avatar.id,
@@ -139,10 +161,10 @@ export const toAvatarDto = (avatar: Avatar, isShown: boolean): AvatarDto => ({
   reason: avatar.reason,
 });
 
-export function toMyAvatarDto(avatar_url: string, { uploads, avatar_id, locked_until }: OwnAvatars): MyAvatarDto {
-  const find = (isIt: (upload: Avatar) => boolean): AvatarDto | null => {
-    const found = uploads.find(isIt);
-    return found ? toAvatarDto(found, found.id === avatar_id) : null;
+export function toMyAvatarDto(avatar_url: string, { avatars, avatar_id, locked_until }: OwnAvatars): MyAvatarDto {
+  const find = (isMatch: (avatar: Avatar) => boolean): AvatarDto | null => {
+    const avatar = avatars.find(isMatch);
+    return avatar ? toAvatarDto(avatar, avatar.id === avatar_id) : null;
   };
   return {
     avatar_url,

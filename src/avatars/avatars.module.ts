@@ -6,24 +6,37 @@ import { StorageModule } from '../storage/storage.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { AvatarDeliveryService } from './avatar-delivery.service.js';
 import { AvatarFilesService } from './avatar-files.service.js';
+import { AvatarFilesWorker } from './avatar-files.worker.js';
+import { AvatarRemoval } from './avatar-removal.entity.js';
 import { Avatar } from './avatar.entity.js';
 import { AvatarsController } from './avatars.controller.js';
 import { AvatarsService } from './avatars.service.js';
 import { ModerationController } from './moderation.controller.js';
 import { ModerationService } from './moderation.service.js';
 import { ImageProcessingService } from './image-processing.service.js';
-import { UploadGateService } from './upload-gate.service.js';
+import { ProfileController } from './profile.controller.js';
+import { RejectedImage } from './rejected-image.entity.js';
+import { UploadConcurrencyInterceptor } from './upload-concurrency.interceptor.js';
+import { UserAvatarsService } from './user-avatars.service.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([Avatar]), AuditModule, AuthModule, StorageModule, UsersModule],
-  controllers: [AvatarsController, ModerationController],
+  imports: [
+    TypeOrmModule.forFeature([Avatar, AvatarRemoval, RejectedImage]),
+    AuditModule,
+    AuthModule,
+    StorageModule,
+    UsersModule,
+  ],
+  controllers: [AvatarsController, ProfileController, ModerationController],
   providers: [
     AvatarsService,
+    UserAvatarsService,
     ModerationService,
     AvatarDeliveryService,
     AvatarFilesService,
+    AvatarFilesWorker,
     ImageProcessingService,
-    UploadGateService,
+    UploadConcurrencyInterceptor,
   ],
 })
 export class AvatarsModule {}

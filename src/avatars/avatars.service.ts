@@ -1,200 +1,169 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import type { Request } from 'express';
-import { type EntityManager, Repository } from 'typeorm';
+import { type EntityManager, In, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
-import { readForm, takingForm } from '../http/form-body.js';
-import { Problem, validationFailed } from '../http/problem.js';
-import { mapToProblem } from '../http/problem-mapping.js';
-import { validationPipe } from '../http/validation.js';
 import { Config } from '../config/config.js';
+import { Problem } from '../http/problem.js';
+import { mapToProblem } from '../http/problem-mapping.js';
 import { UPLOAD_QUOTA } from '../rate-limit/quotas.js';
 import { QuotasService } from '../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import type { Profile } from '../users/profile.js';
-import { UpdateMeDto } from '../users/users.dto.js';
+import type { UpdateMeDto } from '../users/users.dto.js';
 import { UsersService } from '../users/users.service.js';
-import { Avatar } from './avatar.entity.js';
+import { Avatar, LIVE_STATES } from './avatar.entity.js';
 import { AvatarFilesService } from './avatar-files.service.js';
-import type { ProcessedImage } from './image-format.js';
 import { ImageProcessingService } from './image-processing.service.js';
-import { UploadGateService } from './upload-gate.service.js';
+import { UserAvatarsService } from './user-avatars.service.js';
 
-/** How many of the 128 digits may differ in what counts as the same picture: rescaling and re-encoding change up to 6. */
-const LIKENESS = 10;
-const RESEMBLES = `select exists (
-  select from rejected_images where bit_count(hash::bit(128) # $1::bit(128)) <= ${LIKENESS}) as resembles`;
+/**
+ * Images whose perceptual hashes differ in at most this many of 128 bits count as the same image. Rescaling and
+ * re-encoding change up to 6 bits.
+ */
+const MAX_HASH_DISTANCE = 10;
 
-/** Serialises all that happens to one user's avatars: the order of locks is user, then avatars. */
-const LOCK_USER = 'select id from users where id = $1 for no key update';
+/** PostgreSQL counts the differing bits; no index helps, so the whole table is compared in one statement. */
+const RESEMBLES_REJECTED = `select exists (
+  select from rejected_images where bit_count(hash::bit(128) # $1::bit(128)) <= ${MAX_HASH_DISTANCE}) as resembles`;
 
-/** Everybody sees the upload $2, or one waiting in the queue that they have seen so far, or else the approved one. */
-const SHOW = `update users u set avatar_id = (
-  select a.id from avatars a where a.user_id = u.id
-    and (a.state = 'approved' or (a.state = 'pending' and a.id in ($2, u.avatar_id)))
-  order by a.state = 'pending' desc limit 1) where u.id = $1`;
-
-const LIVE = `state in ('pending', 'approved')`;
-
-/** What a user's own avatars look like to them. */
+/** What users see of their own avatars. */
 export interface OwnAvatars {
-  uploads: Avatar[];
+  /** The shown one, the pending one and the last rejected one, where they exist. */
+  avatars: Avatar[];
   avatar_id: string | null;
   locked_until: Date | null;
 }
 
+/** An image whose files are stored, and that has no row yet. */
+interface StoredImage {
+  id: string;
+  hash: string;
+}
+
+/** A new avatar, and whether everyone sees it at once. */
+export interface UploadedAvatar {
+  avatar: Avatar;
+  isShown: boolean;
+}
+
+/**
+ * What users do with their own avatars. Files are stored first, under a new id, then the row is inserted: no row ever
+ * points to missing files.
+ */
 @Injectable()
 export class AvatarsService {
   constructor(
     @InjectRepository(Avatar) private readonly avatars: Repository<Avatar>,
     private readonly users: UsersService,
-    private readonly pictures: ImageProcessingService,
+    private readonly userAvatars: UserAvatarsService,
+    private readonly images: ImageProcessingService,
     private readonly files: AvatarFilesService,
-    private readonly gate: UploadGateService,
     private readonly quotas: QuotasService,
     private readonly audit: AuditService,
     private readonly config: Config,
     private readonly clock: Clock,
   ) {}
 
-  /** Takes the one file of the form as the caller's new avatar: in the queue, or seen by all, as moderation has it. */
-  async upload(caller: Caller, request: Request): Promise<{ avatar: Avatar; isShown: boolean }> {
-    return this.taking(caller, request, async () => {
-      await this.assertUnlocked(this.avatars.manager, caller);
-      const { file, fields } = await readForm(request);
-      if (!file) throw new Problem('no_file');
-      const unknown = Object.keys(fields).map((path) => ({ path, message: `property ${path} should not exist` }));
-      if (unknown.length > 0) throw validationFailed(unknown);
-      const picture = await this.pictureOf(caller, file);
-      return this.keep(picture, (id) =>
-        this.avatars.manager.transaction((manager) => this.insert(manager, caller, id, picture.hash)),
-      );
-    });
-  }
-
-  /** The anime site's call: fields of the profile and the file `avatar` in one form, of which all counts or nothing. */
-  async updateProfile(caller: Caller, request: Request): Promise<Profile> {
-    return this.taking(caller, request, async () => {
-      const { file, fields } = await readForm(request);
-      if (file && file.field !== 'avatar')
-        throw new Problem('no_file', { detail: 'The file is to be named "avatar".' });
-      const about = { type: 'body', metatype: UpdateMeDto } as const;
-      const dto = (await validationPipe().transform({ ...fields }, about)) as UpdateMeDto;
-      if (!file) return this.users.updateMe(caller, dto);
-      await this.assertUnlocked(this.avatars.manager, caller);
-      const picture = await this.pictureOf(caller, file);
-      return this.keep(picture, (id) =>
-        this.users.updateMe(caller, dto, (manager) => this.insert(manager, caller, id, picture.hash)),
-      );
-    });
-  }
-
-  /** The shown one, the waiting one and the last that was rejected, newest first. */
-  async mine(caller: Caller): Promise<OwnAvatars> {
-    const uploads = await this.avatars
-      .createQueryBuilder('a')
-      .where(`a.user_id = :id and (a.${LIVE} or a.id = (${LAST_REJECTED}))`, { id: caller.id })
-      .orderBy('a.id', 'DESC')
-      .getMany();
-    const locked_until = await this.lockOf(this.avatars.manager, caller);
-    return { uploads, avatar_id: caller.profile.avatar_id, locked_until };
-  }
-
-  /** Takes back what the caller has uploaded, shown or waiting. Having none is fine. */
-  async remove(caller: Caller): Promise<void> {
-    await this.avatars.manager.transaction(async (manager) => {
-      await lockUser(manager, caller.id);
-      const ids = await withdraw(manager, caller.id, this.clock.date());
-      if (ids.length === 0) return;
-      await show(manager, caller.id);
-      const details = { avatar_ids: ids };
-      await this.audit.write(manager, { action: 'avatar.removed', ...actorOf(caller), subject_id: caller.id, details });
-    });
-  }
-
-  private taking<T>(caller: Caller, request: Request, work: () => Promise<T>): Promise<T> {
-    return takingForm(request, () => this.gate.pass(caller.id, work));
-  }
-
-  private async pictureOf(caller: Caller, { bytes }: { bytes: Buffer }): Promise<ProcessedImage> {
-    await this.quotas.consume(UPLOAD_QUOTA, caller.id);
-    return this.pictures.make(bytes);
-  }
-
   /**
-   * Bytes first, under an id of their own, then the row: whatever breaks off in between, no row points to nothing. When it
-   * is not certain that there is no row, since the database went away, the bytes are left to the sweeper.
+   * Makes an uploaded file the caller's new avatar: pending or shown, by `AVATAR_MODERATION`. Throws `avatar_locked`,
+   * `rate_limited`, `storage_unavailable` and the problems of the image.
    */
-  private async keep<T>(picture: ProcessedImage, record: (id: string) => Promise<T>): Promise<T> {
-    const id = uuidv7();
-    await this.files.put(id, picture);
+  async create(caller: Caller, file: Buffer): Promise<UploadedAvatar> {
+    const image = await this.storeImage(caller, file);
     try {
-      return await record(id);
+      return await this.avatars.manager.transaction((manager) => this.insert(manager, caller, image));
     } catch (error) {
-      if (mapToProblem(error).status < 500) await this.files.discard(id);
+      await this.discardImage(image, error);
       throw error;
     }
   }
 
-  private async insert(
-    manager: EntityManager,
-    caller: Caller,
-    id: string,
-    hash: string,
-  ): Promise<{ avatar: Avatar; isShown: boolean }> {
-    await lockUser(manager, caller.id);
+  /** Changes the caller's profile and avatar in one transaction. Throws what `create` and the profile throw. */
+  async updateProfile(caller: Caller, dto: UpdateMeDto, file: Buffer): Promise<Profile> {
+    const image = await this.storeImage(caller, file);
+    try {
+      return await this.users.updateMe(caller, dto, (manager) => this.insert(manager, caller, image));
+    } catch (error) {
+      await this.discardImage(image, error);
+      throw error;
+    }
+  }
+
+  /** The caller's shown, pending and last rejected avatars. */
+  async listOwn(caller: Caller): Promise<OwnAvatars> {
+    const live = await this.avatars.findBy({ user_id: caller.id, state: In(LIVE_STATES) });
+    const lastRejected = await this.avatars.find({
+      where: { user_id: caller.id, state: 'rejected' },
+      order: { id: 'DESC' },
+      take: 1,
+    });
+    const locked_until = await this.userAvatars.findLockedUntil(this.avatars.manager, caller.id);
+    return { avatars: [...live, ...lastRejected], avatar_id: caller.profile.avatar_id, locked_until };
+  }
+
+  /** Withdraws the caller's shown and pending avatars. Does nothing when there are none. */
+  async remove(caller: Caller): Promise<void> {
+    await this.avatars.manager.transaction(async (manager) => {
+      await this.userAvatars.lock(manager, caller.id);
+      const avatar_ids = await this.userAvatars.withdraw(manager, caller.id, LIVE_STATES);
+      if (avatar_ids.length === 0) return;
+      await this.userAvatars.updateShown(manager, caller.id);
+      await this.audit.write(manager, {
+        action: 'avatar.removed',
+        ...actorOf(caller),
+        subject_id: caller.id,
+        details: { avatar_ids },
+      });
+    });
+  }
+
+  private async storeImage(caller: Caller, file: Buffer): Promise<StoredImage> {
+    await this.assertUnlocked(this.avatars.manager, caller);
+    await this.quotas.consume(UPLOAD_QUOTA, caller.id);
+    const { files, hash } = await this.images.process(file);
+    const id = uuidv7();
+    await this.files.create(id, { files });
+    return { id, hash };
+  }
+
+  /** After a failure of the server the row may exist all the same: the files stay, the worker deletes orphans. */
+  private async discardImage({ id }: StoredImage, error: unknown): Promise<void> {
+    if (mapToProblem(error).status < 500) await this.files.discard(id);
+  }
+
+  private async insert(manager: EntityManager, caller: Caller, { id, hash }: StoredImage): Promise<UploadedAvatar> {
+    await this.userAvatars.lock(manager, caller.id);
     await this.assertUnlocked(manager, caller);
-    const [{ resembles } = { resembles: false }] = await manager.query<{ resembles: boolean }[]>(RESEMBLES, [hash]);
-    const mode = resembles ? 'pre' : this.config.AVATAR_MODERATION;
+    const resembles_rejected = await this.resemblesRejected(manager, hash);
+    const mode = resembles_rejected ? 'pre' : this.config.AVATAR_MODERATION;
+    const isShown = mode !== 'pre';
     const state = mode === 'off' ? 'approved' : 'pending';
-    const now = this.clock.date();
-    const replaced = await withdraw(manager, caller.id, now, state);
-    const row = { id, user_id: caller.id, state, hash, resembles_rejected: resembles, created_at: now } as const;
-    await manager.insert(Avatar, row);
-    await show(manager, caller.id, mode === 'pre' ? undefined : id);
-    const details = { avatar_id: id, state, replaced, resembles_rejected: resembles };
-    await this.audit.write(manager, { action: 'avatar.uploaded', ...actorOf(caller), subject_id: caller.id, details });
-    return { avatar: await manager.findOneByOrFail(Avatar, { id }), isShown: mode !== 'pre' };
+    const replaced = await this.userAvatars.withdraw(
+      manager,
+      caller.id,
+      state === 'approved' ? LIVE_STATES : ['pending'],
+    );
+    const created_at = this.clock.date();
+    await manager.insert(Avatar, { id, user_id: caller.id, state, hash, resembles_rejected, created_at });
+    await this.userAvatars.updateShown(manager, caller.id, isShown ? id : undefined);
+    await this.audit.write(manager, {
+      action: 'avatar.uploaded',
+      ...actorOf(caller),
+      subject_id: caller.id,
+      details: { avatar_id: id, state, replaced, resembles_rejected },
+    });
+    return { avatar: await manager.findOneByOrFail(Avatar, { id }), isShown };
+  }
+
+  private async resemblesRejected(manager: EntityManager, hash: string): Promise<boolean> {
+    const [row] = await manager.query<{ resembles: boolean }[]>(RESEMBLES_REJECTED, [hash]);
+    return row?.resembles ?? false;
   }
 
   private async assertUnlocked(manager: EntityManager, caller: Caller): Promise<void> {
-    const locked_until = await this.lockOf(manager, caller);
+    const locked_until = await this.userAvatars.findLockedUntil(manager, caller.id);
     if (locked_until) throw new Problem('avatar_locked', { members: { locked_until } });
   }
-
-  private async lockOf(manager: EntityManager, { id }: Caller): Promise<Date | null> {
-    const last = 'select max(locked_until) as until from avatars where user_id = $1 and locked_until > $2';
-    const [row] = await manager.query<{ until: Date | null }[]>(last, [id, this.clock.date()]);
-    return row?.until ?? null;
-  }
-}
-
-const LAST_REJECTED = `select r.id from avatars r where r.user_id = :id and r.state = 'rejected' order by r.id desc limit 1`;
-
-/** Raises `user_not_found`: deleted meanwhile. */
-export async function lockUser(manager: EntityManager, userId: string): Promise<void> {
-  const rows = await manager.query<unknown[]>(LOCK_USER, [userId]);
-  if (rows.length === 0) throw new Problem('user_not_found');
-}
-
-/** Decides anew which of a user's avatars everybody sees. */
-export async function show(manager: EntityManager, userId: string, avatarId: string | null = null): Promise<void> {
-  await manager.query(SHOW, [userId, avatarId]);
-}
-
-/** Withdraws the user's uploads that one of this state would replace, or all of them; answers their ids. */
-export async function withdraw(
-  manager: EntityManager,
-  userId: string,
-  now: Date,
-  state: 'pending' | 'approved' = 'approved',
-): Promise<string[]> {
-  const [rows] = await manager.query<[{ id: string }[], number]>(
-    `update avatars set state = 'withdrawn', decided_at = $2
-     where user_id = $1 and ${LIVE} and (state = 'pending' or $3 = 'approved') returning id`,
-    [userId, now, state],
-  );
-  return rows.map(({ id }) => id);
 }

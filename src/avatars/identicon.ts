@@ -1,21 +1,21 @@
 import { createHash } from 'node:crypto';
 import { crc32, deflateSync } from 'node:zlib';
 
-/** Squares in a row and a column; the left half mirrors the right one. */
+/** Cells per row and column. The right half mirrors the left half. */
 const GRID = 8;
 
-/** A picture for a user who has none: always the same for an id, another for another. A PNG of this many pixels a side. */
+/** Draws the image of a user without an avatar, as a PNG of `size` × `size` pixels. Depends on the id alone. */
 export function identicon(userId: string, size: number): Buffer {
   const digest = createHash('sha256').update(userId).digest();
-  const rows = [...digest.subarray(0, GRID)]; // four bits of each are the left half of a row
+  const rows = [...digest.subarray(0, GRID)]; // four bits of each byte are the left half of a row
   const isDark = (x: number, y: number): boolean => ((rows[y]! >> Math.min(x, GRID - 1 - x)) & 1) === 1;
-  const cell = size / (GRID + 1); // half a square of margin
-  const at = (pixel: number): number => Math.floor(pixel / cell - 0.5);
+  const cell = size / (GRID + 1); // half a cell of margin on each side
+  const cellAt = (pixel: number): number => Math.floor(pixel / cell - 0.5);
   const isInside = (index: number): boolean => index >= 0 && index < GRID;
   const lines = Array.from({ length: size }, (_, py) => {
-    const line = Buffer.alloc(1 + Math.ceil(size / 8)); // the first byte says: no filter
+    const line = Buffer.alloc(1 + Math.ceil(size / 8)); // the first byte selects no filter
     for (let px = 0; px < size; px++) {
-      const [x, y] = [at(px), at(py)];
+      const [x, y] = [cellAt(px), cellAt(py)];
       if (isInside(x) && isInside(y) && isDark(x, y)) line[1 + (px >> 3)]! |= 0x80 >> (px & 7);
     }
     return line;
@@ -25,7 +25,7 @@ export function identicon(userId: string, size: number): Buffer {
 
 type Colour = [red: number, green: number, blue: number];
 
-/** Any hue, dark enough to stand out from the light ground. */
+/** A colour of any hue, dark enough for the light background. */
 function colour(hue: number, shade: number): Colour {
   const [h, lightness] = [(hue / 0x10000) * 12, 0.35 + (shade / 255) * 0.15];
   const channel = (n: number): number => {
@@ -35,12 +35,12 @@ function colour(hue: number, shade: number): Colour {
   return [channel(0), channel(8), channel(4)];
 }
 
-/** One bit a pixel, of two colours. https://www.w3.org/TR/png-3/ */
+/** A PNG with two colours, one bit per pixel. https://www.w3.org/TR/png-3/ */
 function png(size: number, palette: Colour[], lines: Buffer): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(size, 0);
   header.writeUInt32BE(size, 4);
-  header.set([1, 3], 8); // bits a pixel; by palette
+  header.set([1, 3], 8); // one bit per pixel, colour type: palette
   return Buffer.concat([
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
     chunk('IHDR', header),

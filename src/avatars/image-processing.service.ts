@@ -8,18 +8,18 @@ import pLimit from 'p-limit';
 import { Problem, unavailable } from '../http/problem.js';
 import { isClientDisconnected } from '../http/request-context.js';
 import { packageRoot } from '../common/version.js';
-import { isWhole, formatOf, type ProcessedImage } from './image-format.js';
-import type { Job, Outcome } from './image-worker.js';
+import { formatOf, isComplete, type ProcessedImage } from './image-format.js';
+import type { ImageJob, ImageResult } from './image-worker.js';
 
 const MAX_WORKERS = 4;
 const TIME_LIMIT_MS = 10_000;
-/** The built file, also when the sources run under Vitest: Node 20 runs no TypeScript. */
-const WORKER = join(packageRoot(), 'dist/src/avatars/image-worker.js');
+/** The compiled file, also when Vitest runs the sources: Node 20 cannot run TypeScript. */
+const WORKER_FILE = join(packageRoot(), 'dist/src/avatars/image-worker.js');
 
 /**
- * Makes pictures out of uploaded bytes: square, upright, as WebP in all sizes, with nothing of the file they came from.
- * The decoders are C code that strangers feed, so they run in processes of their own, one picture each at a time. A
- * process that hangs is killed, one that dies is replaced.
+ * Turns uploaded bytes into square, upright WebP images in all sizes, without metadata. Decoders are C code that reads
+ * untrusted input, so they run in separate processes, one image each at a time. A process that hangs is killed, one that
+ * crashes is replaced.
  */
 @Injectable()
 export class ImageProcessingService implements OnApplicationShutdown {
@@ -28,76 +28,80 @@ export class ImageProcessingService implements OnApplicationShutdown {
   private readonly idle: ChildProcess[] = [];
   private readonly workers = new Set<ChildProcess>();
 
-  /** Raises `unsupported_picture`, `picture_damaged`, `picture_too_large`, `picture_too_slow`, `too_many_uploads`. */
-  async make(bytes: Buffer): Promise<ProcessedImage> {
-    const kind = formatOf(bytes);
-    if (kind === undefined) throw new Problem('unsupported_picture');
-    if (!isWhole(kind, bytes)) throw new Problem('picture_damaged');
-    const outcome = await this.limit(() => {
-      if (isClientDisconnected()) throw new Problem('request_timeout')
-      return this.work({ bytes, kind });
+  /**
+   * Throws `unsupported_picture`, `picture_damaged`, `picture_too_large`, `picture_too_slow`, `too_many_uploads` when the
+   * system is out of memory, and `request_timeout` when the client has disconnected.
+   */
+  async process(bytes: Buffer): Promise<ProcessedImage> {
+    const format = formatOf(bytes);
+    if (format === undefined) throw new Problem('unsupported_picture');
+    if (!isComplete(format, bytes)) throw new Problem('picture_damaged');
+    const result = await this.limit(() => {
+      if (isClientDisconnected()) throw new Problem('request_timeout');
+      return this.runJob({ bytes, format });
     });
-    if ('refused' in outcome) throw new Problem(outcome.refused);
-    return outcome;
+    if ('problem' in result) throw new Problem(result.problem);
+    return result;
   }
 
   onApplicationShutdown(): void {
     for (const worker of this.workers) worker.kill('SIGKILL');
   }
 
-  private async work(job: Job): Promise<Outcome> {
-    const worker = this.idle.pop() ?? this.start();
-    const late = AbortSignal.timeout(TIME_LIMIT_MS);
-    const over = new AbortController();
-    const signal = AbortSignal.any([late, over.signal]);
+  private async runJob(job: ImageJob): Promise<ImageResult> {
+    const worker = this.idle.pop() ?? this.startWorker();
+    const timeout = AbortSignal.timeout(TIME_LIMIT_MS);
+    const ended = new AbortController();
+    const signal = AbortSignal.any([timeout, ended.signal]);
     try {
-      const dead = once(worker, 'close', { signal }).then(([, cause]) => {
-        if (cause === 'SIGKILL') throw unavailable('too_many_uploads'); // not its fault: memory has run out
-        throw new Problem('picture_damaged'); // it has brought its decoder down
+      const closed = once(worker, 'close', { signal }).then(([, killedBy]) => {
+        if (killedBy === 'SIGKILL') throw unavailable('too_many_uploads'); // by the system, which is out of memory
+        throw new Problem('picture_damaged'); // the image crashed its decoder
       });
-      const answer = once(worker, 'message', { signal }) as Promise<[Outcome]>;
-      answer.catch(() => undefined);
-      dead.catch(() => undefined);
+      const answered = once(worker, 'message', { signal }) as Promise<[ImageResult]>;
+      answered.catch(() => undefined);
+      closed.catch(() => undefined);
       worker.send(job, (error) => error && worker.kill('SIGKILL'));
-      const [outcome] = await Promise.race([answer, dead]);
+      const [result] = await Promise.race([answered, closed]);
       this.idle.push(worker);
-      return outcome;
+      return result;
     } catch (error) {
       worker.kill('SIGKILL');
-      this.log.warn(
-        `a worker was ${late.aborted ? 'too slow' : 'lost'} with a ${job.kind} of ${job.bytes.length} bytes`,
-      );
-      throw late.aborted ? new Problem('picture_too_slow') : error;
+      const cause = timeout.aborted ? `no result after ${TIME_LIMIT_MS / 1000} s` : 'process ended';
+      this.log.warn(`Processing a ${job.format} of ${job.bytes.length} bytes failed (${cause})`);
+      throw timeout.aborted ? new Problem('picture_too_slow') : error;
     } finally {
-      over.abort();
+      ended.abort();
     }
   }
 
-  private start(): ChildProcess {
-    const worker = fork(WORKER, { env: {}, execArgv: [], serialization: 'advanced', stdio: 'ignore' });
+  private startWorker(): ChildProcess {
+    const worker = fork(WORKER_FILE, { env: {}, execArgv: [], serialization: 'advanced', stdio: 'ignore' });
     this.workers.add(worker);
     worker.once('error', () => worker.kill('SIGKILL'));
     worker.once('close', () => {
       this.workers.delete(worker);
-      const at = this.idle.indexOf(worker);
-      if (at >= 0) this.idle.splice(at, 1);
+      const index = this.idle.indexOf(worker);
+      if (index >= 0) this.idle.splice(index, 1);
     });
-    lower(worker);
+    lowerPriority(worker);
     return worker;
   }
 }
 
-/** Pictures may take all processors and all memory, but not from those who wait for an answer. */
-function lower({ pid }: ChildProcess): void {
+/** Processing must not slow down requests, nor take memory from the server. */
+function lowerPriority({ pid }: ChildProcess): void {
   if (pid === undefined) return;
-  trying(() => setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL));
-  trying(() => writeFileSync(`/proc/${pid}/oom_score_adj`, '1000')); // Linux: what is ended first when memory runs out
+  ignoreErrors(() => setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL));
+  // Linux ends the process with the highest score first when memory runs out.
+  ignoreErrors(() => writeFileSync(`/proc/${pid}/oom_score_adj`, '1000'));
 }
 
-function trying(what: () => void): void {
+/** The process may have ended already, or the system may not allow the call. */
+function ignoreErrors(work: () => void): void {
   try {
-    what();
+    work();
   } catch {
-    // gone already, or a system that does not let us
+    // see above
   }
 }

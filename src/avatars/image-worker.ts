@@ -2,14 +2,13 @@ import sharp, { type Sharp } from 'sharp';
 import { type ProcessedImage, type ImageFormat, SIZES } from './image-format.js';
 
 /**
- * The process that decodes, one picture at a time. It is a process of its own so that a crash or a hang of a decoder ends
- * nothing but itself; it gets no settings and no secrets. See pictures.ts.
+ * A process that decodes images, one at a time. It gets no settings and no secrets, and a crash or a hang of a decoder ends
+ * only this process. See image-processing.service.ts.
  */
 
-const LARGEST = 512;
-
+const LARGEST_SIZE = 512;
 const MAX_PIXELS = 25_000_000;
-/** libvips's loaders: no others can be reached, whatever a file pretends to be. */
+/** Loaders of libvips. All others are blocked, so that no other decoder can be reached. */
 const LOADERS: Record<ImageFormat, string> = {
   jpeg: 'VipsForeignLoadJpegBuffer',
   png: 'VipsForeignLoadPngBuffer',
@@ -18,38 +17,40 @@ const LOADERS: Record<ImageFormat, string> = {
   avif: 'VipsForeignLoadHeifBuffer',
 };
 
-export interface Job {
+/** The message to this process. */
+export interface ImageJob {
   bytes: Uint8Array;
-  kind: ImageFormat;
+  format: ImageFormat;
 }
 
-export type Outcome = ProcessedImage | { refused: 'picture_damaged' | 'picture_too_large' };
+/** The message from this process. */
+export type ImageResult = ProcessedImage | { problem: 'picture_damaged' | 'picture_too_large' };
 
-/** An animation counts by its first frame. */
+/** Of an animation only the first frame is read. */
 const INPUT = { limitInputPixels: MAX_PIXELS, failOn: 'error', pages: 1 } as const;
 
-async function run({ bytes, kind }: Job): Promise<Outcome> {
-  const { format, compression, pageHeight, ...header } = await sharp(bytes, {
-    ...INPUT,
-    limitInputPixels: false,
-  }).metadata();
-  const read = format === 'heif' && compression === 'av1' ? 'avif' : format;
-  if (read !== kind) return { refused: 'picture_damaged' };
-  const height = pageHeight ?? header.height;
-  if (header.width * height > MAX_PIXELS) return { refused: 'picture_too_large' };
-  const square = await decode(bytes, header.autoOrient);
+async function processImage({ bytes, format }: ImageJob): Promise<ImageResult> {
+  const header = await sharp(bytes, { ...INPUT, limitInputPixels: false }).metadata();
+  const actualFormat = header.format === 'heif' && header.compression === 'av1' ? 'avif' : header.format;
+  if (actualFormat !== format) return { problem: 'picture_damaged' };
+  const height = header.pageHeight ?? header.height;
+  if (header.width * height > MAX_PIXELS) return { problem: 'picture_too_large' };
+  const square = await decodeSquare(bytes, header.autoOrient);
   const files = await Promise.all(
     SIZES.map(async (size) => ({ size, bytes: await square().resize(size).webp({ quality: 82 }).toBuffer() })),
   );
-  return { files, hash: await looks(square()) };
+  return { files, hash: await perceptualHash(square()) };
 }
 
 /**
- * All of the picture, upright, then the square in its middle. Scaled before it is cropped: libvips decodes no lines that
- * a crop will leave out, so that a file that is cut off there would pass.
+ * Decodes the whole image, upright, and returns the square in its middle. Scales before it crops: libvips does not decode
+ * lines outside of the crop, so truncated files would pass.
  */
-async function decode(bytes: Uint8Array, { width, height }: { width: number; height: number }): Promise<() => Sharp> {
-  const scale = Math.min(1, LARGEST / Math.min(width, height));
+async function decodeSquare(
+  bytes: Uint8Array,
+  { width, height }: { width: number; height: number },
+): Promise<() => Sharp> {
+  const scale = Math.min(1, LARGEST_SIZE / Math.min(width, height));
   const scaled = { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
   const { data, info } = await sharp(bytes, INPUT)
     .autoOrient()
@@ -61,39 +62,42 @@ async function decode(bytes: Uint8Array, { width, height }: { width: number; hei
   const middle = { left: (info.width - side) >> 1, top: (info.height - side) >> 1, width: side, height: side };
   const square = await sharp(data, { raw: info, limitInputPixels: false })
     .extract(middle)
-    .resize(LARGEST)
+    .resize(LARGEST_SIZE)
     .raw()
     .toBuffer({ resolveWithObject: true });
   return () => sharp(square.data, { raw: square.info });
 }
 
-/** Steps of brightness as small as this are none: encoding anew makes and unmakes them. */
-const STEP = 3;
+/** Smaller differences of brightness are ignored: re-encoding adds and removes them. */
+const MIN_BRIGHTNESS_STEP = 3;
 
 /**
- * Whether brightness rises to the right, and whether it rises downwards, at 8 × 8 places (a "difference hash"). Where it
- * does not change, the digit tells of the colour instead: else all plain pictures would look alike.
+ * A difference hash: for each of 8 × 8 places, whether brightness rises to the right (64 bits) and downwards (64 bits).
+ * Where it does not change, the bit depends on the colour; otherwise all plain images would have the same hash.
  */
-async function looks(picture: Sharp): Promise<string> {
-  const flat = picture.flatten({ background: '#fff' }).toColourspace('srgb');
-  const rgb = await flat.resize(9, 9, { fit: 'fill' }).raw().toBuffer();
-  const at = (x: number, y: number): Buffer => rgb.subarray((y * 9 + x) * 3);
+async function perceptualHash(image: Sharp): Promise<string> {
+  const opaque = image.flatten({ background: '#fff' }).toColourspace('srgb');
+  const rgb = await opaque.resize(9, 9, { fit: 'fill' }).raw().toBuffer();
+  const pixel = (x: number, y: number): Buffer => rgb.subarray((y * 9 + x) * 3);
   const places = Array.from({ length: 64 }, (_, i) => [i % 8, i >> 3] as const);
-  const pairs = [
-    ...places.map(([x, y]) => [at(x, y), at(x + 1, y)] as const),
-    ...places.map(([x, y]) => [at(x, y), at(x, y + 1)] as const),
+  const neighbours = [
+    ...places.map(([x, y]) => [pixel(x, y), pixel(x + 1, y)] as const),
+    ...places.map(([x, y]) => [pixel(x, y), pixel(x, y + 1)] as const),
   ];
-  const digits = pairs.map(([here, there], i) => {
-    const step = brightness(there) - brightness(here);
-    return Math.abs(step) > STEP ? step > 0 : tellsColour(here, i);
+  const bits = neighbours.map(([first, second], i) => {
+    const step = brightness(second) - brightness(first);
+    return Math.abs(step) > MIN_BRIGHTNESS_STEP ? step > 0 : colourBit(first, i);
   });
-  return digits.map((digit) => (digit ? '1' : '0')).join('');
+  return bits.map((bit) => (bit ? '1' : '0')).join('');
 }
 
 const brightness = (pixel: Buffer): number => 0.299 * pixel[0]! + 0.587 * pixel[1]! + 0.114 * pixel[2]!;
 
-/** At each place another channel and level, half of them turned around: so colours differ in the more digits the more they do. */
-const tellsColour = (pixel: Buffer, place: number): boolean =>
+/**
+ * Compares one channel with a threshold. Channel and threshold vary by place and half of the bits are inverted, so that
+ * more bits differ the more two colours differ.
+ */
+const colourBit = (pixel: Buffer, place: number): boolean =>
   pixel[place % 3]! > ((place * 37) % 128) * 2 === (place % 2 === 0);
 
 sharp.cache(false);
@@ -101,12 +105,12 @@ sharp.concurrency(1);
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({ operation: Object.values(LOADERS) });
 
-process.on('message', (job: Job) => {
-  run(job).then(
-    (outcome) => process.send?.(outcome),
-    () => process.send?.({ refused: 'picture_damaged' } satisfies Outcome),
+process.on('message', (job: ImageJob) => {
+  processImage(job).then(
+    (result) => process.send?.(result),
+    () => process.send?.({ problem: 'picture_damaged' } satisfies ImageResult),
   );
 });
-// Ctrl-C reaches every process of a terminal; when this one ends is for its parent to say, or to show by being gone.
+// Ctrl-C reaches all processes of a terminal. This one ends when its parent kills it or disconnects.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 process.on('disconnect', () => process.exit(0));

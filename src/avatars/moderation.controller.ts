@@ -12,20 +12,21 @@ import {
 } from './avatars.dto.js';
 import { ModerationService } from './moderation.service.js';
 
+/** Routes of moderators: the queue of avatars, and decisions about them. */
 @ApiTags('avatars')
 @Controller('moderation')
 @RequirePermissions('moderate_avatars')
 export class ModerationController {
   constructor(private readonly moderation: ModerationService) {}
 
-  /** Uploads that wait for a moderator, or have been decided; oldest first. */
+  /** Lists avatars in one state, oldest first. */
   @Get('avatars')
   @ApiProblems('invalid_cursor')
   list(@Query() query: ModerationQueryDto): Promise<ModeratedAvatarsPageDto> {
     return this.moderation.list(query);
   }
 
-  /** Shows an upload to everybody. Of two decisions on it, one counts. */
+  /** Approves a pending avatar: everyone sees it. The first of several decisions counts. */
   @Post('avatars/:id/approve')
   @HttpCode(200)
   @ApiProblems('avatar_not_found', 'avatar_not_pending')
@@ -33,7 +34,7 @@ export class ModerationController {
     return this.moderation.approve(caller, id);
   }
 
-  /** Rejects an upload; its owner reads the reason, and what was approved before is shown on. */
+  /** Rejects a pending avatar. Its owner sees the reason; an avatar approved before stays. */
   @Post('avatars/:id/reject')
   @HttpCode(200)
   @ApiProblems('avatar_not_found', 'avatar_not_pending')
@@ -45,7 +46,7 @@ export class ModerationController {
     return this.moderation.reject(caller, id, reason);
   }
 
-  /** Takes down a user's avatar, and one that waits; they cannot upload another for so many days. */
+  /** Removes a user's shown and pending avatars, and locks uploads for a number of days. */
   @Delete('users/:id/avatar')
   @HttpCode(204)
   @ApiProblems('user_not_found', 'avatar_not_found')

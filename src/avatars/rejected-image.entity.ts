@@ -1,6 +1,6 @@
 import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** What a rejected picture looked like. It outlives the picture, its row and its owner. */
+/** Perceptual hash of a rejected image. It outlives the files, the avatar and its owner. */
 @Entity('rejected_images')
 @Check('rejected_images_hash_check', `hash ~ '^[01]{128}$'`)
 export class RejectedImage {

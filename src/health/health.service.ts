@@ -43,7 +43,7 @@ export class HealthService implements BeforeApplicationShutdown {
     const late = sleep(PATIENCE_MS, undefined, { ref: false });
     const [database, isStorageWell] = await Promise.all([
       Promise.race([this.askDatabase(), late]),
-      Promise.race([this.storage.isWell(), late]),
+      Promise.race([this.storage.isAvailable(), late]),
     ]);
     const silent = { database: 'unavailable', migrations: 'unknown' } as const;
     return { process, ...(database ?? silent), storage: isStorageWell ? 'ok' : 'unavailable' };

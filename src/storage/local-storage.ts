@@ -15,34 +15,35 @@ import {
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import {
-  type About,
   assertKey,
   type ByteRange,
-  exactly,
+  checkSize,
+  clampRange,
+  mapStorageError,
   type ObjectInfo,
+  type ObjectMetadata,
   type Source,
   Storage,
-  storeFailed,
   type StoredObject,
-  within,
 } from './storage.js';
 
-/** Where puts write until they are whole; no key starts with a dot. */
-const UNFINISHED = '.unfinished';
-/** Read at once when a file is opened: its heading, and all of a small object. */
-const FIRST_READ = 64 * 1024;
-const NONE = new Set(['ENOENT', 'ENOTDIR', 'EISDIR']);
+/** Puts write here and rename at the end. No key starts with a dot. */
+const UNFINISHED_FOLDER = '.unfinished';
+/** Read when a file is opened: its header line, and the whole of a small object. */
+const FIRST_READ_BYTES = 64 * 1024;
+const NOT_FOUND = new Set(['ENOENT', 'ENOTDIR', 'EISDIR']);
 
-interface Heading extends ObjectInfo {
-  /** Where the object's bytes start in its file. */
+/** The header of a file: one line of JSON. */
+interface FileHeader extends ObjectInfo {
+  /** Where the object's bytes start in the file. */
   offset: number;
-  /** What has been read of the file so far. */
+  /** The first bytes of the file. */
   first: Buffer;
 }
 
 /**
- * A folder that a volume is mounted on. A file holds one line of JSON (type, cache policy) and then the object's bytes, so
- * that both are replaced by one rename. Neither a key nor a symbolic link leads out of the folder.
+ * Stores objects in a folder, usually a mounted volume. A file holds one line of JSON (type, cache policy) and then the
+ * object's bytes, so that one rename replaces both. Neither keys nor symbolic links lead out of the folder.
  */
 export class LocalStorage extends Storage {
   private root: Promise<string> | undefined;
@@ -51,35 +52,35 @@ export class LocalStorage extends Storage {
     super();
   }
 
-  async put(key: string, source: Source, about: About): Promise<void> {
+  async put(key: string, source: Source, metadata: ObjectMetadata): Promise<void> {
     assertKey(key);
     try {
       const root = await this.open();
-      const target = join(await makeFolder(root, dirname(key)), key.slice(key.lastIndexOf('/') + 1));
-      const unfinished = join(root, UNFINISHED, randomUUID());
+      const target = join(await createFolder(root, dirname(key)), key.slice(key.lastIndexOf('/') + 1));
+      const unfinished = join(root, UNFINISHED_FOLDER, randomUUID());
       try {
-        await write(unfinished, source, about);
+        await writeObject(unfinished, source, metadata);
         await rename(unfinished, target);
       } catch (error) {
         await rm(unfinished, { force: true });
         throw error;
       }
-      await sync(dirname(target));
+      await syncFolder(dirname(target));
     } catch (error) {
-      this.root = undefined; // it may have been taken away, or replaced
-      throw storeFailed(error);
+      this.root = undefined; // the folder may have been removed or replaced
+      throw mapStorageError(error);
     }
   }
 
   async get(key: string, range?: ByteRange): Promise<StoredObject | null> {
     return this.read(key, async (file, { offset, first, ...info }) => {
-      const { start, end } = range ? within(range, info.size) : { start: 0, end: info.size - 1 };
+      const { start, end } = range ? clampRange(range, info.size) : { start: 0, end: info.size - 1 };
       const [from, to] = [offset + start, offset + end + 1];
       if (to <= first.length) {
         await file.close();
         return { ...info, body: Readable.from([first.subarray(from, to)], { objectMode: false }) };
       }
-      return { ...info, body: file.createReadStream({ start: from, end: to - 1 }) }; // closes the file with itself
+      return { ...info, body: file.createReadStream({ start: from, end: to - 1 }) }; // closes the file at its end
     });
   }
 
@@ -93,10 +94,10 @@ export class LocalStorage extends Storage {
   async delete(key: string): Promise<void> {
     assertKey(key);
     try {
-      const path = await this.find(key);
+      const path = await this.findPath(key);
       if (path) await rm(path, { force: true });
     } catch (error) {
-      throw storeFailed(error);
+      throw mapStorageError(error);
     }
   }
 
@@ -104,66 +105,66 @@ export class LocalStorage extends Storage {
     try {
       const root = await this.open();
       for await (const key of walk(root, folder)) {
-        const found = await stat(join(root, key)).catch(ignoring(NONE)); // deleted meanwhile
+        const found = await stat(join(root, key)).catch(ignoring(NOT_FOUND)); // may be deleted meanwhile
         if (found) yield { key, modified_at: found.mtime };
       }
     } catch (error) {
-      throw storeFailed(error);
+      throw mapStorageError(error);
     }
   }
 
-  override async tidy(before: Date): Promise<void> {
-    const folder = join(await this.open(), UNFINISHED);
+  override async deleteUnfinished(before: Date): Promise<void> {
+    const folder = join(await this.open(), UNFINISHED_FOLDER);
     for (const name of await readdir(folder)) {
-      const found = await stat(join(folder, name)).catch(ignoring(NONE));
+      const found = await stat(join(folder, name)).catch(ignoring(NOT_FOUND));
       if (found && found.mtime < before) await rm(join(folder, name), { force: true });
     }
   }
 
-  /** The folder itself may be a symbolic link: that is the operator's choice. */
+  /** Creates the folder if needed and returns its real path. The folder itself may be a symbolic link. */
   private open(): Promise<string> {
-    this.root ??= mkdir(join(this.folder, UNFINISHED), { recursive: true }).then(() => realpath(this.folder));
+    this.root ??= mkdir(join(this.folder, UNFINISHED_FOLDER), { recursive: true }).then(() => realpath(this.folder));
     this.root.catch(() => (this.root = undefined));
     return this.root;
   }
 
-  /** The path of an object whose folder is where it should be; null when there is no such folder. */
-  private async find(key: string): Promise<string | null> {
+  /** The path of an object; null when its folder does not exist. Throws when a symbolic link leads elsewhere. */
+  private async findPath(key: string): Promise<string | null> {
     const path = join(await this.open(), key);
-    const parent = await realpath(dirname(path)).catch(ignoring(NONE));
+    const parent = await realpath(dirname(path)).catch(ignoring(NOT_FOUND));
     if (!parent) return null;
-    if (parent !== dirname(path)) throw new Error('a symbolic link is in the way');
+    if (parent !== dirname(path)) throw new Error('the path has a symbolic link');
     return path;
   }
 
-  private async read<T>(key: string, use: (file: FileHandle, heading: Heading) => Promise<T>): Promise<T | null> {
+  private async read<T>(key: string, use: (file: FileHandle, header: FileHeader) => Promise<T>): Promise<T | null> {
     assertKey(key);
     let file: FileHandle | undefined;
     try {
-      const path = await this.find(key);
-      file = path ? await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(ignoring(NONE)) : undefined;
-      return file ? await use(file, await readHeading(file)) : null;
+      const path = await this.findPath(key);
+      file = path ? await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(ignoring(NOT_FOUND)) : undefined;
+      return file ? await use(file, await readHeader(file)) : null;
     } catch (error) {
       await file?.close().catch(() => undefined);
-      throw storeFailed(error);
+      throw mapStorageError(error);
     }
   }
 }
 
-async function write(path: string, source: Source, { size, ...heading }: About): Promise<void> {
+async function writeObject(path: string, source: Source, { size, ...header }: ObjectMetadata): Promise<void> {
   const file = await open(path, 'wx', 0o640);
   try {
-    await file.write(`${JSON.stringify(heading)}\n`);
-    await writeFile(file, exactly(size, source));
+    await file.write(`${JSON.stringify(header)}\n`);
+    await writeFile(file, checkSize(size, source));
     await file.sync();
   } finally {
     await file.close();
   }
 }
 
-async function readHeading(file: FileHandle): Promise<Heading> {
+async function readHeader(file: FileHandle): Promise<FileHeader> {
   const { size, mtime: modified_at } = await file.stat();
-  const buffer = Buffer.allocUnsafe(Math.min(size, FIRST_READ));
+  const buffer = Buffer.allocUnsafe(Math.min(size, FIRST_READ_BYTES));
   const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
   const first = buffer.subarray(0, bytesRead);
   const offset = first.indexOf('\n') + 1;
@@ -171,21 +172,23 @@ async function readHeading(file: FileHandle): Promise<Heading> {
   return { type, cache_control, modified_at, size: size - offset, offset, first };
 }
 
-/** One by one, so that no link on the way is followed to make a folder somewhere else; each is there after a crash. */
-async function makeFolder(root: string, folder: string): Promise<string> {
+/**
+ * Creates a folder and its parents. One at a time, so that no symbolic link is followed; each is synced to disk.
+ */
+async function createFolder(root: string, folder: string): Promise<string> {
   let path = root;
   for (const segment of folder === '.' ? [] : folder.split('/')) {
     const parent = path;
     path = join(parent, segment);
     const isNew = await mkdir(path).then(() => true, ignoring(new Set(['EEXIST'])));
-    if (isNew) await sync(parent);
-    if ((await realpath(path)) !== path) throw new Error('a symbolic link is in the way');
+    if (isNew) await syncFolder(parent);
+    if ((await realpath(path)) !== path) throw new Error('the path has a symbolic link');
   }
   return path;
 }
 
-/** A rename is kept through a power cut once its folder is on the disk, too. */
-async function sync(folder: string): Promise<void> {
+/** A rename survives a power failure only after the folder has been synced, too. */
+async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await handle.sync();
@@ -194,8 +197,9 @@ async function sync(folder: string): Promise<void> {
   }
 }
 
+/** Keys of all files below a folder. */
 async function* walk(root: string, folder: string): AsyncGenerator<string> {
-  const entries = await opendir(join(root, folder)).catch(ignoring(NONE));
+  const entries = await opendir(join(root, folder)).catch(ignoring(NOT_FOUND));
   if (!entries) return;
   for await (const entry of entries) {
     if (entry.name.startsWith('.')) continue;
@@ -204,6 +208,7 @@ async function* walk(root: string, folder: string): AsyncGenerator<string> {
   }
 }
 
+/** For `catch`: turns errors with these codes into undefined. */
 const ignoring =
   (codes: Set<string>) =>
   (error: NodeJS.ErrnoException): undefined => {

@@ -11,14 +11,14 @@ import { buffer } from 'node:stream/consumers';
 import { Problem } from '../http/problem.js';
 import type { Config } from '../config/config.js';
 import {
-  type About,
   assertKey,
   type ByteRange,
-  exactly,
+  checkSize,
+  mapStorageError,
   type ObjectInfo,
+  type ObjectMetadata,
   type Source,
   Storage,
-  storeFailed,
   type StoredObject,
 } from './storage.js';
 
@@ -28,14 +28,14 @@ const TIMEOUTS = {
   throwOnRequestTimeout: true,
   socketTimeout: 15_000,
 };
-const NONE = new Set(['NoSuchKey', 'NotFound']);
+const NOT_FOUND = new Set(['NoSuchKey', 'NotFound']);
 
 type Settings = Pick<
   Config,
   'S3_BUCKET' | 'S3_ENDPOINT' | 'S3_REGION' | 'S3_ACCESS_KEY_ID' | 'S3_SECRET_ACCESS_KEY' | 'S3_FORCE_PATH_STYLE'
 >;
 
-/** A bucket of any object store that speaks S3. Importing this loads the AWS SDK: see the module. */
+/** Stores objects in a bucket of any S3-compatible server. Importing this file loads the AWS SDK: see the module. */
 export class S3Storage extends Storage {
   private readonly client: S3Client;
   private readonly bucket: string;
@@ -50,88 +50,90 @@ export class S3Storage extends Storage {
       credentials: { accessKeyId: config.S3_ACCESS_KEY_ID!, secretAccessKey: config.S3_SECRET_ACCESS_KEY! },
       maxAttempts: 2,
       requestHandler: TIMEOUTS,
-      // Checksums in trailers are Amazon's alone; many other servers would store them as part of the object.
+      // Only Amazon supports checksums in trailers; other servers store them as part of the object.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
     });
   }
 
-  /** Collects the source first: it is sent with its hash, can be sent again, and a broken one is not sent at all. */
-  async put(key: string, source: Source, { size, type, cache_control }: About): Promise<void> {
+  /** Collects the source first: it is sent with its hash, can be repeated, and an incomplete source is not sent. */
+  async put(key: string, source: Source, { size, type, cache_control }: ObjectMetadata): Promise<void> {
     assertKey(key);
-    const about = { ...this.at(key), ContentType: type, CacheControl: cache_control };
-    await this.asking(async () => {
-      const Body = await buffer(exactly(size, source));
-      return this.client.send(new PutObjectCommand({ ...about, Body }));
+    const object = { ...this.locate(key), ContentType: type, CacheControl: cache_control };
+    await this.send(async () => {
+      const Body = await buffer(checkSize(size, source));
+      return this.client.send(new PutObjectCommand({ ...object, Body }));
     });
   }
 
   async get(key: string, range?: ByteRange): Promise<StoredObject | null> {
     assertKey(key);
     const Range = range && `bytes=${range.start}-${range.end}`;
-    const found = await this.finding(() => this.client.send(new GetObjectCommand({ ...this.at(key), Range })));
+    const found = await this.findObject(() => this.client.send(new GetObjectCommand({ ...this.locate(key), Range })));
     if (!found) return null;
     const body = found.Body as Readable;
     const size = Number(found.ContentRange?.split('/')[1] ?? found.ContentLength);
     if (Number.isSafeInteger(size)) return { ...infoOf(found), size, body };
     body.destroy();
-    throw storeFailed(new Error('an object of unknown length'));
+    throw mapStorageError(new Error('the object has no known length'));
   }
 
   async head(key: string): Promise<ObjectInfo | null> {
     assertKey(key);
-    const found = await this.finding(() => this.client.send(new HeadObjectCommand(this.at(key))));
+    const found = await this.findObject(() => this.client.send(new HeadObjectCommand(this.locate(key))));
     return found && infoOf(found);
   }
 
   async delete(key: string): Promise<void> {
     assertKey(key);
-    await this.finding(() => this.client.send(new DeleteObjectCommand(this.at(key))));
+    await this.findObject(() => this.client.send(new DeleteObjectCommand(this.locate(key))));
   }
 
   async *list(folder: string): AsyncGenerator<{ key: string; modified_at: Date }> {
     let token: string | undefined;
     do {
       const query = { Bucket: this.bucket, Prefix: folder, ContinuationToken: token };
-      const page = await this.asking(() => this.client.send(new ListObjectsV2Command(query)));
+      const page = await this.send(() => this.client.send(new ListObjectsV2Command(query)));
       for (const { Key, LastModified } of page.Contents ?? []) yield { key: Key!, modified_at: LastModified! };
       token = page.NextContinuationToken;
     } while (token !== undefined);
   }
 
-  private at(Key: string): { Bucket: string; Key: string } {
+  private locate(Key: string): { Bucket: string; Key: string } {
     return { Bucket: this.bucket, Key };
   }
 
-  /** As `asking`; null when there is no such object. Only where that is an answer: nothing is put by a 404. */
-  private async finding<T>(ask: () => Promise<T>): Promise<T | null> {
-    return this.asking(() =>
-      ask().catch((error: Error) => {
-        if (NONE.has(error.name)) return null;
+  /** As `send`; null when there is no such object. */
+  private async findObject<T>(request: () => Promise<T>): Promise<T | null> {
+    return this.send(() =>
+      request().catch((error: Error) => {
+        if (NOT_FOUND.has(error.name)) return null;
         throw error;
       }),
     );
   }
 
-  private async asking<T>(ask: () => Promise<T>): Promise<T> {
+  /** Maps errors of the SDK. They hold sockets and signatures, so only name and message are kept for the log. */
+  private async send<T>(request: () => Promise<T>): Promise<T> {
     try {
-      return await ask();
+      return await request();
     } catch (error) {
       const { name, message } = error as Error;
       if (name === 'InvalidRange') throw new Problem('range_not_satisfiable');
-      throw storeFailed(new Error(`${name}: ${message}`)); // the error itself drags sockets and signatures into the log
+      throw mapStorageError(new Error(`${name}: ${message}`));
     }
   }
 }
 
-interface Found {
+/** The part of S3 responses that describes an object. */
+interface ObjectHeaders {
   ContentLength?: number | undefined;
   ContentType?: string | undefined;
   CacheControl?: string | undefined;
   LastModified?: Date | undefined;
 }
 
-const infoOf = ({ ContentLength, ContentType, CacheControl, LastModified }: Found): ObjectInfo => ({
+const infoOf = ({ ContentLength, ContentType, CacheControl, LastModified }: ObjectHeaders): ObjectInfo => ({
   size: ContentLength!,
   type: ContentType!,
   cache_control: CacheControl ?? '',

@@ -4,14 +4,14 @@ import { buffer } from 'node:stream/consumers';
 import { Clock } from '../common/clock.provider.js';
 import { Storage } from './storage.js';
 
-/** How long what a probe found is believed. */
-const FRESH_MS = 10_000;
+/** How long the result of a probe is reused. */
+const MAX_AGE_MS = 10_000;
 
-/** Knows whether the store can be written, read and deleted from, by doing so: at the start, and when asked later. */
+/** Checks whether objects can be written, read and deleted: once at the start, then on request. */
 @Injectable()
 export class StorageProbeService implements OnApplicationBootstrap {
   private readonly log = new Logger(StorageProbeService.name);
-  private last: { at: number; isWell: boolean } | undefined;
+  private last: { at: number; isAvailable: boolean } | undefined;
   private running: Promise<boolean> | undefined;
 
   constructor(
@@ -20,25 +20,25 @@ export class StorageProbeService implements OnApplicationBootstrap {
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.isWell();
+    await this.isAvailable();
   }
 
-  /** Callers at the same moment share one look, and those shortly after it what it found. */
-  isWell(): Promise<boolean> {
+  /** Whether the storage works. The result is reused for 10 s; concurrent calls share one probe. */
+  isAvailable(): Promise<boolean> {
     const age = this.last ? Math.abs(this.clock.now() - this.last.at) : Infinity;
-    if (age < FRESH_MS) return Promise.resolve(this.last!.isWell);
-    this.running ??= this.look().finally(() => (this.running = undefined));
+    if (age < MAX_AGE_MS) return Promise.resolve(this.last!.isAvailable);
+    this.running ??= this.check().finally(() => (this.running = undefined));
     return this.running;
   }
 
-  private async look(): Promise<boolean> {
-    const isWell = await this.probe().catch((error: unknown) => {
+  private async check(): Promise<boolean> {
+    const isAvailable = await this.probe().catch((error: unknown) => {
       const { cause, message } = error as Error;
-      this.log.warn(`the store cannot be used: ${cause instanceof Error ? cause.message : message}`);
+      this.log.warn(`Storage probe failed (${cause instanceof Error ? cause.message : message})`);
       return false;
     });
-    this.last = { at: this.clock.now(), isWell };
-    return isWell;
+    this.last = { at: this.clock.now(), isAvailable };
+    return isAvailable;
   }
 
   private async probe(): Promise<boolean> {
@@ -48,7 +48,7 @@ export class StorageProbeService implements OnApplicationBootstrap {
     const found = await this.storage.get(key);
     const isSame = found !== null && bytes.equals(await buffer(found.body));
     await this.storage.delete(key);
-    if (!isSame) throw new Error('it does not give back what was put into it');
+    if (!isSame) throw new Error('the stored object was not read back');
     return true;
   }
 }

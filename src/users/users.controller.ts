@@ -13,7 +13,6 @@ import {
   PublicUserDto,
   toUserDto,
   toUserDtoFor,
-  UpdateMeDto,
   UpdateUserDto,
   UserDto,
   UsersPageDto,
@@ -50,14 +49,6 @@ export class UsersController {
   @SignedIn()
   getMe(@CurrentUser() caller: Caller): UserDto {
     return toUserDto(caller.profile);
-  }
-
-  /** Changes the caller's profile. A new e-mail address ends all sessions, this one too. */
-  @Patch('me')
-  @SignedIn()
-  @ApiProblems('username_taken', 'email_taken', 'wrong_password', 'rate_limited', 'busy')
-  async updateMe(@CurrentUser() caller: Caller, @Body() dto: UpdateMeDto): Promise<UserDto> {
-    return toUserDto(await this.users.updateMe(caller, dto));
   }
 
   /** Changes the caller's password, and signs out every device, this one too. */

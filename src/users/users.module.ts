@@ -7,12 +7,11 @@ import { EmailVerificationsService } from '../account/email-verifications.servic
 import { PasswordsService } from '../auth/passwords/passwords.service.js';
 import { ReauthenticationService } from '../auth/reauthentication.service.js';
 import { User } from './user.entity.js';
-import { UsersController } from './users.controller.js';
 import { UsersService } from './users.service.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([User]), AuditModule, MailModule],
-  controllers: [UsersController, EmailVerificationsController],
+  controllers: [EmailVerificationsController],
   providers: [UsersService, PasswordsService, ReauthenticationService, EmailVerificationsService],
   exports: [UsersService, PasswordsService, ReauthenticationService],
 })

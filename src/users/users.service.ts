@@ -129,6 +129,29 @@ export class UsersService {
     return rows[0];
   }
 
+  /** The id of the avatar that everyone sees; null for users without one, deactivated users and unknown ids. */
+  async findShownAvatarId(id: string): Promise<string | null> {
+    const { rows } = await this.pool.query<{ avatar_id: string | null }>({
+      name: 'user-shown-avatar',
+      text: 'select avatar_id from users where id = $1 and is_active',
+      values: [id],
+    });
+    return rows[0]?.avatar_id ?? null;
+  }
+
+  /** Locks the user until the transaction ends. Returns the id of the shown avatar. Throws `user_not_found`. */
+  async lockAvatarId(manager: EntityManager, id: string): Promise<string | null> {
+    const lock = { mode: 'for_no_key_update' } as const; // rows that refer to the user may be inserted meanwhile
+    const user = await manager.findOne(User, { select: { id: true, avatar_id: true }, where: { id }, lock });
+    if (!user) throw new Problem('user_not_found');
+    return user.avatar_id;
+  }
+
+  /** Sets the avatar that everyone sees; null for none. */
+  async setAvatarId(manager: EntityManager, id: string, avatar_id: string | null): Promise<void> {
+    await manager.update(User, id, { avatar_id });
+  }
+
   /** As `get`, but deactivated users are hidden from all but administrators, whose reading is audited. */
   async getFor(caller: Caller, id: string): Promise<Profile> {
     const user = await this.get(id);

@@ -142,14 +142,27 @@ describe('uploading', () => {
       ['POST', '/api/users'],
       ['POST', '/api/sessions'],
       ['PATCH', `/api/users/${randomUUID()}`],
-      ['PUT', '/api/users/me/avatar/'],
-      ['PUT', '/api/USERS/me/avatar'],
-      ['POST', '/api/users/me/avatar'],
       ['PUT', '/api/users/me/password'],
       ['DELETE', '/api/users/me'],
     ] as const) {
       const { status, body } = await call(t, method, path, token, { body: formOf(await another()) });
       expect([path, status, body['code']]).toEqual([path, 415, 'unsupported_media_type']);
+    }
+    for (const [method, path] of [
+      ['POST', '/api/users/me/avatar'],
+      ['PATCH', '/api/users/me/form'],
+      ['PUT', '/api/nothing'],
+    ] as const) {
+      const { status, body } = await call(t, method, path, token, { body: formOf(await another()) });
+      expect([path, status, body['code']]).toEqual([path, 404, 'route_not_found']);
+    }
+    for (const path of ['/api/users/me/avatar/', '/api/USERS/me/avatar']) {
+      const { status } = await call(t, 'PUT', path, token, { body: formOf(await another()) });
+      expect([path, status]).toEqual([path, 202]);
+    }
+    for (const path of ['/api/users/me/', '/api/users/ME']) {
+      const { status } = await call(t, 'PATCH', path, token, { body: formOf(await another()) });
+      expect([path, status]).toEqual([path, 200]);
     }
     for (const [method, path] of [
       ['PUT', '/api/users/me/avatar'],

@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import {
   mkdirSync,
   mkdtempSync,
@@ -10,16 +9,16 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AvatarFilesService } from '../../src/avatars/avatar-files.service.js';
+import { AvatarFilesWorker } from '../../src/avatars/avatar-files.worker.js';
 import { ImageProcessingService } from '../../src/avatars/image-processing.service.js';
-import { UploadGateService } from '../../src/avatars/upload-gate.service.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { launch, whenServing } from '../support/machi-process.js';
-import { call, file, formOf, get, shown, upload } from '../support/images.js';
+import { call, file, formOf, get, shown, startUpload, upload } from '../support/images.js';
 import { startS3 } from '../support/s3-server.js';
 
 const HOUR = 3_600_000;
@@ -203,11 +202,11 @@ describe('between bytes and row', () => {
 
     expect((await get(t, '/api/users/me/avatar', user.token)).body['pending']).toMatchObject({ id: before['id'] });
     expect((await get(t, before['urls']['512'] as string, user.token)).status).toBe(200);
-    const files = t.app.get(AvatarFilesService);
-    await files.sweep();
+    const worker = t.app.get(AvatarFilesWorker);
+    await worker.sweep();
     expect(kept()).toHaveLength(8); // they might still get their row
     t.clock.advance(HOUR + 1000);
-    await files.sweep();
+    await worker.sweep();
     expect(kept()).toHaveLength(4);
     expect(kept().every((name) => name.includes(before['id'] as string))).toBe(true);
   });
@@ -249,13 +248,13 @@ describe('between bytes and row', () => {
       '0199c2a4-8c33-7e01-a5d4-5f6e7d8c9c4f-64.webp',
       'readme.webp',
     ];
-    await t.app.get(AvatarFilesService).put(old.slice(0, 36), { files: [{ size: 64, bytes: picture }], hash: '' });
+    await t.app.get(AvatarFilesService).create(old.slice(0, 36), { files: [{ size: 64, bytes: picture }] });
     for (const name of [young, foreign]) writeFileSync(join(folder, name), 'x');
     const user = await t.user();
     const withdrawn = (await upload(t, user, picture)).body['id'] as string;
     expect((await call(t, 'DELETE', '/api/users/me/avatar', user.token)).status).toBe(204);
     await expect.poll(() => kept().filter((name) => name.includes(withdrawn))).toEqual([]);
-    await t.app.get(AvatarFilesService).put(withdrawn, { files: [{ size: 64, bytes: picture }], hash: '' }); // its row is still there
+    await t.app.get(AvatarFilesService).create(withdrawn, { files: [{ size: 64, bytes: picture }] }); // its row is still there
     t.clock.set(Date.now());
     const past = new Date(Date.now() - 2 * HOUR);
     for (const name of [old, foreign]) utimesSync(join(folder, name), past, past);
@@ -265,15 +264,15 @@ describe('between bytes and row', () => {
       for (const name of ['old', 'young']) writeFileSync(join(place, name), 'x');
       utimesSync(join(place, 'old'), past, past);
     }
-    await t.app.get(AvatarFilesService).sweep();
+    await t.app.get(AvatarFilesWorker).sweep();
     expect(kept().toSorted()).toEqual([...start, `avatars/4f/${young}`, `avatars/4f/${foreign}`].toSorted()); // prettier-ignore
     for (const place of others) expect(readdirSync(place)).toEqual(['young']);
     const rows = () => t.dataSource.query<unknown[]>('select from avatars where id = $1', [withdrawn]);
     t.clock.advance(6 * 24 * HOUR);
-    await t.app.get(AvatarFilesService).sweep();
+    await t.app.get(AvatarFilesWorker).sweep();
     expect(await rows()).toHaveLength(1); // whoever decides it late is told why that fails
     t.clock.advance(25 * HOUR);
-    await t.app.get(AvatarFilesService).sweep();
+    await t.app.get(AvatarFilesWorker).sweep();
     expect(await rows()).toEqual([]);
   });
 });
@@ -291,7 +290,7 @@ describe('the workers', () => {
       .flatMap((task) =>
         readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
       )
-      .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('picture-worker'));
+      .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('image-worker'));
 
   it('hold no settings and no secrets', async () => {
     expect((await upload(t, user, picture)).status).toBe(202);
@@ -332,18 +331,6 @@ describe('the workers', () => {
   });
 });
 
-/** Sends the head of a form and half of its file; closes when it is answered. */
-async function halfUpload(t: TestApp, token: string): Promise<Socket> {
-  const socket = connect(t.port, '127.0.0.1');
-  await once(socket, 'connect');
-  const head = `PUT /api/users/me/avatar HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: multipart/form-data; boundary=b\r\n`;
-  socket.write(
-    `${head}Content-Length: 100000\r\n\r\n--b\r\nContent-Disposition: form-data; name="avatar"; filename="a"\r\n\r\nhalf`,
-  );
-  socket.on('error', () => undefined).resume();
-  return socket;
-}
-
 it('no more than 32 uploads are under way at once, 4 of a user; the others come back later', async () => {
   const t = await startApp();
   const users = await Promise.all(Array.from({ length: 9 }, () => t.user()));
@@ -353,14 +340,11 @@ it('no more than 32 uploads are under way at once, 4 of a user; the others come 
     const { body, headers } = await upload(t, user, picture);
     return { status: 202, ...body, retry: headers.get('retry-after') };
   };
-  const inside = (): number => t.app.get(UploadGateService)['count']; // the one sign that they are inside
-  for (let i = 0; i < 4; i++) sockets.push(await halfUpload(t, users[0]!.token));
-  await expect.poll(inside).toBe(4);
-  expect(await tries(users[0]!)).toMatchObject(later);
+  for (let i = 0; i < 4; i++) sockets.push(await startUpload(t, users[0]!.token));
+  await expect.poll(() => tries(users[0]!)).toMatchObject(later);
   expect(await tries(users[1]!)).toMatchObject({ state: 'pending' });
-  for (const user of users.slice(1, 8)) for (let i = 0; i < 4; i++) sockets.push(await halfUpload(t, user.token));
-  await expect.poll(inside).toBe(32);
-  expect(await tries(users[8]!)).toMatchObject({ ...later, retry: '2' });
+  for (const user of users.slice(1, 8)) for (let i = 0; i < 4; i++) sockets.push(await startUpload(t, user.token));
+  await expect.poll(() => tries(users[8]!)).toMatchObject({ ...later, retry: '2' });
   expect((await get(t, `/api/users/${users[0]!.id}/avatar`)).status).toBe(200);
   for (const socket of sockets) socket.destroy();
   await expect.poll(() => tries(users[8]!)).toMatchObject({ state: 'pending' });

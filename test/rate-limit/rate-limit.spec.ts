@@ -1,10 +1,9 @@
 import { createSecretKey, randomUUID } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { UploadGateService } from '../../src/avatars/upload-gate.service.js';
 import { createOpenApiDocument } from '../../src/swagger.js';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { call, formOf } from '../support/images.js';
+import { call, formOf, startUpload } from '../support/images.js';
 import { startProxy } from '../support/tcp-proxy.js';
 
 let t: TestApp;
@@ -314,12 +313,12 @@ it('a user uploads sixty pictures an hour', async () => {
 it('an upload that is told to come back later is not counted', async () => {
   const user = await t.user();
   const upload = () => call(t, 'PUT', '/api/users/me/avatar', user.token, { body: formOf(Buffer.from('no picture')) });
-  let leave!: () => void;
-  const left = new Promise<void>((resolve) => (leave = resolve));
-  const inside = Array.from({ length: 4 }, () => t.app.get(UploadGateService).pass(user.id, () => left));
+  const unfinished = [];
+  for (let i = 0; i < 4; i++) unfinished.push(await startUpload(t, user.token));
+  await expect.poll(async () => (await upload()).body['code']).toBe('too_many_uploads');
   for (let i = 0; i < 61; i++) expect((await upload()).body).toMatchObject({ code: 'too_many_uploads' });
-  leave();
-  await Promise.all(inside);
+  for (const socket of unfinished) socket.destroy();
+  await expect.poll(async () => (await upload()).body['code']).not.toBe('too_many_uploads');
   expect((await upload()).status).toBe(415);
 });
 

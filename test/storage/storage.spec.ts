@@ -211,7 +211,7 @@ describe('a local folder', () => {
     expect(readdirSync(unfinished)).toEqual([]);
     for (const name of ['old', 'new']) writeFileSync(join(unfinished, name), 'x');
     utimesSync(join(unfinished, 'old'), new Date(0), new Date(0));
-    await store().tidy(new Date(Date.now() - 3_600_000));
+    await store().deleteUnfinished(new Date(Date.now() - 3_600_000));
     expect(readdirSync(unfinished)).toEqual(['new']);
     expect(await keysOf(store().list(''))).not.toContain('.unfinished/new');
   });

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import sharp, { type Sharp } from 'sharp';
 import type { SignedInUser, TestApp } from './app.js';
 
@@ -92,4 +94,17 @@ export async function shown(t: TestApp, user: SignedInUser, moderator: string, s
   const { status } = await call(t, 'POST', `/api/moderation/avatars/${body['id']}/approve`, moderator);
   if (status !== 200) throw new Error(`not approved: ${status}`);
   return body;
+}
+
+/** Starts an upload and sends half of its file. The upload goes on until the socket is closed. */
+export async function startUpload({ port }: TestApp, token: string): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.write(
+    `PUT /api/users/me/avatar HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
+      'Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n' +
+      '--b\r\nContent-Disposition: form-data; name="avatar"; filename="a"\r\n\r\nhalf',
+  );
+  socket.on('error', () => undefined).resume();
+  return socket;
 }

@@ -1,0 +1,44 @@
+import { Body, Controller, Patch, UploadedFile, UseInterceptors } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
+import { AcceptsMultipart } from '../http/multipart.guard.js';
+import { ApiProblems, SignedIn } from '../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../users/caller.js';
+import { toUserDto, UpdateMeDto, UserDto } from '../users/users.dto.js';
+import { UsersService } from '../users/users.service.js';
+import { AvatarFormInterceptor } from './avatar-form.interceptor.js';
+import { UPLOAD_PROBLEMS } from './avatars.controller.js';
+import { UpdateProfileDto } from './avatars.dto.js';
+import { AvatarsService } from './avatars.service.js';
+import { UploadConcurrencyInterceptor } from './upload-concurrency.interceptor.js';
+
+/** The caller's profile. Defined here because a form may change the avatar in the same transaction. */
+@ApiTags('users')
+@Controller('users/me')
+export class ProfileController {
+  constructor(
+    private readonly users: UsersService,
+    private readonly avatars: AvatarsService,
+  ) {}
+
+  /**
+   * Changes the caller's profile, and the avatar when the form has a file. All changes apply or none. A new e-mail address
+   * ends all sessions of the caller.
+   */
+  @Patch()
+  @SignedIn()
+  @AcceptsMultipart(true)
+  @UseInterceptors(UploadConcurrencyInterceptor, AvatarFormInterceptor)
+  @ApiConsumes('application/json', 'multipart/form-data')
+  @ApiBody({ type: UpdateProfileDto })
+  @ApiProblems('username_taken', 'email_taken', 'wrong_password', 'busy', ...UPLOAD_PROBLEMS)
+  async update(
+    @CurrentUser() caller: Caller,
+    @Body() dto: UpdateMeDto,
+    @UploadedFile() file?: Express.Multer.File,
+  ): Promise<UserDto> {
+    const profile = file
+      ? await this.avatars.updateProfile(caller, dto, file.buffer)
+      : await this.users.updateMe(caller, dto);
+    return toUserDto(profile);
+  }
+}

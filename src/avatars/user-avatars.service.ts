@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import { type EntityManager, In, MoreThan } from 'typeorm';
+import { Clock } from '../common/clock.provider.js';
+import { UsersService } from '../users/users.service.js';
+import { Avatar, type AvatarState, LIVE_STATES } from './avatar.entity.js';
+
+/** The steps that uploads, removals and moderation share. All but `findLockedUntil` need the user's lock. */
+@Injectable()
+export class UserAvatarsService {
+  constructor(
+    private readonly users: UsersService,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Serialises changes to one user's avatars until the transaction ends. The order of locks is user, then avatars.
+   * Throws `user_not_found`.
+   */
+  async lock(manager: EntityManager, userId: string): Promise<void> {
+    await this.users.lockAvatarId(manager, userId);
+  }
+
+  /** Withdraws the user's avatars in these states. Returns their ids. */
+  async withdraw(manager: EntityManager, userId: string, states: readonly AvatarState[]): Promise<string[]> {
+    const { raw } = await manager
+      .createQueryBuilder()
+      .update(Avatar)
+      .set({ state: 'withdrawn', decided_at: this.clock.date() })
+      .where({ user_id: userId, state: In(states) })
+      .returning('id')
+      .execute();
+    return (raw as { id: string }[]).map(({ id }) => id);
+  }
+
+  /**
+   * Decides which avatar everyone sees: the upload `newId` or the one shown so far while it is pending, else the approved
+   * one, else none.
+   */
+  async updateShown(manager: EntityManager, userId: string, newId?: string): Promise<void> {
+    const shownId = await this.users.lockAvatarId(manager, userId);
+    const live = await manager.findBy(Avatar, { user_id: userId, state: In(LIVE_STATES) });
+    const pending = live.find(({ id, state }) => state === 'pending' && (id === newId || id === shownId));
+    const shown = pending ?? live.find(({ state }) => state === 'approved');
+    await this.users.setAvatarId(manager, userId, shown?.id ?? null);
+  }
+
+  /** Until when a moderator has locked the user's uploads; null when they are not locked. */
+  async findLockedUntil(manager: EntityManager, userId: string): Promise<Date | null> {
+    const avatar = await manager.findOne(Avatar, {
+      where: { user_id: userId, locked_until: MoreThan(this.clock.date()) },
+      order: { locked_until: 'DESC' },
+    });
+    return avatar?.locked_until ?? null;
+  }
+}

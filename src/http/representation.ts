@@ -1,0 +1,50 @@
+import type { Request, Response } from 'express';
+import { Problem } from './problem.js';
+
+/** A file as a response: its headers, and its bytes, which are read only when they are sent. */
+export interface Representation {
+  headers: Record<string, string>;
+  /** With its quotes. */
+  etag: string;
+  read: () => Promise<Buffer>;
+}
+
+/**
+ * Sends a file: 304 when the client has it, 206 for a single range, else 200. Throws `range_not_satisfiable` and what
+ * reading throws.
+ */
+export async function sendRepresentation(
+  request: Request,
+  response: Response,
+  { headers, etag, read }: Representation,
+): Promise<void> {
+  if (isNotModified(request, etag)) {
+    response.status(304).set(headers).set('etag', etag).end();
+    return;
+  }
+  const bytes = await read();
+  const range = findRange(request, etag, bytes.length);
+  const { start, end } = range ?? { start: 0, end: bytes.length - 1 };
+  if (range) response.status(206).set('content-range', `bytes ${start}-${end}/${bytes.length}`);
+  response.set(headers).set('etag', etag);
+  response.set('content-length', String(end - start + 1)).end(bytes.subarray(start, end + 1));
+}
+
+/**
+ * RFC 9110, section 13.1.2. Express's `fresh` would ignore If-None-Match when the request has `Cache-Control: no-cache`,
+ * which fetch adds to conditional requests.
+ */
+function isNotModified(request: Request, etag: string): boolean {
+  const tags = (request.headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim());
+  return ['*', etag, `W/${etag}`].some((tag) => tags.includes(tag));
+}
+
+/** The single range that a GET asks for (RFC 9110, section 14.2). Several ranges are answered with the whole file. */
+function findRange(request: Request, etag: string, size: number): { start: number; end: number } | undefined {
+  const { range, 'if-range': ifRange } = request.headers;
+  const isApplicable = ifRange === undefined || ifRange === etag;
+  if (range === undefined || !isApplicable || request.method !== 'GET') return undefined;
+  const ranges = request.range(size);
+  if (ranges === -1) throw new Problem('range_not_satisfiable', { headers: { 'content-range': `bytes */${size}` } });
+  return Array.isArray(ranges) && ranges.type === 'bytes' && ranges.length === 1 ? ranges[0] : undefined;
+}
