@@ -5,6 +5,7 @@ import {
   Get,
   HttpCode,
   Param,
+  ParseFilePipe,
   Put,
   Query,
   Req,
@@ -54,6 +55,8 @@ export const UPLOAD_PROBLEMS = [
   'storage_unavailable',
 ] as const satisfies ProblemCode[];
 
+const REQUIRED_FILE = new ParseFilePipe({ exceptionFactory: () => new Problem('no_file') });
+
 const imageOf = (type: string) => ({ content: { [type]: { schema: { type: 'string', format: 'binary' } } } });
 
 /** Uploads, removes and delivers avatars. */
@@ -89,11 +92,10 @@ export class AvatarsController {
   @ApiProblems(...UPLOAD_PROBLEMS)
   async upload(
     @CurrentUser() caller: Caller,
-    @UploadedFile() file: Express.Multer.File | undefined,
+    @UploadedFile(REQUIRED_FILE) file: Express.Multer.File,
     @Body() _: UploadAvatarDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<AvatarDto> {
-    if (!file) throw new Problem('no_file');
     const { avatar, isShown } = await this.avatars.create(caller, file.buffer);
     response.status(isShown ? 201 : 202);
     return toAvatarDto(avatar, isShown);

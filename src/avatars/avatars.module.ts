@@ -16,7 +16,6 @@ import { ModerationService } from './moderation.service.js';
 import { ImageProcessingService } from './image-processing.service.js';
 import { ProfileController } from './profile.controller.js';
 import { RejectedImage } from './rejected-image.entity.js';
-import { UploadConcurrencyInterceptor } from './upload-concurrency.interceptor.js';
 import { UserAvatarsService } from './user-avatars.service.js';
 
 @Module({
@@ -36,7 +35,6 @@ import { UserAvatarsService } from './user-avatars.service.js';
     AvatarFilesService,
     AvatarFilesWorker,
     ImageProcessingService,
-    UploadConcurrencyInterceptor,
   ],
 })
 export class AvatarsModule {}

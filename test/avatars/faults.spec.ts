@@ -18,7 +18,7 @@ import { AvatarFilesWorker } from '../../src/avatars/avatar-files.worker.js';
 import { ImageProcessingService } from '../../src/avatars/image-processing.service.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { launch, whenServing } from '../support/machi-process.js';
-import { call, file, formOf, get, shown, startUpload, upload } from '../support/images.js';
+import { call, canUpload, file, formOf, get, shown, startUpload, upload } from '../support/images.js';
 import { startS3 } from '../support/s3-server.js';
 
 const HOUR = 3_600_000;
@@ -341,10 +341,14 @@ it('no more than 32 uploads are under way at once, 4 of a user; the others come 
     return { status: 202, ...body, retry: headers.get('retry-after') };
   };
   for (let i = 0; i < 4; i++) sockets.push(await startUpload(t, users[0]!.token));
-  await expect.poll(() => tries(users[0]!)).toMatchObject(later);
+  await expect.poll(() => canUpload(t, users[0]!)).toBe(false);
+  expect(await tries(users[0]!)).toMatchObject(later);
+  const form = await call(t, 'PATCH', '/api/users/me', users[0]!.token, { body: formOf(picture) });
+  expect(form.body).toMatchObject(later); // both routes share the limit
   expect(await tries(users[1]!)).toMatchObject({ state: 'pending' });
   for (const user of users.slice(1, 8)) for (let i = 0; i < 4; i++) sockets.push(await startUpload(t, user.token));
-  await expect.poll(() => tries(users[8]!)).toMatchObject({ ...later, retry: '2' });
+  await expect.poll(() => canUpload(t, users[8]!)).toBe(false);
+  expect(await tries(users[8]!)).toMatchObject({ ...later, retry: '2' });
   expect((await get(t, `/api/users/${users[0]!.id}/avatar`)).status).toBe(200);
   for (const socket of sockets) socket.destroy();
   await expect.poll(() => tries(users[8]!)).toMatchObject({ state: 'pending' });

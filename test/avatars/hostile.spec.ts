@@ -84,12 +84,13 @@ describe('the kind', () => {
     for (const part of [
       { name: 'a.svg', type: 'image/svg+xml' },
       { name: '../../../etc/passwd', type: 'text/html' },
-      { name: 'a\0.exe', type: '' },
+      { name: 'a.exe', type: '' },
       { name: `${'x'.repeat(3000)}.png`, type: 'application/octet-stream' },
       { name: 'нет имени 😀', type: 'image/png; charset=utf-8' },
     ]) {
       expect(await outcome(await file(1, kind), part)).toBe('taken');
     }
+    expect(await outcome(await file(1, kind), { name: 'a\0.exe' })).toBe('400 malformed_multipart');
   });
 
   it.each<[string, Buffer]>([

@@ -96,6 +96,16 @@ export async function shown(t: TestApp, user: SignedInUser, moderator: string, s
   return body;
 }
 
+/**
+ * Whether the server would accept another upload of this user now. The probe is refused for its encoding right after the
+ * concurrency limit, so that it takes no place itself.
+ */
+export async function canUpload(t: TestApp, { token }: Pick<SignedInUser, 'token'>): Promise<boolean> {
+  const headers = { 'content-encoding': 'gzip' };
+  const { body } = await call(t, 'PUT', '/api/users/me/avatar', token, { body: formOf(Buffer.from('x')), headers });
+  return body['code'] !== 'too_many_uploads';
+}
+
 /** Starts an upload and sends half of its file. The upload goes on until the socket is closed. */
 export async function startUpload({ port }: TestApp, token: string): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
