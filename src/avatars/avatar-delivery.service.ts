@@ -81,7 +81,10 @@ export class AvatarDeliveryService {
 
   /** Whether everyone may see the avatar. Throws `avatar_not_found` when the caller may not see it. */
   private async checkVisibility(id: string, authenticate: () => Promise<Caller>): Promise<boolean> {
-    const { rows } = await this.pool.query<{ user_id: string; is_shown: boolean }>({ ...FIND_VISIBILITY, values: [id] });
+    const { rows } = await this.pool.query<{ user_id: string; is_shown: boolean }>({
+      ...FIND_VISIBILITY,
+      values: [id],
+    });
     const avatar = rows[0];
     if (!avatar) throw new Problem('avatar_not_found');
     if (avatar.is_shown) return true;

@@ -110,7 +110,9 @@ export class AvatarFilesWorker implements OnApplicationBootstrap, BeforeApplicat
     const done = work().catch((error: unknown) => {
       const { cause, message } = error as Error;
       if (this.isStopping) return;
-      this.log.warn(`Deleting avatar files failed (${cause instanceof Error ? cause.message : message}); retrying later`);
+      this.log.warn(
+        `Deleting avatar files failed (${cause instanceof Error ? cause.message : message}); retrying later`,
+      );
     });
     this.running.add(done);
     return done.finally(() => this.running.delete(done));

@@ -26,14 +26,7 @@ import { type Caller, CurrentUser } from '../users/caller.js';
 import { shownAvatarUrl } from '../users/avatar-url.js';
 import { AvatarDeliveryService } from './avatar-delivery.service.js';
 import { AvatarFormInterceptor } from './avatar-form.interceptor.js';
-import {
-  AvatarDto,
-  AvatarQueryDto,
-  MyAvatarDto,
-  toAvatarDto,
-  toMyAvatarDto,
-  UploadAvatarDto,
-} from './avatars.dto.js';
+import { AvatarDto, AvatarQueryDto, MyAvatarDto, toAvatarDto, toMyAvatarDto, UploadAvatarDto } from './avatars.dto.js';
 import { AvatarsService } from './avatars.service.js';
 import { FormOnlyGuard } from './form-only.guard.js';
 import { SIZES } from './image-format.js';
