@@ -1,30 +1,16 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { components } from './support/openapi-types.js';
+import { createDatabase, type TestDatabase } from './support/database.js';
 import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from './support/machi-process.js';
 
-let folder: ReturnType<typeof dataFolder>;
-const running: MachiProcess[] = [];
-beforeEach(() => {
-  folder = dataFolder();
-});
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((machi) => machi.kill('SIGTERM')));
-  folder.remove();
-});
+type Session = components['schemas']['SessionDto'];
 
-/** In this test's data folder; ended with it, whatever happens. */
-function begin(env: Record<string, string> = {}): MachiProcess {
-  const machi = launch({ DATA_DIR: folder.path, ...env });
-  running.push(machi);
-  return machi;
-}
-
-const start = (env: Record<string, string> = {}): Promise<MachiProcess> => whenServing(begin(env));
-
+const ADMIN_PASSWORD = 'quiet lantern forty';
 const PASSWORD_LINE = /sign in as "admin" with the password (\S+)/;
 
 const signIn = ({ url }: MachiProcess, password: string): Promise<Response> =>
@@ -34,72 +20,111 @@ const signIn = ({ url }: MachiProcess, password: string): Promise<Response> =>
     body: JSON.stringify({ login: 'admin', password }),
   });
 
+const statusOfMe = async ({ url }: MachiProcess, { identity_token }: Session): Promise<number> =>
+  (await fetch(`${url}/api/users/me`, { headers: { authorization: `Bearer ${identity_token}` } })).status;
+
 const isReady = async ({ url }: MachiProcess): Promise<boolean> => {
   const response = await fetch(`${url}/api/health/ready`).catch(() => undefined);
   return response?.status === 200;
 };
 
-describe('starting', () => {
-  it('prints three lines the first time, the password never again, and keeps the data', async () => {
-    const first = await start();
-    const password = PASSWORD_LINE.exec(first.output())![1]!;
-    expect(first.output()).toMatch(/^API +http:\/\/127\.0\.0\.1:\d+\/api$/m);
-    expect(first.output()).toMatch(/^Swagger UI +http:\/\/127\.0\.0\.1:\d+\/docs$/m);
-    expect((await signIn(first, password)).status).toBe(201);
-    expect(await first.kill('SIGTERM')).toBe(0);
-    const second = await start();
+/** A raw connection that has sent the beginning of a request. */
+function open({ url }: MachiProcess, beginning: string): { socket: Socket; answer: () => string } {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  let answer = '';
+  socket.on('data', (chunk) => (answer += String(chunk)));
+  socket.on('error', () => undefined);
+  socket.write(beginning);
+  return { socket, answer: () => answer };
+}
+
+describe('two starts on one data folder', () => {
+  const folder = dataFolder();
+  let first: { output: string; password: string; session: Session; exitCode: number | null };
+  let second: MachiProcess;
+  beforeAll(async () => {
+    const machi = await whenServing(launch({ DATA_DIR: folder.path }));
+    const output = machi.output();
+    const password = PASSWORD_LINE.exec(output)![1]!;
+    const session = (await (await signIn(machi, password)).json()) as Session;
+    first = { output, password, session, exitCode: await machi.kill('SIGTERM') };
+    second = await whenServing(launch({ DATA_DIR: folder.path }));
+  });
+  afterAll(async () => {
+    await second.kill('SIGTERM');
+    folder.remove();
+  });
+
+  it('print the address of the API, of Swagger UI and, the first time only, the generated password', () => {
+    expect(first.output).toMatch(/^API +http:\/\/127\.0\.0\.1:\d+\/api$/m);
+    expect(first.output).toMatch(/^Swagger UI +http:\/\/127\.0\.0\.1:\d+\/docs$/m);
+    expect(first.exitCode).toBe(0);
     expect(second.output()).not.toMatch(PASSWORD_LINE);
-    expect((await signIn(second, password)).status).toBe(201);
   });
 
-  it('prints no password that it was given', async () => {
-    const machi = await start({ ADMIN_PASSWORD: 'quiet lantern forty' });
+  it('keep the data', async () => {
+    expect((await signIn(second, first.password)).status).toBe(201);
+  });
+
+  it('keep the signing key, so that identity tokens of the first stay valid', async () => {
+    expect(await statusOfMe(second, first.session)).toBe(200);
+  });
+});
+
+describe('on a configured database', () => {
+  let folder: ReturnType<typeof dataFolder>;
+  let database: TestDatabase;
+  const running: MachiProcess[] = [];
+  beforeEach(async () => {
+    folder = dataFolder();
+    database = await createDatabase();
+  });
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((machi) => machi.kill('SIGTERM')));
+    await database.drop();
+    folder.remove();
+  });
+
+  function begin(env: Record<string, string> = {}): MachiProcess {
+    const machi = launch({ DATA_DIR: folder.path, ...database.env, ...env });
+    running.push(machi);
+    return machi;
+  }
+  const start = (env: Record<string, string> = {}): Promise<MachiProcess> => whenServing(begin(env));
+
+  it('a development start prints no configured password, serves Swagger UI and redirects / to it', async () => {
+    const machi = await start({ ADMIN_PASSWORD });
     expect(machi.output()).not.toContain('quiet lantern');
-    expect((await signIn(machi, 'quiet lantern forty')).status).toBe(201);
-  });
-
-  it('keeps its signing key between starts, so that nobody is signed out', async () => {
-    const first = await start({ ADMIN_PASSWORD: 'quiet lantern forty' });
-    const { identity_token } = (await (await signIn(first, 'quiet lantern forty')).json()) as {
-      identity_token: string;
-    };
-    await first.kill('SIGTERM');
-    const second = await start();
-    const headers = { authorization: `Bearer ${identity_token}` };
-    expect((await fetch(`${second.url}/api/users/me`, { headers })).status).toBe(200);
-  });
-
-  it('changes its signing key between starts, so that nobody is signed out', async () => {
-    const keys = ['old', 'new'].map((name) => join(folder.path, `${name}.pem`)) as [string, string];
-    for (const file of keys) {
-      writeFileSync(file, generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
-    }
-    const first = await start({ ADMIN_PASSWORD: 'quiet lantern forty', SIGNING_KEY_FILE: keys[0] });
-    const session = (await (await signIn(first, 'quiet lantern forty')).json()) as Record<string, string>;
-    await first.kill('SIGTERM');
-    const second = await start({ SIGNING_KEY_FILE: keys[1], ACCEPTED_SIGNING_KEYS_FILE: keys[0] });
-    const headers = { authorization: `Bearer ${session['identity_token']}`, 'content-type': 'application/json' };
-    expect((await fetch(`${second.url}/api/users/me`, { headers })).status).toBe(200);
-    const body = JSON.stringify({ refresh_token: session['refresh_token'] });
-    const refreshed = await fetch(`${second.url}/api/sessions/refresh`, { method: 'POST', headers, body });
-    const { identity_token } = (await refreshed.json()) as { identity_token: string };
-    const { keys: published } = (await (await fetch(`${second.url}/.well-known/jwks.json`)).json()) as { keys: { kid: string }[] }; // prettier-ignore
-    const kids = [identity_token, session['identity_token']!].map(
-      (token) => (JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString()) as { kid: string }).kid,
-    );
-    expect(published.map(({ kid }) => kid)).toEqual(kids);
-    expect(kids[0]).not.toBe(kids[1]);
-  });
-
-  it('shows Swagger UI in development, and leads there', async () => {
-    const machi = await start();
+    expect((await signIn(machi, ADMIN_PASSWORD)).status).toBe(201);
     expect(await (await fetch(`${machi.url}/docs`)).text()).toContain('swagger-ui');
     expect((await fetch(machi.url, { redirect: 'manual' })).headers.get('location')).toBe('/docs');
     const document = (await (await fetch(`${machi.url}/docs-json`)).json()) as { paths: object };
     expect(Object.keys(document.paths)).toContain('/api/users/me');
   });
 
-  it('shows none in production, where all else works', async () => {
+  it('a new signing key beside the accepted old one signs nobody out', async () => {
+    const keys = ['old', 'new'].map((name) => join(folder.path, `${name}.pem`)) as [string, string];
+    for (const file of keys) {
+      writeFileSync(file, generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    }
+    const first = await start({ ADMIN_PASSWORD, SIGNING_KEY_FILE: keys[0] });
+    const session = (await (await signIn(first, ADMIN_PASSWORD)).json()) as Session;
+    await first.kill('SIGTERM');
+    const second = await start({ SIGNING_KEY_FILE: keys[1], ACCEPTED_SIGNING_KEYS_FILE: keys[0] });
+    expect(await statusOfMe(second, session)).toBe(200);
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ refresh_token: session.refresh_token });
+    const refreshed = await fetch(`${second.url}/api/sessions/refresh`, { method: 'POST', headers, body });
+    const { identity_token } = (await refreshed.json()) as Session;
+    const jwks = (await (await fetch(`${second.url}/.well-known/jwks.json`)).json()) as { keys: { kid: string }[] };
+    const kids = [identity_token, session.identity_token].map(
+      (token) => (JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString()) as { kid: string }).kid,
+    );
+    expect(jwks.keys.map(({ kid }) => kid)).toEqual(kids);
+    expect(kids[0]).not.toBe(kids[1]);
+  });
+
+  it('a production start serves no Swagger UI and is ready', async () => {
     const machi = await start({
       NODE_ENV: 'production',
       SECRET_KEY: randomBytes(32).toString('base64url'),
@@ -110,7 +135,7 @@ describe('starting', () => {
     expect(await isReady(machi)).toBe(true);
   });
 
-  it('refuses a production it cannot be safe in, all faults at once, naming variable and mend', async () => {
+  it('an unsafe production configuration exits with 78 and names every fault with its correction', async () => {
     const machi = begin({
       NODE_ENV: 'staging', // unknown: production
       SECRET_KEY: 'short',
@@ -135,151 +160,60 @@ describe('starting', () => {
     }
   });
 
-  it('refuses an ADMIN_PASSWORD that anyone would guess, and makes no administrator', async () => {
+  it('a common ADMIN_PASSWORD exits with 78 and creates no administrator', async () => {
     const machi = begin({ ADMIN_PASSWORD: 'password1' });
     expect(await machi.ended).toBe(78);
     expect(machi.output()).toContain('ADMIN_PASSWORD is one of the most common ones');
-    const again = await start();
-    expect(again.output()).toMatch(PASSWORD_LINE);
+    expect((await start()).output()).toMatch(PASSWORD_LINE);
   });
 
-  it('says what to do when the configured database refuses', async () => {
-    const machi = begin({ DATABASE_URL: 'postgres://nobody:wrong@127.0.0.1:1/none' });
+  it('a database that refuses connections is waited for, with a log line, until SIGTERM', async () => {
+    const machi = begin({ DATABASE_URL: 'postgres://nobody:wrong@127.0.0.1:1/none', DB_HOST: '' });
     await expect.poll(() => machi.output()).toContain('waiting for the database');
     expect(await machi.kill('SIGTERM')).toBe(0);
   });
 
-  it('says so when its port is taken', async () => {
+  it('a port in use exits with 78 and leaves the process that uses it alone', async () => {
     const first = await start();
     const second = begin({ PORT: new URL(first.url).port });
     expect(await second.ended).toBe(78);
     expect(second.output()).toContain('EADDRINUSE');
     expect(await isReady(first)).toBe(true);
   });
-});
 
-describe('two on one data folder', () => {
-  it('started at once make one database and one administrator; the last to stop stops the server', async () => {
-    const both = await Promise.all([start(), start()]);
-    expect(both.filter((machi) => PASSWORD_LINE.test(machi.output()))).toHaveLength(1);
-    const server = folder.postmaster();
-    expect(await both[0].kill('SIGTERM')).toBe(0);
-    expect(isAlive(server)).toBe(true);
-    expect(await isReady(both[1])).toBe(true);
-    expect(await both[1].kill('SIGTERM')).toBe(0);
-    expect(isAlive(server)).toBe(false);
-  });
-});
-
-describe('after a kill -9', () => {
-  it('adopts the server that was left running', async () => {
-    const first = await start({ ADMIN_PASSWORD: 'quiet lantern forty' });
-    const server = folder.postmaster();
-    await first.kill('SIGKILL');
-    expect(isAlive(server)).toBe(true);
-    const second = await start();
-    expect(folder.postmaster()).toBe(server);
-    expect((await signIn(second, 'quiet lantern forty')).status).toBe(201);
-    await second.kill('SIGTERM');
-    expect(isAlive(server)).toBe(false);
-  });
-
-  it('recovers the data of a server that was killed with it', async () => {
-    const first = await start({ ADMIN_PASSWORD: 'quiet lantern forty' });
-    process.kill(folder.postmaster(), 'SIGKILL');
-    await first.kill('SIGKILL');
-    const second = await start();
-    expect((await signIn(second, 'quiet lantern forty')).status).toBe(201);
-  });
-
-  it('is not misled by a pid file whose pid is somebody else by now', async () => {
-    const first = await start();
-    await first.kill('SIGTERM');
-    writeFileSync(join(folder.path, 'postgres/postmaster.pid'), `${process.pid}\n/elsewhere\n0\n5432\n.\n\n`);
-    expect(await isReady(await start())).toBe(true);
-  });
-
-  it.each(['', '\0\0\0\0', 'noise'])('is not misled by a pid file of %j', async (content) => {
-    const first = await start();
-    await first.kill('SIGTERM');
-    const file = join(folder.path, 'postgres/postmaster.pid');
-    writeFileSync(file, content);
-    const anHourAgo = Date.now() / 1000 - 3600;
-    utimesSync(file, anHourAgo, anHourAgo);
-    expect(await isReady(await start())).toBe(true);
-  });
-
-  it('starts over when the cluster was cut short while it was made', async () => {
-    const machi = begin();
-    await expect
-      .poll(() => readdirSync(folder.path).some((name) => name.startsWith('postgres.init')), { interval: 2 })
-      .toBe(true);
-    await machi.kill('SIGKILL');
-    expect(await isReady(await start())).toBe(true);
-  });
-});
-
-it('a server that dies under a running Machi is brought back', async () => {
-  const machi = await start();
-  const server = folder.postmaster();
-  process.kill(server, 'SIGKILL');
-  await expect.poll(() => isReady(machi), { timeout: 15_000 }).toBe(true);
-  const next = folder.postmaster();
-  expect(next).not.toBe(server);
-  expect(await machi.kill('SIGTERM')).toBe(0);
-  expect(isAlive(next)).toBe(false);
-});
-
-describe('stopping', () => {
-  it('lets a request in flight finish, takes no new ones, and then ends the server', async () => {
-    const machi = await start();
-    const server = folder.postmaster();
-    const body = JSON.stringify({ login: 'nobody', password: 'x' });
-    const socket = connect(Number(new URL(machi.url).port), '127.0.0.1');
-    let answer = '';
-    socket.on('data', (chunk) => (answer += String(chunk)));
-    socket.write(
-      `POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 5)}`,
-    );
-    await expect.poll(() => isReady(machi)).toBe(true); // a later request was answered: the first has arrived
-    const code = machi.kill('SIGTERM');
-    await expect.poll(() => isReady(machi)).toBe(false);
-    await expect(fetch(`${machi.url}/api/health/live`)).rejects.toThrow();
-    socket.write(body.slice(5));
-    await once(socket, 'close');
-    expect(answer).toMatch(/^HTTP\/1.1 401 /);
-    expect(answer.toLowerCase()).toContain('connection: close');
-    expect(await code).toBe(0);
-    expect(isAlive(server)).toBe(false);
-  });
-
-  it('does not wait longer than DRAIN_SECONDS for a request that does not finish', async () => {
+  it('a stop waits no longer than DRAIN_SECONDS for a request that does not finish', async () => {
     const machi = await start({ DRAIN_SECONDS: '1' });
-    const socket = connect(Number(new URL(machi.url).port), '127.0.0.1');
-    socket.on('error', () => undefined);
-    socket.write(
-      'POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{',
-    );
+    const head = 'POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
+    const { socket } = open(machi, `${head}content-length: 50\r\n\r\n{`);
     await once(socket, 'connect');
-    await expect.poll(() => isReady(machi)).toBe(true);
+    await expect.poll(() => isReady(machi)).toBe(true); // a later request was answered: the first has arrived
     const before = Date.now();
     expect(await machi.kill('SIGTERM')).toBe(0);
     expect(Date.now() - before).toBeLessThan(6000);
   });
+});
 
-  it('is ready no more while it drains', async () => {
-    const machi = await start();
-    const socket = connect(Number(new URL(machi.url).port), '127.0.0.1');
-    let answer = '';
-    socket.on('data', (chunk) => (answer += String(chunk)));
-    socket.write('GET /api/health/ready HTTP/1.1\r\nhost:');
-    await expect.poll(() => isReady(machi)).toBe(true);
-    const code = machi.kill('SIGTERM');
-    await expect.poll(() => isReady(machi)).toBe(false);
-    socket.write(' x\r\n\r\n');
-    await once(socket, 'close');
-    expect(answer).toMatch(/^HTTP\/1.1 503 /);
-    expect(answer).toContain('"process":"stopping"');
-    expect(await code).toBe(0);
-  });
+it('after SIGTERM open requests are answered, readiness is 503, new connections are refused and PostgreSQL ends', async () => {
+  const folder = dataFolder();
+  const machi = await whenServing(launch({ DATA_DIR: folder.path }));
+  const server = folder.postmaster();
+  const body = JSON.stringify({ login: 'nobody', password: 'x' });
+  const head = `POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+  const request = open(machi, `${head}\r\n\r\n${body.slice(0, 5)}`);
+  const readiness = open(machi, 'GET /api/health/ready HTTP/1.1\r\nhost:');
+  await expect.poll(() => isReady(machi)).toBe(true); // a later request was answered: both have arrived
+  const code = machi.kill('SIGTERM');
+  await expect.poll(() => isReady(machi)).toBe(false);
+  await expect(fetch(`${machi.url}/api/health/live`)).rejects.toThrow();
+  readiness.socket.write(' x\r\n\r\n');
+  await once(readiness.socket, 'close');
+  expect(readiness.answer()).toMatch(/^HTTP\/1.1 503 /);
+  expect(readiness.answer()).toContain('"process":"stopping"');
+  request.socket.write(body.slice(5));
+  await once(request.socket, 'close');
+  expect(request.answer()).toMatch(/^HTTP\/1.1 401 /);
+  expect(request.answer().toLowerCase()).toContain('connection: close');
+  expect(await code).toBe(0);
+  expect(isAlive(server)).toBe(false);
+  folder.remove();
 });

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import pg from 'pg';
 import PostalMime from 'postal-mime';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDatabase } from './support/app.js';
+import { createDatabase, type TestDatabase } from './support/database.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from './support/machi-process.js';
 import { codeAt } from './support/totp.js';
 
 let machi: MachiProcess;
-let database: Awaited<ReturnType<typeof createDatabase>>;
+let database: TestDatabase;
 const folder = dataFolder();
 /** Everything that was secret in the run, by what it was. */
 const secrets = new Map<string, string>();
@@ -17,14 +17,13 @@ const keep = (name: string, value: string): string => (secrets.set(name, value),
 
 beforeAll(async () => {
   database = await createDatabase();
-  const { host, port, user, password, database: name } = database.connection;
   const env = {
     NODE_ENV: 'test',
     LOG_LEVEL: 'trace',
     EXTERNAL_IDENTITY: 'trusted-subject',
     DATA_DIR: folder.path,
     SECRET_KEY: keep('the signing key', randomBytes(32).toString('hex')),
-    DATABASE_URL: `postgres://${user}:${password}@localhost:${port}/${name}?host=${encodeURIComponent(host)}`,
+    ...database.env,
     ADMIN_PASSWORD: keep("the administrator's password", 'quiet lantern forty'),
   };
   machi = await whenServing(launch(env));

@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDatabase, PASSWORD } from '../support/app.js';
+import { PASSWORD } from '../support/app.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 
 /** Two processes of the built Machi on one database. */
 let nodes: [MachiProcess, MachiProcess];
-let database: Awaited<ReturnType<typeof createDatabase>>;
+let database: TestDatabase;
 const folder = dataFolder();
 
 beforeAll(async () => {
   database = await createDatabase();
-  const { host, port, user, password, database: name } = database.connection;
   const env = {
     DATA_DIR: folder.path,
     SECRET_KEY: randomBytes(32).toString('hex'),
-    DATABASE_URL: `postgres://${user}:${password}@localhost:${port}/${name}?host=${encodeURIComponent(host)}`,
+    ...database.env,
     ADMIN_PASSWORD: PASSWORD,
     TRUST_PROXY: 'loopback',
   };

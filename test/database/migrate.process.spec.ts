@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
+import { databaseEnv } from '../support/database.js';
 import { admin } from '../support/global-setup.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 
 const name = `machi_empty_${randomBytes(6).toString('hex')}`;
-const { host, port, user, password } = inject('connection');
-const database = { DB_HOST: host, DB_PORT: String(port), DB_NAME: name, DB_USER: user, DB_PASSWORD: password ?? '' };
+const database = databaseEnv({ ...inject('connection'), database: name });
 
 let folder: ReturnType<typeof dataFolder>;
 const running: MachiProcess[] = [];

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Mail } from '../../src/mail/mail.entity.js';
 import { MailsService } from '../../src/mail/mails.service.js';
 import { startApp, type TestApp } from '../support/app.js';
+import { databaseEnv } from '../support/database.js';
 import { launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 import { type Smtp, startSmtp } from '../support/smtp-server.js';
 
@@ -24,10 +25,14 @@ afterEach(async () => {
 afterAll(() => t.stop());
 
 async function start(env: Record<string, string> = {}): Promise<MachiProcess> {
-  const { host, port, database, user, password = '' } = t.connection;
-  const connection = { DB_HOST: host, DB_PORT: String(port), DB_NAME: database, DB_USER: user, DB_PASSWORD: password };
   const { SECRET_KEY } = t.config;
-  const machi = launch({ ...connection, SECRET_KEY, DATA_DIR: t.config.DATA_DIR, SMTP_URL: smtp.url, ...env });
+  const machi = launch({
+    ...databaseEnv(t.connection),
+    SECRET_KEY,
+    DATA_DIR: t.config.DATA_DIR,
+    SMTP_URL: smtp.url,
+    ...env,
+  });
   running.push(machi);
   return whenServing(machi);
 }

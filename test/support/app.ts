@@ -5,10 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
-import { inject } from 'vitest';
 import { configureApp, NEST_OPTIONS } from '../../src/app.js';
 import { AppModule } from '../../src/app.module.js';
 import { Clock } from '../../src/common/clock.provider.js';
@@ -20,28 +18,8 @@ import { newDataSource } from '../../src/database/data-source.js';
 import { FirstAdministratorService } from '../../src/account/first-administrator.service.js';
 import type { Permission } from '../../src/permissions/permissions.js';
 import type { BodyOf, LooseBody } from './api-body.js';
-
-/** Real time, until a test sets it: then it stands still, but for being moved. */
-export class TestClock extends Clock {
-  private time: number | undefined;
-
-  override now(): number {
-    return this.time ?? Date.now();
-  }
-
-  set(time: number): void {
-    this.time = time;
-  }
-
-  /** Real time again. */
-  run(): void {
-    this.time = undefined;
-  }
-
-  advance(ms: number): void {
-    this.set(this.now() + ms);
-  }
-}
+import { TestClock } from './clock.js';
+import { createDatabase } from './database.js';
 
 /** A response; the type of the body follows from method and path (see `BodyOf`). */
 export interface Answer<Body = LooseBody> {
@@ -190,22 +168,6 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
       await app.close();
       await database.drop();
       rmSync(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-/** A private copy of the migrated template. */
-export async function createDatabase(): Promise<{ connection: DatabaseConnection; drop: () => Promise<void> }> {
-  const template = inject('connection');
-  const database = `machi_test_${randomBytes(6).toString('hex')}`;
-  const client = new pg.Client({ ...template, database: 'postgres' });
-  await client.connect();
-  await client.query(`create database ${database} template ${template.database}`);
-  return {
-    connection: { ...template, database },
-    async drop() {
-      await client.query(`drop database ${database} with (force)`);
-      await client.end();
     },
   };
 }

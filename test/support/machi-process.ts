@@ -5,17 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/common/version.js';
 
+/** The built program as a process of its own. */
 export interface MachiProcess {
   child: ChildProcess;
-  /** What it has written so far, both streams. */
+  /** Everything it wrote to standard output and standard error so far. */
   output: () => string;
+  /** Where it listens; empty until it does. */
   url: string;
-  /** The exit code, once it has ended; null after a signal. */
+  /** Resolves with the exit code when the process ends; null when a signal ended it. */
   ended: Promise<number | null>;
   kill: (signal: NodeJS.Signals) => Promise<number | null>;
 }
 
-/** A data folder of its own, removed with `remove`. */
+/** A temporary data folder. `postmaster` reads the process id of the embedded PostgreSQL in it. */
 export function dataFolder(): { path: string; remove: () => void; postmaster: () => number } {
   const path = mkdtempSync(join(tmpdir(), 'machi-process-'));
   return {
@@ -25,7 +27,10 @@ export function dataFolder(): { path: string; remove: () => void; postmaster: ()
   };
 }
 
-/** The built Machi as a process of its own; `npm test` has built it. Nothing of this process's environment but PATH. */
+/**
+ * Starts `dist/src/<program>.js`, which `npm test` has built. Of this process's environment only PATH is passed on. Listens on
+ * a free port of the loopback interface.
+ */
 export function launch(env: Record<string, string>, program = 'main'): MachiProcess {
   const file = join(packageRoot(), `dist/src/${program}.js`);
   const child = spawn(process.execPath, [file], {
@@ -50,7 +55,7 @@ export function launch(env: Record<string, string>, program = 'main'): MachiProc
   };
 }
 
-/** Fails, with what it wrote, when it ends instead. */
+/** Resolves when the process listens. Throws, with its output, when it ends before that. */
 export async function whenServing(machi: MachiProcess): Promise<MachiProcess> {
   const dead = machi.ended.then((code) => {
     throw new Error(`Machi ended with ${code}:\n${machi.output()}`);
@@ -60,10 +65,11 @@ export async function whenServing(machi: MachiProcess): Promise<MachiProcess> {
   return machi;
 }
 
+/** Whether a process with this id runs. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')); // an orphan that nobody has reaped is dead
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')); // a zombie has ended
   } catch {
     return false;
   }

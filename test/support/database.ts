@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+import type { DatabaseConnection } from '../../src/config/config.js';
+
+export interface TestDatabase {
+  connection: DatabaseConnection;
+  /** The settings that lead a process to this database. */
+  env: Record<string, string>;
+  drop: () => Promise<void>;
+}
+
+/** A private copy of the migrated template database. */
+export async function createDatabase(): Promise<TestDatabase> {
+  const template = inject('connection');
+  const database = `machi_test_${randomBytes(6).toString('hex')}`;
+  const client = new pg.Client({ ...template, database: 'postgres' });
+  await client.connect();
+  await client.query(`create database ${database} template ${template.database}`);
+  const connection = { ...template, database };
+  return {
+    connection,
+    env: databaseEnv(connection),
+    async drop() {
+      await client.query(`drop database ${database} with (force)`);
+      await client.end();
+    },
+  };
+}
+
+export function databaseEnv({ host, port, database, user, password = '' }: DatabaseConnection): Record<string, string> {
+  return { DB_HOST: host, DB_PORT: String(port), DB_NAME: database, DB_USER: user, DB_PASSWORD: password };
+}
