@@ -21,7 +21,8 @@ const LEVELS = [
 const CHAT_LEVELS = [
   ['chat/protocol'],
   ['chat/connections'],
-  ['chat/presence', 'chat/contacts', 'chat/conversations', 'chat/messages'],
+  ['chat/presence'],
+  ['chat/contacts', 'chat/conversations', 'chat/messages'],
 ];
 
 /** Imports against the direction, by file, with the folder they reach and the reason. */
@@ -39,7 +40,6 @@ const REMAINING = [
   'users/users.module.ts → auth',
   'users/users.service.ts → account',
   'users/users.service.ts → auth',
-  'chat/contacts/contacts.service.ts → chat/presence',
   'auth/sessions → auth/tokens → auth/sessions',
 ];
 

@@ -59,6 +59,7 @@ export class FrameDispatcherService {
 
   private register(gateway: object): void {
     for (const event of eventsOf(gateway.constructor as Type)) {
+      if (this.handlers.has(event.type)) throw new Error(`Two chat handlers subscribe to "${event.type}"`);
       const method = (gateway as Record<string, EventHandler['handle']>)[event.method]!;
       this.handlers.set(event.type, { ...event, handle: method.bind(gateway) });
     }
@@ -114,7 +115,8 @@ export class FrameDispatcherService {
   ): Promise<void> {
     const isOverLimit = problem.code === 'rate_limited';
     if ((isOverLimit || !handler) && !connection.takeViolation(isOverLimit ? 'rate' : 'abuse')) return;
-    if (problem.status >= 500 && problem.cause !== undefined) this.log.error(problem.cause);
+    const { cause, status } = problem;
+    if (status >= 500 && cause) this.log.error(new Error(`Handling ${handler?.type} failed`, { cause }));
     await connection.received.whenAnswered();
     connection.send(errorText(handler?.type ?? 'root', problem, requestId));
   }

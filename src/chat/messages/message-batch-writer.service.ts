@@ -81,7 +81,7 @@ export class MessageBatchWriterService {
   /** Halves a batch that the database refuses until the refused message is alone. */
   private async appendHalves(messages: NewMessage[], stamp: number, problem: Problem): Promise<AppendOutcome[]> {
     if (messages.length === 1) {
-      this.log.error(problem.cause instanceof Error ? problem.cause : problem);
+      this.log.error(new Error('Storing a message failed', { cause: problem.cause ?? problem }));
       return [{ kind: 'failed', problem }];
     }
     const half = messages.length >> 1;

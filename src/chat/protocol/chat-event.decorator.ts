@@ -1,10 +1,16 @@
 import { SetMetadata, type Type } from '@nestjs/common';
-import { MetadataScanner, Reflector } from '@nestjs/core';
+import {
+  EXCEPTION_FILTERS_METADATA,
+  GUARDS_METADATA,
+  INTERCEPTORS_METADATA,
+  PIPES_METADATA,
+} from '@nestjs/common/internal';
+import { MetadataScanner } from '@nestjs/core';
+import { MESSAGE_METADATA } from '@nestjs/websockets/internal';
 import { RequestFrame } from './request-frame.dto.js';
 
 const OPTIONS = 'machi:chat-event';
-/** Written by `@SubscribeMessage`. */
-const TYPE = 'message';
+const ENHANCERS = [EXCEPTION_FILTERS_METADATA, GUARDS_METADATA, INTERCEPTORS_METADATA, PIPES_METADATA];
 
 /** What the dispatcher and `asyncapi.json` need to know about an event. */
 export interface ChatEventOptions {
@@ -35,14 +41,18 @@ export interface ChatEventDefinition extends Required<ChatEventOptions> {
 /** Describes a `@SubscribeMessage` handler. The handler is called with the connection and the validated request. */
 export const ChatEvent = (options: ChatEventOptions): MethodDecorator => SetMetadata(OPTIONS, options);
 
-/** The events that a gateway class handles, in the order of its methods. */
+/** Returns the events that a gateway class handles, in the order of its methods. Throws if a handler is declared wrongly. */
 export function eventsOf(gateway: Type): ChatEventDefinition[] {
   const prototype = gateway.prototype as Record<string, () => unknown>;
   return new MetadataScanner().getAllMethodNames(prototype).flatMap((method) => {
     const handler = prototype[method]!;
-    const options = new Reflector().get<ChatEventOptions | undefined>(OPTIONS, handler);
-    if (!options) return [];
-    const type = Reflect.getMetadata(TYPE, handler) as string;
+    const type = Reflect.getMetadata(MESSAGE_METADATA, handler) as string | undefined;
+    const options = Reflect.getMetadata(OPTIONS, handler) as ChatEventOptions | undefined;
+    if (type === undefined && !options) return [];
+    const name = `${gateway.name}.${method}`;
+    if (type === undefined || !options) throw new Error(`${name} needs both @SubscribeMessage and @ChatEvent`);
+    const hasEnhancer = ENHANCERS.some((key) => Reflect.hasMetadata(key, gateway) || Reflect.hasMetadata(key, handler));
+    if (hasEnhancer) throw new Error(`${name}: guards, pipes, interceptors and filters do not apply to chat handlers`);
     return [{ request: RequestFrame, isList: false, mode: 'query', ...options, type, method }];
   });
 }
