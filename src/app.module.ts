@@ -49,7 +49,7 @@ export class AppModule {
       module: AppModule,
       global: true,
       // Global guards run in this order: rate limit, multipart, then those of the features (authentication).
-      imports: [RateLimitModule, HttpModule, DatabaseModule.of(dataSource), ...compat, ...FEATURES],
+      imports: [RateLimitModule, HttpModule, DatabaseModule.forRoot(dataSource), ...compat, ...FEATURES],
       providers: [{ provide: Config, useValue: config }],
       exports: [Config],
     };

@@ -5,12 +5,11 @@ import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../common/clock.provider.js';
 import { ConfigError } from '../config/config-error.js';
 import { Config } from '../config/config.js';
+import { ADVISORY_LOCKS } from '../database/advisory-locks.js';
 import { PasswordsService } from '../auth/passwords/passwords.service.js';
 import { User } from '../users/user.entity.js';
 import { GroupMember } from '../groups/group-member.entity.js';
 import { Group } from '../groups/group.entity.js';
-
-const LOCK = 0x6d616361;
 
 @Injectable()
 export class FirstAdministratorService {
@@ -39,7 +38,7 @@ export class FirstAdministratorService {
     const now = this.clock.date();
     const times = { created_at: now, updated_at: now };
     return this.dataSource.transaction(async (manager) => {
-      await manager.query('select pg_advisory_xact_lock($1)', [LOCK]);
+      await manager.query('select pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.administrators]);
       if (await manager.existsBy(User, {})) return false; // another process was faster
       const user_id = uuidv7();
       const group_id = uuidv7();

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/pool.js';
 import { Problem } from '../http/problem.js';
 import type { Representation } from '../http/representation.js';
 import { avatarUrl } from '../users/avatar-url.js';

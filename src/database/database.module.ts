@@ -2,15 +2,15 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { Pool } from 'pg';
 import type { DataSource } from 'typeorm';
+import { DedicatedConnectionService } from './dedicated-connection.service.js';
+import { POOL } from './pool.js';
 
-/** The pool under TypeORM, for the few hot paths that send one prepared statement. */
-export const POOL = Symbol('POOL');
-
-/** Hands the application an opened database; closing the application closes it. */
+/** Provides the data source, its pool (`POOL`) and the dedicated connection of this process. */
 @Global()
 @Module({})
 export class DatabaseModule {
-  static of(dataSource: DataSource): DynamicModule {
+  /** Takes an initialized data source and destroys it when the application closes. */
+  static forRoot(dataSource: DataSource): DynamicModule {
     return {
       module: DatabaseModule,
       imports: [
@@ -25,8 +25,9 @@ export class DatabaseModule {
           inject: [getDataSourceToken()],
           useFactory: ({ driver }: DataSource): Pool => (driver as unknown as { master: Pool }).master,
         },
+        DedicatedConnectionService,
       ],
-      exports: [POOL],
+      exports: [POOL, DedicatedConnectionService],
     };
   }
 }

@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type DataSource, MigrationExecutor } from 'typeorm';
 import type { DatabaseConnection } from '../config/config.js';
+import { ADVISORY_LOCKS } from './advisory-locks.js';
 import { newDataSource } from './data-source.js';
 
-/** One Machi migrates at a time; the others wait, then find nothing left to do. */
-const MIGRATION_LOCK = 0x6d616367;
 const PATIENCE_MS = 30_000;
 const UNDEFINED_TABLE = '42P01';
 
@@ -72,7 +71,7 @@ const isFinal = (code: string | undefined): boolean => code?.startsWith('28') ==
 export async function migrate(dataSource: DataSource, log: Logger): Promise<void> {
   const runner = dataSource.createQueryRunner();
   try {
-    await runner.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await runner.query('select pg_advisory_lock($1)', [ADVISORY_LOCKS.migrations]);
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = 'each';
     for (const { name } of await executor.executePendingMigrations()) log.info({ migration: name }, 'migrated');

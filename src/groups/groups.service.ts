@@ -6,7 +6,7 @@ import { AuditService, type AuditEntry } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../http/pagination.dto.js';
 import { Problem } from '../http/problem.js';
-import { insertNew } from '../database/insert-new.js';
+import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import { type PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
 import { GroupMember } from './group-member.entity.js';
@@ -96,7 +96,7 @@ export class GroupsService {
     const happening = { action: 'group.member_added', subject_id: user_id, details: { group_id } } as const;
     await this.audited(caller, happening, async (manager) => {
       const member = { group_id, user_id, created_at: this.clock.date() };
-      await insertNew(manager, GroupMember, member);
+      await insertOrIgnore(manager, GroupMember, member);
     });
   }
 

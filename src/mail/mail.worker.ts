@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
-import { POOL } from '../database/database.module.js';
+import { POOL } from '../database/pool.js';
 import { type OutgoingMail, transportOf } from './mail-transport.js';
 import type { Mail } from './mail.entity.js';
 import { type MailContent, MailsService } from './mails.service.js';

@@ -7,14 +7,13 @@ import { Clock } from '../common/clock.provider.js';
 import { requestContext } from '../http/request-context.js';
 import { deriveKey, keyedHash, encrypt, decrypt } from '../common/encryption.js';
 import { Config } from '../config/config.js';
+import { ADVISORY_LOCKS } from '../database/advisory-locks.js';
 import { type MailKind, MAILS, type SecurityContext, type ValuesOf, writeMail } from './mail-templates.js';
 import type { Mail } from './mail.entity.js';
 
 /** A mailbox must not be flooded, whoever asks for what: so many mails of a kind go to one address within an hour. */
 export const MAILS_AN_HOUR = 5;
 const HOUR_MS = 3_600_000;
-/** The class of the advisory locks under which the mails to one address are counted. */
-const COUNT_LOCK = 0x6d61696c;
 
 /** What the encrypted_content part of a mail holds. */
 export interface MailContent {
@@ -67,7 +66,7 @@ export class MailsService {
     const now = this.clock.now();
     const id = uuidv7();
     const letter: MailContent = { to: isDecoy ? null : to, ...writeMail(this.config.APP_NAME, kind, values) };
-    await manager.query('select pg_advisory_xact_lock($1, $2)', [COUNT_LOCK, key.readInt32BE()]);
+    await manager.query('select pg_advisory_xact_lock($1, $2)', [ADVISORY_LOCKS.mailCount, key.readInt32BE()]);
     const posted = await manager.query<unknown[]>(POST, [
       id,
       kind,

@@ -11,8 +11,8 @@ import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
 import { Problem, unavailable, validationFailed } from '../http/problem.js';
 import { CURRENT_PASSWORD_BACKOFF, LOGIN_BACKOFF } from '../rate-limit/backoff-policies.js';
 import { BackoffService } from '../rate-limit/backoff.service.js';
-import { POOL } from '../database/database.module.js';
-import { insertNew } from '../database/insert-new.js';
+import { POOL } from '../database/pool.js';
+import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { MailsService } from '../mail/mails.service.js';
 import { actorOf, type Caller } from './caller.js';
 import { EmailVerificationsService } from '../account/email-verifications.service.js';
@@ -100,7 +100,7 @@ export class UsersService {
   /** False when somebody else was faster with the username or the e-mail address. */
   private insert(user: Omit<User, 'groups'>): Promise<boolean> {
     return this.users.manager.transaction(async (manager) => {
-      if (!(await insertNew(manager, User, user))) return false;
+      if (!(await insertOrIgnore(manager, User, user))) return false;
       await this.audit.write(manager, { action: 'user.created', actor_id: user.id, subject_id: user.id });
       await this.verifications.send(manager, user);
       return true;

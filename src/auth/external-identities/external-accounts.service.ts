@@ -5,7 +5,8 @@ import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem, unavailable } from '../../http/problem.js';
-import { insertNew } from '../../database/insert-new.js';
+import { LOCK_EXTERNAL_IDENTITY } from '../../database/advisory-locks.js';
+import { insertOrIgnore } from '../../database/insert-or-ignore.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
 import type { VerifiedCredential } from '../verified-credential.js';
@@ -59,7 +60,7 @@ export class ExternalAccountsService {
 
   /** Whoever asks about the same identity at the same moment waits here, and then finds what has been made of it. */
   private async lock(manager: EntityManager, { issuer, subject }: Identity): Promise<void> {
-    await manager.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`${issuer} ${subject}`]);
+    await manager.query(LOCK_EXTERNAL_IDENTITY, [`${issuer} ${subject}`]);
   }
 
   private async tie(
@@ -69,7 +70,7 @@ export class ExternalAccountsService {
   ): Promise<ExternalIdentity | null> {
     const now = this.clock.date();
     const row = { id: uuidv7(), user_id, issuer, subject, created_at: now, last_used_at: now };
-    if (!(await insertNew(manager, ExternalIdentity, row))) return null;
+    if (!(await insertOrIgnore(manager, ExternalIdentity, row))) return null;
     const more = { subject_id: user_id, details: { identity_id: row.id, issuer, ...details } };
     await this.audit.write(manager, { action: 'identity.linked', ...event, ...more });
     return row as ExternalIdentity;
@@ -106,7 +107,7 @@ export class ExternalAccountsService {
   private async create(manager: EntityManager, identity: Identity): Promise<string> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const user = await this.draft(manager, identity);
-      if (await insertNew(manager, User, user)) return user.id;
+      if (await insertOrIgnore(manager, User, user)) return user.id;
     } // each time somebody else has taken the name or the address in the meantime
     throw unavailable('busy');
   }

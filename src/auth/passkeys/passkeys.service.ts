@@ -7,7 +7,7 @@ import { AuditService } from '../../audit/audit.service.js';
 import { type Device, deviceName } from '../sessions/device.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
-import { insertNew } from '../../database/insert-new.js';
+import { insertOrIgnore } from '../../database/insert-or-ignore.js';
 import { SignInMethodsService } from '../sign-in-methods.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
@@ -109,7 +109,7 @@ export class PasskeysService {
     await this.reauthentication.assertSession(manager, caller);
     if ((await manager.countBy(Passkey, { user_id: caller.id })) >= MAX_PASSKEYS)
       throw new Problem('too_many_passkeys');
-    if (!(await insertNew(manager, Passkey, passkey))) throw new Problem('passkey_taken');
+    if (!(await insertOrIgnore(manager, Passkey, passkey))) throw new Problem('passkey_taken');
     const { id } = passkey;
     await this.audit.write(manager, {
       action: 'passkey.added',

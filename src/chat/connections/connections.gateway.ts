@@ -62,7 +62,7 @@ export class ConnectionsGateway
   }
 
   onApplicationBootstrap(): void {
-    this.revocations.watch(this.connections);
+    this.revocations.addListener(this.connections);
   }
 
   /** Nothing is read from the socket before the connection is authenticated. */

@@ -148,7 +148,7 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   }
 
   /** Closes the connections of a revoked session. */
-  ended(sessionId: string): void {
+  onRevoked(sessionId: string): void {
     for (const connection of this.bySession.get(sessionId) ?? NONE) connection.close('signed_out');
   }
 

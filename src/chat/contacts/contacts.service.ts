@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
-import { POOL } from '../../database/database.module.js';
+import { POOL } from '../../database/pool.js';
 import { Problem } from '../../http/problem.js';
 import type { ChatSession } from '../connections/connection.js';
 import { PresenceService } from '../presence/presence.service.js';

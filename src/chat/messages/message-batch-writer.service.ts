@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
-import { POOL } from '../../database/database.module.js';
+import { POOL } from '../../database/pool.js';
 import type { Problem } from '../../http/problem.js';
 import { mapToProblem } from '../../http/problem-mapping.js';
 import { MemberCacheService } from './member-cache.service.js';

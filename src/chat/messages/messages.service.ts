@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { POOL } from '../../database/database.module.js';
+import { POOL } from '../../database/pool.js';
 import { Problem } from '../../http/problem.js';
 import type { ChatSession } from '../connections/connection.js';
 import { DELETED_USER } from '../protocol/deleted-user.js';

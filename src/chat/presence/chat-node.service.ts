@@ -1,104 +1,88 @@
-import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { Client, type Pool } from 'pg';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { Client, Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
-import { POOL } from '../../database/database.module.js';
+import { ADVISORY_LOCKS } from '../../database/advisory-locks.js';
+import { DedicatedConnectionService } from '../../database/dedicated-connection.service.js';
+import { POOL } from '../../database/pool.js';
 
-/** The first key of the advisory locks that nodes hold on their ids. */
-const LOCK = 0x6d61_6368;
-/** `last_online` is at most this wrong for those whose process was killed. */
-const BEAT_MS = 5_000;
-const RETRY_MS = 1_000;
+/** Heartbeat interval. After a process was killed, `last_online` of its users is at most this wrong. */
+const HEARTBEAT_MS = 5_000;
 
-/** The row is not seen by others before its lock is held: they would take it for a dead one. */
-const ENTER = `with node as (insert into chat_nodes (seen_at) values ($1) returning id)
-  select id, pg_advisory_lock(${LOCK}, id) from node`;
+/** The row is committed after its lock is taken. Otherwise other nodes could see it without a lock and delete it. */
+const REGISTER_NODE = `with node as (insert into chat_nodes (seen_at) values ($1) returning id)
+  select id, pg_advisory_lock(${ADVISORY_LOCKS.chatNodes}, id) from node`;
 
-/** Nodes whose lock nobody holds are dead; whoever was on them was last online when they last said so. */
-const BURY = `with dead as (
+/** Deletes nodes whose lock is free, because their process is dead. Their users were last online at the last heartbeat. */
+const REAP_DEAD_NODES = `with dead as (
     select n.id, n.seen_at from chat_nodes n
     where not exists (
       select from pg_locks l join pg_database d on d.oid = l.database
-      where l.locktype = 'advisory' and l.classid = ${LOCK} and l.objid = n.id and l.granted and d.datname = current_database()
+      where l.locktype = 'advisory' and l.classid = ${ADVISORY_LOCKS.chatNodes} and l.objid = n.id and l.granted
+        and d.datname = current_database()
     ) for update skip locked
-  ), left_behind as (
+  ), last_online as (
     update participants p set last_online_at = greatest(p.last_online_at, dead.seen_at)
     from presences s join dead on dead.id = s.node_id where p.id = s.participant_id
   )
   delete from chat_nodes where id in (select id from dead)`;
 
+const RECORD_HEARTBEAT = 'update chat_nodes set seen_at = $2 where id = $1';
+
 /**
- * This process among those that serve the chat. It holds a lock on a connection of its own: when the process ends,
- * however it ends, PostgreSQL frees the lock, and any node can tell whose people are gone.
+ * Registers this process as a chat node. It holds a lock on its row with the dedicated connection: when the process ends for
+ * any reason, PostgreSQL frees the lock, and the other nodes can remove its presences.
  */
 @Injectable()
-export class ChatNodeService implements OnApplicationShutdown {
+export class ChatNodeService {
   private readonly log = new Logger(ChatNodeService.name);
-  private client: Client | undefined;
+  private onRegistered: () => void = () => undefined;
   private timer: NodeJS.Timeout | undefined;
-  private isStopping = false;
-  private onEntered: () => void = () => undefined;
-  /** Null while the database is away. */
+  /** Null while this node is not registered. */
   id: number | null = null;
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly clock: Clock,
-  ) {}
-
-  /** Takes part from now on; `onEntered` is called again whenever it had been lost, under another id. */
-  async enter(onEntered: () => void): Promise<void> {
-    this.onEntered = onEntered;
-    await this.connect();
+    connection: DedicatedConnectionService,
+  ) {
+    connection.hold({
+      operation: 'Registering chat node',
+      onConnected: (client) => this.register(client),
+      onLost: () => this.clear(),
+      onClosing: (client) => this.unregister(client),
+    });
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.isStopping = true;
-    clearTimeout(this.timer);
-    const { client } = this;
-    await client?.query('delete from chat_nodes where id = $1', [this.id]).catch(() => undefined);
-    void client?.end().catch(() => undefined);
+  /** Sets the function that is called after each registration. Every registration has a new id. */
+  whenRegistered(onRegistered: () => void): void {
+    this.onRegistered = onRegistered;
   }
 
-  private async connect(): Promise<void> {
-    const { options } = this.pool;
-    const client = new Client({ ...options, password: options.password, application_name: 'machi chat node' });
-    client.on('error', () => undefined); // "end" follows
-    client.on('end', () => this.lost(client));
-    this.client = client;
+  private async register(client: Client): Promise<void> {
+    const { rows } = await client.query<{ id: number }>(REGISTER_NODE, [this.clock.date()]);
+    await client.query(REAP_DEAD_NODES);
+    this.id = rows[0]!.id;
+    this.timer = setInterval(() => void this.sendHeartbeat(), HEARTBEAT_MS);
+    this.onRegistered();
+  }
+
+  private async sendHeartbeat(): Promise<void> {
     try {
-      await client.connect();
-      const { rows } = await client.query<{ id: number }>(ENTER, [this.clock.date()]);
-      await client.query(BURY);
-      this.id = rows[0]!.id;
-      this.after(BEAT_MS, () => this.beat(client));
-      this.onEntered();
+      await this.pool.query(RECORD_HEARTBEAT, [this.id, this.clock.date()]);
+      await this.pool.query(REAP_DEAD_NODES);
     } catch (error) {
-      this.log.warn(`presence is not kept (${(error as Error).message}): trying again`);
-      void client.end().catch(() => undefined); // a dead line would not take a farewell
-      this.lost(client);
+      this.log.warn(`Chat node heartbeat failed (${(error as Error).message}); retrying in ${HEARTBEAT_MS} ms`);
     }
   }
 
-  private async beat(client: Client): Promise<void> {
-    try {
-      await client.query('update chat_nodes set seen_at = $2 where id = $1', [this.id, this.clock.date()]);
-      await client.query(BURY);
-      if (this.client === client) this.after(BEAT_MS, () => this.beat(client));
-    } catch {
-      void client.end().catch(() => undefined); // a dead line would not take a farewell
-      this.lost(client);
-    }
+  private async unregister(client: Client): Promise<void> {
+    const { id } = this;
+    this.clear();
+    await client.query('delete from chat_nodes where id = $1', [id]);
   }
 
-  private lost(client: Client): void {
-    if (this.client !== client) return;
-    this.client = undefined;
+  private clear(): void {
+    clearInterval(this.timer);
     this.id = null;
-    this.after(RETRY_MS, () => this.connect());
-  }
-
-  private after(ms: number, task: () => Promise<void>): void {
-    clearTimeout(this.timer);
-    if (!this.isStopping) this.timer = setTimeout(() => void task(), ms);
   }
 }

@@ -1,7 +1,7 @@
-import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
-import { POOL } from '../../database/database.module.js';
+import { POOL } from '../../database/pool.js';
 import { type ConnectionListener, ConnectionsService } from '../connections/connections.service.js';
 import { successText } from '../protocol/responses.js';
 import { ChatNodeService } from './chat-node.service.js';
@@ -40,7 +40,7 @@ interface Notification {
  * change that is reversed before it is written is not written.
  */
 @Injectable()
-export class PresenceService implements ConnectionListener, OnApplicationBootstrap {
+export class PresenceService implements ConnectionListener {
   private readonly log = new Logger(PresenceService.name);
   /** Participants recorded as online on this node. */
   private readonly recorded = new Set<number>();
@@ -59,10 +59,7 @@ export class PresenceService implements ConnectionListener, OnApplicationBootstr
     private readonly clock: Clock,
   ) {
     connections.addListener(this);
-  }
-
-  async onApplicationBootstrap(): Promise<void> {
-    await this.node.enter(() => {
+    node.whenRegistered(() => {
       this.isNodeRecorded = false;
       this.start();
     });

@@ -3,12 +3,11 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { DatabaseConnection } from '../../config/config.js';
+import { ADVISORY_LOCKS } from '../advisory-locks.js';
 import { EmbeddedPostgresError } from './postgres-binaries.js';
 import { exited, lastLine, PostgresCluster } from './postgres-cluster.js';
 import { PostgresProcess } from './postgres-process.js';
 
-/** Held shared by every Machi that uses the server; whoever gets it exclusively is the last and may stop the server. */
-const LEASE = 0x6d616368;
 const PORT = 5432; // only a file name here: the server listens on a socket inside its data folder, never on the network
 const SOCKET = `.s.PGSQL.${PORT}`;
 const SOCKET_PATH_LIMIT = 103; // sun_path: 104 bytes on macOS, 108 on Linux
@@ -132,7 +131,7 @@ export class EmbeddedPostgres {
     client.on('error', () => undefined); // 'end' follows
     try {
       await client.connect();
-      await client.query('select pg_advisory_lock_shared($1)', [LEASE]);
+      await client.query('select pg_advisory_lock_shared($1)', [ADVISORY_LOCKS.embeddedServer]);
     } catch (error) {
       client.end().catch(() => undefined);
       throw error;
@@ -199,8 +198,10 @@ export class EmbeddedPostgres {
     try {
       const client = this.lease ?? (await this.takeLeaseToStop());
       if (!client) return false;
-      await client.query('select pg_advisory_unlock_shared($1)', [LEASE]);
-      const { rows } = await client.query<{ last: boolean }>('select pg_try_advisory_lock($1) as last', [LEASE]);
+      await client.query('select pg_advisory_unlock_shared($1)', [ADVISORY_LOCKS.embeddedServer]);
+      const { rows } = await client.query<{ last: boolean }>('select pg_try_advisory_lock($1) as last', [
+        ADVISORY_LOCKS.embeddedServer,
+      ]);
       if (!rows[0]?.last) await client.end();
       return rows[0]?.last ?? false;
     } catch {

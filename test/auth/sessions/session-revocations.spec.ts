@@ -6,16 +6,16 @@ import { startProxy } from '../../support/tcp-proxy.js';
 
 let t: TestApp;
 let proxy: Awaited<ReturnType<typeof startProxy>>;
-let held: string[];
-let ended: string[];
+let active: string[];
+let revoked: string[];
 beforeAll(async () => {
   t = await startApp({ route: async (connection) => (proxy = await startProxy(connection)).connection });
-  const holder = { sessions: () => held, ended: (id: string) => void ended.push(id) };
-  t.app.get(SessionRevocationsService).watch(holder);
+  const listener = { sessions: () => active, onRevoked: (id: string) => void revoked.push(id) };
+  t.app.get(SessionRevocationsService).addListener(listener);
 });
 beforeEach(() => {
-  held = [];
-  ended = [];
+  active = [];
+  revoked = [];
 });
 afterAll(async () => {
   await t.stop();
@@ -27,30 +27,50 @@ const sessionOf = async (token: string) =>
 
 it.each<[string, (user: { id: string; token: string }) => Promise<unknown>]>([
   ['signing out', ({ token }) => t.request('DELETE', '/api/sessions/current', { token })],
-  ['signing out everywhere', ({ token }) => t.request('DELETE', '/api/sessions', { token })],
-  ['another password', ({ token }) => t.request('PUT', '/api/users/me/password', { token, body: { current_password: PASSWORD, new_password: 'a word nobody guesses' } })], // prettier-ignore
-  ['another e-mail address', ({ token }) => t.request('PATCH', '/api/users/me', { token, body: { email: 'elsewhere@example.org', current_password: PASSWORD } })], // prettier-ignore
-  ['deactivation', async ({ id }) => t.request('PATCH', `/api/users/${id}`, { token: await t.asAdmin(), body: { is_active: false } })], // prettier-ignore
-  ['deletion', async ({ id }) => t.request('DELETE', `/api/users/${id}`, { token: await t.asAdmin() })],
-  ['whoever deletes the row', ({ id }) => t.dataSource.query('delete from sessions where user_id = $1', [id])],
-])('%s is told to those who serve the session', async (_, end) => {
+  ['signing out of all sessions', ({ token }) => t.request('DELETE', '/api/sessions', { token })],
+  [
+    'a password change',
+    ({ token }) =>
+      t.request('PUT', '/api/users/me/password', {
+        token,
+        body: { current_password: PASSWORD, new_password: 'a word nobody guesses' },
+      }),
+  ],
+  [
+    'an e-mail address change',
+    ({ token }) =>
+      t.request('PATCH', '/api/users/me', {
+        token,
+        body: { email: 'elsewhere@example.org', current_password: PASSWORD },
+      }),
+  ],
+  [
+    'a deactivation',
+    async ({ id }) => t.request('PATCH', `/api/users/${id}`, { token: await t.asAdmin(), body: { is_active: false } }),
+  ],
+  ['a deletion of the user', async ({ id }) => t.request('DELETE', `/api/users/${id}`, { token: await t.asAdmin() })],
+  ['a deletion of the row', ({ id }) => t.dataSource.query('delete from sessions where user_id = $1', [id])],
+])('notifies listeners of the revoked session after %s', async (_, revoke) => {
   const user = await t.user();
   const id = await sessionOf(user.token);
-  await end(user);
-  await expect.poll(() => ended).toEqual([id]);
+  await revoke(user);
+  await expect.poll(() => revoked).toEqual([id]);
 });
 
-it.each(['cut', 'freeze'] as const)('what ended with the connection %s is told when it is back', async (fault) => {
-  const [user, other] = [await t.user(), await t.user()];
-  held = [await sessionOf(user.token), await sessionOf(other.token)];
-  proxy[fault]();
-  const direct = new pg.Client(t.connection);
-  await direct.connect();
-  await direct.query('delete from sessions where id = $1', [held[0]]);
-  await direct.end();
-  expect(ended).toEqual([]);
-  proxy.restore();
-  await expect.poll(() => ended).toEqual([held[0]]);
-  await t.request('DELETE', '/api/sessions/current', { token: other.token });
-  await expect.poll(() => ended).toEqual(held);
-});
+it.each(['cut', 'freeze'] as const)(
+  'finds a session that was revoked during a connection fault (%s) after reconnecting',
+  async (fault) => {
+    const [user, other] = [await t.user(), await t.user()];
+    active = [await sessionOf(user.token), await sessionOf(other.token)];
+    proxy[fault]();
+    const direct = new pg.Client(t.connection);
+    await direct.connect();
+    await direct.query('delete from sessions where id = $1', [active[0]]);
+    await direct.end();
+    expect(revoked).toEqual([]);
+    proxy.restore();
+    await expect.poll(() => revoked).toEqual([active[0]]);
+    await t.request('DELETE', '/api/sessions/current', { token: other.token });
+    await expect.poll(() => revoked).toEqual(active);
+  },
+);

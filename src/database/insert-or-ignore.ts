@@ -1,8 +1,11 @@
 import type { EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 import type { QueryDeepPartialEntity } from 'typeorm/query-builder/QueryPartialEntity.js';
 
-/** False when a unique constraint has kept the row out: without an error, which would end the transaction. */
-export async function insertNew<Entity extends ObjectLiteral>(
+/**
+ * Inserts a row unless it violates a unique constraint. Returns whether it was inserted. A conflict raises no error, so the
+ * transaction can continue.
+ */
+export async function insertOrIgnore<Entity extends ObjectLiteral>(
   manager: EntityManager,
   target: EntityTarget<Entity>,
   row: QueryDeepPartialEntity<Entity>,
