@@ -1,21 +1,7 @@
-<<<<<<< HEAD
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { buffer } from 'node:stream/consumers';
 import { mapStorageError, Storage } from '../storage/storage.js';
-=======
-import {
-  Inject,
-  Injectable,
-  Logger,
-  type BeforeApplicationShutdown,
-  type OnApplicationBootstrap,
-} from '@nestjs/common';
-import type { Pool } from 'pg';
-import { Clock } from '../common/clock.provider.js';
-import { POOL } from '../database/pool.js';
-import { Storage } from '../storage/storage.js';
->>>>>>> 8a576e1 (database: hold LISTEN and the chat node's lock on one connection)
 import { type ProcessedImage, type Size, SIZES } from './image-format.js';
 
 /** The address of an avatar never shows another image, so copies never expire. */
