@@ -78,7 +78,7 @@ export class Connection {
     return this.authenticated !== undefined;
   }
 
-  /** The user of the connection. Throws before authentication; frames are handled after it only. */
+  /** The user of the connection. Throws before authentication; no frame is handled before it. */
   get session(): ChatSession {
     if (!this.authenticated) throw new Error('The connection is not authenticated');
     return this.authenticated;
@@ -129,7 +129,7 @@ export class Connection {
     this.sendFrames(toFrames([text]).bytes);
   }
 
-  /** Sends a text frame that is of no use later; drops it if the receiver is slow, or many are. */
+  /** Sends a text frame that is of no use later. Drops it if the receiver is slow, or too many are. */
   sendEphemeral(text: string): void {
     if (!this.sendQueue.isCongested) this.send(text);
   }

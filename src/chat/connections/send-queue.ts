@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Clock } from '../../common/clock.provider.js';
 
-/** Above this, ephemeral frames are dropped. */
+/** Above this, ephemeral frames (those that are of no use later) are dropped. */
 const DROP_EPHEMERAL_BYTES = 256 * 1024;
 const MAX_BYTES = 1024 * 1024;
 /** How long the socket may accept nothing. */
@@ -16,15 +16,26 @@ const PORTION_BYTES = 64 * 1024;
 
 /** What the send queues of all connections share: the total of queued bytes, and one flush at the end of each tick. */
 export class SendScheduler {
-  queuedBytes = 0;
+  private totalBytes = 0;
   private scheduled: SendQueue[] = [];
 
   constructor(private readonly clock: Clock) {}
+
+  /** Bytes that wait in all queues. */
+  get queuedBytes(): number {
+    return this.totalBytes;
+  }
+
+  /** Counts bytes that a queue has added, or removed if negative. */
+  countQueued(bytes: number): void {
+    this.totalBytes += bytes;
+  }
 
   now(): number {
     return this.clock.now();
   }
 
+  /** Flushes the queue at the end of the tick. */
   schedule(queue: SendQueue): void {
     if (this.scheduled.length === 0) queueMicrotask(() => this.flush());
     this.scheduled.push(queue);
@@ -58,7 +69,7 @@ export class SendQueue {
     private readonly onOverflow: () => void,
   ) {}
 
-  /** Whether a frame that is of no use later should be dropped: this receiver, or all together, are behind. */
+  /** Whether ephemeral frames are to be dropped, because this receiver is slow or too many are. */
   get isCongested(): boolean {
     if (this.scheduler.queuedBytes >= DROP_ALL_EPHEMERAL_BYTES) return true;
     return this.queuedBytes + this.stream.writableLength >= DROP_EPHEMERAL_BYTES;
@@ -96,7 +107,7 @@ export class SendQueue {
     this.isClosed = true;
     this.batch = [];
     this.queued = [];
-    this.scheduler.queuedBytes -= this.queuedBytes;
+    this.scheduler.countQueued(-this.queuedBytes);
     this.queuedBytes = 0;
   }
 
@@ -123,7 +134,7 @@ export class SendQueue {
     for (const chunk of chunks) {
       this.queued.push(chunk);
       this.queuedBytes += chunk.length;
-      this.scheduler.queuedBytes += chunk.length;
+      this.scheduler.countQueued(chunk.length);
     }
     const exceedsOwn = this.queuedBytes + this.stream.writableLength > MAX_BYTES;
     if (exceedsOwn || this.scheduler.queuedBytes > MAX_TOTAL_BYTES) this.onOverflow();
@@ -145,7 +156,7 @@ export class SendQueue {
       size += chunk.length;
     }
     this.queuedBytes -= size;
-    this.scheduler.queuedBytes -= size;
+    this.scheduler.countQueued(-size);
     return portion;
   }
 }

@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 
-/** A process that serves the chat. It lives as long as somebody holds the advisory lock on its id. */
+/** A process that serves the chat. It is alive while a database session holds the advisory lock on its id. */
 @Entity('chat_nodes')
 export class ChatNode {
   @PrimaryGeneratedColumn('identity', {
@@ -9,6 +9,6 @@ export class ChatNode {
     primaryKeyConstraintName: 'chat_nodes_pkey',
   })
   id: number;
-  /** When it last said so itself. */
+  /** The time of the last heartbeat. */
   @Column('timestamptz') seen_at: Date;
 }
