@@ -1,15 +1,17 @@
 import { cpus } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** `npm test`: everything but test/e2e, with the short form of long runs. */
 export default defineConfig({
   test: {
     include: ['src/**/*.spec.ts', 'test/**/*.spec.ts'],
-    exclude: ['test/e2e/**'], // needs a Machi that runs: npm run test:e2e
+    exclude: ['test/e2e/**'], // needs a running Machi: npm run test:e2e
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['reflect-metadata'],
+    provide: { isSoak: false },
     pool: 'forks',
-    maxWorkers: Math.max(2, cpus().length - 1), // much of the time goes into waiting for processes
-    isolate: false, // nothing of ours is global: the modules are loaded once a worker
+    maxWorkers: Math.max(3, cpus().length), // tests wait for processes and timers for much of their time
+    isolate: false, // modules have no state of their own and are loaded once per worker
     expect: { poll: { timeout: 15_000, interval: 20 } },
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -5,9 +5,11 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { EmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
 import { connect, createConversation, type Frame } from '../support/chat-client.js';
 import { ChatTester, type Credentials, randomOf } from '../support/chat-tester.js';
+import { rounds } from '../support/rounds.js';
 import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 
-const SECONDS = Number(process.env['MODEL_SECONDS'] ?? 40);
+/** Every fault occurs at least once, in whatever time that takes. */
+const SECONDS = rounds(5, 60);
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const PASSWORD = 'cloudy harbour seven';
 
