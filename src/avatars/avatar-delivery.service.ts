@@ -89,7 +89,7 @@ export class AvatarDeliveryService {
     if (!avatar) throw new Problem('avatar_not_found');
     if (avatar.is_shown) return true;
     const caller = await authenticate().catch((error: unknown) => {
-      throw error instanceof Problem && error.status === 401 ? new Problem('avatar_not_found') : error;
+      throw error instanceof Problem && error.getStatus() === 401 ? new Problem('avatar_not_found') : error;
     });
     if (caller.id !== avatar.user_id && !caller.permissions.moderate_avatars) throw new Problem('avatar_not_found');
     return false;

@@ -18,7 +18,8 @@ import { ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiParam, ApiResponse, 
 import type { Request, Response } from 'express';
 import { AuthenticatorService } from '../auth/authenticator.service.js';
 import { AcceptsMultipart } from '../http/multipart.guard.js';
-import { Problem, type ProblemCode } from '../http/problem.js';
+import { Problem } from '../http/problem.js';
+import type { ProblemCode } from '../http/problem-catalogue.js';
 import { sendRepresentation } from '../http/representation.js';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.js';

@@ -130,7 +130,7 @@ export class AvatarsService {
 
   /** After a failure of the server the row may exist all the same: the files stay, the worker deletes orphans. */
   private async discardImage({ id }: StoredImage, error: unknown): Promise<void> {
-    if (mapToProblem(error).status < 500) await this.files.discard(id);
+    if (mapToProblem(error).getStatus() < 500) await this.files.discard(id);
   }
 
   private async insert(manager: EntityManager, caller: Caller, { id, hash }: StoredImage): Promise<UploadedAvatar> {

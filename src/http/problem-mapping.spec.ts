@@ -39,7 +39,7 @@ describe('a failure becomes', () => {
     ['500: nothing', undefined, 500, 'internal_error'],
   ])('%s', (_, error, status, code) => {
     const problem = mapToProblem(error);
-    expect([problem.status, problem.code]).toEqual([status, code]);
+    expect([problem.getStatus(), problem.code]).toEqual([status, code]);
     expect(JSON.stringify(problem.toBody())).not.toMatch(/select|message of the server|Cannot|secret|thrown/);
   });
 });

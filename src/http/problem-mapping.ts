@@ -1,10 +1,11 @@
 import { HttpException } from '@nestjs/common';
 import { EntityNotFoundError, QueryFailedError } from 'typeorm';
-import { isUnavailable, Problem, type ProblemCode, unavailable } from './problem.js';
+import { isUnavailable, Problem, unavailable } from './problem.js';
+import type { ProblemCode } from './problem-catalogue.js';
 
-/** SQLSTATE (or its class) → what the caller is told. https://www.postgresql.org/docs/current/errcodes-appendix.html */
+/** SQLSTATE codes, or prefixes of them, and their problems. https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const SQLSTATES: [prefix: string, code: ProblemCode][] = [
-  ['MA001', 'last_administrator'], // ours: see the first migration
+  ['MA001', 'last_administrator'], // raised by our trigger, see docs/database.md
   ['23505', 'already_exists'],
   ['23503', 'not_found'],
   ['22', 'invalid_value'],
@@ -17,7 +18,7 @@ const SQLSTATES: [prefix: string, code: ProblemCode][] = [
   ['08', 'database_unavailable'],
 ];
 
-/** Names of constraints → what violating them means to the caller. */
+/** Constraints and the problems that violating them means. */
 const CONSTRAINTS: Record<string, ProblemCode> = {
   users_username_key: 'username_taken',
   users_email_key: 'email_taken',
@@ -54,7 +55,7 @@ const HTTP_STATUSES: Record<number, ProblemCode> = {
   503: 'busy',
 };
 
-/** The one place that decides what a failure looks like to a caller. */
+/** Maps any error to the problem that clients see; the only place that does. */
 export function mapToProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof EntityNotFoundError) return new Problem('not_found');

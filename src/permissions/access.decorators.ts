@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
-import type { ProblemCode } from '../http/problem.js';
+import type { ProblemCode } from '../http/problem-catalogue.js';
 import type { Permission } from './permissions.js';
 
 /** What a route demands: `public`, or the permissions that its caller must all hold ([]: any signed-in user). */

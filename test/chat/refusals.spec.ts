@@ -16,7 +16,7 @@ it('send_message with the reply_id of another conversation answers that there is
   const { id } = await one!.get('send_message', { conversation_id: here, content: 'first' });
   for (const reply_id of [id as number, 999_999]) {
     const answer = await one!.ask('send_message', { conversation_id: there, content: 'no', reply_id });
-    expect(answer).toEqual(refused('send_message', 'There is no such message to reply to in this conversation.'));
+    expect(answer).toEqual(refused('send_message', 'The message to reply to does not exist in this conversation.'));
   }
 });
 
@@ -28,7 +28,7 @@ it('add_contact answers the later of two concurrent requests that the users are 
     two!.send({ type: 'add_contact', contact_username: one!.username });
     const answers = await Promise.all([one!.next(), two!.next()]);
     const late = answers.filter(({ success }) => !success);
-    expect(late).toEqual([refused('add_contact', 'This user is a contact already.')]);
+    expect(late).toEqual([refused('add_contact', 'This user is already a contact.')]);
     await Promise.all([one!.close(), two!.close()]);
   }
 });

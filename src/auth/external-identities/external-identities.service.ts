@@ -16,7 +16,7 @@ import type { TokenExchangeDto, LinkIdentityDto } from './external-identities.dt
 import { type Identity, IdentityProvider } from './identity-provider.js';
 import { SignInMethodsService } from '../sign-in-methods.service.js';
 
-const isRefusal = (error: unknown): error is Problem => error instanceof Problem && error.status === 401;
+const isRefusal = (error: unknown): error is Problem => error instanceof Problem && error.getStatus() === 401;
 
 @Injectable()
 export class ExternalIdentitiesService {

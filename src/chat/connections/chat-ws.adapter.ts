@@ -4,7 +4,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Config } from '../../config/config.js';
-import { answerRaw } from '../../http/http-adapter.js';
+import { sendProblemOnSocket } from '../../http/problem-response.js';
 import { isForeignOrigin } from '../../http/origin.js';
 import { Problem, unavailable } from '../../http/problem.js';
 import { ConnectionsService } from './connections.service.js';
@@ -41,12 +41,12 @@ export class ChatWsAdapter extends WsAdapter {
     this.dispatcher = this.app.get(FrameDispatcherService);
     const webSockets = new WebSocketServer(OPTIONS);
     webSockets.on('wsClientError', ({ message: detail }, socket) =>
-      answerRaw(socket as Socket, new Problem('websocket_required', { detail })),
+      sendProblemOnSocket(socket as Socket, new Problem('websocket_required', { detail })),
     );
     const server = this.httpServer as Server;
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
       const problem = this.refusal(request, path);
-      if (problem) return answerRaw(socket, problem);
+      if (problem) return sendProblemOnSocket(socket, problem);
       return webSockets.handleUpgrade(request, socket, head, (client) =>
         webSockets.emit('connection', client, request),
       );

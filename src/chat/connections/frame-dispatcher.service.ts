@@ -115,8 +115,8 @@ export class FrameDispatcherService {
   ): Promise<void> {
     const isOverLimit = problem.code === 'rate_limited';
     if ((isOverLimit || !handler) && !connection.takeViolation(isOverLimit ? 'rate' : 'abuse')) return;
-    const { cause, status } = problem;
-    if (status >= 500 && cause) this.log.error(new Error(`Handling ${handler?.type} failed`, { cause }));
+    const { cause } = problem;
+    if (problem.getStatus() >= 500 && cause) this.log.error(new Error(`Handling ${handler?.type} failed`, { cause }));
     await connection.received.whenAnswered();
     connection.send(errorText(handler?.type ?? 'root', problem, requestId));
   }

@@ -1,7 +1,7 @@
 import { applyDecorators, type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import { ApiExtension, ApiResponse } from '@nestjs/swagger';
 import type { Response } from 'express';
-import type { ProblemCode } from '../../http/problem.js';
+import type { ProblemCode } from '../../http/problem-catalogue.js';
 import { mapToProblem } from '../../http/problem-mapping.js';
 
 /** The chat app's own words, where its document has any. */
@@ -22,11 +22,11 @@ export class PlainTextFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const problem = mapToProblem(error);
-    if (problem.status >= 500) this.log.error(problem.cause ?? error);
+    if (problem.getStatus() >= 500) this.log.error(problem.cause ?? error);
     const errors = problem.members['errors'] as { message: string }[] | undefined;
     const response = host.switchToHttp().getResponse<Response>();
     if (!response.req.complete) response.set('connection', 'close');
-    response.set(problem.headers).status(problem.status === 422 ? 400 : problem.status);
+    response.set(problem.headers).status(problem.getStatus() === 422 ? 400 : problem.getStatus());
     response.type('text/plain').send(errors?.[0]?.message ?? SENTENCES[problem.code] ?? problem.message);
   }
 }

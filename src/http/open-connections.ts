@@ -1,0 +1,47 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+const IDLE_CHECK_MS = 50;
+
+/** The open connections of a server and the responses that have not been sent completely. */
+export class OpenConnections {
+  private readonly sockets = new Set<Socket>();
+  private readonly responses = new Set<ServerResponse>();
+
+  constructor(private readonly server: Server) {
+    server.on('connection', (socket: Socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+    });
+    server.prependListener('request', (_: IncomingMessage, response: ServerResponse) => {
+      this.responses.add(response);
+      response.once('close', () => this.responses.delete(response));
+      if (!server.listening) response.setHeader('connection', 'close');
+    });
+  }
+
+  /** The response on this connection that has not ended yet. */
+  findPendingResponse(socket: Socket): ServerResponse | undefined {
+    return [...this.responses].find((response) => response.socket === socket && !response.writableEnded);
+  }
+
+  /**
+   * Ends keep-alive: a connection closes after its current response, or at once when it is idle. Destroys what is still
+   * open after `timeoutMs`, after a call of `onTimeout` with the number of connections. Returns a function that stops
+   * this, for when the server has closed.
+   */
+  drain(timeoutMs: number, onTimeout: (openConnections: number) => void): () => void {
+    for (const response of this.responses) if (!response.headersSent) response.setHeader('connection', 'close');
+    // Browsers open connections before they need them. Node does not regard those as idle.
+    for (const socket of this.sockets) if (socket.bytesRead === 0) socket.destroy();
+    const idleCheck = setInterval(() => this.server.closeIdleConnections(), IDLE_CHECK_MS);
+    const timeout = setTimeout(() => {
+      onTimeout(this.sockets.size);
+      for (const socket of this.sockets) socket.destroy();
+    }, timeoutMs);
+    return () => {
+      clearInterval(idleCheck);
+      clearTimeout(timeout);
+    };
+  }
+}
