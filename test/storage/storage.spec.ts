@@ -26,17 +26,17 @@ import { startS3 } from '../support/s3-server.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'machi-storage-'));
 let s3: Awaited<ReturnType<typeof startS3>>;
-const stores: Record<string, Storage> = { local: new LocalStorage(join(folder, 'root')) };
+const drivers: Record<string, Storage> = { local: new LocalStorage(join(folder, 'root')) };
 beforeAll(async () => {
   s3 = await startS3();
-  stores['s3'] = new S3Storage(loadConfig({ NODE_ENV: 'test', SECRET_KEY: 'x'.repeat(32), ...s3.env }));
+  drivers['s3'] = new S3Storage(loadConfig({ NODE_ENV: 'test', SECRET_KEY: 'x'.repeat(32), ...s3.env }));
 });
 afterAll(async () => {
   await s3.remove();
   rmSync(folder, { recursive: true });
 });
 
-const about = (bytes: Buffer) => ({ size: bytes.length, type: 'image/webp', cache_control: 'public, max-age=60' });
+const metadata = (bytes: Buffer) => ({ size: bytes.length, type: 'image/webp', cache_control: 'public, max-age=60' });
 const keysOf = async (list: AsyncIterable<{ key: string }>): Promise<string[]> => {
   const keys = [];
   for await (const { key } of list) keys.push(key);
@@ -46,30 +46,33 @@ const keysOf = async (list: AsyncIterable<{ key: string }>): Promise<string[]> =
 const UNAVAILABLE = { status: 503, code: 'storage_unavailable' };
 const UNSATISFIABLE = { status: 416, code: 'range_not_satisfiable' };
 
-describe.each(['local', 's3'])('the store "%s"', (name) => {
-  const store = (): Storage => stores[name]!;
+describe.each(['local', 's3'])('the %s driver', (name) => {
+  const store = (): Storage => drivers[name]!;
   const read = async (key: string, range?: { start: number; end: number }) => {
     const found = await store().get(key, range);
     return found && (await buffer(found.body));
   };
 
-  it.each([0, 1, 1000, 65_536, 300_000])('gives back %i bytes, with their type and cache policy', async (size) => {
-    const bytes = randomBytes(size);
-    const key = `sizes/${size}.webp`;
-    await store().put(key, Readable.from([bytes.subarray(0, size >> 1), bytes.subarray(size >> 1)]), about(bytes));
-    const head = await store().head(key);
-    expect(head).toEqual({ ...about(bytes), modified_at: expect.any(Date) });
-    expect(Math.abs(head!.modified_at.getTime() - Date.now())).toBeLessThan(60_000);
-    const { body, ...info } = (await store().get(key))!;
-    expect(info).toEqual(head);
-    expect(bytes.equals(await buffer(body))).toBe(true);
-  });
+  it.each([0, 1, 1000, 65_536, 300_000])(
+    'stores and returns %i bytes with their type and cache policy',
+    async (size) => {
+      const bytes = randomBytes(size);
+      const key = `sizes/${size}.webp`;
+      await store().put(key, Readable.from([bytes.subarray(0, size >> 1), bytes.subarray(size >> 1)]), metadata(bytes));
+      const head = await store().head(key);
+      expect(head).toEqual({ ...metadata(bytes), modified_at: expect.any(Date) });
+      expect(Math.abs(head!.modified_at.getTime() - Date.now())).toBeLessThan(60_000);
+      const { body, ...info } = (await store().get(key))!;
+      expect(info).toEqual(head);
+      expect(bytes.equals(await buffer(body))).toBe(true);
+    },
+  );
 
-  it.each([1000, 300_000])('gives back ranges of %i bytes', async (size) => {
+  it.each([1000, 300_000])('returns ranges of an object of %i bytes', async (size) => {
     const bytes = randomBytes(size);
-    await store().put('ranges/one', bytes, about(bytes));
+    await store().put('ranges/one', bytes, metadata(bytes));
     for (const [start, end] of [
-      [0, 1], // 0 to 0 alone this server takes for all of it
+      [0, 1], // the test server treats 0-0 as the whole object
       [10, 99],
       [size - 1, size - 1],
       [size - 5, size - 2],
@@ -82,51 +85,68 @@ describe.each(['local', 's3'])('the store "%s"', (name) => {
     await expect(store().get('ranges/one', { start: size, end: size + 1 })).rejects.toMatchObject(UNSATISFIABLE);
   });
 
-  it('has nothing where nothing was put, and deletes it as well', async () => {
+  it('returns null for a missing object, and deletes it without an error', async () => {
     expect(await store().get('no/such/thing')).toBeNull();
     expect(await store().head('no/such/thing')).toBeNull();
     await store().delete('no/such/thing');
   });
 
-  it('replaces and deletes', async () => {
+  it('replaces and deletes objects', async () => {
     for (const text of ['first, and longer', 'second'])
-      await store().put('a/b', Buffer.from(text), about(Buffer.from(text)));
+      await store().put('a/b', Buffer.from(text), metadata(Buffer.from(text)));
     expect(String(await read('a/b'))).toBe('second');
     await store().delete('a/b');
     expect(await read('a/b')).toBeNull();
     expect(await store().head('a/b')).toBeNull();
   });
 
-  it('lists a folder and what is below it', async () => {
+  it('lists the objects of a folder and its sub-folders', async () => {
     const bytes = Buffer.from('x');
     for (const key of ['list/a', 'list/below/b', 'list/below/deep/c', 'listed/d'])
-      await store().put(key, bytes, about(bytes));
+      await store().put(key, bytes, metadata(bytes));
     expect(await keysOf(store().list('list/'))).toEqual(['list/a', 'list/below/b', 'list/below/deep/c']);
     expect(await keysOf(store().list('list/below/'))).toEqual(['list/below/b', 'list/below/deep/c']);
     expect(await keysOf(store().list('nowhere/'))).toEqual([]);
     for await (const { modified_at } of store().list('list/')) expect(modified_at).toBeInstanceOf(Date);
   });
 
-  it('lists more than a page of a thousand', async () => {
+  it('lists more than one page of 1,000 objects', async () => {
     const bytes = Buffer.from('x');
     const keys = Array.from({ length: 1050 }, (_, i) => `many/${String(i).padStart(4, '0')}`);
     for (let i = 0; i < keys.length; i += 50) {
-      await Promise.all(keys.slice(i, i + 50).map((key) => store().put(key, bytes, about(bytes))));
+      await Promise.all(keys.slice(i, i + 50).map((key) => store().put(key, bytes, metadata(bytes))));
     }
     expect(await keysOf(store().list('many/'))).toEqual(keys);
   });
 
   it.each([
-    ['breaks off', async function* () { yield Buffer.from('abc'); throw new Error('gone'); }], // prettier-ignore
-    ['is shorter than it should be', async function* () { yield Buffer.from('abc'); }], // prettier-ignore
-    ['is longer than it should be', async function* () { yield Buffer.alloc(6); yield Buffer.alloc(6); }], // prettier-ignore
-  ])('keeps nothing of a source that %s, and what was there before', async (what, source) => {
+    [
+      'fails',
+      async function* () {
+        yield Buffer.from('abc');
+        throw new Error('failed');
+      },
+    ],
+    [
+      'is too short',
+      async function* () {
+        yield Buffer.from('abc');
+      },
+    ],
+    [
+      'is too long',
+      async function* () {
+        yield Buffer.alloc(6);
+        yield Buffer.alloc(6);
+      },
+    ],
+  ])('stores nothing of a source that %s, and keeps the previous object', async (what, source) => {
     const key = `broken/${what.replaceAll(' ', '-')}`;
-    const put = store().put(key, Readable.from(source()), { ...about(Buffer.alloc(10)) });
+    const put = store().put(key, Readable.from(source()), { ...metadata(Buffer.alloc(10)) });
     await expect(put).rejects.toMatchObject(UNAVAILABLE);
     expect(await store().head(key)).toBeNull();
-    await store().put(key, Buffer.from('whole'), about(Buffer.from('whole')));
-    const again = store().put(key, Readable.from(source()), { ...about(Buffer.alloc(10)) });
+    await store().put(key, Buffer.from('whole'), metadata(Buffer.from('whole')));
+    const again = store().put(key, Readable.from(source()), { ...metadata(Buffer.alloc(10)) });
     await expect(again).rejects.toMatchObject(UNAVAILABLE);
     expect(String(await read(key))).toBe('whole');
   });
@@ -151,32 +171,32 @@ describe.each(['local', 's3'])('the store "%s"', (name) => {
     '%2e%2e/escaped',
     'a/b/c/d/e/f/g',
     'x'.repeat(101),
-  ])('takes %j for no key', async (key) => {
+  ])('throws RangeError for the key %j', async (key) => {
     const bytes = Buffer.from('x');
-    await expect(store().put(key, bytes, about(bytes))).rejects.toThrow(RangeError);
+    await expect(store().put(key, bytes, metadata(bytes))).rejects.toThrow(RangeError);
     await expect(store().get(key)).rejects.toThrow(RangeError);
     await expect(store().head(key)).rejects.toThrow(RangeError);
     await expect(store().delete(key)).rejects.toThrow(RangeError);
   });
 
-  it('takes 20 puts of one key at once, and holds one of them whole', async () => {
+  it('stores exactly one of 20 concurrent puts of the same key', async () => {
     const all = Array.from({ length: 20 }, () => randomBytes(100_000));
-    await Promise.all(all.map((bytes) => store().put('race/one', bytes, about(bytes))));
+    await Promise.all(all.map((bytes) => store().put('race/one', bytes, metadata(bytes))));
     const found = (await read('race/one'))!;
     expect(all.filter((bytes) => bytes.equals(found))).toHaveLength(1);
   });
 });
 
-describe('a local folder', () => {
+describe('the local driver on disk', () => {
   const root = join(folder, 'root');
-  const store = () => stores['local']!;
+  const store = () => drivers['local']!;
   const bytes = Buffer.from('x');
 
-  it('leads nowhere else by symbolic links', async () => {
+  it('follows no symbolic link out of its folder', async () => {
     const outside = join(folder, 'outside');
     mkdirSync(outside);
     writeFileSync(join(outside, 'secret'), '{"type":"text/plain","cache_control":""}\nsecret');
-    await store().put('links/real', bytes, about(bytes));
+    await store().put('links/real', bytes, metadata(bytes));
     symlinkSync(join(outside, 'secret'), join(root, 'links/file'));
     symlinkSync(outside, join(root, 'links/folder'));
     symlinkSync(outside, join(root, 'linked'));
@@ -185,28 +205,28 @@ describe('a local folder', () => {
       await expect(store().head(key)).rejects.toMatchObject(UNAVAILABLE);
     }
     for (const key of ['links/folder/new', 'linked/new', 'linked/below/new']) {
-      await expect(store().put(key, bytes, about(bytes))).rejects.toMatchObject(UNAVAILABLE);
+      await expect(store().put(key, bytes, metadata(bytes))).rejects.toMatchObject(UNAVAILABLE);
     }
     for (const key of ['links/folder/secret', 'linked/secret']) {
       await expect(store().delete(key)).rejects.toMatchObject(UNAVAILABLE);
     }
     expect(await keysOf(store().list('links/'))).toEqual(['links/real']);
-    await store().put('links/file', bytes, about(bytes)); // replaces the link, not what it leads to
+    await store().put('links/file', bytes, metadata(bytes)); // replaces the link, not its target
     expect(readdirSync(outside)).toEqual(['secret']);
     expect(readFileSync(join(outside, 'secret'), 'utf8')).toMatch(/secret$/);
   });
 
-  it('is made anew when it was taken away', async () => {
-    const own = new LocalStorage(join(folder, 'taken'));
-    await own.put('a/b', bytes, about(bytes));
-    rmSync(join(folder, 'taken'), { recursive: true });
+  it('creates its folder again after it was removed', async () => {
+    const own = new LocalStorage(join(folder, 'removed'));
+    await own.put('a/b', bytes, metadata(bytes));
+    rmSync(join(folder, 'removed'), { recursive: true });
     expect(await own.get('a/b')).toBeNull();
-    await expect(own.put('a/b', bytes, about(bytes))).rejects.toMatchObject(UNAVAILABLE);
-    await own.put('a/b', bytes, about(bytes));
+    await expect(own.put('a/b', bytes, metadata(bytes))).rejects.toMatchObject(UNAVAILABLE);
+    await own.put('a/b', bytes, metadata(bytes));
     expect(await own.head('a/b')).toMatchObject({ size: 1 });
   });
 
-  it('keeps nothing unfinished, and tidies away what a crash has left', async () => {
+  it('leaves no unfinished files, and deletes old ones that a crash has left', async () => {
     const unfinished = join(root, '.unfinished');
     expect(readdirSync(unfinished)).toEqual([]);
     for (const name of ['old', 'new']) writeFileSync(join(unfinished, name), 'x');
@@ -216,9 +236,9 @@ describe('a local folder', () => {
     expect(await keysOf(store().list(''))).not.toContain('.unfinished/new');
   });
 
-  it('leaves no descriptor open, whole objects or ranges, read or not', async () => {
+  it('leaves no descriptor open, whether objects or ranges are read or destroyed', async () => {
     const large = randomBytes(200_000);
-    await store().put('fd/large', large, about(large));
+    await store().put('fd/large', large, metadata(large));
     const count = () => readdirSync('/proc/self/fd').length;
     const before = count();
     for (let i = 0; i < 100; i++) {
@@ -231,7 +251,7 @@ describe('a local folder', () => {
   });
 });
 
-describe('an object store that talks nonsense', () => {
+describe('the s3 driver with a broken server', () => {
   let answer: (response: ServerResponse) => void;
   const server = createServer((request, response) => {
     request.resume().on('end', () => answer(response));
@@ -252,18 +272,18 @@ describe('an object store that talks nonsense', () => {
   const bytes = Buffer.from('x');
 
   it.each<[string, number, object, string]>([
-    ['a 404 without a word', 404, {}, ''],
-    ['a page that is not there', 404, { 'content-type': 'text/html' }, '<h1>Not Found</h1>'],
-    ['no such bucket', 404, {}, '<Error><Code>NoSuchBucket</Code></Error>'],
-    ['another place', 307, { location: 'http://127.0.0.1:1/' }, ''],
-    ['a failure', 500, {}, 'oh'],
-  ])('keeps nothing by saying %s', async (_, status, headers, text) => {
+    ['an empty 404', 404, {}, ''],
+    ['an HTML page', 404, { 'content-type': 'text/html' }, '<h1>Not Found</h1>'],
+    ['NoSuchBucket', 404, {}, '<Error><Code>NoSuchBucket</Code></Error>'],
+    ['a redirect', 307, { location: 'http://127.0.0.1:1/' }, ''],
+    ['a 500', 500, {}, 'failure'],
+  ])('throws storage_unavailable when the server answers with %s', async (_, status, headers, text) => {
     answer = (response) => response.writeHead(status, { ...headers }).end(text);
-    await expect(store.put('a/b', bytes, about(bytes))).rejects.toMatchObject(UNAVAILABLE);
+    await expect(store.put('a/b', bytes, metadata(bytes))).rejects.toMatchObject(UNAVAILABLE);
     await expect(keysOf(store.list('a/'))).rejects.toMatchObject(UNAVAILABLE);
   });
 
-  it('has nothing of unknown length', async () => {
+  it('throws storage_unavailable for an object of unknown length', async () => {
     answer = (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome</h1>'); // in chunks
     await expect(store.get('a/b')).rejects.toMatchObject(UNAVAILABLE);
     await expect(store.get('a/b', { start: 0, end: 1 })).rejects.toMatchObject(UNAVAILABLE);
@@ -273,7 +293,7 @@ describe('an object store that talks nonsense', () => {
 describe('readiness', () => {
   const ready = (t: Awaited<ReturnType<typeof startApp>>) => t.request('GET', '/api/health/ready');
 
-  it('is false while the bucket cannot be used, from the start, and true when it can', async () => {
+  it('fails while the bucket is unavailable and recovers with it', async () => {
     const own = await startS3();
     await own.down();
     const t = await startApp({ env: own.env });
@@ -286,23 +306,23 @@ describe('readiness', () => {
     await own.remove();
   });
 
-  it('is false while the folder is none, and true when it is', async () => {
-    const place = join(folder, 'place');
-    writeFileSync(place, 'a file');
-    const t = await startApp({ env: { STORAGE_DIR: place } });
+  it('fails while the folder is a file and recovers within 10 s', async () => {
+    const path = join(folder, 'path');
+    writeFileSync(path, 'a file');
+    const t = await startApp({ env: { STORAGE_DIR: path } });
     expect((await ready(t)).body).toMatchObject({ code: 'not_ready', checks: { storage: 'unavailable' } });
     t.clock.advance(10_000);
     expect((await ready(t)).status).toBe(503);
-    rmSync(place);
+    rmSync(path);
     t.clock.advance(9_999);
-    expect((await ready(t)).status).toBe(503); // as it was found, so that the route is no lever
+    expect((await ready(t)).status).toBe(503); // the result is reused, so that requests cannot cause probes
     t.clock.advance(1);
     expect((await ready(t)).status).toBe(200);
     await t.stop();
   });
 });
 
-it('S3 needs a bucket and its keys', () => {
+it('STORAGE=s3 requires the bucket and its keys', () => {
   const env = { NODE_ENV: 'test', SECRET_KEY: 'x'.repeat(32), STORAGE: 's3' };
   expect(() => loadConfig(env)).toThrow(/S3_BUCKET is missing[^]*S3_ACCESS_KEY_ID is missing[^]*S3_SECRET_ACCESS_KEY/);
 });

@@ -1,13 +1,14 @@
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import sharp, { type Sharp } from 'sharp';
 import type { SignedInUser, TestApp } from './app.js';
 
-export type Kind = 'jpeg' | 'png' | 'webp' | 'gif' | 'avif';
-export const KINDS: Kind[] = ['jpeg', 'png', 'webp', 'gif', 'avif'];
+export type Format = 'jpeg' | 'png' | 'webp' | 'gif' | 'avif';
+export const FORMATS: Format[] = ['jpeg', 'png', 'webp', 'gif', 'avif'];
 export const MIB = 1024 * 1024;
 
-/** A scene of circles: another seed, another scene. */
+/** An image of random circles. The seed determines it. */
 export function scene(seed: number, width = 320, height = width): Sharp {
   const random = (n: number): number => {
     const x = Math.sin(seed * 127.1 + n * 311.7) * 43_758.5453;
@@ -21,11 +22,12 @@ export function scene(seed: number, width = 320, height = width): Sharp {
   return sharp(Buffer.from(svg)).flatten({ background: '#ccc' });
 }
 
-export const file = (seed: number, kind: Kind = 'jpeg'): Promise<Buffer> => scene(seed)[kind]().toBuffer();
+/** An encoded image. The seed determines it. */
+export const imageFile = (seed: number, format: Format = 'jpeg'): Promise<Buffer> => scene(seed)[format]().toBuffer();
 
-/** A JPEG of exactly this many bytes: comments in its middle, which no decoder shows. */
+/** A JPEG of exactly this many bytes, padded with comments. */
 export async function jpegOf(size: number, seed = 1): Promise<Buffer> {
-  const bytes = await file(seed);
+  const bytes = await imageFile(seed);
   const parts: Buffer[] = [bytes.subarray(0, 2)];
   let missing = size - bytes.length;
   while (missing > 0) {
@@ -40,12 +42,14 @@ export async function jpegOf(size: number, seed = 1): Promise<Buffer> {
   return Buffer.concat([...parts, bytes.subarray(2)]);
 }
 
+/** What the form says about the file. */
 interface Part {
   field?: string;
   name?: string;
   type?: string;
 }
 
+/** A form with one file, by default named `avatar`. */
 export function formOf(bytes: Buffer, { field = 'avatar', name = 'me.jpg', type = 'image/jpeg' }: Part = {}): FormData {
   const form = new FormData();
   form.set(field, new Blob([new Uint8Array(bytes)], { type }), name);
@@ -62,7 +66,7 @@ export interface Reply {
   bytes: Buffer;
 }
 
-/** As `TestApp.request`, for bodies and answers that are not JSON. */
+/** Like `TestApp.request`, for bodies and responses that are not JSON. */
 export async function call(
   t: TestApp,
   method: string,
@@ -78,6 +82,7 @@ export async function call(
   return { status: response.status, headers: response.headers, body, bytes };
 }
 
+/** PUT /api/users/me/avatar. */
 export const upload = (
   t: TestApp,
   { token }: Pick<SignedInUser, 'token'>,
@@ -88,13 +93,23 @@ export const upload = (
 export const get = (t: TestApp, path: string, token?: string, headers: Record<string, string> = {}): Promise<Reply> =>
   call(t, 'GET', path, token, { headers });
 
-/** Uploads a scene and approves it; answers the upload. */
-export async function shown(t: TestApp, user: SignedInUser, moderator: string, seed: number): Promise<Body> {
-  const { body } = await upload(t, user, await file(seed));
+/** Uploads an image and approves it. Returns the body of the upload. */
+export async function uploadApproved(t: TestApp, user: SignedInUser, moderator: string, seed: number): Promise<Body> {
+  const { body } = await upload(t, user, await imageFile(seed));
   const { status } = await call(t, 'POST', `/api/moderation/avatars/${body['id']}/approve`, moderator);
   if (status !== 200) throw new Error(`not approved: ${status}`);
   return body;
 }
+
+/** 'accepted', or the status and the code of the problem. */
+export async function uploadOutcome(t: TestApp, user: SignedInUser, bytes: Buffer, part: Part = {}): Promise<string> {
+  const { status, body } = await upload(t, user, bytes, part);
+  return status === 202 ? 'accepted' : `${status} ${body['code']}`;
+}
+
+/** The files of avatars below a folder: of the local driver, or of the S3 server, which adds a suffix. */
+export const avatarFilesIn = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.webp(\._S3rver_object)?$/.test(name));
 
 /**
  * Whether the server would accept another upload of this user now. The probe is refused for its encoding right after the

@@ -1,6 +1,7 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { call, file, get, upload } from '../support/images.js';
+import { call, get, imageFile, upload } from '../support/images.js';
 
 let t: TestApp;
 let moderators: string[];
@@ -8,7 +9,7 @@ let pictures: Buffer[];
 beforeAll(async () => {
   t = await startApp();
   moderators = [(await t.user('moderate_avatars')).token, (await t.user('moderate_avatars')).token];
-  pictures = await Promise.all([1, 2, 3, 4].map((seed) => file(seed)));
+  pictures = await Promise.all([1, 2, 3, 4].map((seed) => imageFile(seed)));
   await t.warmUp();
 });
 afterAll(() => t.stop());
@@ -27,7 +28,7 @@ const rows = (user: SignedInUser) =>
     [user.id],
   );
 
-it('of four uploads of one user at once, one waits in the end, with its files', async () => {
+it('four concurrent uploads of one user leave one pending avatar with its files', async () => {
   for (let round = 0; round < 5; round++) {
     const user = await t.user();
     const answers = await Promise.all(pictures.map((bytes) => upload(t, user, bytes)));
@@ -41,7 +42,7 @@ it('of four uploads of one user at once, one waits in the end, with its files', 
   }
 });
 
-it('of two moderators who decide at once, one wins, and one decision is written down', async () => {
+it('of two concurrent decisions one succeeds and one is recorded', async () => {
   for (let round = 0; round < 20; round++) {
     const user = await t.user();
     const id = await uploaded(user);
@@ -51,18 +52,20 @@ it('of two moderators who decide at once, one wins, and one decision is written 
     expect(await rows(user)).toEqual(isApproved ? [{ id, state: 'approved', is_shown: true }] : []);
     const { body } = await t.request('GET', `/api/audit?subject_id=${user.id}`, { token: await t.asAdmin() });
     const actions = (body['items'] as { action: string }[]).map(({ action }) => action);
-    expect(actions.filter((action) => /approved|rejected/.test(action))).toEqual([isApproved ? 'avatar.approved' : 'avatar.rejected']); // prettier-ignore
+    expect(actions.filter((action) => /approved|rejected/.test(action))).toEqual([
+      isApproved ? 'avatar.approved' : 'avatar.rejected',
+    ]);
   }
 });
 
-it('of ten approvals of one upload at once, one wins', async () => {
+it('of ten concurrent approvals of one avatar one succeeds', async () => {
   const id = await uploaded(await t.user());
   const answers = await Promise.all(Array.from({ length: 10 }, (_, i) => approve(id, moderators[i % 2])));
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
   expect(answers.filter(({ body }) => body['code'] === 'avatar_not_pending')).toHaveLength(9);
 });
 
-it('an approval never shows an upload that a newer one has replaced', async () => {
+it('an approval never shows an avatar that a concurrent upload has replaced', async () => {
   for (let round = 0; round < 10; round++) {
     const user = await t.user();
     const first = await uploaded(user);
@@ -76,7 +79,7 @@ it('an approval never shows an upload that a newer one has replaced', async () =
   }
 });
 
-it('nothing slips through a take-down or a deletion at the same moment', async () => {
+it('no concurrent upload or approval survives a take-down or a removal', async () => {
   for (let round = 0; round < 10; round++) {
     const [one, two] = [await t.user(), await t.user()];
     const [first, second] = [await uploaded(one), await uploaded(two)];

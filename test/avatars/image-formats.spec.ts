@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { type Format, FORMATS, get, imageFile, jpegOf, scene, upload, uploadOutcome } from '../support/images.js';
+
+let t: TestApp;
+let user: SignedInUser;
+beforeAll(async () => {
+  t = await startApp();
+  user = await t.user();
+});
+afterAll(() => t.stop());
+
+const outcome = (bytes: Buffer, part: object = {}) => uploadOutcome(t, user, bytes, part);
+
+/** The stored files of all sizes, concatenated. */
+async function storedBytes(bytes: Buffer): Promise<Buffer> {
+  const { status, body } = await upload(t, user, bytes);
+  expect(status).toBe(202);
+  const all = await Promise.all(
+    Object.values(body['urls'] as Record<string, string>).map((url) => get(t, url, user.token)),
+  );
+  return Buffer.concat(all.map((answer) => answer.bytes));
+}
+
+it.each(FORMATS)('detects a %s by its first bytes, whatever its name and media type', async (format) => {
+  for (const part of [
+    { name: 'a.svg', type: 'image/svg+xml' },
+    { name: '../../../etc/passwd', type: 'text/html' },
+    { name: 'a.exe', type: '' },
+    { name: `${'x'.repeat(3000)}.png`, type: 'application/octet-stream' },
+    { name: 'нет имени 😀', type: 'image/png; charset=utf-8' },
+  ]) {
+    expect(await outcome(await imageFile(1, format), part)).toBe('accepted');
+  }
+  expect(await outcome(await imageFile(1, format), { name: 'a\0.exe' })).toBe('400 malformed_multipart');
+});
+
+it.each<[string, Buffer]>([
+  [
+    'an SVG',
+    Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>'),
+  ],
+  ['an SVG with a declaration', Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')],
+  ['a page', Buffer.from('<!doctype html><script>alert(1)</script>')],
+  ['a PDF', Buffer.from('%PDF-1.7\n')],
+  ['an archive', Buffer.from('PK\x03\x04')],
+  ['a script', Buffer.from('#!/bin/sh\n')],
+  ['a TIFF', Buffer.from('II*\0\x08\0\0\0')],
+  ['a BMP', Buffer.concat([Buffer.from('BM'), Buffer.alloc(60)])],
+  ['a JPEG XL', Buffer.from('\xff\x0a', 'latin1')],
+  ['a HEIC', Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'latin1')],
+  ['a film', Buffer.from('\0\0\0\x18ftypmp42\0\0\0\0mp42isom', 'latin1')],
+  ['nothing', Buffer.alloc(0)],
+  ['one byte', Buffer.from('\xff', 'latin1')],
+  ['noise', randomBytes(1000)],
+  ['zeros', Buffer.alloc(1000)],
+  ['text before a picture', Buffer.from(' \xff\xd8\xff\xe0', 'latin1')],
+])('answers unsupported_picture to %s', async (_, bytes) => {
+  expect(await outcome(bytes, { name: 'me.png', type: 'image/png' })).toBe('415 unsupported_picture');
+});
+
+it('answers picture_damaged to a valid signature with other content behind it', async () => {
+  const heads: Record<string, Buffer> = {
+    jpeg: Buffer.from('\xff\xd8\xff\xe0', 'latin1'),
+    png: Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    gif: Buffer.from('GIF89a', 'latin1'),
+    webp: Buffer.from('RIFF\x24\0\0\0WEBP', 'latin1'),
+    avif: Buffer.from('\0\0\0\x18ftypavif\0\0\0\0mif1avif', 'latin1'),
+  };
+  const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
+  for (const [format, head] of Object.entries(heads)) {
+    for (const rest of [
+      Buffer.alloc(0),
+      svg,
+      randomBytes(5000),
+      await imageFile(2, 'jpeg'),
+      await imageFile(2, 'png'),
+    ]) {
+      expect([format, await outcome(Buffer.concat([head, rest]))]).toEqual([format, '422 picture_damaged']);
+    }
+  }
+});
+
+const PAYLOAD = '<script>alert("polyglot")</script><?php system("id"); ?>PK\x03\x04polyglot';
+
+it.each(FORMATS)('removes metadata and appended data from a %s', async (format) => {
+  const bytes = await scene(3)
+    .withExif({ IFD0: { Copyright: PAYLOAD } })
+    .withXmp('<x:xmpmeta xmlns:x="adobe:ns:meta/">polyglot</x:xmpmeta>')
+    [format]()
+    .toBuffer();
+  const all = await storedBytes(Buffer.concat([bytes, Buffer.from(PAYLOAD)]));
+  for (const trace of ['polyglot', 'script', 'PK\x03\x04', 'EXIF', 'Exif', 'XMP', 'adobe'])
+    expect([trace, all.includes(trace)]).toEqual([trace, false]);
+});
+
+it('removes comments and unknown chunks', async () => {
+  const all = await storedBytes(await jpegOf(100_000));
+  expect(all.length).toBeLessThan(100_000);
+  const gif = await imageFile(4, 'gif');
+  const comment = Buffer.from(`\x21\xfe\x08polyglot\0`, 'latin1');
+  const withComment = Buffer.concat([gif.subarray(0, gif.length - 1), comment, gif.subarray(-1)]);
+  expect((await storedBytes(withComment)).includes('polyglot')).toBe(false);
+});
+
+describe.each(FORMATS)('a broken %s', (format: Format) => {
+  it('that is truncated is refused, at any length and aspect ratio', async () => {
+    for (const [width, height] of [
+      [200, 200],
+      [120, 480],
+      [480, 120],
+    ] as const) {
+      const bytes = await scene(5, width, height)[format]().toBuffer();
+      for (const share of [0.2, 0.5, 0.8, 0.95]) {
+        expect([width, share, await outcome(bytes.subarray(0, bytes.length * share))]).toEqual([
+          width,
+          share,
+          '422 picture_damaged',
+        ]);
+      }
+      for (const missing of [1, 2, 10]) {
+        expect([width, missing, await outcome(bytes.subarray(0, -missing))]).toEqual([
+          width,
+          missing,
+          '422 picture_damaged',
+        ]);
+      }
+    }
+  });
+
+  it('with random bytes changed is accepted or refused, and the next upload succeeds', async () => {
+    const bytes = await imageFile(6, format);
+    for (let round = 0; round < 25; round++) {
+      const broken = Buffer.from(bytes);
+      for (let i = 0; i < 1 + round; i++)
+        broken[16 + Math.floor(Math.random() * (bytes.length - 16))] = Math.floor(Math.random() * 256);
+      expect(await outcome(broken)).toMatch(/^(accepted|422 picture_(damaged|too_large)|415 unsupported_picture)$/);
+    }
+    expect(await outcome(bytes)).toBe('accepted');
+  });
+});

@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ImageProcessingService } from '../../src/avatars/image-processing.service.js';
+import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { imageFile, upload } from '../support/images.js';
+
+let image: Buffer;
+beforeAll(async () => {
+  image = await imageFile(1);
+});
+
+let t: TestApp;
+let user: SignedInUser;
+beforeAll(async () => {
+  t = await startApp();
+  user = await t.user();
+});
+afterAll(() => t.stop());
+const workers = (): number[] =>
+  readdirSync('/proc/self/task')
+    .flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number))
+    .filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('image-worker'));
+
+it('image workers have an empty environment', async () => {
+  expect((await upload(t, user, image)).status).toBe(202);
+  expect(workers().length).toBeGreaterThan(0);
+  for (const pid of workers()) {
+    const names = readFileSync(`/proc/${pid}/environ`, 'utf8')
+      .split('\0')
+      .map((entry) => entry.split('=')[0]);
+    expect(names.filter((name) => name && !name.startsWith('NODE_CHANNEL'))).toEqual([]);
+  }
+});
+
+it('image workers have the highest out-of-memory score', async () => {
+  await upload(t, user, image);
+  for (const pid of workers()) expect(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8')).toBe('1000\n');
+});
+
+it.each([
+  ['SIGSEGV', 422, 'picture_damaged'],
+  ['SIGKILL', 429, 'too_many_uploads'], // as the system does when it is out of memory
+])('an image worker that dies by %s fails its own upload only', async (signal, status, code) => {
+  const idle = t.app.get(ImageProcessingService)['idle']; // the only sign that a worker has its job
+  const frozen = workers();
+  for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+  const failing = upload(t, user, image);
+  await expect.poll(() => idle.length).toBe(frozen.length - 1);
+  for (const pid of frozen) process.kill(pid, signal);
+  for (const pid of frozen) process.kill(pid, 'SIGCONT');
+  expect((await failing).body).toMatchObject({ status, code });
+  expect((await upload(t, user, image)).status).toBe(202);
+});
+
+it('an image worker that hangs is killed after the time limit, and the next upload succeeds', async () => {
+  await upload(t, user, image);
+  for (const pid of workers()) process.kill(pid, 'SIGSTOP');
+  expect((await upload(t, user, image)).body).toMatchObject({ status: 422, code: 'picture_too_slow' });
+  expect((await upload(t, user, image)).status).toBe(202);
+});
