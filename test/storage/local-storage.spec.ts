@@ -1,0 +1,82 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, expect, it } from 'vitest';
+import { LocalStorage } from '../../src/storage/local-storage.js';
+import { keysOf, metadataOf, UNAVAILABLE } from '../support/storage.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'machi-storage-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const root = join(folder, 'root');
+const storage = new LocalStorage(root);
+const bytes = Buffer.from('x');
+
+it('follows no symbolic link out of its folder', async () => {
+  const outside = join(folder, 'outside');
+  mkdirSync(outside);
+  writeFileSync(join(outside, 'secret'), '{"type":"text/plain","cache_control":""}\nsecret');
+  await storage.put('links/real', bytes, metadataOf(bytes));
+  symlinkSync(join(outside, 'secret'), join(root, 'links/file'));
+  symlinkSync(outside, join(root, 'links/folder'));
+  symlinkSync(outside, join(root, 'linked'));
+  for (const key of ['links/file', 'links/folder/secret', 'linked/secret']) {
+    await expect(storage.get(key)).rejects.toMatchObject(UNAVAILABLE);
+    await expect(storage.head(key)).rejects.toMatchObject(UNAVAILABLE);
+  }
+  for (const key of ['links/folder/new', 'linked/new', 'linked/below/new']) {
+    await expect(storage.put(key, bytes, metadataOf(bytes))).rejects.toMatchObject(UNAVAILABLE);
+  }
+  for (const key of ['links/folder/secret', 'linked/secret']) {
+    await expect(storage.delete(key)).rejects.toMatchObject(UNAVAILABLE);
+  }
+  expect(await keysOf(storage.list('links/'))).toEqual(['links/real']);
+  await storage.put('links/file', bytes, metadataOf(bytes)); // replaces the link, not its target
+  expect(readdirSync(outside)).toEqual(['secret']);
+  expect(readFileSync(join(outside, 'secret'), 'utf8')).toMatch(/secret$/);
+});
+
+it('creates its folder again after it was removed', async () => {
+  const own = new LocalStorage(join(folder, 'removed'));
+  await own.put('a/b', bytes, metadataOf(bytes));
+  rmSync(join(folder, 'removed'), { recursive: true });
+  expect(await own.get('a/b')).toBeNull();
+  await expect(own.put('a/b', bytes, metadataOf(bytes))).rejects.toMatchObject(UNAVAILABLE);
+  await own.put('a/b', bytes, metadataOf(bytes));
+  expect(await own.head('a/b')).toMatchObject({ size: 1 });
+});
+
+it('leaves no unfinished files, and deletes old ones that a crash has left', async () => {
+  const unfinished = join(root, '.unfinished');
+  expect(readdirSync(unfinished)).toEqual([]);
+  for (const name of ['old', 'new']) writeFileSync(join(unfinished, name), 'x');
+  utimesSync(join(unfinished, 'old'), new Date(0), new Date(0));
+  await storage.deleteUnfinished(new Date(Date.now() - 3_600_000));
+  expect(readdirSync(unfinished)).toEqual(['new']);
+  expect(await keysOf(storage.list(''))).not.toContain('.unfinished/new');
+});
+
+it('leaves no descriptor open, whether objects or ranges are read or destroyed', async () => {
+  const large = randomBytes(200_000);
+  await storage.put('fd/large', large, metadataOf(large));
+  const count = () => readdirSync('/proc/self/fd').length;
+  const before = count();
+  for (let i = 0; i < 100; i++) {
+    await storage.head('fd/large');
+    await buffer((await storage.get('fd/large'))!.body);
+    (await storage.get('fd/large', { start: 0, end: 150_000 }))!.body.destroy();
+    await storage.get('fd/nothing');
+  }
+  await expect.poll(count).toBeLessThanOrEqual(before);
+});
