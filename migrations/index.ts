@@ -9,6 +9,7 @@ import { Avatars1795275000000 } from './1795275000000-avatars.js';
 import { Chat1795276000000 } from './1795276000000-chat.js';
 import { NationalId1795277000000 } from './1795277000000-national-id.js';
 import { StandardNames1796000000000 } from './1796000000000-standard-names.js';
+import { MailAndTriggerNames1796001007000 } from './1796001007000-mail-and-trigger-names.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -23,4 +24,5 @@ export const migrations = [
   Chat1795276000000,
   NationalId1795277000000,
   StandardNames1796000000000,
+  MailAndTriggerNames1796001007000,
 ];

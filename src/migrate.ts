@@ -3,7 +3,7 @@ import { ConfigError } from './config/config-error.js';
 import { loadConfig } from './config/load-config.js';
 import { DatabaseError, migrateDatabase } from './database/open-database.js';
 
-/** For a database whose Machis run with MIGRATE=off: brings its schema up to date, and ends. */
+/** Runs all pending migrations and exits. For deployments whose processes run with MIGRATE=off. */
 try {
   const config = loadConfig();
   if (!config.database)

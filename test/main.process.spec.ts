@@ -169,7 +169,7 @@ describe('on a configured database', () => {
 
   it('a database that refuses connections is waited for, with a log line, until SIGTERM', async () => {
     const machi = begin({ DATABASE_URL: 'postgres://nobody:wrong@127.0.0.1:1/none', DB_HOST: '' });
-    await expect.poll(() => machi.output()).toContain('waiting for the database');
+    await expect.poll(() => machi.output()).toContain('Connecting to the database failed');
     expect(await machi.kill('SIGTERM')).toBe(0);
   });
 

@@ -26,8 +26,9 @@ import { PasskeyChallenge } from '../auth/passkeys/passkey-challenge.entity.js';
 import { Passkey } from '../auth/passkeys/passkey.entity.js';
 import { TwoFactorChallenge } from '../auth/two-factor/two-factor-challenge.entity.js';
 import { TwoFactor } from '../auth/two-factor/two-factor.entity.js';
+import { AfterCommitSubscriber } from './after-commit.js';
 
-/** The table of contents of the data model. */
+/** All entities. `npm run migration:generate` compares them with the migrations. */
 export const entities = [
   User,
   Group,
@@ -57,12 +58,15 @@ export const entities = [
 ];
 
 const CONNECT_TIMEOUT_MS = 3_000;
-/** The server ends a statement after this time; a server that does not even do that is given up on 2 s later. */
+/** The server cancels a statement after this time. */
 const STATEMENT_TIMEOUT_MS = 10_000;
+/** The client waits this much longer for a server that does not answer at all. */
+const EXTRA_QUERY_TIMEOUT_MS = 2_000;
 
 interface PoolOptions {
+  /** The maximum number of connections. */
   size: number;
-  /** In milliseconds; 0: none, for migrations. */
+  /** In milliseconds. 0 sets no limit, for migrations. */
   statementTimeout?: number;
 }
 
@@ -78,19 +82,21 @@ export function dataSourceOptions(
     entities,
     migrations,
     migrationsTableName: 'migrations',
-    installExtensions: false, // migrations say which; the role may not be allowed to
+    subscribers: [AfterCommitSubscriber],
+    installExtensions: false, // migrations create them; the role may not have the right to
     uuidExtension: 'pgcrypto',
     poolSize: size,
     extra: {
       application_name: 'machi',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       statement_timeout: statementTimeout,
-      query_timeout: statementTimeout && statementTimeout + 2_000,
+      query_timeout: statementTimeout && statementTimeout + EXTRA_QUERY_TIMEOUT_MS,
       idleTimeoutMillis: 60_000,
       keepAlive: true,
     },
   };
 }
 
+/** A data source that is not initialized. */
 export const newDataSource = (connection: DatabaseConnection, options: PoolOptions): DataSource =>
   new DataSource(dataSourceOptions(connection, options));

@@ -5,21 +5,32 @@ import type { DatabaseConnection } from '../config/config.js';
 import { ADVISORY_LOCKS } from './advisory-locks.js';
 import { newDataSource } from './data-source.js';
 
-const PATIENCE_MS = 30_000;
-const UNDEFINED_TABLE = '42P01';
+/** How long a database that is still starting is waited for. */
+const CONNECT_DEADLINE_MS = 30_000;
+const RETRY_MS = 1_000;
 
-/** Waits a while for a database that is still coming up, and brings its schema up to date. */
+const UNDEFINED_TABLE = '42P01';
+const INVALID_CATALOG_NAME = '3D000';
+/** The class of SQLSTATEs about a wrong user name or password. */
+const INVALID_AUTHORIZATION = '28';
+
+/** The database cannot be used. The message is one sentence for the operator. */
+export class DatabaseError extends Error {
+  override readonly name = 'DatabaseError';
+}
+
+/** Waits up to 30 s for the database, then runs all pending migrations. Throws DatabaseError. */
 export async function migrateDatabase(connection: DatabaseConnection, log: Logger): Promise<void> {
-  const unhurried = newDataSource(connection, { size: 2, statementTimeout: 0 });
-  await connect(unhurried, log);
+  const dataSource = newDataSource(connection, { size: 2, statementTimeout: 0 });
+  await connect(dataSource, log);
   try {
-    await migrate(unhurried, log);
+    await migrate(dataSource, log);
   } finally {
-    await unhurried.destroy();
+    await dataSource.destroy();
   }
 }
 
-/** Connects the application. Raises DatabaseError when the schema is not the one that it was built for. */
+/** Waits up to 30 s for the database and connects. Throws DatabaseError, also when migrations are pending. */
 export async function openDatabase(connection: DatabaseConnection, size: number, log: Logger): Promise<DataSource> {
   const dataSource = newDataSource(connection, { size });
   await connect(dataSource, log);
@@ -28,46 +39,19 @@ export async function openDatabase(connection: DatabaseConnection, size: number,
   throw new DatabaseError('Migrations are missing: run "node dist/src/migrate.js" before, or set MIGRATE to on.');
 }
 
-/** Whether all migrations have run; later ones, of a newer Machi, do no harm. */
+/** Whether all migrations of this version have run. Migrations of a newer version are ignored. */
 export async function isMigrated(dataSource: DataSource): Promise<boolean> {
   const names = dataSource.migrations.map(({ name }) => name);
-  const run = 'select from migrations where name = any ($1)';
   try {
-    return (await dataSource.query<unknown[]>(run, [names])).length === names.length;
+    const rows = await dataSource.query<unknown[]>('select from migrations where name = any ($1)', [names]);
+    return rows.length === names.length;
   } catch (error) {
-    if ((error as { code?: string }).code === UNDEFINED_TABLE) return false;
+    if ((error as ErrorWithCode).code === UNDEFINED_TABLE) return false;
     throw error;
   }
 }
 
-async function connect(dataSource: DataSource, log: Logger): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  while (!dataSource.isInitialized) {
-    try {
-      await dataSource.initialize();
-    } catch (error) {
-      const { message, code } = error as Error & { code?: string };
-      if (Date.now() > deadline || isFinal(code)) {
-        const reason = message || String(code);
-        throw new DatabaseError(
-          `The database cannot be reached (${reason}): check DATABASE_URL or the DB_* variables.`,
-          { cause: error },
-        );
-      }
-      log.warn(`waiting for the database: ${message || code}`);
-      await sleep(1000);
-    }
-  }
-}
-
-/** The configured database is not there, or not as it should be; the message is one sentence for the operator. */
-export class DatabaseError extends Error {
-  override readonly name = 'DatabaseError';
-}
-
-/** Wrong password or name: waiting would not help. */
-const isFinal = (code: string | undefined): boolean => code?.startsWith('28') === true || code === '3D000';
-
+/** Runs all pending migrations, each in its own transaction. Other processes wait until they are done. */
 export async function migrate(dataSource: DataSource, log: Logger): Promise<void> {
   const runner = dataSource.createQueryRunner();
   try {
@@ -80,3 +64,26 @@ export async function migrate(dataSource: DataSource, log: Logger): Promise<void
     await runner.release();
   }
 }
+
+type ErrorWithCode = Error & { code?: string };
+
+async function connect(dataSource: DataSource, log: Logger): Promise<void> {
+  const deadline = Date.now() + CONNECT_DEADLINE_MS;
+  while (!dataSource.isInitialized) {
+    try {
+      await dataSource.initialize();
+    } catch (error) {
+      const { message, code } = error as ErrorWithCode;
+      const reason = message || String(code); // an error of several addresses has no message
+      if (Date.now() > deadline || isPermanent(code)) throw unreachable(reason, error);
+      log.warn(`Connecting to the database failed (${reason}); retrying in ${RETRY_MS} ms`);
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+/** A wrong name or password does not become right by waiting. */
+const isPermanent = (code = ''): boolean => code.startsWith(INVALID_AUTHORIZATION) || code === INVALID_CATALOG_NAME;
+
+const unreachable = (reason: string, cause: unknown): DatabaseError =>
+  new DatabaseError(`The database cannot be reached (${reason}): check DATABASE_URL or the DB_* variables.`, { cause });

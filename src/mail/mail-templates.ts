@@ -2,104 +2,100 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** Where and when something was done to an account. */
+/** Where and when an account was changed or used. */
 export interface SecurityContext {
   at: Date;
+  /** Null outside of a request. */
   ip: string | null;
   device?: string;
 }
 
-interface Text {
+interface MailText {
   subject: string;
   text: string;
 }
 
-interface MailForm<V> {
-  /** How long the mail is worth sending, in milliseconds. */
+interface MailTemplate<V> {
+  /** In milliseconds. A mail that could not be sent within this time is not sent any more. */
   lifetime: number;
-  write: (app: string, values: V) => Text;
+  write: (app: string, values: V) => MailText;
 }
 
-const form = <V>(lifetime: number, write: MailForm<V>['write']): MailForm<V> => ({ lifetime, write });
+const template = <V>(lifetime: number, write: MailTemplate<V>['write']): MailTemplate<V> => ({ lifetime, write });
 
-const when = ({ at, ip, device }: SecurityContext): string =>
+const describe = ({ at, ip, device }: SecurityContext): string =>
   [
     `When:   ${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
     ...(device === undefined ? [] : [`Device: ${device}`]),
     ...(ip === null ? [] : [`From:   ${ip}`]),
   ].join('\n');
 
-const letter = (app: string, ...paragraphs: string[]): string =>
+const compose = (app: string, ...paragraphs: string[]): string =>
   `${['Hello,', ...paragraphs, `Your ${app}`].join('\n\n')}\n`;
 
-const NOT_YOU =
-  'If this was not you, reset your password at once ("forgotten password"), and tell an administrator if you cannot.';
+const IF_NOT_YOU =
+  'If this was not you, reset your password now ("forgotten password"). If that does not work, contact an administrator.';
 
 /**
- * Every mail that is ever sent. None of them addresses its reader by a name that somebody typed: whoever registers with a
- * stranger's address must not be able to put words into a mail of ours.
+ * All kinds of mail. No text contains the username or full name: a person who registers with another person's address could
+ * otherwise put text of their choice into our mail.
  */
 export const MAILS = {
-  reset_code: form<{ code: string }>(10 * MINUTE, (app, { code }) => ({
+  reset_code: template<{ code: string }>(10 * MINUTE, (app, { code }) => ({
     subject: `Your code for a new ${app} password`,
-    text: letter(
+    text: compose(
       app,
-      `somebody, hopefully you, has asked for a new password. The code is\n\n    ${code}`,
-      'It works for ten minutes and only once, and only the newest code counts. Nobody of us will ever ask you for it.',
-      'If it was not you, there is nothing to do: without the code your password stays as it is.',
+      `we received a request to reset the password of your account. Your code is\n\n    ${code}`,
+      'It is valid for ten minutes and can be used once. A newer code replaces it. We will never ask you for this code.',
+      'If you did not request it, you do not need to do anything: your password is unchanged.',
     ),
   })),
-  email_verification: form<{ link: string }>(DAY, (app, { link }) => ({
-    subject: `Is this your e-mail address? (${app})`,
-    text: letter(
+  email_verification: template<{ link: string }>(DAY, (app, { link }) => ({
+    subject: `Confirm your e-mail address for ${app}`,
+    text: compose(
       app,
-      `this address was given for an account of ${app}. If that was you, open this link and confirm:`,
+      `this address was entered for an account at ${app}. If that was you, confirm it with this link:`,
       link,
-      'It works for a day and only once. If it was not you, there is nothing to do.',
+      'The link is valid for one day and can be used once. If it was not you, you do not need to do anything.',
     ),
   })),
-  password_changed: form<SecurityContext>(3 * DAY, (app, securityContext) => ({
+  password_changed: template<SecurityContext>(3 * DAY, (app, securityContext) => ({
     subject: `Your ${app} password was changed`,
-    text: letter(
+    text: compose(
       app,
-      'the password of your account was changed, and all devices have been signed out.',
-      when(securityContext),
-      NOT_YOU,
+      'the password of your account was changed, and all devices were signed out.',
+      describe(securityContext),
+      IF_NOT_YOU,
     ),
   })),
-  email_changed: form<SecurityContext>(3 * DAY, (app, securityContext) => ({
+  email_changed: template<SecurityContext>(3 * DAY, (app, securityContext) => ({
     subject: `Your ${app} e-mail address was changed`,
-    text: letter(
+    text: compose(
       app,
-      'your account has another e-mail address from now on, and all devices have been signed out. This is the last mail to this address.',
-      when(securityContext),
-      'If this was not you, tell an administrator at once: this address cannot reset the password any more.',
+      'the e-mail address of your account was changed, and all devices were signed out. We will send no further mail to this address.',
+      describe(securityContext),
+      'If this was not you, contact an administrator now: the password can no longer be reset with this address.',
     ),
   })),
-  new_device: form<SecurityContext>(3 * DAY, (app, securityContext) => ({
+  new_device: template<SecurityContext>(3 * DAY, (app, securityContext) => ({
     subject: `New sign-in to your ${app} account`,
-    text: letter(
-      app,
-      'somebody has signed in to your account on a device that is new to us.',
-      when(securityContext),
-      NOT_YOU,
-    ),
+    text: compose(app, 'a new device signed in to your account.', describe(securityContext), IF_NOT_YOU),
   })),
-  refresh_theft: form<SecurityContext>(3 * DAY, (app, securityContext) => ({
+  refresh_reuse: template<SecurityContext>(3 * DAY, (app, securityContext) => ({
     subject: `A ${app} device was signed out for safety`,
-    text: letter(
+    text: compose(
       app,
-      'a sign-in of yours was used twice, as if somebody had copied it. We have signed that device out; sign in there again.',
-      when(securityContext),
-      'If it happens again, or if you do not know the device, change your password.',
+      'a sign-in token of one of your devices was used twice. It may have been copied, so we signed that device out. Please sign in there again.',
+      describe(securityContext),
+      'If this happens again, or if you do not know the device, change your password.',
     ),
   })),
 };
 
 export type MailKind = keyof typeof MAILS;
 
-/** What the text of this kind of mail is made from. */
+/** The values that a mail of this kind contains. */
 export type ValuesOf<K extends MailKind> = Parameters<(typeof MAILS)[K]['write']>[1];
 
-export const writeMail = <K extends MailKind>(app: string, kind: K, values: ValuesOf<K>): Text =>
-  (MAILS[kind] as unknown as MailForm<ValuesOf<K>>).write(app, values);
+export const writeMail = <K extends MailKind>(app: string, kind: K, values: ValuesOf<K>): MailText =>
+  (MAILS[kind] as unknown as MailTemplate<ValuesOf<K>>).write(app, values);

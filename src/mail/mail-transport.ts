@@ -12,19 +12,21 @@ export interface OutgoingMail {
   text: string;
 }
 
-/** Hands a mail over for good; answers where it can be read, if that is on this machine. */
+/** Sends a mail. Resolves to the path of the file if it was written to one. Rejects with a SendError. */
 export type Send = (mail: OutgoingMail) => Promise<string | undefined>;
 
-/** A server that stays silent holds a mail no longer than this. */
+/** An error of nodemailer. Its message may contain the address; log and store only the codes. */
+export type SendError = Error & { code?: string; responseCode?: number };
+
 const TIMEOUTS = { dnsTimeout: 5_000, connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 15_000 };
 
-/** By SMTP; without SMTP_URL into a folder, but in production nowhere: there nobody would look into it. */
-export function transportOf(config: Config): Send | undefined {
-  if (config.SMTP_URL !== undefined) return bySmtp(config, config.SMTP_URL);
-  return config.isProduction ? undefined : intoFolder(config, join(config.DATA_DIR, 'mail'));
+/** Sends by SMTP if SMTP_URL is set, otherwise to files in `DATA_DIR/mail`. Undefined in production without SMTP_URL. */
+export function createSend(config: Config): Send | undefined {
+  if (config.SMTP_URL !== undefined) return sendBySmtp(config, config.SMTP_URL);
+  return config.isProduction ? undefined : writeToFolder(config, join(config.DATA_DIR, 'mail'));
 }
 
-function bySmtp(config: Config, url: string): Send {
+function sendBySmtp(config: Config, url: string): Send {
   const transport = createTransport({ ...TIMEOUTS, url, disableFileAccess: true, disableUrlAccess: true });
   return async (mail) => {
     await transport.sendMail(messageOf(config, mail));
@@ -32,8 +34,8 @@ function bySmtp(config: Config, url: string): Send {
   };
 }
 
-/** Each there in full or not at all, for nobody else to read. */
-function intoFolder(config: Config, folder: string): Send {
+/** Readable by the owner only. Written under another name first, so that a file is always complete. */
+function writeToFolder(config: Config, folder: string): Send {
   const composer = createTransport({ streamTransport: true, buffer: true });
   return async (mail) => {
     const { message } = await composer.sendMail(messageOf(config, mail));
@@ -45,12 +47,10 @@ function intoFolder(config: Config, folder: string): Send {
   };
 }
 
-/** No list, no comment, no second line: nodemailer would read them (tried), and write to others, too. */
+/** Exactly one address. nodemailer accepts lists, comments and line breaks, and would send to further recipients. */
 const ONE_ADDRESS = /^[^\s"(),:;<>@[\\\]]+@[^\s"(),:;<>@[\\\]]+$/;
 
-/**
- * The Message-ID stays the same however often a mail is sent, and machines are told not to answer (RFC 3834).
- */
+/** Every attempt has the same Message-ID. `Auto-Submitted` prevents automatic replies (RFC 3834). */
 function messageOf({ APP_NAME, MAIL_FROM }: Config, { id, to, subject, text }: OutgoingMail) {
   if (!ONE_ADDRESS.test(to))
     throw Object.assign(new Error('not one address'), { code: 'EENVELOPE', responseCode: 553 });

@@ -1,4 +1,4 @@
-/** What a route answers that may send a mail: always the same. */
+/** The answer of routes that may send a mail. Always the same, so that it reveals nothing about the address. */
 export class MailAcceptedDto {
   /** @example "If there is something to send, it is on its way." */
   message: string;

@@ -1,23 +1,24 @@
 import { Injectable } from '@nestjs/common';
-import { InjectDataSource } from '@nestjs/typeorm';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { DataSource, type EntityManager } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../common/clock.provider.js';
-import { requestContext } from '../http/request-context.js';
-import { deriveKey, keyedHash, encrypt, decrypt } from '../common/encryption.js';
+import { decrypt, deriveKey, encrypt, keyedHash } from '../common/encryption.js';
 import { Config } from '../config/config.js';
 import { ADVISORY_LOCKS } from '../database/advisory-locks.js';
+import { afterCommit } from '../database/after-commit.js';
+import { returningRows } from '../database/returning.js';
+import { requestContext } from '../http/request-context.js';
 import { type MailKind, MAILS, type SecurityContext, type ValuesOf, writeMail } from './mail-templates.js';
 import type { Mail } from './mail.entity.js';
 
-/** A mailbox must not be flooded, whoever asks for what: so many mails of a kind go to one address within an hour. */
+/** At most this many mails of one kind per address and hour. */
 export const MAILS_AN_HOUR = 5;
 const HOUR_MS = 3_600_000;
 
-/** What the encrypted_content part of a mail holds. */
+/** The content of a queued mail, before encryption. */
 export interface MailContent {
-  /** Null: to nobody, see `Post.isDecoy`. */
+  /** Null for a mail that is discarded. */
   to: string | null;
   subject: string;
   text: string;
@@ -28,79 +29,71 @@ interface NewMail<K extends MailKind> {
   /** Users without an address get no mail. */
   to: string | null;
   values: ValuesOf<K>;
-  /** Written like any other and then dropped: so that what an address that nobody has costs tells nothing. */
-  isDecoy?: boolean;
+  /** Enqueued and then discarded, so that unknown addresses cost the same and cannot be told apart by timing. */
+  isDiscarded?: boolean;
 }
 
-const POST = `insert into mails (id, kind, address_key, encrypted_content, created_at, due_at, expires_at)
+/** Counts and inserts in one statement. */
+const INSERT_WITHIN_LIMIT = `insert into mails (id, kind, address_key, encrypted_content, created_at, due_at, expires_at)
   select $1, $2, $3, $4, $5, $5, $6
   where (select count(*) from mails where address_key = $3 and kind = $2 and created_at > $7) < ${MAILS_AN_HOUR}
   returning id`;
 
-/** The outbox. */
+/** The outbox: mails are rows, written in the transaction that they report and sent by MailWorker after its commit. */
 @Injectable()
 export class MailsService {
-  private readonly sealKey: Buffer;
+  private readonly contentKey: Buffer;
   private readonly addressKey: Buffer;
+  private onEnqueued: () => void = () => undefined;
 
   constructor(
-    @InjectDataSource() private readonly dataSource: DataSource,
     private readonly config: Config,
     private readonly clock: Clock,
   ) {
-    this.sealKey = deriveKey(config.SECRET_KEY, 'mails');
+    this.contentKey = deriveKey(config.SECRET_KEY, 'mails');
     this.addressKey = deriveKey(config.SECRET_KEY, 'mail addresses');
   }
 
   /**
-   * Puts a mail into the outbox within the transaction of what it tells of: both happen, or neither. False when the
-   * address has had enough mails of this kind, or when there is none.
+   * Adds a mail to the outbox in the given transaction. Returns false if there is no address, or if the address has already
+   * received the maximum of this kind within the hour.
    */
   async enqueue<K extends MailKind>(
     manager: EntityManager,
-    { kind, to, values, isDecoy = false }: NewMail<K>,
+    { kind, to, values, isDiscarded = false }: NewMail<K>,
   ): Promise<boolean> {
     if (to === null) return false;
-    (manager.queryRunner!.data as TransactionMark).hasMail = true;
-    const key = keyedHash(this.addressKey, to);
-    const now = this.clock.now();
     const id = uuidv7();
-    const letter: MailContent = { to: isDecoy ? null : to, ...writeMail(this.config.APP_NAME, kind, values) };
-    await manager.query('select pg_advisory_xact_lock($1, $2)', [ADVISORY_LOCKS.mailCount, key.readInt32BE()]);
-    const posted = await manager.query<unknown[]>(POST, [
+    const now = this.clock.now();
+    const addressKey = keyedHash(this.addressKey, to);
+    const content: MailContent = { to: isDiscarded ? null : to, ...writeMail(this.config.APP_NAME, kind, values) };
+    await manager.query('select pg_advisory_xact_lock($1, $2)', [ADVISORY_LOCKS.mailCount, addressKey.readInt32BE()]);
+    const inserted = await returningRows(manager, INSERT_WITHIN_LIMIT, [
       id,
       kind,
-      key,
-      encrypt(this.sealKey, JSON.stringify(letter), id),
+      addressKey,
+      encrypt(this.contentKey, JSON.stringify(content), id),
       new Date(now),
       new Date(now + MAILS[kind].lifetime),
       new Date(now - HOUR_MS),
     ]);
-    return posted.length > 0;
+    afterCommit(manager, () => this.onEnqueued());
+    return inserted.length > 0;
   }
 
-  /** Here, now, from where the request comes. */
+  /** Time, client address and device of a change to an account, for mails about it. */
   securityContext(device?: string): SecurityContext {
     return { at: this.clock.date(), ip: requestContext()?.ip ?? null, ...(device === undefined ? {} : { device }) };
   }
 
-  /** Calls, outside of any request, whenever a transaction that has posted a mail has been committed. */
-  onEnqueued(call: () => void): void {
-    const outside = AsyncLocalStorage.snapshot();
-    this.dataSource.subscribers.push({
-      afterTransactionCommit: ({ queryRunner }) => {
-        if ((queryRunner.data as TransactionMark).hasMail) outside(call);
-      },
-    });
+  /** Sets the function to call after the commit of a transaction that has enqueued a mail. It runs outside the request. */
+  whenEnqueued(call: () => void): void {
+    const outsideOfRequests = AsyncLocalStorage.snapshot();
+    this.onEnqueued = () => outsideOfRequests(call);
   }
 
-  /** What a queued mail says. Throws when it was encrypted with another SECRET_KEY. */
-  read({ id, encrypted_content }: Pick<Mail, 'id' | 'encrypted_content'>): MailContent {
-    return JSON.parse(decrypt(this.sealKey, encrypted_content!, id)) as MailContent;
+  /** The content of a queued mail. Throws when it was encrypted with another SECRET_KEY. */
+  readContent({ id, encrypted_content }: Pick<Mail, 'id' | 'encrypted_content'>): MailContent {
+    return JSON.parse(decrypt(this.contentKey, encrypted_content!, id)) as MailContent;
   }
-}
-
-/** What a query runner, which lives as long as one transaction, is told. */
-interface TransactionMark {
-  hasMail?: boolean;
 }

@@ -52,7 +52,7 @@ describe('a changed e-mail address', () => {
     const { text } = await mailbox.newest(addressOf(user), /address was changed/);
     expect(text).not.toContain('brand.new');
     expect(await mailbox.read('brand.new@example.org', /address was changed/)).toEqual([]);
-    expect(await mailbox.read('brand.new@example.org', /Is this your/)).toHaveLength(1);
+    expect(await mailbox.read('brand.new@example.org', /Confirm your/)).toHaveLength(1);
   });
 
   it('that is taken away is told, too', async () => {

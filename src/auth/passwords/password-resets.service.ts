@@ -142,7 +142,7 @@ export class PasswordResetsService {
   /** False when this address has had enough codes for now: then the newest of them still counts. */
   private async issue(manager: EntityManager, email: string, userId: string | null): Promise<boolean> {
     const code = newCode();
-    const mail = { kind: 'reset_code', to: email, values: { code }, isDecoy: userId === null } as const;
+    const mail = { kind: 'reset_code', to: email, values: { code }, isDiscarded: userId === null } as const;
     if (!(await this.mails.enqueue(manager, mail))) return false;
     const addressKey = this.addressKey(email);
     const end = new Date(this.clock.now() + MAILS.reset_code.lifetime);

@@ -48,6 +48,6 @@ export class SessionMailsService {
   async sendTokenReused(manager: EntityManager, { user_id, user_agent }: Session): Promise<void> {
     const { email } = await manager.findOneByOrFail(User, { id: user_id });
     const values = this.mails.securityContext(plainName(user_agent));
-    await this.mails.enqueue(manager, { kind: 'refresh_theft', to: email, values });
+    await this.mails.enqueue(manager, { kind: 'refresh_reuse', to: email, values });
   }
 }

@@ -280,7 +280,7 @@ describe('nothing tells whether there is an account', () => {
     for (const email of [unknown, inactive]) expect(await mailbox.read(email, /code/)).toEqual([]);
     expect(await mailbox.read(known, /code/)).toHaveLength(2);
     const states = await t.dataSource.query<{ state: string }[]>('select state from mails order by id desc limit 2');
-    expect(states).toEqual([{ state: 'dropped' }, { state: 'dropped' }]);
+    expect(states).toEqual([{ state: 'discarded' }, { state: 'discarded' }]);
   });
 
   it('when a code is tried: wrong, unknown, expired, used, out of tries', async () => {
