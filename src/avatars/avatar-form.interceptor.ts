@@ -2,8 +2,8 @@ import { type CallHandler, type ExecutionContext, Injectable } from '@nestjs/com
 import { FileInterceptor } from '@nestjs/platform-express';
 import type { Request } from 'express';
 import type { Observable } from 'rxjs';
-import { assertShape } from '../http/json-body.js';
-import { isMultipart } from '../http/multipart.guard.js';
+import { assertShape } from '../http/body-shape.js';
+import { isMultipart } from '../http/body.guard.js';
 import { Problem, validationFailed } from '../http/problem.js';
 
 const MAX_FILE_BYTES = 5 * 1024 * 1024;

@@ -17,7 +17,7 @@ import {
 import { ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { AuthenticatorService } from '../auth/authenticator.service.js';
-import { AcceptsMultipart } from '../http/multipart.guard.js';
+import { AcceptsBody } from '../http/body.guard.js';
 import { Problem } from '../http/problem.js';
 import type { ProblemCode } from '../http/problem-catalogue.js';
 import { sendRepresentation } from '../http/representation.js';
@@ -77,7 +77,7 @@ export class AvatarsController {
   @Put('users/me/avatar')
   @SignedIn()
   @HttpCode(202)
-  @AcceptsMultipart(true)
+  @AcceptsBody('multipart')
   @UseGuards(FormOnlyGuard)
   @UseInterceptors(UploadConcurrencyInterceptor, AvatarFormInterceptor)
   @ApiConsumes('multipart/form-data')

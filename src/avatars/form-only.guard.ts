@@ -1,6 +1,6 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import { isMultipart } from '../http/multipart.guard.js';
+import { isMultipart } from '../http/body.guard.js';
 import { Problem } from '../http/problem.js';
 
 /** Refuses bodies of other types than multipart/form-data, such as JSON. Throws `form_expected`. */

@@ -1,6 +1,6 @@
 import { Body, Controller, Patch, UploadedFile, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
-import { AcceptsMultipart } from '../http/multipart.guard.js';
+import { AcceptsBody } from '../http/body.guard.js';
 import { ApiProblems, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
 import { toUserDto, UpdateMeDto, UserDto } from '../users/users.dto.js';
@@ -26,7 +26,7 @@ export class ProfileController {
    */
   @Patch()
   @SignedIn()
-  @AcceptsMultipart(true)
+  @AcceptsBody('multipart')
   @UseInterceptors(UploadConcurrencyInterceptor, AvatarFormInterceptor)
   @ApiConsumes('application/json', 'multipart/form-data')
   @ApiBody({ type: UpdateProfileDto })

@@ -2,7 +2,7 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import type { Request } from 'express';
 import { catchError, finalize, type Observable, throwError } from 'rxjs';
 import { drainRequest } from '../http/drain-request.js';
-import { isMultipart } from '../http/multipart.guard.js';
+import { isMultipart } from '../http/body.guard.js';
 import { unavailable } from '../http/problem.js';
 import type { Caller } from '../users/caller.js';
 

@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { MultipartGuard } from './multipart.guard.js';
+import { BodyGuard } from './body.guard.js';
 
 /** Guards that apply to all routes. */
-@Module({ providers: [{ provide: APP_GUARD, useClass: MultipartGuard }] })
+@Module({ providers: [{ provide: APP_GUARD, useClass: BodyGuard }] })
 export class HttpModule {}

@@ -41,8 +41,11 @@ const CONNECTION_ERRORS = new Set([
 const CONNECTION_MESSAGES =
   /^Connection terminated|^timeout exceeded when trying to connect|^Client has encountered a connection error|Query read timeout/;
 
-/** https://github.com/stream-utils/raw-body#errors */
-const BODY_ERRORS: Record<string, ProblemCode> = { 'entity.too.large': 'body_too_large' };
+/** https://github.com/expressjs/body-parser#errors */
+const BODY_ERRORS: Record<string, ProblemCode> = {
+  'entity.too.large': 'body_too_large',
+  'entity.parse.failed': 'malformed_json',
+};
 
 const HTTP_STATUSES: Record<number, ProblemCode> = {
   401: 'invalid_token',

@@ -1,7 +1,7 @@
-import { Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Post, Req, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { AcceptsMultipart } from '../../http/multipart.guard.js';
+import { AcceptsBody } from '../../http/body.guard.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
 import { PASSWORD_RESET_QUOTA, REGISTRATION_QUOTA, RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
@@ -17,12 +17,12 @@ import {
   BackendUserTokenDto,
 } from './backend-user.dto.js';
 import { BackendUserService } from './backend-user.service.js';
+import { FormInterceptor } from './form.interceptor.js';
 
 const FORMS = ['application/x-www-form-urlencoded', 'multipart/form-data', 'application/json'] as const;
 
 /** The routes of the vaccine registration: its accounts, its form of OAuth 2, its reset codes. */
 @ApiTags('compat')
-@AcceptsMultipart(true) // each route reads its own body
 @Controller()
 @Public()
 export class BackendUserController {
@@ -40,6 +40,8 @@ export class BackendUserController {
   /** Signs in by e-mail address and password, as OAuth 2 has it for passwords. */
   @Post('login')
   @HttpCode(200)
+  @UseInterceptors(FormInterceptor)
+  @AcceptsBody('any')
   @ApiConsumes(...FORMS)
   @ApiBody({ type: BackendUserLoginDto })
   @ApiProblems('malformed_form', 'login_refused', 'rate_limited', 'busy')
@@ -57,22 +59,26 @@ export class BackendUserController {
   /** Mails a code for a new password, if somebody has this address; the answer does not tell. */
   @Post(['forgot_password', 'forgot'])
   @HttpCode(200)
+  @UseInterceptors(FormInterceptor)
+  @AcceptsBody('any')
   @ApiConsumes(...FORMS)
   @ApiBody({ type: BackendUserEmailDto })
   @RateLimit(PASSWORD_RESET_QUOTA)
   @ApiProblems('malformed_form')
-  forgot(@Req() request: Request): Promise<BackendUserMessageDto> {
-    return this.registration.forgot(request);
+  forgot(@Body() body: object): Promise<BackendUserMessageDto> {
+    return this.registration.forgot(body);
   }
 
   /** Exchanges a mailed code for the token with which `PUT /api/password-resets` sets a new password. */
   @Post(['validate_code', 'validate'])
   @HttpCode(200)
+  @UseInterceptors(FormInterceptor)
+  @AcceptsBody('any')
   @ApiConsumes(...FORMS)
   @ApiBody({ type: BackendUserCodeDto })
   @RateLimit(RESET_CODE_QUOTA)
   @ApiProblems('malformed_form', 'invalid_code')
-  validate(@Req() request: Request): Promise<BackendUserResetDto> {
-    return this.registration.validate(request);
+  validate(@Body() body: object): Promise<BackendUserResetDto> {
+    return this.registration.validate(body);
   }
 }

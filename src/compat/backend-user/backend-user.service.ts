@@ -13,7 +13,6 @@ import { PasswordResetsService } from '../../auth/passwords/password-resets.serv
 import type { Profile } from '../../users/profile.js';
 import { User } from '../../users/user.entity.js';
 import { UsersService } from '../../users/users.service.js';
-import { readFields } from '../compat-bodies.js';
 import {
   BackendUserCodeDto,
   BackendUserCreateDto,
@@ -54,7 +53,7 @@ export class BackendUserService {
 
   /** Raises `login_refused`, and what signing in raises. */
   async login(request: Request): Promise<BackendUserTokenDto> {
-    const { username: login, password } = assertValid(BackendUserLoginDto, await readFields(request));
+    const { username: login, password } = assertValid(BackendUserLoginDto, request.body as object);
     const signedIn = this.signIns.signIn({ login, password }, deviceOf(request), shownToken(request));
     const { identity_token, token_type } = await signedIn.catch(as400);
     return { access_token: identity_token, token_type };
@@ -67,14 +66,14 @@ export class BackendUserService {
     return { id, name, email, nid, verified: profile.email_verified_at !== null, phone_number, address };
   }
 
-  async forgot(request: Request): Promise<BackendUserMessageDto> {
-    await this.resets.request(assertValid(BackendUserEmailDto, await readFields(request)).email);
+  async forgot(body: object): Promise<BackendUserMessageDto> {
+    await this.resets.request(assertValid(BackendUserEmailDto, body).email);
     return { message: 'If somebody has this address, a code is on its way to it.' };
   }
 
   /** Raises `invalid_code`. */
-  async validate(request: Request): Promise<BackendUserResetDto> {
-    const { email, code_from_user } = assertValid(BackendUserCodeDto, await readFields(request));
+  async validate(body: object): Promise<BackendUserResetDto> {
+    const { email, code_from_user } = assertValid(BackendUserCodeDto, body);
     const reset_token = await this.resets.validate(email, code_from_user);
     return { message: 'Set a new password with the reset token: PUT /api/password-resets.', reset_token };
   }

@@ -1,10 +1,11 @@
-import { Controller, Get, Header, HttpCode, Post, Req, Res, UseFilters } from '@nestjs/common';
+import { Body, Controller, Get, Header, HttpCode, Post, Req, Res, UseFilters, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { AcceptsMultipart } from '../../http/multipart.guard.js';
+import { AcceptsBody } from '../../http/body.guard.js';
 import { Public } from '../../permissions/access.decorators.js';
 import { REGISTRATION_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
+import { AnyJsonInterceptor } from '../any-json.interceptor.js';
 import { ChatappLoginDto, ChatappRegisterDto } from './chatapp.dto.js';
 import { ChatappService } from './chatapp.service.js';
 import { PlainText, PlainTextFilter } from './plain-text.filter.js';
@@ -18,7 +19,7 @@ const TEXT = ['content-type', 'text/plain; charset=utf-8'] as const;
 
 /** The chat app's routes: answers of plain text, errors too, and JSON whatever the Content-Type says. */
 @ApiTags('compat')
-@AcceptsMultipart(true) // each route reads its own body
+@AcceptsBody('any')
 @Controller()
 @Public()
 @UseFilters(PlainTextFilter)
@@ -28,6 +29,7 @@ export class ChatappController {
   /** Registers a user of the chat app. */
   @RateLimit(REGISTRATION_QUOTA)
   @Post('register')
+  @UseInterceptors(AnyJsonInterceptor)
   @Header(...TEXT)
   @ApiBody({ type: ChatappRegisterDto })
   @PlainText({
@@ -36,13 +38,14 @@ export class ChatappController {
     409: ['username already exists'],
     ...BUSY,
   })
-  async register(@Req() request: Request): Promise<string> {
-    await this.chatapp.register(request);
+  async register(@Body() body: object): Promise<string> {
+    await this.chatapp.register(body);
     return 'registered';
   }
 
   /** Signs in a user of the chat app: the identity token comes in the cookie `login-token`. */
   @Post('auth/login')
+  @UseInterceptors(AnyJsonInterceptor)
   @HttpCode(202)
   @Header(...TEXT)
   @ApiBody({ type: ChatappLoginDto })

@@ -10,7 +10,6 @@ import { assertValid } from '../../http/validation.js';
 import { Config } from '../../config/config.js';
 import { CreateUserDto } from '../../users/users.dto.js';
 import { UsersService } from '../../users/users.service.js';
-import { readAnyJson } from '../compat-bodies.js';
 import { stringFields } from './chatapp.dto.js';
 
 /** No browser keeps a cookie for longer (RFC 6265bis, section 5.5). */
@@ -27,15 +26,15 @@ export class ChatappService {
   ) {}
 
   /** Raises what the chat app's document names, then what registering raises. */
-  async register(request: Request): Promise<void> {
-    const fields = stringFields(await readAnyJson(request), 'username', 'password', 'fullname');
+  async register(body: object): Promise<void> {
+    const fields = stringFields(body, 'username', 'password', 'fullname');
     await this.users.create(assertValid(CreateUserDto, fields));
   }
 
   /** The `Set-Cookie` that signs in. Raises `foreign_origin`, and what signing in raises. */
   async login(request: Request): Promise<string> {
     if (isForeignOrigin(request, this.config)) throw new Problem('foreign_origin');
-    const { username: login, password } = stringFields(await readAnyJson(request), 'username', 'password');
+    const { username: login, password } = stringFields(request.body as object, 'username', 'password');
     const session = await this.signIns.signIn({ login, password }, deviceOf(request), shownToken(request));
     const life = ((session.expires_at?.getTime() ?? Infinity) - this.clock.now()) / 1000;
     const maxAge = Math.min(Math.ceil(life), MAX_COOKIE_SECONDS);

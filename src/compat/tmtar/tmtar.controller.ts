@@ -1,7 +1,7 @@
 import { Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { AcceptsMultipart } from '../../http/multipart.guard.js';
+import { AcceptsBody } from '../../http/body.guard.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { TmtarSessionDto } from './tmtar.dto.js';
 import { TmtarService } from './tmtar.service.js';
@@ -11,7 +11,7 @@ const PROBLEMS = ['token_required', 'invalid_token', 'token_expired', 'token_reu
 /** The sign-in of the augmented-reality service: by the token of an identity provider, or by a refresh token of ours. */
 @ApiTags('compat')
 @ApiBearerAuth()
-@AcceptsMultipart(true) // each route reads its own body
+@AcceptsBody('any')
 @Controller('users/login')
 @Public()
 export class TmtarController {

@@ -4,7 +4,6 @@ import { anyBearer } from '../../auth/authenticator.service.js';
 import { deviceOf } from '../../auth/sessions/device.js';
 import { SessionRefreshService } from '../../auth/sessions/session-refresh.service.js';
 import { TokensService } from '../../auth/tokens/tokens.service.js';
-import { readBytes } from '../../http/json-body.js';
 import { Problem, tokenProblem } from '../../http/problem.js';
 import { ExternalIdentitiesService } from '../../auth/external-identities/external-identities.service.js';
 import type { TmtarSessionDto } from './tmtar.dto.js';
@@ -19,7 +18,6 @@ export class TmtarService {
 
   /** Raises `token_required`, and what renewing or exchanging raises. */
   async login(request: Request): Promise<TmtarSessionDto> {
-    await readBytes(request); // whatever it is
     const token = anyBearer(request); // a provider's tokens are its own business, and in a test the name itself is one
     const isOurs = await this.tokens.read(token).then(
       () => true,

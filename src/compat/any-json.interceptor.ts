@@ -1,0 +1,26 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import type { Observable } from 'rxjs';
+import { jsonParser, readBody } from '../http/body-parser.js';
+import { bodyProblemOf, hasBody } from '../http/json-body.middleware.js';
+import { Problem } from '../http/problem.js';
+
+/** Reads the body as JSON, whatever its Content-Type says: `curl -d` declares a form. See `readAnyJson`. */
+@Injectable()
+export class AnyJsonInterceptor implements NestInterceptor {
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const http = context.switchToHttp();
+    await readAnyJson(http.getRequest(), http.getResponse());
+    return next.handle();
+  }
+}
+
+/** Parses a body that the JSON middleware did not parse. Throws the problems of jsonParser. */
+export async function readAnyJson(request: Request, response: Response): Promise<void> {
+  const problem = bodyProblemOf(request);
+  if (problem) throw problem;
+  if (request.body !== undefined) return;
+  if (!hasBody(request)) throw new Problem('malformed_json');
+  request.headers['content-type'] = 'application/json';
+  await readBody(jsonParser, request, response);
+}
