@@ -1,5 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
+import { AccountModule } from './account/account.module.js';
+import { UserAdministrationModule } from './account/user-administration.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { ChatModule } from './chat/chat.module.js';
@@ -18,7 +20,6 @@ import { PermissionsModule } from './permissions/permissions.module.js';
 import { PasswordResetsModule } from './auth/passwords/password-resets.module.js';
 import { PasskeysModule } from './auth/passkeys/passkeys.module.js';
 import { TwoFactorModule } from './auth/two-factor/two-factor.module.js';
-import { UsersApiModule } from './users/users-api.module.js';
 import { UsersModule } from './users/users.module.js';
 
 /** The table of contents. */
@@ -35,9 +36,10 @@ const FEATURES = [
   ExternalIdentitiesModule,
   PasswordResetsModule,
   PasskeysModule,
+  AccountModule,
   AvatarsModule,
   ChatModule,
-  UsersApiModule, // last: `/users/:id` would match `/users/me`
+  UserAdministrationModule, // last: `users/:id` would match `users/me`
 ];
 
 @Module({})

@@ -8,6 +8,7 @@ import { deriveKey, keyedHash, newToken } from '../common/encryption.js';
 import { Config } from '../config/config.js';
 import { MAILS } from '../mail/mail-templates.js';
 import { MailsService } from '../mail/mails.service.js';
+import { EmailVerification } from './email-verification.entity.js';
 import type { Caller } from '../users/caller.js';
 import type { User } from '../users/user.entity.js';
 
@@ -40,6 +41,11 @@ export class EmailVerificationsService {
     if (!(await this.mails.enqueue(manager, { kind: 'email_verification', to: email, values: { link } }))) return;
     const end = new Date(this.clock.now() + MAILS.email_verification.lifetime);
     await manager.query(KEEP, [id, keyedHash(this.key, token), end]);
+  }
+
+  /** Removes the link that was mailed to the user: it no longer works. */
+  async remove(manager: EntityManager, userId: string): Promise<void> {
+    await manager.delete(EmailVerification, { user_id: userId });
   }
 
   /** Mails the caller another link, unless there is nothing left to verify. */

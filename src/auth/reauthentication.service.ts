@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { type EntityManager, Repository } from 'typeorm';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { Problem, tokenProblem, validationFailed } from '../http/problem.js';
@@ -8,20 +8,21 @@ import { CURRENT_PASSWORD_BACKOFF } from '../rate-limit/backoff-policies.js';
 import { BackoffService } from '../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import { PasswordsService } from './passwords/passwords.service.js';
-import { User } from '../users/user.entity.js';
+import { UsersService } from '../users/users.service.js';
 import type { VerifiedCredential } from './verified-credential.js';
 
-/** How long ago somebody without a password may have signed in. */
-const FRESH_MS = 10 * 60_000;
+/** The maximum age of the sign-in of a user without a password. */
+const RECENT_SIGN_IN_MS = 10 * 60_000;
 
-const CONFIRM = `select from users u join sessions s on s.user_id = u.id
+const LOCK_IF_UNCHANGED = `select from users u join sessions s on s.user_id = u.id
   where u.id = $1 and s.id = $2 and u.password_hash is not distinct from $3 for update of u`;
 
-/** Before ways to sign in change: is it still the user who holds the token? */
+/** Verifies, before a sensitive change, that the request comes from the user and not merely from a holder of the token. */
 @Injectable()
 export class ReauthenticationService {
   constructor(
-    @InjectRepository(User) private readonly users: Repository<User>,
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly users: UsersService,
     private readonly passwords: PasswordsService,
     private readonly backoff: BackoffService,
     private readonly audit: AuditService,
@@ -29,58 +30,54 @@ export class ReauthenticationService {
   ) {}
 
   /**
-   * By the password; a user who has none must have signed in within the last ten minutes. Raises `wrong_password`,
-   * `sign_in_again`, `rate_limited`.
+   * Verifies the current password; a caller without a password must have signed in within the last ten minutes. Throws
+   * `wrong_password`, `sign_in_again`, `rate_limited`, `busy`.
    */
-  async assert(caller: Caller, currentPassword: string | undefined): Promise<VerifiedCredential> {
-    if ((await this.passwordHash(caller)) === null) return this.assertFresh(caller);
+  async verify(caller: Caller, currentPassword: string | undefined): Promise<VerifiedCredential> {
+    if ((await this.users.findPasswordHash(caller.id)) === null) return this.verifyRecentSignIn(caller);
     if (currentPassword === undefined) {
       throw validationFailed([{ path: 'current_password', message: 'current_password is needed for this' }]);
     }
-    return this.checkPassword(caller, currentPassword);
+    return this.verifyPassword(caller, currentPassword);
   }
 
-  /**
-   * Within the transaction of what it was asked for: the proof still holds, and the session has not ended meanwhile.
-   * Checking a password takes a while, in which the owner may have reset it. Raises `wrong_password`.
-   */
-  async confirm(manager: EntityManager, caller: Caller, { passwordHash }: VerifiedCredential): Promise<void> {
-    const rows = await manager.query<unknown[]>(CONFIRM, [caller.id, caller.session_id, passwordHash]);
-    if (rows.length === 0) throw new Problem('wrong_password');
-  }
-
-  /** The session that asks has not ended meanwhile, and does not while this transaction runs. Raises `invalid_token`. */
-  async assertSession(manager: EntityManager, { session_id }: Caller): Promise<void> {
-    const rows = await manager.query<unknown[]>('select from sessions where id = $1 for share', [session_id]);
-    if (rows.length === 0) throw tokenProblem('invalid_token');
-  }
-
-  /** Raises `wrong_password`, `rate_limited`. */
-  async checkPassword(caller: Caller, password: string): Promise<VerifiedCredential> {
+  /** Verifies the current password. Throws `wrong_password`, `rate_limited`, `busy`. */
+  async verifyPassword(caller: Caller, password: string): Promise<VerifiedCredential> {
     const attempt = await this.backoff.reserve(CURRENT_PASSWORD_BACKOFF, caller.id);
-    const passwordHash = await this.passwordHash(caller);
+    const passwordHash = await this.users.findPasswordHash(caller.id);
     const isCorrect = await attempt.releaseOnError(this.passwords.verify(password, passwordHash));
     if (isCorrect) {
       await attempt.succeed();
       return { userId: caller.id, passwordHash };
     }
     await attempt.fail();
-    const { manager } = this.users;
+    const { manager } = this.dataSource;
     const failure = { ...actorOf(caller), subject_id: caller.id };
     await this.audit.write(manager, { action: 'user.password_refused', ...failure, succeeded: false });
     if (attempt.isLockingFailure) await this.audit.write(manager, { action: 'user.locked', ...failure });
     throw new Problem('wrong_password');
   }
 
-  private async passwordHash({ id }: Caller): Promise<string | null> {
-    const user = await this.users.findOne({ where: { id }, select: { id: true, password_hash: true } });
-    return user?.password_hash ?? null;
+  /**
+   * Locks the user's row and checks that neither the password nor the session has changed since the credential was
+   * verified: checking a password takes a while, in which the owner may have reset it. Call it first in the transaction of
+   * the sensitive change. Throws `wrong_password`.
+   */
+  async assertStillValid(manager: EntityManager, caller: Caller, { passwordHash }: VerifiedCredential): Promise<void> {
+    const rows = await manager.query<unknown[]>(LOCK_IF_UNCHANGED, [caller.id, caller.session_id, passwordHash]);
+    if (rows.length === 0) throw new Problem('wrong_password');
   }
 
-  private async assertFresh({ id, session_id }: Caller): Promise<VerifiedCredential> {
-    const since = new Date(this.clock.now() - FRESH_MS);
-    const fresh = 'select from sessions where id = $1 and created_at > $2';
-    const rows = await this.users.manager.query<unknown[]>(fresh, [session_id, since]);
+  /** Checks that the caller's session still exists, and locks it until the transaction ends. Throws `invalid_token`. */
+  async assertSession(manager: EntityManager, { session_id }: Caller): Promise<void> {
+    const rows = await manager.query<unknown[]>('select from sessions where id = $1 for share', [session_id]);
+    if (rows.length === 0) throw tokenProblem('invalid_token');
+  }
+
+  private async verifyRecentSignIn({ id, session_id }: Caller): Promise<VerifiedCredential> {
+    const since = new Date(this.clock.now() - RECENT_SIGN_IN_MS);
+    const recent = 'select from sessions where id = $1 and created_at > $2';
+    const rows = await this.dataSource.query<unknown[]>(recent, [session_id, since]);
     if (rows.length === 0) throw new Problem('sign_in_again');
     return { userId: id, passwordHash: null };
   }

@@ -1,9 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Allow, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { UpdateMeDto } from '../account/account.dto.js';
 import { IsQueryInt, PageQueryDto } from '../http/pagination.dto.js';
 import { IsLine } from '../http/validation.js';
 import { avatarUrl } from '../users/avatar-url.js';
-import { PublicUserDto, toPublicUserDto, UpdateMeDto } from '../users/users.dto.js';
+import { PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
 import { type Avatar, type AvatarState, LIVE_STATES } from './avatar.entity.js';
 import type { OwnAvatars } from './avatars.service.js';
 import { SIZES } from './image-format.js';

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AccountModule } from '../account/account.module.js';
 import { AuditModule } from '../audit/audit.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { StorageModule } from '../storage/storage.module.js';
@@ -21,6 +22,7 @@ import { UserAvatarsService } from './user-avatars.service.js';
 @Module({
   imports: [
     TypeOrmModule.forFeature([Avatar, AvatarRemoval, RejectedImage]),
+    AccountModule,
     AuditModule,
     AuthModule,
     StorageModule,

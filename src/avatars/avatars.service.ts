@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, In, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import type { UpdateMeDto } from '../account/account.dto.js';
+import { ProfileService } from '../account/profile.service.js';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
@@ -11,7 +13,6 @@ import { UPLOAD_QUOTA } from '../rate-limit/quotas.js';
 import { QuotasService } from '../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import type { Profile } from '../users/profile.js';
-import type { UpdateMeDto } from '../users/users.dto.js';
 import { UsersService } from '../users/users.service.js';
 import { Avatar, LIVE_STATES } from './avatar.entity.js';
 import { AvatarFilesService } from './avatar-files.service.js';
@@ -57,6 +58,7 @@ export class AvatarsService {
   constructor(
     @InjectRepository(Avatar) private readonly avatars: Repository<Avatar>,
     private readonly users: UsersService,
+    private readonly profiles: ProfileService,
     private readonly userAvatars: UserAvatarsService,
     private readonly images: ImageProcessingService,
     private readonly files: AvatarFilesService,
@@ -84,11 +86,16 @@ export class AvatarsService {
   async updateProfile(caller: Caller, dto: UpdateMeDto, file: Buffer): Promise<Profile> {
     const image = await this.storeImage(caller, file);
     try {
-      return await this.users.updateMe(caller, dto, (manager) => this.insert(manager, caller, image));
+      const credential = await this.profiles.verify(caller, dto);
+      await this.avatars.manager.transaction(async (manager) => {
+        await this.profiles.updateWithin(manager, caller, dto, credential);
+        await this.insert(manager, caller, image);
+      });
     } catch (error) {
       await this.discardImage(image, error);
       throw error;
     }
+    return this.users.get(caller.id);
   }
 
   /** The caller's shown, pending and last rejected avatars. */

@@ -1,10 +1,11 @@
 import { Body, Controller, Patch, UploadedFile, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
+import { UpdateMeDto } from '../account/account.dto.js';
+import { ProfileService } from '../account/profile.service.js';
 import { AcceptsBody } from '../http/body.guard.js';
 import { ApiProblems, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
-import { toUserDto, UpdateMeDto, UserDto } from '../users/users.dto.js';
-import { UsersService } from '../users/users.service.js';
+import { toUserDto, UserDto } from '../users/users.dto.js';
 import { AvatarFormInterceptor } from './avatar-form.interceptor.js';
 import { UPLOAD_PROBLEMS } from './avatars.controller.js';
 import { UpdateProfileDto } from './avatars.dto.js';
@@ -16,13 +17,13 @@ import { UploadConcurrencyInterceptor } from './upload-concurrency.interceptor.j
 @Controller('users/me')
 export class ProfileController {
   constructor(
-    private readonly users: UsersService,
+    private readonly profiles: ProfileService,
     private readonly avatars: AvatarsService,
   ) {}
 
   /**
    * Changes the caller's profile, and the avatar when the form has a file. All changes apply or none. A new e-mail address
-   * ends all sessions of the caller.
+   * revokes all sessions of the caller.
    */
   @Patch()
   @SignedIn()
@@ -38,7 +39,7 @@ export class ProfileController {
   ): Promise<UserDto> {
     const profile = file
       ? await this.avatars.updateProfile(caller, dto, file.buffer)
-      : await this.users.updateMe(caller, dto);
+      : await this.profiles.update(caller, dto);
     return toUserDto(profile);
   }
 }

@@ -1,9 +1,8 @@
 import { Module } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
+import { AccountModule } from '../account/account.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { ExternalIdentitiesModule } from '../auth/external-identities/external-identities.module.js';
 import { PasswordResetsModule } from '../auth/passwords/password-resets.module.js';
-import { User } from '../users/user.entity.js';
 import { UsersModule } from '../users/users.module.js';
 import { ChatappController } from './chatapp/chatapp.controller.js';
 import { ChatappService } from './chatapp/chatapp.service.js';
@@ -14,7 +13,7 @@ import { TmtarService } from './tmtar/tmtar.service.js';
 
 /** The documented routes of the systems that Machi replaces, translated onto its own; `COMPAT=off` closes them. */
 @Module({
-  imports: [TypeOrmModule.forFeature([User]), AuthModule, ExternalIdentitiesModule, PasswordResetsModule, UsersModule],
+  imports: [AccountModule, AuthModule, ExternalIdentitiesModule, PasswordResetsModule, UsersModule],
   controllers: [ChatappController, BackendUserController, TmtarController],
   providers: [ChatappService, BackendUserService, TmtarService],
 })

@@ -1,16 +1,15 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
-import { UsersModule } from '../users/users.module.js';
-import { FirstAdministratorService } from '../account/first-administrator.service.js';
 import { GroupMember } from './group-member.entity.js';
 import { Group } from './group.entity.js';
 import { GroupsController } from './groups.controller.js';
 import { GroupsService } from './groups.service.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([Group, GroupMember]), AuditModule, UsersModule],
+  imports: [TypeOrmModule.forFeature([Group, GroupMember]), AuditModule],
   controllers: [GroupsController],
-  providers: [GroupsService, FirstAdministratorService],
+  providers: [GroupsService],
+  exports: [GroupsService],
 })
 export class GroupsModule {}

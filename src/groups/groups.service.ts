@@ -1,18 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { type EntityManager, Repository, type SelectQueryBuilder } from 'typeorm';
+import { type EntityManager, MoreThan, Repository } from 'typeorm';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
-import { AuditService, type AuditEntry } from '../audit/audit.service.js';
+import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
+import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../http/pagination.dto.js';
 import { Problem } from '../http/problem.js';
-import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import { type PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
 import { GroupMember } from './group-member.entity.js';
 import { Group } from './group.entity.js';
 import { type CreateGroupDto, type GroupDto, toGroupDto, type UpdateGroupDto } from './groups.dto.js';
 
+/**
+ * Groups and their members. A trigger of the database refuses, on commit, a change that leaves no active administrator
+ * (`last_administrator`): only there can concurrent changes be checked one after the other.
+ */
 @Injectable()
 export class GroupsService {
   constructor(
@@ -22,112 +26,122 @@ export class GroupsService {
     private readonly audit: AuditService,
   ) {}
 
-  /** Oldest first: all groups for administrators, their own for everybody else. */
+  /** Lists groups, oldest first: all of them for administrators, the caller's own for everyone else. */
   async list(caller: Caller, { limit, cursor }: PageQueryDto): Promise<Page<GroupDto>> {
-    const query = this.visibleTo(caller)
+    const after = readCursor(cursor, isUuid);
+    const query = this.groups
+      .createQueryBuilder('g')
+      .where(after === undefined ? {} : { id: MoreThan(after) })
       .orderBy('g.id')
       .limit(limit + 1);
-    const after = readCursor(cursor, isUuid);
-    if (after !== undefined) query.andWhere('g.id > :after', { after });
+    if (!caller.permissions.admin) {
+      query.andWhere('g.id in (select group_id from group_members where user_id = :userId)', { userId: caller.id });
+    }
     return toPage(await query.getMany(), limit, (group) => group.id, toGroupDto);
   }
 
-  /** Raises `group_not_found`, also for a group that the caller is neither administrator nor member of. */
+  /** A group of which the caller is a member, or any group for administrators. Throws `group_not_found`. */
   async get(caller: Caller, id: string): Promise<Group> {
-    const group = await this.visibleTo(caller).andWhere('g.id = :id', { id }).getOne();
-    if (!group) throw new Problem('group_not_found');
+    const group = await this.groups.findOneBy({ id });
+    const isVisible = caller.permissions.admin || caller.profile.groups.some((own) => own.id === id);
+    if (!group || !isVisible) throw new Problem('group_not_found');
     return group;
   }
 
-  /** Raises `group_name_taken`. */
-  async create(caller: Caller, dto: CreateGroupDto): Promise<Group> {
-    const now = this.clock.date();
-    const blank = { permissions: [], early_access_days: 0, created_at: now, updated_at: now };
-    const group: Group = { id: uuidv7(), ...blank, ...dto };
-    await this.audited(
-      caller,
-      { action: 'group.created', subject_id: group.id, details: { ...dto } },
-      async (manager) => {
-        await manager.insert(Group, group);
-      },
-    );
-    return group;
+  /** Creates a group. Throws `group_name_taken`. */
+  create(caller: Caller, dto: CreateGroupDto): Promise<Group> {
+    return this.groups.manager.transaction(async (manager) => {
+      const group = await this.insert(manager, dto);
+      await this.audit.write(manager, {
+        action: 'group.created',
+        ...actorOf(caller),
+        subject_id: group.id,
+        details: { ...dto },
+      });
+      return group;
+    });
   }
 
-  /** Raises `group_not_found`, `group_name_taken`, `last_administrator`. */
+  /** Changes a group. Throws `group_not_found`, `group_name_taken`, `last_administrator`. */
   async update(caller: Caller, id: string, dto: UpdateGroupDto): Promise<Group> {
-    await this.audited(caller, { action: 'group.changed', subject_id: id, details: { ...dto } }, async (manager) => {
+    await this.groups.manager.transaction(async (manager) => {
       const { affected } = await manager.update(Group, id, { ...dto, updated_at: this.clock.date() });
       if (affected === 0) throw new Problem('group_not_found');
+      await this.audit.write(manager, {
+        action: 'group.changed',
+        ...actorOf(caller),
+        subject_id: id,
+        details: { ...dto },
+      });
     });
     return this.groups.findOneByOrFail({ id });
   }
 
-  /** Raises `group_not_found`, `last_administrator`. */
+  /** Deletes a group and its memberships. Throws `group_not_found`, `last_administrator`. */
   async remove(caller: Caller, id: string): Promise<void> {
-    await this.audited(caller, { action: 'group.deleted', subject_id: id }, async (manager) => {
+    await this.groups.manager.transaction(async (manager) => {
       const { affected } = await manager.delete(Group, id);
       if (affected === 0) throw new Problem('group_not_found');
+      await this.audit.write(manager, { action: 'group.deleted', ...actorOf(caller), subject_id: id });
     });
   }
 
+  /** Lists the members of a group in the order of their ids. Throws `group_not_found`. */
   async listMembers(id: string, { limit, cursor }: PageQueryDto): Promise<Page<PublicUserDto>> {
-    await this.assertExists(id);
-    const query = this.members
-      .createQueryBuilder('m')
-      .innerJoinAndSelect('m.user', 'u')
-      .where('m.group_id = :id', { id });
+    if (!(await this.groups.existsBy({ id }))) throw new Problem('group_not_found');
     const after = readCursor(cursor, isUuid);
-    if (after !== undefined) query.andWhere('m.user_id > :after', { after });
-    const rows = await query
-      .orderBy('m.user_id')
-      .limit(limit + 1)
-      .getMany();
+    const members = await this.members.find({
+      where: { group_id: id, ...(after === undefined ? {} : { user_id: MoreThan(after) }) },
+      relations: { user: true },
+      order: { user_id: 'ASC' },
+      take: limit + 1,
+    });
     return toPage(
-      rows,
+      members,
       limit,
-      (row) => row.user_id,
-      (row) => toPublicUserDto(row.user),
+      (member) => member.user_id,
+      (member) => toPublicUserDto(member.user),
     );
   }
 
-  /** Makes the user a member; already being one is fine. Raises `group_not_found`, `user_not_found`. */
+  /** Adds a member; does nothing if the user is one already. Throws `group_not_found`, `user_not_found`. */
   async addMember(caller: Caller, group_id: string, user_id: string): Promise<void> {
-    const happening = { action: 'group.member_added', subject_id: user_id, details: { group_id } } as const;
-    await this.audited(caller, happening, async (manager) => {
-      const member = { group_id, user_id, created_at: this.clock.date() };
-      await insertOrIgnore(manager, GroupMember, member);
+    await this.groups.manager.transaction(async (manager) => {
+      await insertOrIgnore(manager, GroupMember, { group_id, user_id, created_at: this.clock.date() });
+      await this.audit.write(manager, {
+        action: 'group.member_added',
+        ...actorOf(caller),
+        subject_id: user_id,
+        details: { group_id },
+      });
     });
   }
 
-  /** Raises `member_not_found`, `last_administrator`. */
+  /** Removes a member. Throws `member_not_found`, `last_administrator`. */
   async removeMember(caller: Caller, group_id: string, user_id: string): Promise<void> {
-    const happening = { action: 'group.member_removed', subject_id: user_id, details: { group_id } } as const;
-    await this.audited(caller, happening, async (manager) => {
+    await this.groups.manager.transaction(async (manager) => {
       const { affected } = await manager.delete(GroupMember, { group_id, user_id });
       if (affected === 0) throw new Problem('member_not_found');
+      await this.audit.write(manager, {
+        action: 'group.member_removed',
+        ...actorOf(caller),
+        subject_id: user_id,
+        details: { group_id },
+      });
     });
   }
 
-  /** Does the work and tells of it, both or neither. */
-  private async audited(
-    caller: Caller,
-    happening: AuditEntry,
-    work: (manager: EntityManager) => Promise<void>,
-  ): Promise<void> {
-    await this.groups.manager.transaction(async (manager) => {
-      await work(manager);
-      await this.audit.write(manager, { ...happening, ...actorOf(caller) });
-    });
+  /** Inserts a group with one member. Writes no audit event. */
+  async insertWithMember(manager: EntityManager, dto: CreateGroupDto, user_id: string): Promise<void> {
+    const { id: group_id, created_at } = await this.insert(manager, dto);
+    await manager.insert(GroupMember, { group_id, user_id, created_at });
   }
 
-  private visibleTo(caller: Caller): SelectQueryBuilder<Group> {
-    const query = this.groups.createQueryBuilder('g').where('true');
-    if (caller.permissions.admin) return query;
-    return query.andWhere('g.id in (select group_id from group_members where user_id = :me)', { me: caller.id });
-  }
-
-  private async assertExists(id: string): Promise<void> {
-    if (!(await this.groups.existsBy({ id }))) throw new Problem('group_not_found');
+  private async insert(manager: EntityManager, dto: CreateGroupDto): Promise<Group> {
+    const now = this.clock.date();
+    const defaults = { permissions: [], early_access_days: 0 };
+    const group: Group = { id: uuidv7(), ...defaults, ...dto, created_at: now, updated_at: now };
+    await manager.insert(Group, group);
+    return group;
   }
 }

@@ -1,11 +1,10 @@
 import { applyDecorators } from '@nestjs/common';
-import { PartialType, PickType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsEmail, IsOptional, IsString, Matches, MaxLength, ValidateBy, ValidateIf } from 'class-validator';
+import { IsEmail, IsOptional, IsString, Matches, MaxLength, ValidateBy } from 'class-validator';
 import { PageQueryDto } from '../http/pagination.dto.js';
 import { IsLine } from '../http/validation.js';
 import { PermissionFlagsDto } from '../permissions/permissions.dto.js';
-import { rightsOf } from '../permissions/permissions.js';
+import { type PermissionFlags, rightsOf } from '../permissions/permissions.js';
 import { shownAvatarUrl } from './avatar-url.js';
 import type { Caller } from './caller.js';
 import type { Profile } from './profile.js';
@@ -91,56 +90,6 @@ export class CreateUserDto {
   birthday?: string | null;
 }
 
-/** What users may change about themselves; what is left out stays, `null` clears what is optional. */
-export class UpdateMeDto extends PartialType(
-  PickType(CreateUserDto, ['username', 'email', 'fullname', 'phone_number', 'address', 'birthday'] as const),
-  { skipNullProperties: false },
-) {
-  /**
-   * Needed when the e-mail address changes.
-   * @example "cloudy harbour seven"
-   */
-  @ValidateIf((_, value) => value !== undefined)
-  @IsString()
-  @MaxLength(1000)
-  current_password?: string;
-}
-
-/** What administrators may change about others. */
-export class UpdateUserDto extends PartialType(PickType(CreateUserDto, ['username', 'fullname'] as const), {
-  skipNullProperties: false,
-}) {
-  /**
-   * False ends all sessions and refuses new ones.
-   * @example false
-   */
-  @ValidateIf((_, value) => value !== undefined)
-  @IsBoolean()
-  is_active?: boolean;
-}
-
-export class PasswordDto {
-  /** @example "cloudy harbour seven" */
-  @IsString()
-  @MaxLength(1000)
-  password: string;
-}
-
-export class ChangePasswordDto {
-  /** @example "cloudy harbour seven" */
-  @IsString()
-  @MaxLength(1000)
-  current_password: string;
-
-  /**
-   * As for registering.
-   * @example "silent meadow ninety"
-   */
-  @IsString()
-  @MaxLength(1000)
-  new_password: string;
-}
-
 export class UsersQueryDto extends PageQueryDto {
   /**
    * Part of the username or full name, whatever the case and the accents.
@@ -217,7 +166,11 @@ export const toPublicUserDto = (user: PublicUser): PublicUserDto => ({
   created_at: user.created_at,
 });
 
-export const toUserDto = (user: Profile): UserDto => ({
+/** All fields of a user. The caller's own rights have been computed with the request and need not be computed again. */
+export const toUserDto = (
+  user: Profile,
+  rights: { permissions: PermissionFlags; early_access_days: number } = rightsOf(user.groups),
+): UserDto => ({
   id: user.id,
   username: user.username,
   fullname: user.fullname,
@@ -229,11 +182,12 @@ export const toUserDto = (user: Profile): UserDto => ({
   birthday: user.birthday,
   is_active: user.is_active,
   groups: user.groups.map(({ id, name }) => ({ id, name })),
-  ...rightsOf(user.groups),
+  permissions: rights.permissions,
+  early_access_days: rights.early_access_days,
   created_at: user.created_at,
   updated_at: user.updated_at,
 });
 
-/** The whole user for themselves and for administrators, the public part for everybody else. */
+/** All fields for the user and for administrators, the public fields for everyone else. */
 export const toUserDtoFor = (caller: Caller, user: Profile): UserDto | PublicUserDto =>
   caller.id === user.id || caller.permissions.admin ? toUserDto(user) : toPublicUserDto(user);

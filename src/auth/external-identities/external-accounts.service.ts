@@ -49,7 +49,7 @@ export class ExternalAccountsService {
   link(caller: Caller, identity: Identity, proof: VerifiedCredential): Promise<ExternalIdentity | null> {
     return this.dataSource.transaction(async (manager) => {
       await this.lock(manager, identity);
-      await this.reauthentication.confirm(manager, caller, proof);
+      await this.reauthentication.assertStillValid(manager, caller, proof);
       return this.tie(manager, identity, {
         ...actorOf(caller),
         subject_id: caller.id,

@@ -6,7 +6,7 @@ import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
 import { ExternalAccountsService } from './external-accounts.service.js';
 import { TokenExchangeController } from './token-exchange.controller.js';
-import { UsersModule } from '../../users/users.module.js';
+import { ReauthenticationModule } from '../reauthentication.module.js';
 import { ExternalIdentity } from './external-identity.entity.js';
 import { ExternalIdentitiesController } from './external-identities.controller.js';
 import { ExternalIdentitiesService } from './external-identities.service.js';
@@ -22,7 +22,7 @@ const PROVIDERS: Record<Config['EXTERNAL_IDENTITY'], (config: Config, clock: Clo
 };
 
 @Module({
-  imports: [TypeOrmModule.forFeature([ExternalIdentity]), AuditModule, AuthModule, UsersModule],
+  imports: [TypeOrmModule.forFeature([ExternalIdentity]), AuditModule, AuthModule, ReauthenticationModule],
   controllers: [TokenExchangeController, ExternalIdentitiesController],
   providers: [
     ExternalIdentitiesService,

@@ -4,7 +4,7 @@ import { type EntityManager, Repository } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import type { Device } from '../sessions/device.js';
 import type { SessionDto } from '../sessions/sessions.dto.js';
-import { SignInService } from '../sessions/sign-in.service.js';
+import { SignInService } from '../sign-in.service.js';
 import { Problem, tokenProblem } from '../../http/problem.js';
 import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
@@ -57,7 +57,7 @@ export class ExternalIdentitiesService {
    * would be about the caller's own token), `unknown_identity_provider`, `identity_provider_unavailable`.
    */
   async link(caller: Caller, { token, provider, current_password }: LinkIdentityDto): Promise<ExternalIdentity> {
-    const proof = await this.reauthentication.assert(caller, current_password);
+    const proof = await this.reauthentication.verify(caller, current_password);
     const identity = await this.provider.identify(token, provider).catch((error: unknown) => {
       throw isRefusal(error) ? new Problem('identity_token_refused', { cause: error }) : error;
     });

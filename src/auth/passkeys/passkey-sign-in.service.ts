@@ -6,7 +6,7 @@ import type { AuditAction } from '../../audit/audit.actions.js';
 import { AuditService } from '../../audit/audit.service.js';
 import type { Device } from '../sessions/device.js';
 import type { SessionDto } from '../sessions/sessions.dto.js';
-import { SignInService } from '../sessions/sign-in.service.js';
+import { SignInService } from '../sign-in.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
 import { checkAuthentication } from './webauthn.js';

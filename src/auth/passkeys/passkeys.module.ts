@@ -4,6 +4,7 @@ import { AuditModule } from '../../audit/audit.module.js';
 import { AuthModule } from '../auth.module.js';
 import { ExternalIdentitiesModule } from '../external-identities/external-identities.module.js';
 import { UsersModule } from '../../users/users.module.js';
+import { ReauthenticationModule } from '../reauthentication.module.js';
 import { PasskeyChallenge } from './passkey-challenge.entity.js';
 import { PasskeyChallengesService } from './passkey-challenges.service.js';
 import { PasskeySessionsController } from './passkey-sessions.controller.js';
@@ -19,6 +20,7 @@ import { RelyingParty } from './relying-party.provider.js';
     AuditModule,
     AuthModule,
     ExternalIdentitiesModule,
+    ReauthenticationModule,
     UsersModule,
   ],
   controllers: [PasskeysController, PasskeySessionsController],

@@ -36,7 +36,7 @@ export class PasskeysService {
 
   /** What the browser has to ask the authenticator for. Raises `wrong_password`, `sign_in_again`, `too_many_passkeys`. */
   async options(caller: Caller, currentPassword: string | undefined): Promise<CreationOptionsDto> {
-    await this.reauthentication.assert(caller, currentPassword);
+    await this.reauthentication.verify(caller, currentPassword);
     const mine = await this.list(caller);
     if (mine.length >= MAX_PASSKEYS) throw new Problem('too_many_passkeys');
     const options = await generateRegistrationOptions({

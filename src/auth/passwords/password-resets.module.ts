@@ -2,13 +2,16 @@ import { Module } from '@nestjs/common';
 import { AuditModule } from '../../audit/audit.module.js';
 import { MailModule } from '../../mail/mail.module.js';
 import { UsersModule } from '../../users/users.module.js';
+import { SessionsModule } from '../sessions/sessions.module.js';
+import { PasswordChangesService } from './password-changes.service.js';
 import { PasswordResetsController } from './password-resets.controller.js';
+import { PasswordsModule } from './passwords.module.js';
 import { PasswordResetsService } from './password-resets.service.js';
 
 @Module({
-  imports: [AuditModule, MailModule, UsersModule],
+  imports: [AuditModule, SessionsModule, MailModule, PasswordsModule, UsersModule],
   controllers: [PasswordResetsController],
-  providers: [PasswordResetsService],
-  exports: [PasswordResetsService],
+  providers: [PasswordResetsService, PasswordChangesService],
+  exports: [PasswordResetsService, PasswordChangesService],
 })
 export class PasswordResetsModule {}

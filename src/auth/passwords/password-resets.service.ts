@@ -10,6 +10,8 @@ import { Config } from '../../config/config.js';
 import { MAILS } from '../../mail/mail-templates.js';
 import { MailsService } from '../../mail/mails.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
+import { PasswordReset } from './password-reset.entity.js';
+import { PasswordChangesService } from './password-changes.service.js';
 import { PasswordsService } from './passwords.service.js';
 import { normaliseEmail } from '../../users/users.dto.js';
 import { UsersService } from '../../users/users.service.js';
@@ -53,6 +55,7 @@ export class PasswordResetsService {
     private readonly mails: MailsService,
     private readonly users: UsersService,
     private readonly passwords: PasswordsService,
+    private readonly changes: PasswordChangesService,
     private readonly audit: AuditService,
     private readonly clock: Clock,
     config: Config,
@@ -133,10 +136,15 @@ export class PasswordResetsService {
       const [used] = await manager.query<[unknown[], number]>(USE_UP, [hash, this.clock.date()]);
       if (used.length === 0) throw new Problem('invalid_reset_token');
       const isProved = { email_verified_at: this.clock.date() }; // by the code, which only its reader can know
-      await this.users.replacePassword(manager, user.id, { password_hash, ...isProved });
+      await this.changes.replace(manager, user.id, password_hash, isProved);
       await this.audit.write(manager, { action: 'user.password_reset', actor_id: user.id, subject_id: user.id });
     });
     await this.users.forgetFailures(user);
+  }
+
+  /** Removes the pending password resets of a user. */
+  async removeAll(manager: EntityManager, userId: string): Promise<void> {
+    await manager.delete(PasswordReset, { user_id: userId });
   }
 
   /** False when this address has had enough codes for now: then the newest of them still counts. */

@@ -21,7 +21,7 @@ import {
 } from './sessions.dto.js';
 import { SessionRefreshService } from './session-refresh.service.js';
 import { SessionsService } from './sessions.service.js';
-import { SignInService } from './sign-in.service.js';
+import { SignInService } from '../sign-in.service.js';
 
 @ApiTags('sessions')
 @Controller('sessions')

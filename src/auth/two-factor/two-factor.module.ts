@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
+import { ReauthenticationModule } from '../reauthentication.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { UsersModule } from '../../users/users.module.js';
 import { TwoFactorSignInService } from './two-factor-sign-in.service.js';
@@ -9,7 +10,7 @@ import { TwoFactorController } from './two-factor.controller.js';
 import { TwoFactorService } from './two-factor.service.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([TwoFactor]), AuditModule, SessionsModule, UsersModule],
+  imports: [TypeOrmModule.forFeature([TwoFactor]), AuditModule, ReauthenticationModule, SessionsModule, UsersModule],
   controllers: [TwoFactorController],
   providers: [TwoFactorService, TwoFactorSignInService],
   exports: [TwoFactorService, TwoFactorSignInService],

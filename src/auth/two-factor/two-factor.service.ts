@@ -46,12 +46,12 @@ export class TwoFactorService {
 
   /** A new secret, in place of one that was never confirmed. Raises `two_step_on`, `wrong_password`, `sign_in_again`. */
   async begin(caller: Caller, currentPassword: string | undefined): Promise<TwoFactorSecretDto> {
-    const proof = await this.reauthentication.assert(caller, currentPassword);
+    const proof = await this.reauthentication.verify(caller, currentPassword);
     const secret = newSecret();
     const upsert = `insert into two_factor (user_id, secret) values ($1, $2)
       on conflict (user_id) do update set secret = excluded.secret where two_factor.confirmed_at is null returning user_id`;
     const begun = await this.twoFactors.manager.transaction(async (manager) => {
-      await this.reauthentication.confirm(manager, caller, proof);
+      await this.reauthentication.assertStillValid(manager, caller, proof);
       return manager.query<unknown[]>(upsert, [caller.id, encrypt(this.secretKey, secret, caller.id)]);
     });
     if (begun.length === 0) throw new Problem('two_step_on');
@@ -97,11 +97,11 @@ export class TwoFactorService {
 
   /** New recovery codes; the old ones count no more. Raises `two_step_not_found`, `wrong_password`, `sign_in_again`. */
   async renewRecoveryCodes(caller: Caller, currentPassword: string | undefined): Promise<RecoveryCodesDto> {
-    const proof = await this.reauthentication.assert(caller, currentPassword);
+    const proof = await this.reauthentication.verify(caller, currentPassword);
     const codes = newRecoveryCodes();
     const recovery_hashes = this.recoveryHashes(caller.id, codes);
     await this.twoFactors.manager.transaction(async (manager) => {
-      await this.reauthentication.confirm(manager, caller, proof);
+      await this.reauthentication.assertStillValid(manager, caller, proof);
       const mine = { user_id: caller.id, confirmed_at: Not(IsNull()) };
       const { affected } = await manager.update(TwoFactor, mine, { recovery_hashes });
       if (affected === 0) throw new Problem('two_step_not_found');
@@ -116,13 +116,13 @@ export class TwoFactorService {
 
   /** Turns the caller's off. Raises `two_step_not_found`, `wrong_password`, `sign_in_again`. */
   async removeMine(caller: Caller, currentPassword: string | undefined): Promise<void> {
-    await this.remove(caller, caller.id, await this.reauthentication.assert(caller, currentPassword));
+    await this.remove(caller, caller.id, await this.reauthentication.verify(caller, currentPassword));
   }
 
   /** Turns a user's off, for administrators: phones get lost. Raises `two_step_not_found`. */
   async remove(caller: Caller, userId: string, proof?: VerifiedCredential): Promise<void> {
     await this.twoFactors.manager.transaction(async (manager) => {
-      if (proof) await this.reauthentication.confirm(manager, caller, proof);
+      if (proof) await this.reauthentication.assertStillValid(manager, caller, proof);
       const { affected } = await manager.delete(TwoFactor, { user_id: userId, confirmed_at: Not(IsNull()) });
       if (affected === 0) throw new Problem('two_step_not_found');
       await this.audit.write(manager, { action: 'two_step.disabled', ...actorOf(caller), subject_id: userId });

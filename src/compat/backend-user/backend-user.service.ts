@@ -1,17 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
 import type { Request } from 'express';
 import { randomBytes } from 'node:crypto';
-import { Repository } from 'typeorm';
+import { RegistrationService } from '../../account/registration.service.js';
 import { shownToken } from '../../auth/authenticator.service.js';
 import { deviceOf } from '../../auth/sessions/device.js';
-import { SignInService } from '../../auth/sessions/sign-in.service.js';
+import { SignInService } from '../../auth/sign-in.service.js';
 import { Problem } from '../../http/problem.js';
 import type { ProblemCode } from '../../http/problem-catalogue.js';
 import { assertValid } from '../../http/validation.js';
 import { PasswordResetsService } from '../../auth/passwords/password-resets.service.js';
 import type { Profile } from '../../users/profile.js';
-import { User } from '../../users/user.entity.js';
 import { UsersService } from '../../users/users.service.js';
 import {
   BackendUserCodeDto,
@@ -38,8 +36,8 @@ const as400 = (error: unknown): never => {
 @Injectable()
 export class BackendUserService {
   constructor(
-    @InjectRepository(User) private readonly people: Repository<User>,
     private readonly users: UsersService,
+    private readonly registration: RegistrationService,
     private readonly signIns: SignInService,
     private readonly resets: PasswordResetsService,
   ) {}
@@ -48,7 +46,7 @@ export class BackendUserService {
   async create(body: object = {}): Promise<BackendUserProfileDto> {
     const { name: fullname, ...fields } = assertValid(BackendUserCreateDto, body);
     const username = `user-${randomBytes(6).toString('hex')}`;
-    return this.profile(await this.users.create({ ...fields, fullname, username }).catch(as400));
+    return this.profile(await this.registration.register({ ...fields, fullname, username }).catch(as400));
   }
 
   /** Raises `login_refused`, and what signing in raises. */
@@ -62,7 +60,7 @@ export class BackendUserService {
   /** For the person themself: nobody else gets to see the national id. */
   async profile(profile: Profile): Promise<BackendUserProfileDto> {
     const { id, fullname: name, email, phone_number, address } = profile;
-    const { nid } = await this.people.findOneOrFail({ where: { id }, select: { id: true, nid: true } });
+    const nid = await this.users.findNationalId(id);
     return { id, name, email, nid, verified: profile.email_verified_at !== null, phone_number, address };
   }
 

@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
+import { RegistrationService } from '../../account/registration.service.js';
 import { AuthenticatorService, COOKIE, shownToken } from '../../auth/authenticator.service.js';
 import { deviceOf } from '../../auth/sessions/device.js';
-import { SignInService } from '../../auth/sessions/sign-in.service.js';
+import { SignInService } from '../../auth/sign-in.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { isForeignOrigin } from '../../http/origin.js';
 import { Problem } from '../../http/problem.js';
 import { assertValid } from '../../http/validation.js';
 import { Config } from '../../config/config.js';
 import { CreateUserDto } from '../../users/users.dto.js';
-import { UsersService } from '../../users/users.service.js';
 import { stringFields } from './chatapp.dto.js';
 
 /** No browser keeps a cookie for longer (RFC 6265bis, section 5.5). */
@@ -18,7 +18,7 @@ const MAX_COOKIE_SECONDS = 400 * 24 * 3600;
 @Injectable()
 export class ChatappService {
   constructor(
-    private readonly users: UsersService,
+    private readonly registration: RegistrationService,
     private readonly signIns: SignInService,
     private readonly authenticator: AuthenticatorService,
     private readonly config: Config,
@@ -28,7 +28,7 @@ export class ChatappService {
   /** Raises what the chat app's document names, then what registering raises. */
   async register(body: object): Promise<void> {
     const fields = stringFields(body, 'username', 'password', 'fullname');
-    await this.users.create(assertValid(CreateUserDto, fields));
+    await this.registration.register(assertValid(CreateUserDto, fields));
   }
 
   /** The `Set-Cookie` that signs in. Raises `foreign_origin`, and what signing in raises. */

@@ -1,6 +1,6 @@
 import bcrypt from 'bcrypt';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { UsersService } from '../../../src/users/users.service.js';
+import { PasswordChangesService } from '../../../src/auth/passwords/password-changes.service.js';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
 import { addressOf } from '../../support/smtp-server.js';
 import { twoStepUser } from '../../support/totp.js';
@@ -30,8 +30,8 @@ it.each<Change>([
   const spy = vi.spyOn(bcrypt, 'compare') as unknown as { mockImplementationOnce: (as: typeof compare) => void };
   spy.mockImplementationOnce(async (text, stored) => {
     const isRight = await compare(text, stored);
-    const replace = t.app.get(UsersService).replacePassword.bind(t.app.get(UsersService));
-    await t.dataSource.transaction((manager) => replace(manager, user.id, { password_hash }));
+    const changes = t.app.get(PasswordChangesService, { strict: false });
+    await t.dataSource.transaction((manager) => changes.replace(manager, user.id, password_hash));
     return isRight;
   });
   const answer = await t.request(method, path, { token: user.token, body });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SessionsService } from '../../../src/auth/sessions/sessions.service.js';
-import { SignInService } from '../../../src/auth/sessions/sign-in.service.js';
+import { SignInService } from '../../../src/auth/sign-in.service.js';
 import type { Problem } from '../../../src/http/problem.js';
 import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
 import { challengeFor, codeAt, type TwoStepUser, twoStepUser, wrongCodeAt } from '../../support/totp.js';

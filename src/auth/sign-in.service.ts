@@ -1,20 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
-import { AuditService } from '../../audit/audit.service.js';
-import { Problem } from '../../http/problem.js';
-import { KNOWN_DEVICE_BACKOFF, LOGIN_BACKOFF } from '../../rate-limit/backoff-policies.js';
-import { type BackoffAttempt, BackoffService } from '../../rate-limit/backoff.service.js';
-import { normaliseLogin } from '../../users/users.dto.js';
-import { type StoredCredentials, UsersService } from '../../users/users.service.js';
-import { PasswordsService } from '../passwords/passwords.service.js';
-import { TokensService } from '../tokens/tokens.service.js';
-import { TwoFactorSignInService } from '../two-factor/two-factor-sign-in.service.js';
-import type { TwoFactorSignInDto } from '../two-factor/two-factor.dto.js';
-import type { VerifiedCredential } from '../verified-credential.js';
-import type { Device } from './device.js';
-import type { SessionDto, SignInDto } from './sessions.dto.js';
-import { SessionsService } from './sessions.service.js';
+import { AuditService } from '../audit/audit.service.js';
+import { Problem } from '../http/problem.js';
+import { KNOWN_DEVICE_BACKOFF, LOGIN_BACKOFF } from '../rate-limit/backoff-policies.js';
+import { type BackoffAttempt, BackoffService } from '../rate-limit/backoff.service.js';
+import { normaliseLogin } from '../users/users.dto.js';
+import { type StoredCredentials, UsersService } from '../users/users.service.js';
+import { PasswordsService } from './passwords/passwords.service.js';
+import { TokensService } from './tokens/tokens.service.js';
+import { TwoFactorSignInService } from './two-factor/two-factor-sign-in.service.js';
+import type { TwoFactorSignInDto } from './two-factor/two-factor.dto.js';
+import type { VerifiedCredential } from './verified-credential.js';
+import type { Device } from './sessions/device.js';
+import type { SessionDto, SignInDto } from './sessions/sessions.dto.js';
+import { SessionsService } from './sessions/sessions.service.js';
 
 /** Signs users in by password and two-factor code, and opens sessions for all other verified credentials. */
 @Injectable()

@@ -1,0 +1,44 @@
+import { Module } from '@nestjs/common';
+import { AuditModule } from '../audit/audit.module.js';
+import { SessionsModule } from '../auth/sessions/sessions.module.js';
+import { PasswordResetsModule } from '../auth/passwords/password-resets.module.js';
+import { PasswordsModule } from '../auth/passwords/passwords.module.js';
+import { ReauthenticationModule } from '../auth/reauthentication.module.js';
+import { GroupsModule } from '../groups/groups.module.js';
+import { MailModule } from '../mail/mail.module.js';
+import { UsersModule } from '../users/users.module.js';
+import { AccountController } from './account.controller.js';
+import { AccountService } from './account.service.js';
+import { EmailVerificationsController } from './email-verifications.controller.js';
+import { EmailVerificationsService } from './email-verifications.service.js';
+import { FirstAdministratorService } from './first-administrator.service.js';
+import { ProfileService } from './profile.service.js';
+import { RegistrationController } from './registration.controller.js';
+import { RegistrationService } from './registration.service.js';
+
+/**
+ * Registration, e-mail verification, what users change about their own profile and credentials, account deletion, and the
+ * first administrator.
+ */
+@Module({
+  imports: [
+    AuditModule,
+    SessionsModule,
+    GroupsModule,
+    MailModule,
+    PasswordResetsModule,
+    PasswordsModule,
+    ReauthenticationModule,
+    UsersModule,
+  ],
+  controllers: [RegistrationController, AccountController, EmailVerificationsController],
+  providers: [
+    AccountService,
+    EmailVerificationsService,
+    FirstAdministratorService,
+    ProfileService,
+    RegistrationService,
+  ],
+  exports: [ProfileService, RegistrationService],
+})
+export class AccountModule {}

@@ -1,0 +1,25 @@
+import { Body, Controller, Post, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { ApiProblems, Public } from '../permissions/access.decorators.js';
+import { REGISTRATION_QUOTA } from '../rate-limit/quotas.js';
+import { RateLimit } from '../rate-limit/rate-limit.decorator.js';
+import { CreateUserDto, toUserDto, UserDto } from '../users/users.dto.js';
+import { RegistrationService } from './registration.service.js';
+
+@ApiTags('users')
+@Controller('users')
+export class RegistrationController {
+  constructor(private readonly registration: RegistrationService) {}
+
+  /** Registers a user. */
+  @Post()
+  @Public()
+  @RateLimit(REGISTRATION_QUOTA)
+  @ApiProblems('username_taken', 'email_taken', 'password_refused', 'busy')
+  async create(@Body() dto: CreateUserDto, @Res({ passthrough: true }) response: Response): Promise<UserDto> {
+    const user = await this.registration.register(dto);
+    response.location(`/api/users/${user.id}`);
+    return toUserDto(user);
+  }
+}
