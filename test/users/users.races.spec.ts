@@ -108,7 +108,7 @@ it('of two transactions that each remove one of the last two administrators, the
 });
 
 it('a user who is deactivated while signing in gets no session, also none that comes alive later', async () => {
-  const slow = await startApp({ env: { BCRYPT_COST: '10' } }); // long enough for the deactivation to be first
+  const slow = await startApp({ env: { BCRYPT_COST: '12' } }); // long enough for the deactivation to be first
   const token = await slow.asAdmin();
   const victim = await slow.user();
   const path = `/api/users/${victim.id}`;
