@@ -27,7 +27,7 @@ const answer = (conversation_id, mark) =>
     },
   });
 
-/** One round against one server: each client sends a message, and the next one once it has come back. */
+/** One round against one server: each client sends a message whenever its previous one is delivered. */
 async function round(load, { server, list, window, rate = 0, postgresCpu = () => 0 }) {
   const port = Number(new URL(server.url).port);
   await load.connect({ port }, list);

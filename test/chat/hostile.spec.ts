@@ -238,7 +238,7 @@ describe('the upgrade', () => {
     const [get, head] = await upgrade('/api/misc/ping', h2c);
     expect(head).toMatch(/^HTTP\/1.1 200 /);
     get.socket.destroy();
-    const body = '{"login":"nobody","password":"wrong"}';
+    const body = '{"login":"unknown","password":"wrong"}';
     const entity = ['content-type: application/json', `content-length: ${body.length}`];
     const socket = dialRaw(t.port, '127.0.0.1');
     socket.write(`POST /api/sessions HTTP/1.1\r\nhost: x\r\n${[...h2c, ...entity].join('\r\n')}\r\n\r\n${body}`);

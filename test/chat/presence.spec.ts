@@ -177,13 +177,13 @@ it('a connection that does not answer pings is closed with 4408 within a minute,
 describe('a deleted or renamed user', () => {
   it('is shown as [deleted] in messages and conversations, and removed from contacts, when deleted', async () => {
     const [one] = await connectUsers(t, 1);
-    const gone = await t.user();
-    const client = await connect(t, gone);
-    await one!.get('add_contact', { contact_username: gone.username });
+    const deleted = await t.user();
+    const client = await connect(t, deleted);
+    await one!.get('add_contact', { contact_username: deleted.username });
     const id = await createConversation(one!, client);
     await client.get('send_message', { conversation_id: id, content: 'remember me' });
     await one!.next();
-    await t.request('DELETE', `/api/users/${gone.id}`, { token: await t.asAdmin() });
+    await t.request('DELETE', `/api/users/${deleted.id}`, { token: await t.asAdmin() });
     expect(await client.end()).toEqual([4401, 'signed out']);
     const { messages } = await one!.get('get_messages', { conversation_id: id });
     expect(messages).toEqual([expect.objectContaining({ sender_username: '[deleted]', content: 'remember me' })]);

@@ -55,23 +55,23 @@ it('appends of two nodes to the same conversations form one order without gaps o
 
 it('users of a node that died are offline as of its last heartbeat', async () => {
   const { dataSource } = nodes[0];
-  const gone = await nodes[0].user();
+  const user = await nodes[0].user();
   const died = new Date(Date.now() - 3_600_000);
-  await dataSource.query(`update users set created_at = created_at - interval '1 day' where id = $1`, [gone.id]);
+  await dataSource.query(`update users set created_at = created_at - interval '1 day' where id = $1`, [user.id]);
   await dataSource.query(
     `with node as (insert into chat_nodes (seen_at) values ($1) returning id)
       insert into presences (participant_id, node_id) select p.id, node.id from participants p, node where p.user_id = $2`,
-    [died, gone.id],
+    [died, user.id],
   );
   const [observer] = await connectUsers(nodes[0], 1);
   const lastOnline = async () => {
     const [row] = await dataSource.query<{ at: Date | null }[]>(
       'select last_online_at as at from participants where user_id = $1',
-      [gone.id],
+      [user.id],
     );
     return row!.at;
   };
   await expect.poll(lastOnline).toEqual(died);
-  const { contact } = await observer!.get('add_contact', { contact_username: gone.username });
+  const { contact } = await observer!.get('add_contact', { contact_username: user.username });
   expect(contact).toMatchObject({ is_online: false, last_online: Math.floor(died.getTime() / 1000) });
 });
