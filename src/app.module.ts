@@ -22,7 +22,7 @@ import { PasskeysModule } from './auth/passkeys/passkeys.module.js';
 import { TwoFactorModule } from './auth/two-factor/two-factor.module.js';
 import { UsersModule } from './users/users.module.js';
 
-/** The table of contents. */
+/** All features, in the order in which their routes are matched. */
 const FEATURES = [
   ClockModule,
   HealthModule,
@@ -46,11 +46,11 @@ const FEATURES = [
 export class AppModule {
   /** The application with this configuration on this database. Both can be injected everywhere. */
   static forRoot(config: Config, dataSource: DataSource): DynamicModule {
-    const compat = config.COMPAT === 'on' ? [CompatModule] : []; // first: "users/login" is no id of a user
+    const compat = config.COMPAT === 'on' ? [CompatModule] : []; // first: `/users/:id` would match `/users/login`
     return {
       module: AppModule,
       global: true,
-      // Global guards run in this order: rate limit, multipart, then those of the features (authentication).
+      // Global guards run in this order: rate limit, body, then those of the features (authentication).
       imports: [RateLimitModule, HttpModule, DatabaseModule.forRoot(dataSource), ...compat, ...FEATURES],
       providers: [{ provide: Config, useValue: config }],
       exports: [Config],

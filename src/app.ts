@@ -10,12 +10,13 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { requestLog } from './http/request-log.middleware.js';
 import { validationPipe } from './http/validation.js';
 import type { Config } from './config/config.js';
-import { setupSwagger } from './swagger.js';
+import { setupSwagger } from './http/swagger.js';
+import { createAsyncApiDocument } from './chat/asyncapi.js';
 
-/** For `NestFactory.create`: bodies are parsed by our own rules. */
+/** Options for creating the application. `configureApp` adds the body parser. */
 export const NEST_OPTIONS = { bodyParser: false, abortOnError: false } as const;
 
-/** What main, the tests and the API document must all agree on. */
+/** Configures the application in the same way for main, the tests and the API documents. */
 export function configureApp(app: NestExpressApplication, config: Config, log: Logger): NestExpressApplication {
   app.disable('x-powered-by');
   app.set('etag', false);
@@ -28,8 +29,11 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
     }),
   );
   app.enableCors(corsOptions(config));
-  if (config.SWAGGER === 'on') setupSwagger(app, config);
-  app.use(privateByDefault, urlCheck, jsonBody);
+  if (config.SWAGGER === 'on') {
+    app.use('/docs/chat-json', (_: Request, response: Response) => response.json(createAsyncApiDocument(app)));
+    setupSwagger(app, config);
+  }
+  app.use(disableCaching, urlCheck, jsonBody);
   app.setGlobalPrefix('api', { exclude: ['.well-known/jwks.json'] });
   app.useWebSocketAdapter(new ChatWsAdapter(app, config));
   app.useGlobalPipes(validationPipe());
@@ -37,13 +41,13 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   return app;
 }
 
-/** Answers are about somebody unless a route says otherwise: no cache on the way may keep them. */
-function privateByDefault(_: Request, response: Response, next: NextFunction): void {
+/** Forbids caches to store responses, unless a route sets another value: they may contain personal data. */
+function disableCaching(_: Request, response: Response, next: NextFunction): void {
   response.setHeader('cache-control', 'no-store');
   next();
 }
 
-/** Without an Origin there is nothing to decide; caches between must know all the same that it may differ. */
+/** `Vary: Origin` is also sent without an `Origin`, so that caches do not reuse the response for other origins. */
 function corsOptions({ ALLOWED_ORIGINS }: Config): CorsOptionsDelegate<Request> {
   const isOpen = ALLOWED_ORIGINS.includes('*');
   const options: CorsOptions = {

@@ -9,9 +9,10 @@ import { createAsyncApiDocument } from './chat/asyncapi.js';
 import { HttpAdapter } from './http/http-adapter.js';
 import { loadConfig } from './config/load-config.js';
 import { newDataSource } from './database/data-source.js';
-import { createOpenApiDocument } from './swagger.js';
+import { createOpenApiDocument } from './http/swagger.js';
 
-/** Writes openapi.json and asyncapi.json, or with `--check` compares them. Preview mode instantiates nothing, so no database is needed. */
+// Writes openapi.json and asyncapi.json, or compares them with `--check`. In preview mode Nest creates no instances, so that
+// no database is needed.
 const config = loadConfig({ NODE_ENV: 'test', SECRET_KEY: randomUUID() });
 const dataSource = newDataSource({ host: 'nowhere', port: 1, database: 'none', user: 'none' }, { size: 2 });
 const options = { ...NEST_OPTIONS, preview: true, logger: false } as const;
@@ -27,7 +28,7 @@ for (const [file, document] of Object.entries(documents)) {
   if (!process.argv.includes('--check')) {
     writeFileSync(file, text);
   } else if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
-    process.stderr.write(`${file} is not what the code says: run "npm run openapi" and commit it.\n`);
+    process.stderr.write(`${file} is out of date: run "npm run openapi" and commit it.\n`);
     process.exitCode = 1;
   }
 }

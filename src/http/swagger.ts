@@ -1,0 +1,55 @@
+import type { INestApplication } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import helmet from 'helmet';
+import { documentProblems } from './problem.openapi.js';
+import { VERSION } from '../common/version.js';
+import type { Config } from '../config/config.js';
+
+const INTRODUCTION = `The backend of a community: accounts and sessions, groups and permissions, avatars, chat.
+
+Errors are \`application/problem+json\` with a stable \`code\`. Every response carries \`X-Request-Id\`.
+Sign in with \`POST /api/sessions\`, then press **Authorize** and paste the \`identity_token\`.
+
+All routes except those of the tag **health** answer 429 \`rate_limited\` when a client network sends too many requests
+within a minute. Routes with a limit of their own list that response.`;
+
+/** The OpenAPI document of all routes. */
+export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
+  const info = new DocumentBuilder()
+    .setTitle('Machi')
+    .setVersion(VERSION)
+    .setDescription(INTRODUCTION)
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The identity token.' })
+    .addTag('sessions', 'Sign-in, token refresh and sign-out')
+    .addTag('users', 'Accounts and profiles')
+    .addTag('two-step sign-in', 'Two-factor authentication with an app or recovery codes')
+    .addTag('passkeys', 'Sign-in without a password')
+    .addTag('avatars', 'Profile images and their moderation')
+    .addTag('groups', 'Groups and their permissions')
+    .addTag('chat', 'The WebSocket chat')
+    .addTag('audit', 'The log of security-relevant actions')
+    .addTag('compat', 'Documented routes of the systems that Machi replaces')
+    .addTag('health', 'Health checks')
+    .build();
+  return documentProblems(SwaggerModule.createDocument(app, info, { autoTagControllers: false }));
+}
+
+/** Serves Swagger UI at `/docs` and its document at `/docs-json`, and redirects `/` to it. */
+export function setupSwagger(app: NestExpressApplication, config: Config): void {
+  const directives = {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'", "'unsafe-inline'"],
+    imgSrc: ["'self'", 'data:', 'blob:'], // blob: images in responses
+    connectSrc: ["'self'"],
+    frameAncestors: ["'none'"],
+  };
+  app.use(['/docs'], helmet.contentSecurityPolicy({ useDefaults: false, directives }));
+  app.use(/^\/$/, (_: Request, response: Response) => response.redirect(302, '/docs'));
+  SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {
+    customSiteTitle: `${config.APP_NAME} API`,
+    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
+  });
+}
