@@ -28,7 +28,7 @@ const DAY = 86_400_000;
 const verify = (token: unknown) => t.request('POST', '/api/email-verifications', { body: { token } });
 const resend = (token: string) => t.request('POST', '/api/users/me/email-verification', { token });
 const me = async (token: string) => (await t.request('GET', '/api/users/me', { token })).body;
-const isVerified = async (token: string) => (await me(token))['email_verified'] as boolean;
+const isVerified = async (token: string) => (await me(token))['email_verified'];
 
 /** A new user, with the token of the link that was mailed at registration. */
 async function newcomer() {

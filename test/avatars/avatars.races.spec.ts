@@ -18,8 +18,7 @@ const post = (path: string, token: string, body?: object) =>
   t.request('POST', `/api/moderation/avatars/${path}`, { token, body });
 const approve = (id: string, token = moderators[0]!) => post(`${id}/approve`, token);
 const reject = (id: string, token = moderators[1]!) => post(`${id}/reject`, token, { reason: 'No.' });
-const uploaded = async (user: SignedInUser): Promise<string> =>
-  (await upload(t, user, pictures[0]!)).body['id'] as string;
+const uploaded = async (user: SignedInUser): Promise<string> => (await upload(t, user, pictures[0]!)).body['id'];
 
 const rows = (user: SignedInUser) =>
   t.dataSource.query<{ id: string; state: string; is_shown: boolean }[]>(
@@ -36,7 +35,7 @@ it('four concurrent uploads of one user leave one pending avatar with its files'
     const [waiting, ...others] = await rows(user);
     expect([waiting?.state, others]).toEqual(['pending', []]);
     for (const { body } of answers) {
-      const { status } = await get(t, body['urls']['64'] as string, user.token);
+      const { status } = await get(t, body['urls']['64'], user.token);
       expect(status).toBe(body['id'] === waiting!.id ? 200 : 404);
     }
   }

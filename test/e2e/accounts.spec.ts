@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { claimsOf, Client, expectProblem, lifeOf, PASSWORD } from './client.js';
+import { claimsOf, Client, expectProblem, lifetimeOf, PASSWORD } from './client.js';
 
 let client: Client;
 beforeEach(() => {
@@ -20,7 +20,7 @@ describe('registering', () => {
   it('lets out no password and no hash', async () => {
     const { username } = await client.register();
     const { text, body } = await client.signIn(username);
-    const me = await client.get('/api/users/me', body['identity_token'] as string);
+    const me = await client.get('/api/users/me', body['identity_token']);
     expect(me.body).toMatchObject({ username, fullname: 'Hana Sató', is_active: true, groups: [] });
     for (const answer of [text, me.text]) expect(answer).not.toMatch(/password|hash|\$2b\$/);
   });
@@ -55,7 +55,7 @@ describe('signing in', () => {
       view_hidden: false,
     });
     expect(claimsOf(refresh_token)['id_token']).toBe(identity['jti']);
-    expect([lifeOf(identity_token), lifeOf(refresh_token)]).toEqual([15, 30]);
+    expect([lifetimeOf(identity_token), lifetimeOf(refresh_token)]).toEqual([15, 30]);
   });
 
   it('tells an unknown name and a wrong password alike', async () => {

@@ -1,18 +1,15 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { expect } from 'vitest';
+import type { BodyOf, LooseBody } from '../support/api-body.js';
 
-/** Where Machi is, which stack it is of, and the password that the stack gave its administrator. */
+/** Address and kind of the stack under test, and the password of its administrator. */
 export const MACHI_URL = (process.env['MACHI_URL'] ?? 'http://localhost:5000').replace(/\/$/, '');
 export const STACK = process.env['MACHI_STACK'] ?? 'test';
 const ADMIN_PASSWORD = process.env['ADMIN_PASSWORD'] ?? '';
 
 export const PASSWORD = 'cloudy harbour seven';
 
-// A test looks into answers of every shape and says what it expects to find.
-// oxlint-disable-next-line typescript/no-explicit-any
-type Body = Record<string, any>;
-
-export interface Answer {
+export interface Answer<Body = LooseBody> {
   status: number;
   headers: Headers;
   text: string;
@@ -22,7 +19,7 @@ export interface Answer {
 
 interface Options {
   token?: string | undefined;
-  /** A string, a form or bytes go out as they are, anything else as JSON. */
+  /** Strings and forms are sent unchanged, anything else as JSON. */
   body?: unknown;
   headers?: Record<string, string>;
 }
@@ -30,15 +27,18 @@ interface Options {
 export interface Session {
   identity_token: string;
   refresh_token: string;
-  /** Who is signed in. */
   user: { id: string; username: string; email: string };
 }
 
-/** One client: each has a network of its own, so that the limits of one spec do not hit another. */
+/** A client with an IP address of its own, so that the rate limits of one spec do not affect another. */
 export class Client {
-  readonly ip = `198.18.${randomInt(256)}.${randomInt(1, 255)}`; // RFC 2544: for tests
+  readonly ip = `198.18.${randomInt(256)}.${randomInt(1, 255)}`; // RFC 2544: reserved for tests
 
-  async request(method: string, path: string, { token, body, headers = {} }: Options = {}): Promise<Answer> {
+  async request<Method extends string, Path extends string>(
+    method: Method,
+    path: Path,
+    { token, body, headers = {} }: Options = {},
+  ): Promise<Answer<BodyOf<Method, Path>>> {
     const isRaw = typeof body === 'string' || body instanceof FormData || body instanceof URLSearchParams;
     const response = await fetch(MACHI_URL + path, {
       method,
@@ -53,28 +53,31 @@ export class Client {
     });
     const text = await response.text();
     const isJson = text !== '' && response.headers.get('content-type')?.includes('json');
-    return { status: response.status, headers: response.headers, text, body: isJson ? (JSON.parse(text) as Body) : {} };
+    const parsed = (isJson ? JSON.parse(text) : {}) as BodyOf<Method, Path>;
+    return { status: response.status, headers: response.headers, text, body: parsed };
   }
 
-  get = (path: string, token?: string): Promise<Answer> => this.request('GET', path, { token });
-  post = (path: string, body: unknown, token?: string): Promise<Answer> => this.request('POST', path, { body, token });
+  get = <Path extends string>(path: Path, token?: string): Promise<Answer<BodyOf<'GET', Path>>> =>
+    this.request('GET', path, { token });
+  post = <Path extends string>(path: Path, body: unknown, token?: string): Promise<Answer<BodyOf<'POST', Path>>> =>
+    this.request('POST', path, { body, token });
 
-  /** A new person, not signed in. */
+  /** Registers a user without signing in. */
   async register(fields: object = {}): Promise<{ id: string; username: string; email: string }> {
     const username = uniqueName();
     const email = `${username}@example.org`;
-    const person = { username, email, password: PASSWORD, fullname: 'Hana Sató', ...fields };
-    const { status, text, body } = await this.post('/api/users', person);
+    const user = { username, email, password: PASSWORD, fullname: 'Hana Sató', ...fields };
+    const { status, text, body } = await this.post('/api/users', user);
     expect([status, text]).toEqual([201, text]);
-    return { username, email, id: body['id'] as string };
+    return { username, email, id: body['id'] };
   }
 
-  /** Only to be used soon: tokens are short-lived here. */
-  async signIn(login: string, password: string = PASSWORD): Promise<Answer> {
+  /** Signs in. The identity token expires after seconds in the test stack. */
+  async signIn(login: string, password: string = PASSWORD): Promise<Answer<BodyOf<'POST', '/api/sessions'>>> {
     return this.post('/api/sessions', { login, password });
   }
 
-  /** A new person, just signed in. */
+  /** Registers a user and signs in. */
   async user(): Promise<Session> {
     const user = await this.register();
     const { status, text, body } = await this.signIn(user.username);
@@ -82,11 +85,11 @@ export class Client {
     return { ...(body as Session), user };
   }
 
-  /** A fresh token of the administrator. */
+  /** Returns a new identity token of the administrator. */
   async admin(): Promise<string> {
     const { status, text, body } = await this.signIn('admin', ADMIN_PASSWORD);
     expect([status, text]).toEqual([201, text]);
-    return body['identity_token'] as string;
+    return body['identity_token'];
   }
 }
 
@@ -96,10 +99,10 @@ export const uniqueName = (): string => `p${randomBytes(6).toString('hex')}`;
 export const claimsOf = (token: string): Record<string, unknown> & { iat: number; exp: number } =>
   JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as never;
 
-/** Seconds from when it was issued to its end. */
-export const lifeOf = (token: string): number => claimsOf(token).exp - claimsOf(token).iat;
+/** Lifetime of a token in seconds. */
+export const lifetimeOf = (token: string): number => claimsOf(token).exp - claimsOf(token).iat;
 
-/** A failure as all of them look. */
+/** Expects problem+json with this status and code, and the request id of the header. */
 export function expectProblem(answer: Answer, status: number, code: string): void {
   expect([answer.status, answer.text]).toEqual([status, answer.text]);
   expect(answer.headers.get('content-type')).toBe('application/problem+json');

@@ -58,7 +58,7 @@ describe.concurrent('the end of a token', () => {
     expect(late.body['msg']).toBe('Token has expired');
     expect(late.headers.get('www-authenticate')).toContain('invalid_token');
     const next = await refresh(refresh_token);
-    expect((await me(next.body['identity_token'] as string)).status).toBe(200);
+    expect((await me(next.body['identity_token'])).status).toBe(200);
   });
 
   it('of refreshing: the same, and nothing but signing in helps', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { claimsOf, Client, expectProblem, lifeOf, PASSWORD, STACK } from './client.js';
+import { claimsOf, Client, expectProblem, lifetimeOf, PASSWORD, STACK } from './client.js';
 
 /** This file holds for every stack: `MACHI_STACK` says which one it is. */
 const client = new Client();
@@ -25,7 +25,7 @@ describe('health', () => {
 describe('lifetimes', () => {
   it('are what the stack promises', async () => {
     const { identity_token, refresh_token } = await client.user();
-    const lives = [lifeOf(identity_token), lifeOf(refresh_token)];
+    const lives = [lifetimeOf(identity_token), lifetimeOf(refresh_token)];
     const ends = [claimsOf(identity_token).exp, claimsOf(refresh_token).exp];
     process.stdout.write(`${STACK}: tokens end ${ends.join(' and ')}, after ${lives.join(' and ')} s\n`);
     if (STACK === 'production') expect(lives).toEqual([15 * MINUTE, 7 * DAY]);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { claimsOf, Client, lifeOf } from './client.js';
+import { claimsOf, Client, lifetimeOf } from './client.js';
 
 /** The sign-in of the augmented-reality service, by both of its documented curl calls. */
 const client = new Client();
@@ -12,7 +12,7 @@ describe('GET /api/users/login', () => {
     expect([status, Object.keys(body).toSorted()]).toEqual([200, ['access_token', 'refresh_token', 'status']]);
     expect(body['status']).toBe('OK');
     const [access, refresh] = [body['access_token'] as string, body['refresh_token'] as string];
-    expect([lifeOf(access), lifeOf(refresh)]).toEqual([15, 30]);
+    expect([lifetimeOf(access), lifetimeOf(refresh)]).toEqual([15, 30]);
     const me = await client.get('/api/users/me', access);
     expect(me.body).toMatchObject({ username: 'admin', permissions: { admin: true } });
     expect((await client.get('/api/audit', access)).status).toBe(200);

@@ -10,14 +10,14 @@ afterAll(() => t.stop());
 const UNKNOWN_ID = '0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42';
 
 /** A request of the administrator. */
-const admin = async (method: string, path: string, body?: unknown) =>
+const admin = async <Method extends string, Path extends string>(method: Method, path: Path, body?: unknown) =>
   t.request(method, path, { token: await t.asAdmin(), body });
 
 let counter = 0;
 async function makeGroup(body: object = {}): Promise<string> {
   const answer = await admin('POST', '/api/groups', { name: `Group ${++counter}`, ...body });
   expect(answer.status).toBe(201);
-  return answer.body['id'] as string;
+  return answer.body['id'];
 }
 
 const me = async (token: string) => (await t.request('GET', '/api/users/me', { token })).body;
@@ -75,11 +75,12 @@ describe('/api/groups', () => {
     const before = (await admin('GET', '/api/groups?limit=100')).body['items'] as unknown[];
     for (let i = 0; i < 3; i++) await makeGroup();
     const seen: string[] = [];
+    const list = (query: string) => admin('GET', `/api/groups?limit=2${query}`);
     let cursor: string | null = '';
     do {
-      const { body } = await admin('GET', `/api/groups?limit=2${cursor && `&cursor=${cursor}`}`);
+      const { body }: Awaited<ReturnType<typeof list>> = await list(cursor && `&cursor=${cursor}`);
       seen.push(...(body['items'] as { id: string }[]).map(({ id }) => id));
-      cursor = body['next_cursor'] as string | null;
+      cursor = body['next_cursor'];
     } while (cursor);
     expect(seen).toHaveLength(before.length + 3);
     expect(seen).toEqual(seen.toSorted());
@@ -197,7 +198,8 @@ describe('the last administrator', () => {
   it('cannot go, by any path', async () => {
     const alone = await startApp();
     const token = await alone.asAdmin();
-    const request = (method: string, path: string, body?: unknown) => alone.request(method, path, { token, body });
+    const request = <Method extends string, Path extends string>(method: Method, path: Path, body?: unknown) =>
+      alone.request(method, path, { token, body });
     const { body: profile } = await request('GET', '/api/users/me');
     const group = (profile['groups'] as { id: string }[])[0]!.id;
     const paths: [string, string, object?][] = [

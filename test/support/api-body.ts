@@ -13,13 +13,13 @@ export type BodyOf<Method extends string, Path extends string> = [Operation<Meth
   ? LooseBody
   : WithProblem<Success<Operation<Method, Path>>>;
 
-// oxlint-disable-next-line typescript/no-explicit-any
+// oxlint-disable-next-line typescript/no-explicit-any -- until all callers are typed
 export type LooseBody = Record<string, any>;
 
-type WithProblem<Body> = [Body] extends [never] ? LooseBody : Body & Omit<LooseBody & Problem, keyof Body>;
+type WithProblem<Body> = [Body] extends [never] ? LooseBody : Body & Omit<Problem, keyof Body>;
 
 /** Bodies of the answers 200 to 203. */
-type Success<Operation> = Operation extends { responses: infer Responses }
+type Success<Of> = Of extends { responses: infer Responses }
   ? { [Status in keyof Responses & (200 | 201 | 202 | 203)]: JsonOf<Responses[Status]> }[keyof Responses &
       (200 | 201 | 202 | 203)]
   : never;

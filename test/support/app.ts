@@ -114,7 +114,7 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
   async function signIn(login: string, password: string): Promise<string> {
     const { status, body, text } = await request('POST', '/api/sessions', { body: { login, password } });
     if (status !== 201) throw new Error(`sign-in of ${login}: ${status} ${text}`);
-    return body['identity_token'] as string;
+    return body['identity_token'];
   }
 
   let counter = 0;
@@ -132,7 +132,7 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
     const registered = await request('POST', '/api/users', {
       body: { username, password: PASSWORD, fullname: `User ${counter}`, email: `${username}@example.org` },
     });
-    const id = registered.body['id'] as string;
+    const id = registered.body['id'];
     if (permissions.length > 0) {
       const token = await asAdmin();
       const group = await request('POST', '/api/groups', {

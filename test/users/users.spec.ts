@@ -223,11 +223,12 @@ describe('GET /api/users', () => {
     for (const letter of 'EdCbA') await register(`page-${letter}`, 'Paged');
     const token = await t.asAdmin();
     const seen: string[] = [];
+    const list = (query: string) => t.request('GET', `/api/users?q=paged&limit=2${query}`, { token });
     let cursor: string | null = '';
     do {
-      const answer = await t.request('GET', `/api/users?q=paged&limit=2${cursor && `&cursor=${cursor}`}`, { token });
+      const answer: Awaited<ReturnType<typeof list>> = await list(cursor && `&cursor=${cursor}`);
       seen.push(...(answer.body['items'] as { username: string }[]).map(({ username }) => username));
-      cursor = answer.body['next_cursor'] as string | null;
+      cursor = answer.body['next_cursor'];
     } while (cursor);
     expect(seen).toEqual(['page-A', 'page-b', 'page-C', 'page-d', 'page-E']);
   });

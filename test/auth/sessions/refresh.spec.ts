@@ -25,9 +25,9 @@ async function signIn(of?: SignedInUser, password = PASSWORD) {
   const { body } = await t.request('POST', '/api/sessions', { body: { login: user.username, password } });
   return {
     user,
-    id: body['id'] as string,
-    identity: body['identity_token'] as string,
-    refresh: body['refresh_token'] as string,
+    id: body['id'],
+    identity: body['identity_token'],
+    refresh: body['refresh_token'],
   };
 }
 
@@ -81,7 +81,7 @@ describe('POST /api/sessions/refresh', () => {
     t.clock.advance(10_000);
     const theft = await refresh(first.refresh);
     expect(theft.body).toMatchObject({ status: 401, code: 'token_reused', msg: expect.any(String) });
-    for (const token of [first.identity, child['identity_token'] as string]) expect(await status(token)).toBe(401);
+    for (const token of [first.identity, child['identity_token']]) expect(await status(token)).toBe(401);
     expect((await refresh(child['refresh_token'])).body['code']).toBe('invalid_token');
     const events = await eventsOf(first.user.id);
     expect(events[0]).toMatchObject({ action: 'session.refresh_theft', session_id: first.id, succeeded: false });
@@ -124,8 +124,8 @@ describe('POST /api/sessions/refresh', () => {
     for (let i = 0; i < 5; i++) {
       t.clock.advance(5.9 * DAY);
       const { body } = await refresh(token);
-      token = body['refresh_token'] as string;
-      for (const kind of ['identity_token', 'refresh_token']) {
+      token = body['refresh_token'];
+      for (const kind of ['identity_token', 'refresh_token'] as const) {
         expect(decode(body[kind])['exp']).toBeLessThanOrEqual((start + 30 * DAY) / 1000);
       }
     }
@@ -305,7 +305,7 @@ describe('races', () => {
     const first = await signIn();
     const answers = await Promise.all(Array.from({ length: 30 }, () => refresh(first.refresh)));
     expect(answers.every((answer) => answer.status === 200)).toBe(true);
-    expect(new Set(answers.map(({ body }) => body['refresh_token'] as string)).size).toBe(1);
+    expect(new Set(answers.map(({ body }) => body['refresh_token'])).size).toBe(1);
     expect((await refresh(answers[0]!.body['refresh_token'])).status).toBe(200);
   });
 

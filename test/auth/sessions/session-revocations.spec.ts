@@ -22,8 +22,7 @@ afterAll(async () => {
   proxy.stop();
 });
 
-const sessionOf = async (token: string) =>
-  (await t.request('GET', '/api/sessions/current', { token })).body['id'] as string;
+const sessionOf = async (token: string) => (await t.request('GET', '/api/sessions/current', { token })).body['id'];
 
 it.each<[string, (user: { id: string; token: string }) => Promise<unknown>]>([
   ['signing out', ({ token }) => t.request('DELETE', '/api/sessions/current', { token })],

@@ -107,7 +107,7 @@ describe('POST /api/sessions', () => {
 
   it('opens a session per device, each ending on its own', async () => {
     const user = await t.user();
-    const other = (await signIn(user.username)).body['identity_token'] as string;
+    const other = (await signIn(user.username)).body['identity_token'];
     await t.request('DELETE', '/api/sessions/current', { token: user.token });
     expect((await me(user.token)).status).toBe(401);
     expect((await me(other)).status).toBe(200);
@@ -247,7 +247,7 @@ describe('an identity token', () => {
       'a session that is no id': sign({ ...claims, sid: "' or true --" }),
       'a session that is not there': sign({ ...claims, sid: randomUUID() }),
       'a time to come': sign({ ...claims, nbf: (claims['iat'] as number) + 1e6 }),
-      'a refresh token': session['refresh_token'] as string,
+      'a refresh token': session['refresh_token'],
       'a changed body': user.token.replace(
         /\.[^.]+\./,
         `.${Buffer.from(JSON.stringify({ ...claims, sub: randomUUID() })).toString('base64url')}.`,

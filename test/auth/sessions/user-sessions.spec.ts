@@ -8,7 +8,8 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-const asAdmin = async (method: string, path: string) => t.request(method, path, { token: await t.asAdmin() });
+const asAdmin = async <Method extends string, Path extends string>(method: Method, path: Path) =>
+  t.request(method, path, { token: await t.asAdmin() });
 const me = (token: string) => t.request('GET', '/api/users/me', { token });
 
 it('an administrator sees where a user is signed in, and that is audited', async () => {

@@ -67,11 +67,11 @@ interface Pass {
 async function signIn(t: TestApp): Promise<Pass> {
   const { username } = await first.user();
   const { body } = await t.request('POST', '/api/sessions', { body: { login: username, password: PASSWORD } });
-  return { identity: body['identity_token'] as string, refresh: body['refresh_token'] as string };
+  return { identity: body['identity_token'], refresh: body['refresh_token'] };
 }
 const refresh = async (t: TestApp, { refresh: refresh_token }: Pass) => {
   const { status, body } = await t.request('POST', '/api/sessions/refresh', { body: { refresh_token } });
-  return { status, identity: body['identity_token'] as string, refresh: body['refresh_token'] as string };
+  return { status, identity: body['identity_token'], refresh: body['refresh_token'] };
 };
 const me = (t: TestApp, token: string) => t.request('GET', '/api/users/me', { token });
 const status = async (t: TestApp, token: string) => (await me(t, token)).status;
@@ -98,7 +98,7 @@ describe('GET /.well-known/jwks.json', () => {
     });
     expect(text).not.toContain('"d"');
     const { identity } = await signIn(t);
-    const keys = createLocalJWKSet(body as unknown as JSONWebKeySet);
+    const keys = createLocalJWKSet(body);
     const { payload } = await jwtVerify(identity, keys, { issuer: t.config.issuer });
     expect(payload['user']).toBeDefined();
   });
