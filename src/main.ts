@@ -9,7 +9,7 @@ import { ConfigError } from './config/config-error.js';
 import type { Config, DatabaseConnection } from './config/config.js';
 import { loadConfig } from './config/load-config.js';
 import { EmbeddedPostgres } from './database/embedded/embedded-postgres.js';
-import { EmbeddedPostgresError } from './database/embedded/postgres-binaries.js';
+import { EmbeddedPostgresError } from './database/embedded/embedded-postgres-error.js';
 import { DatabaseError, migrateDatabase, openDatabase } from './database/open-database.js';
 import { HttpAdapter } from './http/http-adapter.js';
 import { createLogger, NestLogger } from './http/logger.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Client, type ClientConfig, type Pool } from 'pg';
-import type { Socket } from 'node:net';
+import { destroyConnection } from './destroy-connection.js';
 import { POOL } from './pool.js';
 
 const RETRY_MS = 500;
@@ -120,8 +120,3 @@ const connectionOf = ({ options }: Pool): ClientConfig => ({
 
 /** The message of an error of several addresses is empty. */
 const reasonOf = ({ message, code }: NodeJS.ErrnoException): string => message || String(code);
-
-/** Closes the socket without a Terminate message, which a dead connection would not accept. */
-function destroyConnection(client: Client): void {
-  (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
-}

@@ -1,28 +1,36 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import type { DatabaseConnection } from '../../config/config.js';
-import { ADVISORY_LOCKS } from '../advisory-locks.js';
-import { EmbeddedPostgresError } from './postgres-binaries.js';
+import { EmbeddedPostgresError } from './embedded-postgres-error.js';
 import { exited, lastLine, PostgresCluster } from './postgres-cluster.js';
 import { PostgresProcess } from './postgres-process.js';
+import { NoAnswerError, ServerLease } from './server-lease.js';
 
-const PORT = 5432; // only a file name here: the server listens on a socket inside its data folder, never on the network
+const PORT = 5432; // part of a file name: the server listens on a socket in its data folder, never on the network
 const SOCKET = `.s.PGSQL.${PORT}`;
 const SOCKET_PATH_LIMIT = 103; // sun_path: 104 bytes on macOS, 108 on Linux
-const PATIENCE_MS = 60_000;
-/** How long a live server may leave us without any answer. */
-const SILENCE_MS = 10_000;
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 20_000;
+/** A process of the server that does not answer for this long is replaced. */
+const UNRESPONSIVE_MS = 10_000;
+/** How long a stop waits for a server that is still starting. */
+const STARTING_TIMEOUT_MS = 5_000;
+const RESTART_DELAY_MS = 1_000;
+const MAX_LOG_BYTES = 10_000_000;
 
 const SETTINGS = {
   listen_addresses: '',
   unix_socket_permissions: '0700',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  log_error_verbosity: 'terse', // a constraint's detail and a failing statement hold people's data
+  log_error_verbosity: 'terse', // details of constraints and failed statements contain personal data
   log_min_error_statement: 'panic',
 };
+
+const DUPLICATE_OBJECT = '42710';
+const DUPLICATE_DATABASE = '42P04';
+const UNIQUE_VIOLATION = '23505'; // of two processes that create the same role or database at once
 
 interface Log {
   info(message: string): void;
@@ -30,21 +38,21 @@ interface Log {
 }
 
 /**
- * A real PostgreSQL server kept for one machine's Machi, its data in `<dataDir>/postgres`.
+ * A PostgreSQL server for the processes on one machine, with its data in `<dataDir>/postgres`.
  *
- * The server outlives a killed Machi and is adopted by the next one; several Machis on one folder share it, and the last
- * to stop stops it. Which of them are alive is known by their database connections alone, so nothing goes stale.
+ * Several processes share it; the last one to stop stops it. It survives a killed process, and the next process uses it. The
+ * leases of the processes (see ServerLease) are connections, so a killed process leaves nothing to clean up.
  */
 export class EmbeddedPostgres {
-  /** Known once started. */
+  /** Complete once started. */
   readonly connection: DatabaseConnection = { host: '', port: PORT, database: 'machi', user: 'machi', password: '' };
   private readonly cluster: PostgresCluster;
   private readonly server: PostgresProcess;
-  /** Kept open: names the cluster to us where its path is too long for a socket. */
+  /** Open while in use: gives the cluster a short path, where its own is too long for a socket. */
   private clusterFd = -1;
-  private lease: pg.Client | undefined;
-  private stopping = false;
-  /** What is under way: starting, or bringing back. */
+  private lease: ServerLease | undefined;
+  private isStopping = false;
+  /** The start or restart that is in progress. */
   private work: Promise<void> = Promise.resolve();
 
   constructor(
@@ -56,9 +64,9 @@ export class EmbeddedPostgres {
     this.server = new PostgresProcess(this.cluster.folder, SOCKET);
   }
 
-  /** Starts the server, or joins the one already running, and makes sure of its role and database. */
+  /** Starts the server or uses the one that runs, and creates role and database. Throws EmbeddedPostgresError. */
   start(): Promise<void> {
-    this.work = this.begin().catch((error: NodeJS.ErrnoException) => {
+    this.work = this.startServer().catch((error: NodeJS.ErrnoException) => {
       if (error.path === undefined) throw error;
       throw new EmbeddedPostgresError(`The folder ${dirname(this.cluster.folder)} cannot be used (${error.message}).`, {
         cause: error,
@@ -67,22 +75,22 @@ export class EmbeddedPostgres {
     return this.work;
   }
 
-  /** Leaves the server, and stops it when nobody else uses it; also in the middle of starting. */
+  /** Stops the server unless another process uses it. Can also be called during a start. */
   async stop(): Promise<void> {
-    this.stopping = true;
+    this.isStopping = true;
     this.cluster.abort();
     await this.work.catch(() => undefined);
-    if (await this.releaseLease()) await this.shutDown();
+    if (await this.releaseLease()) await this.stopServer();
     if (this.clusterFd >= 0) fs.closeSync(this.clusterFd);
     this.clusterFd = -1;
   }
 
-  private async begin(): Promise<void> {
+  private async startServer(): Promise<void> {
     await this.cluster.ensure();
     this.clusterFd = fs.openSync(this.cluster.folder, 'r');
     this.connection.host = this.socketFolder();
     this.connection.password = this.cluster.password;
-    await this.acquire();
+    await this.acquireLease();
     await this.ensureDatabase();
   }
 
@@ -94,98 +102,68 @@ export class EmbeddedPostgres {
     );
   }
 
-  /** Joins a running server, or starts one, until the lease is held. */
-  private async acquire(): Promise<void> {
-    const deadline = Date.now() + PATIENCE_MS;
-    let silentSince: number | undefined;
+  /** Repeats until the lease is taken: starts the server if none runs, and replaces one that does not answer. */
+  private async acquireLease(): Promise<void> {
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    let unansweredSince: number | undefined;
     let reason = '';
-    while (Date.now() < deadline && !this.stopping) {
+    while (Date.now() < deadline && !this.isStopping) {
       try {
-        this.lease = await this.takeLease();
+        this.lease = await ServerLease.take(this.connection);
+        this.lease.onEnd(() => this.onLeaseLost());
         return;
       } catch (error) {
         reason = (error as Error).message;
+        unansweredSince = error instanceof NoAnswerError ? (unansweredSince ?? Date.now()) : undefined;
       }
       const pid = this.server.pid();
       if (pid === undefined) {
         reason = (await this.launchServer()) ?? reason;
-      } else if (/timeout/i.test(reason) && Date.now() - (silentSince ??= Date.now()) > SILENCE_MS) {
-        this.log.warn(`the embedded PostgreSQL (pid ${pid}) does not answer: replacing it`);
+      } else if (unansweredSince !== undefined && Date.now() - unansweredSince > UNRESPONSIVE_MS) {
+        this.log.warn(`Embedded PostgreSQL (pid ${pid}) does not respond; replacing it`);
         this.server.killAll(pid);
-        silentSince = undefined;
-      } else if (!/timeout/i.test(reason)) {
-        silentSince = undefined; // it answers, if only that it is starting
+        unansweredSince = undefined;
       }
       await sleep(50);
     }
-    if (this.stopping) throw new EmbeddedPostgresError('Stopped while starting the embedded PostgreSQL.');
+    if (this.isStopping) throw new EmbeddedPostgresError('Stopped while starting the embedded PostgreSQL.');
     throw new EmbeddedPostgresError(
       `The embedded PostgreSQL did not start: ${reason}; see ${this.cluster.folder}.log.`,
     );
   }
 
-  private async takeLease(): Promise<pg.Client> {
-    const { host, port, password } = this.connection;
-    const admin = { host, port, password, user: 'postgres', database: 'postgres', application_name: 'machi lease' };
-    const client = new pg.Client({ ...admin, connectionTimeoutMillis: 2000, query_timeout: 5000 });
-    client.on('error', () => undefined); // 'end' follows
-    try {
-      await client.connect();
-      await client.query('select pg_advisory_lock_shared($1)', [ADVISORY_LOCKS.embeddedServer]);
-    } catch (error) {
-      client.end().catch(() => undefined);
-      throw error;
-    }
-    const watch = setInterval(() => this.hurryShutdown(), 2000).unref();
-    client.once('end', () => {
-      clearInterval(watch);
-      this.onLost();
-    });
-    return client;
-  }
-
-  /** Somebody sent the server a SIGTERM: it takes no new clients then, and waits for the old ones, of which we are one. */
-  private hurryShutdown(): void {
-    const pid = this.server.status() === 'stopping' ? this.server.pid() : undefined;
-    if (pid !== undefined && !this.stopping) process.kill(pid, 'SIGINT');
-  }
-
-  /** The server went away under us (killed, crashed): bring it back, as often as it takes. The socket's path stays. */
-  private onLost(): void {
+  /** The server was killed or crashed. Its socket path stays the same, so the pool reconnects to the new one. */
+  private onLeaseLost(): void {
     this.lease = undefined;
-    if (this.stopping) return;
-    this.log.warn('the embedded PostgreSQL went away: bringing it back');
-    this.work = this.bringBack();
+    if (this.isStopping) return;
+    this.log.warn('Connection to the embedded PostgreSQL lost; restarting the server');
+    this.work = this.restart();
   }
 
-  private async bringBack(): Promise<void> {
-    while (!this.stopping && !this.lease) {
-      await this.acquire().catch(async (error: Error) => {
+  private async restart(): Promise<void> {
+    while (!this.isStopping && !this.lease) {
+      await this.acquireLease().catch(async (error: Error) => {
         this.log.warn(error.message);
-        await sleep(1000);
+        await sleep(RESTART_DELAY_MS);
       });
     }
   }
 
-  /** Starts the server and waits until it has taken its place; tells why when it ended instead. */
+  /** Starts a server and waits for its pid file. Returns the last line of its log if it ended instead. */
   private async launchServer(): Promise<string | undefined> {
     this.server.removeStale();
     const logFile = `${this.cluster.folder}.log`;
-    const isLong = (fs.statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > 10_000_000;
-    const log = fs.openSync(logFile, isLong ? 'w' : 'a', 0o600);
+    const isFull = (fs.statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES;
+    const log = fs.openSync(logFile, isFull ? 'w' : 'a', 0o600);
     const settings = { ...SETTINGS, cluster_name: this.server.marker, ...this.settings };
     const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const child = this.cluster.launch(
-      'postgres',
-      ['-k', '.', '-p', String(PORT), ...options],
-      { '-D': this.cluster.folder },
-      log,
-    );
+    const args = ['-k', '.', '-p', String(PORT), ...options];
+    const child = this.cluster.launch('postgres', args, { '-D': this.cluster.folder }, log);
     fs.closeSync(log);
     child.unref();
     const ended = exited(child);
     ended.catch(() => undefined);
-    for (const deadline = Date.now() + SILENCE_MS; Date.now() < deadline;) {
+    for (const deadline = Date.now() + UNRESPONSIVE_MS; Date.now() < deadline;) {
       if (this.server.pid() === child.pid) return undefined;
       const hasEnded = await Promise.race([ended.then(() => true), sleep(10, false)]);
       if (hasEnded) break;
@@ -193,50 +171,46 @@ export class EmbeddedPostgres {
     return lastLine(fs.readFileSync(logFile, 'utf8'));
   }
 
-  /** True when no other Machi holds the lease: it is then held exclusively, so that none can join a server about to stop. */
+  /** Returns true if no other process uses the server. */
   private async releaseLease(): Promise<boolean> {
     try {
-      const client = this.lease ?? (await this.takeLeaseToStop());
-      if (!client) return false;
-      await client.query('select pg_advisory_unlock_shared($1)', [ADVISORY_LOCKS.embeddedServer]);
-      const { rows } = await client.query<{ last: boolean }>('select pg_try_advisory_lock($1) as last', [
-        ADVISORY_LOCKS.embeddedServer,
-      ]);
-      if (!rows[0]?.last) await client.end();
-      return rows[0]?.last ?? false;
+      const lease = this.lease ?? (await this.takeLeaseOfStarting());
+      return (await lease?.release()) ?? false;
     } catch {
-      return false; // the server is gone or going
+      return false; // the server has ended or is ending
     }
   }
 
-  /** Stopped while the server was still coming up: wait for it, to stop it in good order. */
-  private async takeLeaseToStop(): Promise<pg.Client | undefined> {
-    for (const deadline = Date.now() + 5000; Date.now() < deadline && this.server.pid() !== undefined;) {
-      const client = await this.takeLease().catch(() => sleep(50, undefined));
-      if (client) return client;
+  /** A stop during the start waits for the server, because it can then be stopped cleanly. */
+  private async takeLeaseOfStarting(): Promise<ServerLease | undefined> {
+    for (const deadline = Date.now() + STARTING_TIMEOUT_MS; Date.now() < deadline && this.server.pid() !== undefined;) {
+      const lease = await ServerLease.take(this.connection).catch(() => sleep(50, undefined));
+      if (lease) return lease;
     }
     return undefined;
   }
 
-  private async shutDown(): Promise<void> {
+  private async stopServer(): Promise<void> {
     const pid = this.server.pid();
     if (pid === undefined) return;
-    process.kill(pid, 'SIGINT'); // "fast": ends connections, writes everything, stops
-    for (const deadline = Date.now() + 20_000; this.server.pid() === pid; await sleep(20)) {
+    process.kill(pid, 'SIGINT'); // fast shutdown: closes all connections and writes everything to disk
+    for (const deadline = Date.now() + STOP_TIMEOUT_MS; this.server.pid() === pid; await sleep(20)) {
       if (Date.now() < deadline) continue;
-      this.log.warn('the embedded PostgreSQL does not stop: ending it; it recovers at the next start');
+      this.log.warn('Embedded PostgreSQL does not stop; killing it. It recovers at the next start');
       return this.server.killAll(pid);
     }
   }
 
-  /** The application's own role may not read server files or run programs, whatever a hole in it would let in. */
+  /** The role of the application is not a superuser: it can neither read files of the server nor run programs. */
   private async ensureDatabase(): Promise<void> {
     const { user, database, password } = this.connection;
-    const statements = [`create role ${user} login createdb password '${password}'`, `create database ${database} owner ${user}`]; // prettier-ignore
-    for (const statement of statements) {
-      await this.lease?.query(statement).catch((error: { code?: string }) => {
-        if (!['42710', '42P04', '23505'].includes(error.code ?? '')) throw error; // it exists
-      });
-    }
+    await this.createUnlessExists(`create role ${user} login createdb password '${password}'`);
+    await this.createUnlessExists(`create database ${database} owner ${user}`);
+  }
+
+  private async createUnlessExists(statement: string): Promise<void> {
+    await this.lease?.query(statement).catch((error: { code?: string }) => {
+      if (![DUPLICATE_OBJECT, DUPLICATE_DATABASE, UNIQUE_VIOLATION].includes(error.code ?? '')) throw error;
+    });
   }
 }

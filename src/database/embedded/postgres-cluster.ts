@@ -2,10 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Account, chooseAccount, EmbeddedPostgresError, preparePostgres } from './postgres-binaries.js';
+import { EmbeddedPostgresError } from './embedded-postgres-error.js';
+import { type Account, chooseAccount, preparePostgres } from './postgres-binaries.js';
 import { isAlive } from './postgres-process.js';
 
-/** The data folder of an embedded PostgreSQL, and the programs that may touch it, run as the user it belongs to. */
+/** The data folder of the embedded PostgreSQL. Runs its programs as the user that owns the folder. */
 export class PostgresCluster {
   readonly folder: string;
   private readonly account: Account | undefined;
@@ -19,25 +20,25 @@ export class PostgresCluster {
     this.binaries = preparePostgres(this.account);
   }
 
-  /** The password of its roles, which only the server's user and ours can read. */
+  /** The password of the roles. Its file is readable by the server's user (and root) only. */
   get password(): string {
     return fs.readFileSync(join(this.folder, 'machi-password'), 'utf8');
   }
 
-  /** Makes it, unless it is there. */
+  /** Creates the cluster unless it exists. Throws EmbeddedPostgresError. */
   async ensure(): Promise<void> {
     this.assertOwner();
     if (!this.exists()) await this.create();
   }
 
-  /** Ends `ensure` early. */
+  /** Makes a running `ensure` fail. */
   abort(): void {
     this.initdb?.kill();
   }
 
   /**
-   * Runs one of PostgreSQL's programs as the right user. Paths below a folder that only root can enter are handed over as
-   * open descriptors, which Linux lets the other user pass through. A session of its own keeps a terminal's Ctrl-C away.
+   * Starts a program of PostgreSQL as the owner of the data. On Linux, paths are passed as open descriptors, because this user may
+   * not be able to reach them by name. The program has its own session, so Ctrl-C in a terminal does not reach it.
    */
   launch(command: string, args: string[], paths: Record<string, string>, output: 'pipe' | number): ChildProcess {
     const byDescriptor = this.account !== undefined && process.platform === 'linux';
@@ -62,11 +63,11 @@ export class PostgresCluster {
     const owner = fs.statSync(this.folder, { throwIfNoEntry: false })?.uid;
     const user = this.account?.uid ?? process.getuid?.();
     if (owner === undefined || owner === user) return;
-    const mend = owner === 0 ? `chown -R it to user ${user}` : 'start Machi as that user or choose another DATA_DIR';
-    throw new EmbeddedPostgresError(`${this.folder} belongs to user ${owner}: ${mend}.`);
+    const remedy = owner === 0 ? `chown -R it to user ${user}` : 'start Machi as that user or choose another DATA_DIR';
+    throw new EmbeddedPostgresError(`${this.folder} belongs to user ${owner}: ${remedy}.`);
   }
 
-  /** Built under another name and renamed when whole: neither a kill nor a second Machi can leave half a cluster. */
+  /** Creates it under another name and renames it when it is complete, so that no incomplete cluster is ever used. */
   private async create(): Promise<void> {
     const draft = `${this.folder}.init-${process.pid}-${randomBytes(4).toString('hex')}`;
     const passwordFile = `${draft}.password`;
@@ -79,7 +80,7 @@ export class PostgresCluster {
       fs.renameSync(passwordFile, join(draft, 'machi-password'));
       fs.renameSync(draft, this.folder);
     } catch (error) {
-      if (!this.exists()) throw error; // else another Machi was faster
+      if (!this.exists()) throw error; // otherwise another process has created it
     } finally {
       for (const path of [draft, passwordFile]) fs.rmSync(path, { recursive: true, force: true });
     }
@@ -96,7 +97,7 @@ export class PostgresCluster {
     if (code !== 0) throw new EmbeddedPostgresError(`initdb failed: ${lastLine(output)}.`);
   }
 
-  /** Of Machis that were killed; a pid of our own is one that an earlier process had, as in a container. */
+  /** Removes drafts of killed processes. In a container, an earlier process may have had the same pid as this one. */
   private removeAbandonedDrafts(): void {
     const parent = dirname(this.folder);
     for (const name of fs.readdirSync(parent)) {
@@ -107,8 +108,10 @@ export class PostgresCluster {
   }
 }
 
+/** The last line that is not empty. */
 export const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.trim() ?? '';
 
+/** Resolves to the exit code; null after a signal. Rejects with EmbeddedPostgresError if the program cannot be started. */
 export const exited = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve, reject) => {
     child.once('error', (error) => reject(new EmbeddedPostgresError(`PostgreSQL cannot be run: ${error.message}.`)));

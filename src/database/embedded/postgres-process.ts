@@ -2,34 +2,29 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Younger than this, an unreadable pid file may just be being written. */
-const WRITING_MS = 5000;
+/** An unreadable pid file that is younger than this may still be being written. */
+const WRITING_MS = 5_000;
 
-/** Tells the server of one cluster from whatever else runs, and from what one that died has left behind. */
+/** Finds the running server of one cluster, and removes the files that a dead one left behind. */
 export class PostgresProcess {
   constructor(
     private readonly cluster: string,
-    /** The name of the socket's file; a pid file of its own stands beside it. */
+    /** The file name of the socket. Its lock file, with `.lock` appended, contains the pid as well. */
     private readonly socket: string,
   ) {}
 
-  /** What makes the server known by its command line: the identity of its cluster, wherever the folder is moved. */
+  /** The system identifier of the cluster. As `cluster_name` it is part of the server's command line. */
   get marker(): string {
     return `machi-${readFileSync(join(this.cluster, 'global/pg_control')).readBigUInt64LE(0)}`;
   }
 
-  /** The pid of the live server of this cluster. */
+  /** The pid of the running server of this cluster; undefined if there is none. */
   pid(): number | undefined {
     const pid = pidIn(this.pidFile);
     return pid !== undefined && isAlive(pid) && this.isOurs(pid) ? pid : undefined;
   }
 
-  /** `starting`, `ready`, `stopping`, as the server itself says. */
-  status(): string | undefined {
-    return read(this.pidFile)?.split('\n')[7]?.trim();
-  }
-
-  /** PostgreSQL replaces the pid files of the dead; not those whose pid is a stranger's by now, nor damaged ones. */
+  /** Removes pid files that PostgreSQL would not replace: damaged ones, and those whose pid now belongs to another process. */
   removeStale(): void {
     for (const file of [this.pidFile, join(this.cluster, `${this.socket}.lock`)]) {
       const content = read(file);
@@ -40,13 +35,13 @@ export class PostgresProcess {
     }
   }
 
-  /** Kills the server with all of its processes: stopped ones would not notice that it is gone. */
+  /** Kills the server and its child processes: a child that is stopped by a signal would survive the server. */
   killAll(pid: number): void {
     for (const victim of [pid, ...childrenOf(pid)]) {
       try {
         process.kill(victim, 'SIGKILL');
       } catch {
-        // gone already
+        // it has ended
       }
     }
   }
@@ -55,7 +50,7 @@ export class PostgresProcess {
     return join(this.cluster, 'postmaster.pid');
   }
 
-  /** A command line that cannot be read is taken for ours: better to wait than to start a second server on one folder. */
+  /** True also if the command line cannot be read: a second server on one folder would be worse than waiting. */
   private isOurs(pid: number): boolean {
     try {
       return commandOf(pid).includes(this.marker);
