@@ -1,5 +1,5 @@
-// `npm run migration:generate`: prints the SQL that the entities need and the migrations do not make yet, as a draft for
-// the next file in migrations/. Works on a database of its own, which is gone afterwards.
+// `npm run migration:generate`: prints the SQL by which the entities differ from the migrations, as a draft for the next file
+// in migrations/. Uses a temporary database.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ try {
   const { upQueries, downQueries } = await dataSource.driver.createSchemaBuilder().log();
   await dataSource.destroy();
   const print = (queries) => queries.map(({ query }) => `  \`${query}\`,`).join('\n');
-  if (upQueries.length === 0) console.log('The migrations make what the entities say.');
+  if (upQueries.length === 0) console.log('Entities and migrations agree.');
   else console.log(`const UP = [\n${print(upQueries)}\n];\n\nconst DOWN = [\n${print(downQueries)}\n];`);
 } finally {
   await postgres.stop();

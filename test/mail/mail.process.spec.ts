@@ -7,7 +7,7 @@ import { rounds } from '../support/rounds.js';
 import { launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 import { type Smtp, startSmtp } from '../support/smtp-server.js';
 
-/** Lends its database to the processes, and takes no mail itself: for its clock, none is ever due. */
+/** Creates the database of the processes. Sends no mail itself: at the time of its clock, no mail is due. */
 let t: TestApp;
 let smtp: Smtp;
 const running: MachiProcess[] = [];
@@ -40,7 +40,7 @@ async function start(env: Record<string, string> = {}): Promise<MachiProcess> {
 
 let counter = 0;
 
-/** Registers somebody, who is mailed a link. */
+/** Registers a user, which sends a verification mail. Returns the address. */
 async function register({ url }: MachiProcess): Promise<string> {
   const email = `process${++counter}@example.org`;
   const body = { username: `process${counter}`, email, password: 'cloudy harbour seven', fullname: 'Process' };
@@ -53,16 +53,16 @@ async function register({ url }: MachiProcess): Promise<string> {
 const rows = () => t.dataSource.query<Mail[]>('select * from mails order by id');
 
 describe('a process killed with -9', () => {
-  it('while it sends leaves the mail to the next one, which records it once', async () => {
-    smtp.keepSilent(true);
+  it('while it sends leaves the mail to the next process, which sends and records it once', async () => {
+    smtp.setSilent(true);
     const first = await start();
     const email = await register(first);
-    await expect.poll(() => smtp.arrivals()).toBe(1); // claimed, handed over, never acknowledged
+    await expect.poll(() => smtp.arrivals()).toBe(1); // claimed and transmitted, but not acknowledged
     await first.kill('SIGKILL');
-    smtp.keepSilent(false);
+    smtp.setSilent(false);
     expect(await rows()).toMatchObject([{ state: 'queued', attempts: 1 }]);
     const second = await start();
-    expect(smtp.mails).toEqual([]); // the lease of the dead one still runs
+    expect(smtp.mails).toEqual([]); // the lease of the killed process has not ended
     await t.dataSource.query(`update mails set due_at = now()`); // ninety seconds later
     await expect.poll(async () => (await rows())[0]!.state).toBe('sent');
     expect(await rows()).toMatchObject([{ state: 'sent', attempts: 2, encrypted_content: null }]);
@@ -70,30 +70,30 @@ describe('a process killed with -9', () => {
     expect(second.output()).not.toContain(email);
   });
 
-  it('before it sends leaves the mail to the next one', async () => {
-    await smtp.goAway();
+  it('before it sends leaves the mail to the next process', async () => {
+    await smtp.stopListening();
     const first = await start();
     const email = await register(first);
     await expect.poll(async () => (await rows())[0]!.last_error).toBe('ESOCKET');
     await first.kill('SIGKILL');
-    await smtp.comeBack();
+    await smtp.listenAgain();
     await start();
     await expect.poll(() => smtp.mails.map(({ to }) => to)).toEqual([[email]]);
     await expect.poll(rows).toMatchObject([{ state: 'sent', attempts: 2 }]);
   });
 });
 
-it('a process that is stopped while it sends lets the mail go out, and records it', async () => {
+it('a process that is stopped while it sends finishes sending and records the mail', async () => {
   const machi = await start();
   await register(machi);
   expect(await machi.kill('SIGTERM')).toBe(0);
-  await start(); // what did not make it goes out now
+  await start(); // sends the mail if the first process could not
   await expect.poll(rows).toMatchObject([{ state: 'sent' }]);
   expect(smtp.mails).toHaveLength(1);
 });
 
 it('a process that is stopped does not wait for a silent mail server', async () => {
-  smtp.keepSilent(true);
+  smtp.setSilent(true);
   const machi = await start();
   await register(machi);
   await expect.poll(() => smtp.arrivals()).toBe(1);
@@ -121,7 +121,7 @@ it(`${PROCESSES} processes on one database send each mail once`, async () => {
 });
 
 describe('the log', () => {
-  it('names file and kind in development, never the link', async () => {
+  it('names file and kind in development, but neither link nor address', async () => {
     const machi = await start({ SMTP_URL: '' });
     const email = await register(machi);
     await expect.poll(machi.output).toMatch(/mail "email_verification" written to \S+\/mail\/[\w-]+\.eml/);
@@ -129,7 +129,7 @@ describe('the log', () => {
     expect(machi.output()).not.toContain(email);
   });
 
-  it('warns at the start of a production that sends no mail', async () => {
+  it('contains a warning when production starts without SMTP_URL', async () => {
     const machi = await start({ NODE_ENV: 'production', SMTP_URL: '', BCRYPT_COST: '10', IDENTITY_TOKEN_TTL: '15m' });
     expect(machi.output()).toContain('SMTP_URL is not set');
     await register(machi);

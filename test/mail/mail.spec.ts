@@ -15,7 +15,7 @@ beforeAll(async () => {
   t = await startApp({ env });
 });
 beforeEach(async () => {
-  t.clock.set(Math.ceil(t.clock.now() / 1000) * 1000 + 3_600_000); // nobody has had mails within the hour
+  t.clock.set(Math.ceil(t.clock.now() / 1000) * 1000 + 3_600_000); // no address has received a mail within the hour
   await sent(t);
 });
 afterEach(() => {
@@ -31,11 +31,11 @@ const HANA = 'hana@example.org';
 const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
 
-const post = (to: string | null, code = '12345678') =>
+const enqueueCode = (to: string | null, code = '12345678') =>
   t.dataSource.transaction((manager) =>
     t.app.get(MailsService).enqueue(manager, { kind: 'reset_code', to, values: { code } }),
   );
-const notice = (to: string) =>
+const enqueueNotification = (to: string) =>
   t.dataSource.transaction((manager) => {
     const mails = t.app.get(MailsService);
     return mails.enqueue(manager, { kind: 'password_changed', to, values: mails.securityContext() });
@@ -43,9 +43,9 @@ const notice = (to: string) =>
 const rows = () => t.dataSource.query<Mail[]>('select * from mails order by id desc');
 const newest = async () => (await rows())[0]!;
 
-describe('a posted mail', () => {
-  it('is sent once its transaction is committed, without being asked for', async () => {
-    await post(HANA);
+describe('an enqueued mail', () => {
+  it('is sent as soon as its transaction has committed', async () => {
+    await enqueueCode(HANA);
     await expect.poll(() => smtp.mails).toHaveLength(1);
     expect(smtp.mails[0]).toMatchObject({ to: [HANA], subject: 'Your code for a new Machi "of", Chiyoda password' });
     expect(smtp.mails[0]!.text).toContain('    12345678\n');
@@ -56,9 +56,9 @@ describe('a posted mail', () => {
     expect(raw).toContain('Auto-Submitted: auto-generated\r\n');
   });
 
-  it('is encrypted until it is sent, then wiped, and forgotten after a week', async () => {
+  it('is encrypted until it is sent, then erased, and its row is deleted after a week', async () => {
     smtp.refuse('connect', 421);
-    await post(HANA);
+    await enqueueCode(HANA);
     await sent(t);
     const queued = await newest();
     expect(queued).toMatchObject({ state: 'queued', attempts: 1, settled_at: null });
@@ -92,13 +92,16 @@ describe('a posted mail', () => {
     expect(smtp.mails).toEqual([]);
   });
 
-  it('goes to nobody when there is no address', async () => expect(await post(null)).toBe(false));
+  it('is not created for a user without an address', async () => expect(await enqueueCode(null)).toBe(false));
 
-  it.each(["o'hana+x=y@example.org", 'hana@localhost', 'a!#$%&*/?^_`{|}~-.b@example.org'])('goes to %s', async (to) => {
-    await notice(to);
-    await sent(t);
-    expect(smtp.mails.map((mail) => mail.to)).toEqual([[to]]);
-  });
+  it.each(["o'hana+x=y@example.org", 'hana@localhost', 'a!#$%&*/?^_`{|}~-.b@example.org'])(
+    'is sent to the valid address %s',
+    async (to) => {
+      await enqueueNotification(to);
+      await sent(t);
+      expect(smtp.mails.map((mail) => mail.to)).toEqual([[to]]);
+    },
+  );
 
   it.each([
     'hana@example.org\r\nRCPT TO:<evil@example.org>',
@@ -108,36 +111,36 @@ describe('a posted mail', () => {
     'Hana <evil@example.org>',
     '"evil@example.org,"@example.org',
     'hana@example.org (evil@example.org)',
-  ])('goes nowhere when its address is %j', async (to) => {
-    await notice(to);
+  ])('fails without being sent when its address is %j', async (to) => {
+    await enqueueNotification(to);
     await sent(t);
     expect(smtp.mails).toEqual([]);
     expect(await newest()).toMatchObject({ state: 'failed', last_error: 'EENVELOPE 553', encrypted_content: null });
   });
 
-  it('is one of five of its kind within an hour, per address', async () => {
+  it('is one of at most five of its kind per address and hour', async () => {
     const start = t.clock.now();
     for (let i = 0; i < 5; i++) {
-      expect(await post(HANA)).toBe(true);
+      expect(await enqueueCode(HANA)).toBe(true);
       await sent(t);
       t.clock.advance(MINUTE);
     }
-    expect(await post(HANA)).toBe(false);
-    expect(await post('other@example.org')).toBe(true);
-    expect(await notice(HANA)).toBe(true);
+    expect(await enqueueCode(HANA)).toBe(false);
+    expect(await enqueueCode('other@example.org')).toBe(true);
+    expect(await enqueueNotification(HANA)).toBe(true);
     t.clock.set(start + 60 * MINUTE - 1);
-    expect(await post(HANA)).toBe(false);
+    expect(await enqueueCode(HANA)).toBe(false);
     t.clock.set(start + 60 * MINUTE);
-    expect(await post(HANA)).toBe(true);
-    expect(await post(HANA)).toBe(false);
+    expect(await enqueueCode(HANA)).toBe(true);
+    expect(await enqueueCode(HANA)).toBe(false);
     await sent(t);
     expect(smtp.mails.filter(({ to, subject }) => to.includes(HANA) && subject.includes('code'))).toHaveLength(6);
   });
 
-  it('is one of five also when thirty are posted at once', async () => {
+  it('is one of at most five when thirty are enqueued concurrently', async () => {
     await t.warmUp();
-    const posted = await Promise.all(Array.from({ length: 30 }, () => post(HANA)));
-    expect(posted.filter(Boolean)).toHaveLength(5);
+    const enqueued = await Promise.all(Array.from({ length: 30 }, () => enqueueCode(HANA)));
+    expect(enqueued.filter(Boolean)).toHaveLength(5);
     await sent(t);
     expect(smtp.mails).toHaveLength(5);
   });
@@ -149,9 +152,9 @@ describe('a mail that cannot be sent', () => {
     return (await newest()).attempts;
   };
 
-  it('is tried after 5 s, 10 s, 20 s … to the millisecond, and delivered when the server is back', async () => {
-    await smtp.goAway();
-    await notice(HANA);
+  it('is retried after exactly 5 s, 10 s, 20 s … and delivered once the server is available again', async () => {
+    await smtp.stopListening();
+    await enqueueNotification(HANA);
     expect(await tries()).toBe(1);
     for (const [i, seconds] of [5, 10, 20, 40, 80, 160, 320, 600, 600].entries()) {
       t.clock.advance(seconds * 1000 - 1);
@@ -160,7 +163,7 @@ describe('a mail that cannot be sent', () => {
       expect(await tries()).toBe(i + 2);
     }
     expect(await newest()).toMatchObject({ state: 'queued', last_error: 'ESOCKET' });
-    await smtp.comeBack();
+    await smtp.listenAgain();
     t.clock.advance(600_000);
     expect(await tries()).toBe(11);
     expect(smtp.mails).toHaveLength(1);
@@ -172,9 +175,9 @@ describe('a mail that cannot be sent', () => {
     ['auth', 535],
     ['rcpt', 450],
     ['data', 451],
-  ] as const)('since the server says no at %s (%i) is tried again', async (at, code) => {
+  ] as const)('is retried when the server refuses at %s with %i', async (at, code) => {
     smtp.refuse(at, code);
-    await notice(HANA);
+    await enqueueNotification(HANA);
     expect(await tries()).toBe(1);
     expect((await newest()).state).toBe('queued');
     smtp.refuse(undefined);
@@ -187,15 +190,15 @@ describe('a mail that cannot be sent', () => {
     ['rcpt', 'EENVELOPE 550'],
     ['data', 'EMESSAGE 550'],
   ] as const)(
-    'since the server refuses it for good at %s has failed, and says why without the address',
-    async (at, why) => {
+    'fails when the server refuses it permanently at %s, and records codes without the address',
+    async (at, error) => {
       smtp.refuse(at);
-      await notice(HANA);
+      await enqueueNotification(HANA);
       await sent(t);
       const failed = {
         state: 'failed',
         attempts: 1,
-        last_error: why,
+        last_error: error,
         encrypted_content: null,
         settled_at: t.clock.date(),
       };
@@ -207,10 +210,10 @@ describe('a mail that cannot be sent', () => {
     },
   );
 
-  it('fails when it has become useless: a code after its ten minutes, a notice after three days', async () => {
+  it('fails when it expires: a code after ten minutes, a notification after three days', async () => {
     smtp.refuse('connect', 421);
     const start = t.clock.now();
-    await post(HANA);
+    await enqueueCode(HANA);
     for (let i = 0; i < 7; i++) {
       expect((await newest()).state).toBe('queued');
       await sent(t);
@@ -218,7 +221,7 @@ describe('a mail that cannot be sent', () => {
     }
     expect(await newest()).toMatchObject({ state: 'failed', attempts: 7, encrypted_content: null });
     expect((await newest()).settled_at!.getTime()).toBeLessThanOrEqual(start + 10 * MINUTE);
-    await notice(HANA);
+    await enqueueNotification(HANA);
     expect(await tries()).toBe(1);
     t.clock.advance(3 * DAY);
     await sent(t);
@@ -226,19 +229,19 @@ describe('a mail that cannot be sent', () => {
     expect(smtp.mails).toEqual([]);
   });
 
-  it('holds up no other', async () => {
+  it('does not delay other mails', async () => {
     smtp.refuse('rcpt', 450);
-    await notice(HANA);
+    await enqueueNotification(HANA);
     await sent(t);
     smtp.refuse(undefined);
-    await notice('other@example.org');
+    await enqueueNotification('other@example.org');
     await sent(t);
     expect(smtp.mails.map(({ to }) => to)).toEqual([['other@example.org']]);
   });
 
-  it('fails when it was encrypted with another key or tampered with', async () => {
+  it('fails as unreadable when its encrypted content was changed', async () => {
     smtp.refuse('connect', 421);
-    await notice(HANA);
+    await enqueueNotification(HANA);
     await sent(t);
     const other = `update mails set encrypted_content = set_byte(encrypted_content, 40, get_byte(encrypted_content, 40) # 1)`;
     await t.dataSource.query(`${other} where state = 'queued'`);
@@ -249,17 +252,17 @@ describe('a mail that cannot be sent', () => {
   });
 });
 
-it('a database that is away for a moment is no end of the worker', async () => {
-  await t.dataSource.query('alter table mails rename to away');
+it('the worker continues after the table was not available for a moment', async () => {
+  await t.dataSource.query('alter table mails rename to unavailable');
   await sent(t);
-  await t.dataSource.query('alter table away rename to mails');
-  await notice(HANA);
+  await t.dataSource.query('alter table unavailable rename to mails');
+  await enqueueNotification(HANA);
   await sent(t);
   expect(smtp.mails).toHaveLength(1);
 });
 
 describe('without SMTP_URL', () => {
-  it('mails are files in DATA_DIR, for nobody else to read', async () => {
+  it('mails are written to files in DATA_DIR that only the owner can read', async () => {
     const own = await startApp();
     await own.user();
     await sent(own);
@@ -273,7 +276,7 @@ describe('without SMTP_URL', () => {
     await own.stop();
   });
 
-  it('production sends nothing, keeps what is still of use, and wipes the rest', async () => {
+  it('production sends no mail, keeps mails until they expire and then erases them', async () => {
     const own = await startApp({
       env: {
         NODE_ENV: 'production',

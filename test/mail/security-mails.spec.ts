@@ -26,8 +26,8 @@ const SAFARI =
 const signIn = (login: string, userAgent: string, password = PASSWORD) =>
   t.request('POST', '/api/sessions', { body: { login, password }, headers: { 'user-agent': userAgent } });
 
-describe('a changed password', () => {
-  it('is told to its user', async () => {
+describe('a password change', () => {
+  it('sends a mail to the user', async () => {
     const user = await t.user();
     const body = { current_password: PASSWORD, new_password: 'silent meadow ninety' };
     expect((await t.request('PUT', '/api/users/me/password', { token: user.token, body })).status).toBe(204);
@@ -36,7 +36,7 @@ describe('a changed password', () => {
     expect(text).not.toContain('silent');
   });
 
-  it('is told to nobody when it was not changed', async () => {
+  it('sends no mail when it is refused', async () => {
     const user = await t.user();
     const body = { current_password: 'wrong', new_password: 'silent meadow ninety' };
     await t.request('PUT', '/api/users/me/password', { token: user.token, body });
@@ -44,8 +44,8 @@ describe('a changed password', () => {
   });
 });
 
-describe('a changed e-mail address', () => {
-  it('is told to the old one, which does not learn the new one', async () => {
+describe('an e-mail address change', () => {
+  it('sends a mail to the old address that does not contain the new one', async () => {
     const user = await t.user();
     const body = { email: 'brand.new@example.org', current_password: PASSWORD };
     await t.request('PATCH', '/api/users/me', { token: user.token, body });
@@ -55,13 +55,13 @@ describe('a changed e-mail address', () => {
     expect(await mailbox.read('brand.new@example.org', /Confirm your/)).toHaveLength(1);
   });
 
-  it('that is taken away is told, too', async () => {
+  it('sends a mail to the old address when the address is removed', async () => {
     const user = await t.user();
     await t.request('PATCH', '/api/users/me', { token: user.token, body: { email: null, current_password: PASSWORD } });
     await mailbox.newest(addressOf(user), /address was changed/);
   });
 
-  it('is none when the same one is given again', async () => {
+  it('sends no mail when the same address is set again', async () => {
     const user = await t.user();
     const body = { email: addressOf(user).toUpperCase(), current_password: PASSWORD };
     expect((await t.request('PATCH', '/api/users/me', { token: user.token, body })).status).toBe(200);
@@ -69,43 +69,43 @@ describe('a changed e-mail address', () => {
   });
 });
 
-describe('a new device', () => {
-  it('is told of, but not the first one, nor one that was there before, nor a newer version of it', async () => {
+describe('a sign-in on a new device', () => {
+  it('sends a mail, except for the first device, a known device or a newer version of it', async () => {
     const body = { username: 'traveller', password: PASSWORD, fullname: 'T', email: 'traveller@example.org' };
     await t.request('POST', '/api/users', { body });
-    const told = () => mailbox.read('traveller@example.org', /New sign-in/);
+    const notifications = () => mailbox.read('traveller@example.org', /New sign-in/);
     await signIn('traveller', FIREFOX);
-    expect(await told()).toEqual([]);
+    expect(await notifications()).toEqual([]);
     await signIn('traveller', SAFARI);
-    expect((await told()).map(({ text }) => /Device: .*/.exec(text)![0])).toEqual(['Device: Safari on macOS']);
+    expect((await notifications()).map(({ text }) => /Device: .*/.exec(text)![0])).toEqual(['Device: Safari on macOS']);
     for (const userAgent of [FIREFOX, SAFARI, NEWER_FIREFOX]) await signIn('traveller', userAgent);
-    expect(await told()).toHaveLength(1);
+    expect(await notifications()).toHaveLength(1);
   });
 
-  it('is remembered after signing out, for a year', async () => {
+  it('sends no further mail for a year, also after signing out', async () => {
     const user = await t.user(); // on a device without a name of its own
     await signIn(user.username, FIREFOX);
-    const told = () => mailbox.read(addressOf(user), /New sign-in/);
-    expect(await told()).toHaveLength(1);
+    const notifications = () => mailbox.read(addressOf(user), /New sign-in/);
+    expect(await notifications()).toHaveLength(1);
     await t.request('DELETE', '/api/sessions', { token: await t.signIn(user.username, PASSWORD) });
     t.clock.advance(200 * 86_400_000);
     await t.signIn(user.username, PASSWORD);
     await signIn(user.username, FIREFOX);
-    expect(await told()).toHaveLength(1);
+    expect(await notifications()).toHaveLength(1);
     t.clock.advance(365 * 86_400_000);
     await t.signIn(user.username, PASSWORD);
     t.clock.advance(1);
     await signIn(user.username, FIREFOX);
-    expect(await told()).toHaveLength(2);
+    expect(await notifications()).toHaveLength(2);
   });
 
-  it('is told of only when the sign-in succeeds', async () => {
+  it('sends no mail when the sign-in fails', async () => {
     const user = await t.user();
     await signIn(user.username, FIREFOX, 'wrong');
     expect(await mailbox.read(addressOf(user), /New sign-in/)).toEqual([]);
   });
 
-  it('cannot put a link into the mail', async () => {
+  it('sends a mail without the link of a User-Agent that contains one', async () => {
     const user = await t.user();
     await signIn(user.username, 'Visit https://evil.example/ now (X11; Linux)');
     const { text } = await mailbox.newest(addressOf(user), /New sign-in/);
@@ -113,7 +113,7 @@ describe('a new device', () => {
   });
 });
 
-it('a stolen refresh token is told of, with the device that was signed out', async () => {
+it('reuse of a refresh token sends a mail that names the signed-out device', async () => {
   const user = await t.user();
   const { body } = await signIn(user.username, SAFARI);
   const refresh = (refresh_token: unknown) => t.request('POST', '/api/sessions/refresh', { body: { refresh_token } });
@@ -124,7 +124,7 @@ it('a stolen refresh token is told of, with the device that was signed out', asy
   expect((await mailbox.newest(addressOf(user), /signed out/)).text).toContain('Device: Safari on macOS');
 });
 
-it('users without an address get nothing of all this', async () => {
+it('users without an address receive no security mails', async () => {
   const body = { username: 'hermit', password: PASSWORD, fullname: 'Her Mit' };
   await t.request('POST', '/api/users', { body });
   await sent(t);

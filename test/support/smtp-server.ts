@@ -7,9 +7,9 @@ import type { SignedInUser, TestApp } from './app.js';
 import { MailWorker } from '../../src/mail/mail.worker.js';
 
 export interface ReceivedMail {
-  /** The Message-ID, which begins with a time. */
+  /** The Message-ID. It begins with a time, so mails can be sorted by it. */
   id: string;
-  /** Of the envelope. */
+  /** The recipients of the envelope. */
   to: string[];
   subject: string;
   text: string;
@@ -18,16 +18,14 @@ export interface ReceivedMail {
 
 type Refusal = { at: 'connect' | 'auth' | 'rcpt' | 'data'; code: number };
 
-/** A real mail server, which can also refuse, keep silent, or be away. */
+/** A real mail server that can refuse mails, not answer, or be unavailable. */
 export async function startSmtp() {
   const mails: ReceivedMail[] = [];
   let refusal: Refusal | undefined;
   let isSilent = false;
   let arrivals = 0;
   const problem = (at: Refusal['at']): Error | null =>
-    refusal?.at === at
-      ? Object.assign(new Error('no <somebody@example.org> here'), { responseCode: refusal.code })
-      : null;
+    refusal?.at === at ? Object.assign(new Error('no <user@example.org> here'), { responseCode: refusal.code }) : null;
 
   const open = async (port: number): Promise<SMTPServer> => {
     const server = new SMTPServer({
@@ -51,7 +49,7 @@ export async function startSmtp() {
         });
       },
     });
-    server.on('error', () => undefined); // a client that was killed
+    server.on('error', () => undefined); // the client process was killed
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', () => resolve()));
     return server;
   };
@@ -62,17 +60,17 @@ export async function startSmtp() {
   return {
     url: `smtp://user:word@127.0.0.1:${port}`,
     mails,
-    /** How many messages have come in whole, accepted or not. */
+    /** The number of messages received completely, accepted or not. */
     arrivals: () => arrivals,
     refuse(at: Refusal['at'] | undefined, code = 550): void {
       refusal = at && { at, code };
     },
-    /** Takes messages and never says so. */
-    keepSilent(silent: boolean): void {
+    /** Receives messages without acknowledging them. */
+    setSilent(silent: boolean): void {
       isSilent = silent;
     },
-    goAway: close,
-    async comeBack(): Promise<void> {
+    stopListening: close,
+    async listenAgain(): Promise<void> {
       server = await open(port);
     },
     stop: close,
@@ -81,17 +79,17 @@ export async function startSmtp() {
 
 export type Smtp = Awaited<ReturnType<typeof startSmtp>>;
 
-/** All that has been posted so far is sent, or has been tried. */
+/** Waits until every mail that is due has been sent or attempted. */
 export const sent = (t: TestApp): Promise<void> => t.app.get(MailWorker).run();
 
 export const addressOf = ({ username }: Pick<SignedInUser, 'username'>): string => `${username}@example.org`;
 
-/** A mailbox of the real server, read once the worker has done what it can. */
+/** Reads mails by address, after waiting for the worker. */
 export function mailboxes(t: () => TestApp, smtp: () => Smtp) {
   const read = async (address: string, subject: RegExp): Promise<ReceivedMail[]> => {
     await sent(t());
     const mails = smtp().mails.filter(({ to, subject: line }) => to.includes(address) && subject.test(line));
-    return mails.toSorted((one, other) => (one.id < other.id ? -1 : 1)); // they are sent side by side
+    return mails.toSorted((one, other) => (one.id < other.id ? -1 : 1)); // they are sent concurrently
   };
   const newest = async (address: string, subject: RegExp): Promise<ReceivedMail> => {
     const mail = (await read(address, subject)).at(-1);

@@ -99,9 +99,9 @@ describe('a forgotten password', () => {
   it('waits for nobody: the answer comes while the mail server is away', async () => {
     const user = await t.user();
     await sent(t);
-    await smtp.goAway();
+    await smtp.stopListening();
     expect((await request(addressOf(user))).status).toBe(202);
-    await smtp.comeBack();
+    await smtp.listenAgain();
     t.clock.advance(5_000);
     expect(await mailbox.code(addressOf(user))).toMatch(/^\d{8}$/);
   });
@@ -356,7 +356,7 @@ it('rows of addresses that nobody has do not pile up', async () => {
 });
 
 it('a dump of the database and the logs hold no code, token or address of a mail', async () => {
-  await smtp.goAway(); // so that the mails stay in the outbox
+  await smtp.stopListening(); // so that the mails stay in the outbox
   const user = await t.user();
   await request(addressOf(user));
   await sent(t);
@@ -370,7 +370,7 @@ it('a dump of the database and the logs hold no code, token or address of a mail
     return rows.flat().map(({ row }) => row).join('\n'); // prettier-ignore
   };
   const whileQueued = await dump();
-  await smtp.comeBack();
+  await smtp.listenAgain();
   t.clock.advance(5_000);
   const code = await mailbox.code(addressOf(user));
   const link = await mailbox.link(addressOf(user));
