@@ -25,7 +25,7 @@ function begin(env: Record<string, string>, program?: string): MachiProcess {
   return machi;
 }
 
-it('with MIGRATE=off nothing starts on an old schema, until the job has run', async () => {
+it('with MIGRATE=off a process exits with 1 on an old schema, and starts after migrate.js has run', async () => {
   const early = begin(database);
   expect(await early.ended).toBe(1);
   expect(early.output()).toBe('Migrations are missing: run "node dist/src/migrate.js" before, or set MIGRATE to on.\n');
@@ -35,7 +35,7 @@ it('with MIGRATE=off nothing starts on an old schema, until the job has run', as
   expect((await fetch(`${machi.url}/api/health/ready`)).status).toBe(200);
 });
 
-it('the job says what is wrong with its settings, and has nothing to do for the embedded database', async () => {
+it('migrate.js exits with 78 for invalid settings and for the embedded database', async () => {
   const production = begin({ ...database, NODE_ENV: 'production' }, 'migrate');
   expect(await production.ended).toBe(78);
   expect(production.output()).toContain('SECRET_KEY is missing');
