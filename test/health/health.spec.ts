@@ -18,12 +18,12 @@ afterAll(async () => {
 const get = (path: string) => t.request('GET', path);
 const checks = { process: 'ok', database: 'ok', migrations: 'ok', storage: 'ok' };
 
-it('answers pong', async () => {
+it('GET /api/misc/ping answers pong', async () => {
   const { status, text, headers } = await get('/api/misc/ping');
   expect([status, text, headers.get('content-type')]).toEqual([200, 'pong', 'text/plain; charset=utf-8']);
 });
 
-it('is live, ready and well', async () => {
+it('the three health routes answer ok', async () => {
   expect((await get('/api/health/live')).body).toEqual({ status: 'ok' });
   expect((await get('/api/health/ready')).body).toEqual({ status: 'ok', checks });
   expect((await get('/api/health')).body).toEqual({ status: 'ok', version: VERSION, checks });
@@ -51,7 +51,7 @@ describe.each(['cut', 'freeze'] as const)('with the database %s', (fault) => {
   });
 });
 
-it('is not ready while a migration is missing', async () => {
+it('GET /api/health/ready answers 503 while a migration is missing', async () => {
   await t.dataSource.query(`update migrations set name = name || '_'`);
   expect((await get('/api/health/ready')).body['checks']).toEqual({ ...checks, migrations: 'pending' });
   await t.dataSource.query(`update migrations set name = rtrim(name, '_')`);

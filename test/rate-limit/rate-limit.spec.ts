@@ -37,7 +37,7 @@ const statuses = async (count: number, ask: (i: number) => Promise<{ status: num
 
 const FREE = [401, 401, 401, 401, 401];
 
-it('those that cost nothing stop nobody, also whose clock was read a moment earlier', async () => {
+it('lets attempts within the free allowance through, also with a clock that is a moment behind', async () => {
   const { username } = await t.user();
   const from = newNetwork();
   t.clock.set(t.clock.now());
@@ -47,23 +47,26 @@ it('those that cost nothing stop nobody, also whose clock was read a moment earl
   t.clock.advance(1);
 });
 
-describe('failures for one login', () => {
-  it.each(['known', 'unknown'])('cost nothing five times, then double the wait up to 15 minutes (%s)', async (kind) => {
-    const login = kind === 'known' ? (await t.user()).username : `nobody-${randomUUID().slice(0, 8)}`;
-    t.clock.set(Date.now());
-    expect(await statuses(5, () => attempt(login))).toEqual(FREE);
-    for (const seconds of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]) {
-      const refused = await attempt(login, { password: PASSWORD });
-      expect(refused.body).toMatchObject({ status: 429, code: 'rate_limited' });
-      expect(refused.headers.get('retry-after')).toBe(String(seconds));
-      t.clock.advance(seconds * 1000 - 1);
-      expect((await attempt(login)).status).toBe(429);
-      t.clock.advance(1);
-      expect((await attempt(login)).status).toBe(401);
-    }
-  });
+describe('failed sign-ins for one login', () => {
+  it.each(['known', 'unknown'])(
+    'are free five times, then double the waiting time up to 15 minutes (%s user)',
+    async (kind) => {
+      const login = kind === 'known' ? (await t.user()).username : `nobody-${randomUUID().slice(0, 8)}`;
+      t.clock.set(Date.now());
+      expect(await statuses(5, () => attempt(login))).toEqual(FREE);
+      for (const seconds of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]) {
+        const refused = await attempt(login, { password: PASSWORD });
+        expect(refused.body).toMatchObject({ status: 429, code: 'rate_limited' });
+        expect(refused.headers.get('retry-after')).toBe(String(seconds));
+        t.clock.advance(seconds * 1000 - 1);
+        expect((await attempt(login)).status).toBe(429);
+        t.clock.advance(1);
+        expect((await attempt(login)).status).toBe(401);
+      }
+    },
+  );
 
-  it('look the same for a user and for nobody, to the byte', async () => {
+  it('return byte-identical responses for known and unknown logins', async () => {
     const { username } = await t.user();
     t.clock.set(Date.now());
     const seen = async (login: string) => {
@@ -81,7 +84,7 @@ describe('failures for one login', () => {
     expect(await seen('nobody-at-all')).toEqual(await seen(username));
   });
 
-  it('share one count however the login, the path or the address are spelled', async () => {
+  it('share one count for all spellings of the login and of the path', async () => {
     const { username } = await t.user();
     const email = `${username}@example.org`;
     const spellings: [string, Attempt][] = [
@@ -96,7 +99,7 @@ describe('failures for one login', () => {
     expect((await attempt(email.replace('u', 'U'))).status).toBe(429);
   });
 
-  it('are forgotten with a success, and a day after the last', async () => {
+  it('are reset by a successful sign-in and 24 hours after the last failure', async () => {
     const { username } = await t.user();
     expect(await statuses(4, () => attempt(username))).toEqual(FREE.slice(1));
     expect((await attempt(username, { password: PASSWORD })).status).toBe(201);
@@ -106,7 +109,7 @@ describe('failures for one login', () => {
     expect((await attempt(username)).status).toBe(429);
   });
 
-  it('cost nothing to those who come at the same moment, by whatever clock', async () => {
+  it('let concurrent attempts for other logins through, whatever order they reach the database in', async () => {
     await t.warmUp();
     t.clock.run();
     for (let round = 0; round < 10; round++) {
@@ -116,7 +119,7 @@ describe('failures for one login', () => {
     }
   });
 
-  it('are counted before the password is looked at: of 30 at once five are tried', async () => {
+  it('are counted before the password is checked: 5 of 30 concurrent attempts answer 401, 25 answer 429', async () => {
     const { username } = await t.user();
     await t.warmUp();
     const answers = await Promise.all(Array.from({ length: 30 }, () => attempt(username)));
@@ -124,7 +127,7 @@ describe('failures for one login', () => {
     expect([tried.length, answers.filter(({ status }) => status === 429).length]).toEqual([5, 25]);
   });
 
-  it('end with an administrator, and lock and unlock are audited', async () => {
+  it('are reset by DELETE /api/users/:id/lock, and lock and unlock are audited', async () => {
     const user = await t.user();
     t.clock.set(Date.now() + 1000);
     const token = await t.asAdmin();
@@ -139,7 +142,7 @@ describe('failures for one login', () => {
     expect(actions.filter((action) => /lock/.test(action))).toEqual(['user.unlocked', 'user.locked', 'user.locked']);
   });
 
-  it('tell where one stands', async () => {
+  it('send RateLimit and RateLimit-Policy headers', async () => {
     t.clock.set(Date.now());
     const standings = [];
     for (let i = 0; i < 6; i++) {
@@ -159,7 +162,7 @@ describe('failures for one login', () => {
 });
 
 describe('a known device', () => {
-  it('is not locked out by strangers, and has five failures of its own', async () => {
+  it('is not locked by failures of other devices and has five free failures of its own', async () => {
     const { username, token } = await t.user();
     await statuses(6, () => attempt(username));
     expect((await attempt(username, { password: PASSWORD })).status).toBe(429);
@@ -174,7 +177,7 @@ describe('a known device', () => {
     expect((await attempt(username, { headers })).status).toBe(429);
   });
 
-  it('shares its failures with all others of its user', async () => {
+  it('shares its failure count with the other known devices of the user', async () => {
     const user = await t.user();
     const tokens: string[] = [];
     for (let i = 0; i < 3; i++) tokens.push(await t.signIn(user.username, PASSWORD));
@@ -184,7 +187,7 @@ describe('a known device', () => {
     expect(answers).toEqual([...FREE, 429]);
   });
 
-  it("is known by a token of ours of that very user, not by another's", async () => {
+  it('is not recognised by a token of another user, a forged one or a malformed one', async () => {
     const [victim, other] = [await t.user(), await t.user()];
     await statuses(6, () => attempt(victim.username));
     const claims = jwt.decode(victim.token) as object;
@@ -196,11 +199,11 @@ describe('a known device', () => {
   });
 });
 
-describe('failures from one network', () => {
+describe('failed sign-ins from one network', () => {
   const tryMany = (from: (i: number) => string, count: number) =>
     statuses(count, (i) => attempt(`guess-${randomUUID().slice(0, 8)}-${i}`, { from: from(i) }));
 
-  it('make it wait after twenty, whoever they were for; a known device goes on', async () => {
+  it('make the network wait after twenty, whatever the logins, but not a known device', async () => {
     const from = newNetwork();
     const { username, token } = await t.user();
     t.clock.set(Date.now());
@@ -213,7 +216,7 @@ describe('failures from one network', () => {
     expect((await attempt(username, { password: PASSWORD, from })).status).toBe(201);
   });
 
-  it("are not paid for with a success of the guesser's own", async () => {
+  it('are not reset by a successful sign-in to another account', async () => {
     const from = newNetwork();
     const own = await t.user();
     t.clock.set(Date.now());
@@ -222,7 +225,7 @@ describe('failures from one network', () => {
     expect(await tryMany(() => from, 2)).toEqual([401, 429]);
   });
 
-  it('are forgotten an hour after the last, however many sign in meanwhile', async () => {
+  it('are reset an hour after the last failure, also with successful sign-ins in between', async () => {
     const from = newNetwork();
     const own = await t.user();
     t.clock.set(Date.now());
@@ -234,7 +237,7 @@ describe('failures from one network', () => {
     expect(await tryMany(() => from, 20)).toEqual(Array(20).fill(401));
   });
 
-  it('count by /64 of IPv6, and an IPv4 address in IPv6 is itself', async () => {
+  it('count per /64 of IPv6, and an IPv4-mapped address counts as IPv4', async () => {
     t.clock.set(Date.now());
     expect(await tryMany((i) => `2001:db8:0:7::${(i + 1).toString(16)}`, 21)).toContain(429);
     expect((await attempt('somebody-else', { from: '2001:0db8:0000:0007:ffff::1' })).status).toBe(429);
@@ -244,7 +247,7 @@ describe('failures from one network', () => {
     expect((await attempt('somebody-else', { from: `::ffff:${from}` })).status).toBe(429);
   });
 
-  it('do not reach a login that is refused for its network alone', async () => {
+  it('do not count for a login when its network is refused', async () => {
     const from = newNetwork();
     const { username } = await t.user();
     t.clock.set(Date.now());
@@ -254,7 +257,7 @@ describe('failures from one network', () => {
   });
 });
 
-it('whatever a client that is no proxy of ours forwards does not count', async () => {
+it('ignores forwarding headers of clients that are not trusted proxies', async () => {
   const plain = await startApp({ env: { RATE_LIMITS: 'on' } });
   const answers: number[] = [];
   for (let i = 0; i < 21; i++) {
@@ -268,7 +271,7 @@ it('whatever a client that is no proxy of ours forwards does not count', async (
   await plain.stop();
 });
 
-it('a signed-in stranger cannot guess the password either', async () => {
+it('routes that ask for the current password answer 429 after five wrong ones', async () => {
   const { token } = await t.user();
   t.clock.set(Date.now());
   const guesses: [string, string, object][] = [
@@ -283,7 +286,7 @@ it('a signed-in stranger cannot guess the password either', async () => {
   expect(await statuses(7, guess)).toEqual([403, 403, 403, 403, 403, 429, 429]);
 });
 
-it('a network registers a hundred users in ten minutes', async () => {
+it('POST /api/users answers 429 after a hundred registrations of a network in ten minutes', async () => {
   const from = newNetwork();
   t.clock.set(Date.now());
   const register = (password: string) =>
@@ -298,7 +301,7 @@ it('a network registers a hundred users in ten minutes', async () => {
   expect((await register(PASSWORD)).status).toBe(201);
 });
 
-it('a user uploads sixty pictures an hour', async () => {
+it('PUT /api/users/me/avatar answers 429 after sixty uploads of a user in an hour', async () => {
   const [one, other] = [await t.user(), await t.user()];
   const upload = ({ token }: { token: string }) =>
     call(t, 'PUT', '/api/users/me/avatar', token, { body: formOf(Buffer.from('no picture')) });
@@ -310,7 +313,7 @@ it('a user uploads sixty pictures an hour', async () => {
   expect((await call(t, 'PATCH', '/api/users/me', one.token, { body: fields })).status).toBe(200);
 });
 
-it('an upload that is told to come back later is not counted', async () => {
+it('does not count uploads that are refused as too many at once', async () => {
   const user = await t.user();
   const upload = () => call(t, 'PUT', '/api/users/me/avatar', user.token, { body: formOf(Buffer.from('no picture')) });
   const unfinished = [];
@@ -322,7 +325,7 @@ it('an upload that is told to come back later is not counted', async () => {
   expect((await upload()).status).toBe(415);
 });
 
-it('without its database nothing is let through', async () => {
+it('POST /api/sessions answers 503 without the database', async () => {
   let proxy!: Awaited<ReturnType<typeof startProxy>>;
   const cut = await startApp({
     env: { RATE_LIMITS: 'on' },
@@ -336,7 +339,7 @@ it('without its database nothing is let through', async () => {
   proxy.stop();
 });
 
-it('keeps no login in its table', async () => {
+it('stores no login in rate_limit_counters', async () => {
   await attempt('my-secret-password-typed-into-the-wrong-field');
   const rows = await t.dataSource.query<{ row: string }[]>(
     `select encode(key, 'escape') as row from rate_limit_counters`,

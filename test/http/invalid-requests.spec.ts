@@ -1,0 +1,111 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApp, type TestApp } from '../support/app.js';
+import { sendRaw } from '../support/raw-request.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp();
+});
+afterAll(() => t.stop());
+
+describe('an invalid request is answered with a problem', () => {
+  it.each([
+    ['without a host', 'GET /api/misc/ping HTTP/1.1\r\n\r\n', 400, 'bad_request'],
+    [
+      'with an invalid host',
+      'GET http://[::1/api/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
+      404,
+      'route_not_found',
+    ],
+    [
+      'with an unknown expectation',
+      'GET / HTTP/1.1\r\nhost: x\r\nexpect: miracles\r\nconnection: close\r\n\r\n',
+      400,
+      'bad_request',
+    ],
+    ['CONNECT', 'CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'bad_request'],
+    ['that is not HTTP', 'hello\r\n\r\n', 400, 'bad_request'],
+    [
+      'with two lengths',
+      'POST /api/users HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcde',
+      400,
+      'bad_request',
+    ],
+    [
+      'with a length and chunks',
+      'POST /api/users HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+      400,
+      'bad_request',
+    ],
+    [
+      'with headers of 20 KB',
+      `GET / HTTP/1.1\r\nhost: x\r\na: ${'x'.repeat(20_000)}\r\n\r\n`,
+      431,
+      'headers_too_large',
+    ],
+  ])('%s', async (_, bytes, status, code) => {
+    const { text } = await sendRaw(t.port, bytes);
+    expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(text).toContain('content-type: application/problem+json');
+    expect(JSON.parse(text.split('\r\n\r\n')[1]!)).toMatchObject({ status, code, request_id: expect.any(String) });
+  });
+
+  it('when its headers take too long', async () => {
+    const quick = await startApp();
+    quick.app.getHttpServer().headersTimeout = 200; // ten seconds elsewhere; the check itself runs every second
+    const { text, ms } = await sendRaw(quick.port, 'GET / HTTP/1.1\r\nhost:');
+    expect(text).toContain('"code":"request_timeout"');
+    expect(ms).toBeLessThan(5000);
+    await quick.stop();
+  });
+
+  it('when its body takes too long', async () => {
+    const quick = await startApp();
+    Object.assign(quick.app.getHttpServer() as object, { headersTimeout: 100, requestTimeout: 200 });
+    const { text } = await sendRaw(
+      quick.port,
+      'POST /api/users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{',
+    );
+    expect(text).toContain('"code":"request_timeout"');
+    await quick.stop();
+  });
+
+  it('at once when its chunked body is malformed', async () => {
+    const head =
+      'POST /api/users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n';
+    const { text, ms } = await sendRaw(t.port, head, 'ZZ\r\n');
+    expect(text).toMatch(/^HTTP\/1.1 400 /);
+    expect(ms).toBeLessThan(5000);
+  });
+
+  it('after 50 clients sent CONNECT and reset the connection', async () => {
+    for (let i = 0; i < 50; i++) {
+      const socket = connect(t.port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.write('CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n', () => socket.resetAndDestroy());
+      await once(socket, 'close');
+    }
+    expect((await t.request('GET', '/api/misc/ping')).text).toBe('pong');
+  });
+
+  it('and its connection is closed if the client does not close it', async () => {
+    const open = (): Promise<number> =>
+      new Promise((resolve) => t.app.getHttpServer().getConnections((_: unknown, count: number) => resolve(count)));
+    const before = await open();
+    const sockets = Array.from({ length: 5 }, () => connect({ port: t.port, host: '127.0.0.1', allowHalfOpen: true }));
+    for (const socket of sockets) socket.on('error', () => undefined).write('CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n');
+    await expect.poll(open).toBeGreaterThan(before);
+    await expect.poll(open).toBeLessThanOrEqual(before);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('after 10 seconds for the headers and 30 seconds for the body', () => {
+    const { headersTimeout, requestTimeout } = t.app.getHttpServer() as {
+      headersTimeout: number;
+      requestTimeout: number;
+    };
+    expect([headersTimeout, requestTimeout]).toEqual([10_000, 30_000]);
+  });
+});
