@@ -3,7 +3,7 @@ const MAX_BYTES = 512 * 1024;
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
-/** Whether secrets and keys may be fetched from there: over TLS, or outside of production from this very machine. */
+/** Whether keys may be fetched from a URL: https, or outside production http on the loopback interface. */
 export function isSafeUrl(text: string, isProduction: boolean): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, username, password } = new URL(text);
@@ -11,13 +11,13 @@ export function isSafeUrl(text: string, isProduction: boolean): boolean {
   return protocol === 'https:' || (protocol === 'http:' && !isProduction && LOOPBACK.test(hostname));
 }
 
-/** The JSON at this address: within 3 s and 512 KiB, and from there, wherever it would rather send us. */
+/** Fetches JSON within 3 s, of at most 512 KiB and without following redirects. Throws on any other answer. */
 export async function fetchJson(url: string): Promise<unknown> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const response = await fetch(url, { redirect: 'manual', headers: { accept: 'application/json' }, signal });
-  const isRight = response.status === 200;
-  if (!isRight) await response.body?.cancel();
-  if (!isRight) throw new Error(`${url} answers with the status ${response.status}`);
+  const isOk = response.status === 200;
+  if (!isOk) await response.body?.cancel();
+  if (!isOk) throw new Error(`${url} answers with the status ${response.status}`);
   return JSON.parse(await textOf(response)) as unknown;
 }
 
@@ -26,7 +26,7 @@ async function textOf({ url, body }: Response): Promise<string> {
   let size = 0;
   for await (const chunk of body ?? []) {
     size += chunk.byteLength;
-    if (size > MAX_BYTES) throw new Error(`${url} answers with more than ${MAX_BYTES} bytes`); // leaving the loop ends it
+    if (size > MAX_BYTES) throw new Error(`${url} answers with more than ${MAX_BYTES} bytes`); // leaving the loop closes the connection
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 
-/** A public key as JWKS publish it (RFC 7517). */
+/** A public key in a JWKS (RFC 7517). */
 export interface PublishedKey {
   kty: string;
   crv: string;
@@ -11,21 +11,21 @@ export interface PublishedKey {
   use: 'sig';
 }
 
-/** What verifies tokens, by one algorithm only. */
+/** A public key that verifies tokens of one algorithm. */
 export interface VerificationKey {
   publicKey: KeyObject;
   published: PublishedKey;
 }
 
-/** What signs them, too. */
+/** A key pair that signs and verifies tokens. */
 export interface KeyPair extends VerificationKey {
   privateKey: KeyObject;
 }
 
-/** The kinds of key that count, by what Node calls them. P-256 is the one curve of ES256. */
+/** The accepted types of key, as Node names them, and their algorithms. */
 const ALGORITHMS = { ed25519: 'EdDSA', prime256v1: 'ES256' } as const;
 
-/** Nothing but whole blocks: a key that was cut off must not be overlooked. */
+/** Complete PEM blocks and nothing else, so that a truncated key is noticed. */
 const BLOCKS = /^(?:\s*-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]+-----END \1-----\s*)+$/;
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]+-----END \1-----/g;
 
@@ -34,14 +34,14 @@ const blocksOf = (pem: string): { label: string; block: string }[] => {
   return [...pem.matchAll(BLOCK)].map(([block, label]) => ({ label: label!, block }));
 };
 
-/** One private key as PEM, PKCS#8. Throws an Error that says what is wrong with it and does not show it. */
+/** Reads one private key in PEM (PKCS#8). Throws an Error that describes the defect without showing the key. */
 export function readKeyPair(pem: string): KeyPair {
   const [first, ...others] = blocksOf(pem);
   if (others.length > 0) throw new Error('these are several');
   return { ...readKey(first!), privateKey: readPrivate(first!) };
 }
 
-/** Any number of keys as PEM, one after the other: public ones, or private ones, of which the public part counts. */
+/** Reads any number of PEM keys, public or private; of private ones it returns the public part. Throws like readKeyPair. */
 export const readVerificationKeys = (pem: string): VerificationKey[] => blocksOf(pem).map(readKey);
 
 function readPrivate({ label, block }: { label: string; block: string }): KeyObject {
@@ -60,7 +60,7 @@ function readKey(pem: { label: string; block: string }): VerificationKey {
   return { publicKey, published: publish(publicKey.export({ format: 'jwk' }), kind as keyof typeof ALGORITHMS) };
 }
 
-/** Its `kid` is its thumbprint (RFC 7638): the required members in the order of their names, hashed. */
+/** Converts to a JWK whose `kid` is its thumbprint (RFC 7638): a hash of the required members in the order of names. */
 function publish({ kty, crv, x, y }: JsonWebKey, kind: keyof typeof ALGORITHMS): PublishedKey {
   const members = { crv: crv!, kty: kty!, x: x!, ...(y === undefined ? {} : { y }) };
   const kid = createHash('sha256').update(JSON.stringify(members)).digest('base64url');
@@ -71,6 +71,6 @@ function parse(read: () => KeyObject): KeyObject {
   try {
     return read();
   } catch {
-    throw new Error('this one is damaged'); // OpenSSL's own words help nobody
+    throw new Error('this one is damaged'); // the messages of OpenSSL do not help
   }
 }

@@ -2,22 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** The random secret in a file, made there the first time, for nobody else to read. */
+/** Reads the secret from a file. Creates the file with a random secret, readable by its owner only, if it is missing. */
 export function readOrCreateSecret(file: string): string {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  if (!existsSync(file)) writeWhole(file, randomBytes(48).toString('base64url'));
+  if (!existsSync(file)) writeIfMissing(file, randomBytes(48).toString('base64url'));
   return readFileSync(file, 'utf8');
 }
 
-/** There in full or not at all, and never over what another process has just written. */
-function writeWhole(file: string, content: string): void {
-  const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, content, { mode: 0o600 });
+/** Writes a file atomically, and keeps a file that another process has just written. */
+function writeIfMissing(file: string, content: string): void {
+  const temporaryFile = `${file}.${process.pid}`;
+  writeFileSync(temporaryFile, content, { mode: 0o600 });
   try {
-    linkSync(draft, file);
+    linkSync(temporaryFile, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
-    unlinkSync(draft);
+    unlinkSync(temporaryFile);
   }
 }

@@ -13,20 +13,20 @@ import { HealthService } from './health.service.js';
 export class HealthController {
   constructor(private readonly health: HealthService) {}
 
-  /** Whether the process, its database and its store are well, and which version runs. */
+  /** Returns the version and the results of the checks of process, database and storage. */
   @Get('health')
   @ApiProblems('not_ready')
   async all(): Promise<HealthDto> {
     return { status: 'ok', version: VERSION, checks: await this.health.assertReady() };
   }
 
-  /** Whether the process answers at all. */
+  /** Answers while the process is running. */
   @Get('health/live')
   live(): StatusDto {
     return { status: 'ok' };
   }
 
-  /** Whether requests should be sent here. */
+  /** Answers 200 when this process can serve requests, else 503. */
   @Get('health/ready')
   @ApiProblems('not_ready')
   async ready(): Promise<ReadyDto> {

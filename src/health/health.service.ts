@@ -6,9 +6,9 @@ import { StorageProbeService } from '../storage/storage-probe.service.js';
 import { isMigrated } from '../database/open-database.js';
 import type { ChecksDto } from './health.dto.js';
 
-const PATIENCE_MS = 1000;
+const CHECK_TIMEOUT_MS = 1000;
 
-/** Whether this process can serve: not stopping, its database and its store answer, the schema is the one it was built for. */
+/** Checks whether this process can serve requests: it is not stopping, database and storage answer, the schema is current. */
 @Injectable()
 export class HealthService implements BeforeApplicationShutdown {
   private draining = false;
@@ -23,7 +23,7 @@ export class HealthService implements BeforeApplicationShutdown {
     this.draining = true;
   }
 
-  /** Raises `not_ready`, with the result of each check. */
+  /** Returns the results of the checks. Throws `not_ready` with the results if one failed. */
   async assertReady(): Promise<ChecksDto> {
     const checks = await this.check();
     if (Object.values(checks).some((result) => result !== 'ok')) {
@@ -32,24 +32,24 @@ export class HealthService implements BeforeApplicationShutdown {
     return checks;
   }
 
-  /** Callers at the same moment share one look, so that the route is no lever against the database. */
+  /** Concurrent callers share one check, so that the route cannot be used to overload the database. */
   private check(): Promise<ChecksDto> {
-    this.running ??= this.look().finally(() => (this.running = undefined));
+    this.running ??= this.runChecks().finally(() => (this.running = undefined));
     return this.running;
   }
 
-  private async look(): Promise<ChecksDto> {
+  private async runChecks(): Promise<ChecksDto> {
     const process = this.draining ? 'stopping' : 'ok';
-    const late = sleep(PATIENCE_MS, undefined, { ref: false });
+    const timeout = sleep(CHECK_TIMEOUT_MS, undefined, { ref: false });
     const [database, isStorageWell] = await Promise.all([
-      Promise.race([this.askDatabase(), late]),
-      Promise.race([this.storage.isAvailable(), late]),
+      Promise.race([this.checkDatabase(), timeout]),
+      Promise.race([this.storage.isAvailable(), timeout]),
     ]);
-    const silent = { database: 'unavailable', migrations: 'unknown' } as const;
-    return { process, ...(database ?? silent), storage: isStorageWell ? 'ok' : 'unavailable' };
+    const unavailable = { database: 'unavailable', migrations: 'unknown' } as const;
+    return { process, ...(database ?? unavailable), storage: isStorageWell ? 'ok' : 'unavailable' };
   }
 
-  private async askDatabase(): Promise<Pick<ChecksDto, 'database' | 'migrations'>> {
+  private async checkDatabase(): Promise<Pick<ChecksDto, 'database' | 'migrations'>> {
     try {
       return { database: 'ok', migrations: (await isMigrated(this.dataSource)) ? 'ok' : 'pending' };
     } catch {

@@ -3,7 +3,7 @@ import { type Logger, pino, type SerializedError, stdSerializers } from 'pino';
 import type { Config } from '../config/config.js';
 import { requestId } from './request-context.js';
 
-/** A query's parameters and a constraint's detail hold people's data: neither may reach a log. */
+/** Fields of database errors that contain personal data, such as query parameters. They must not be logged. */
 const PRIVATE_ERROR_FIELDS = new Set([
   'parameters',
   'driverError',
@@ -15,6 +15,7 @@ const PRIVATE_ERROR_FIELDS = new Set([
   'aggregateErrors',
 ]);
 
+/** Serializes an error for the log, without personal data. */
 export function serializeError(error: Error): SerializedError {
   const serialized = stdSerializers.err(error);
   return Object.fromEntries(
@@ -22,7 +23,7 @@ export function serializeError(error: Error): SerializedError {
   ) as SerializedError;
 }
 
-/** JSON lines in production and tests, readable ones in development; every line of a request carries its id. */
+/** Writes JSON lines; in development, readable text. Lines written while a request is handled carry its id. */
 export async function createLogger(config: Config): Promise<Logger> {
   const options = {
     level: config.LOG_LEVEL,
@@ -46,16 +47,16 @@ export async function createLogger(config: Config): Promise<Logger> {
   );
 }
 
-/** Where Nest tells of its start: no news to an operator. */
-const CHATTER = /^(Nest|Instance|Route|WebSockets)/;
+/** Contexts in which Nest logs the steps of its start, which operators do not need. */
+const START_CONTEXTS = /^(Nest|Instance|Route|WebSockets)/;
 
-/** Nest's own log lines, and those of our services, through pino. */
+/** Writes the log lines of Nest and of services with pino. */
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 
   log(message: unknown, ...rest: unknown[]): void {
     const context = rest.at(-1);
-    const level = typeof context === 'string' && !CHATTER.test(context) ? 'info' : 'debug';
+    const level = typeof context === 'string' && !START_CONTEXTS.test(context) ? 'info' : 'debug';
     this.logger[level]({ context }, String(message));
   }
   warn(message: unknown, ...rest: unknown[]): void {

@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Config } from '../config/config.js';
 
 /**
- * Whether a browser says that a page of another site sends this request: neither ours (by PUBLIC_URL, or by the name it
- * was sent to) nor one of ALLOWED_ORIGINS. What is no browser says nothing.
+ * Whether a browser sent the request from a page of another site: the `Origin` is neither ours (PUBLIC_URL, or the host of
+ * the request) nor one of ALLOWED_ORIGINS. Other clients send no `Origin`.
  */
 export function isForeignOrigin({ headers }: Pick<IncomingMessage, 'headers'>, config: Config): boolean {
   const { origin, host } = headers;

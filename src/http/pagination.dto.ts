@@ -6,7 +6,7 @@ import { Problem } from './problem.js';
 
 const PLAIN_INTEGER = /^(0|[1-9]\d{0,8})$/;
 
-/** A whole number in a query string, strictly: not `0x10`, `1e3`, ` 7` or `7.0`. */
+/** A decimal integer in a query string. Refuses `0x10`, `1e3`, ` 7` and `7.0`. */
 export const IsQueryInt = (min: number, max: number): PropertyDecorator =>
   applyDecorators(
     Transform(({ value }) => (typeof value === 'string' && PLAIN_INTEGER.test(value) ? Number(value) : value)),
@@ -15,26 +15,28 @@ export const IsQueryInt = (min: number, max: number): PropertyDecorator =>
     Max(max),
   );
 
+/** Query parameters of a list with pages. */
 export class PageQueryDto {
-  /** How many items at most. */
+  /** The maximum number of items. */
   @ApiPropertyOptional()
   @IsOptional()
   @IsQueryInt(1, 100)
   limit: number = 20;
 
-  /** `next_cursor` of the page before; absent for the first page. */
+  /** `next_cursor` of the previous page; absent for the first page. */
   @IsOptional()
   @IsString()
   @MaxLength(500)
   cursor?: string;
 }
 
+/** A page of a list; `next_cursor` is null on the last page. */
 export interface Page<T> {
   items: T[];
   next_cursor: string | null;
 }
 
-/** Keyset paging: `rows` holds one row more than `limit` when there is a next page; the key is the last shown row's. */
+/** Makes a page of rows that were queried with `limit + 1`. The cursor contains the key of the last row of the page. */
 export function toPage<R, T>(rows: R[], limit: number, key: (row: R) => string, toDto: (row: R) => T): Page<T> {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
@@ -44,7 +46,7 @@ export function toPage<R, T>(rows: R[], limit: number, key: (row: R) => string, 
   };
 }
 
-/** The key inside a cursor, checked by the list that gave it out: anything may have happened to it on the way. */
+/** Returns the key in a cursor; `isKey` checks its format. Throws `invalid_cursor`. */
 export function readCursor(cursor: string | undefined, isKey: (key: string) => boolean): string | undefined {
   if (cursor === undefined) return undefined;
   const key = Buffer.from(cursor, 'base64url').toString();

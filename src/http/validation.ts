@@ -3,7 +3,7 @@ import { plainToInstance, Transform } from 'class-transformer';
 import { Length, Matches, validateSync, type ValidationError } from 'class-validator';
 import { type FieldError, Problem, validationFailed } from './problem.js';
 
-/** Checks bodies and queries against their DTO: unknown fields are refused, never dropped in silence. */
+/** Validates bodies and queries by their DTOs and refuses unknown fields. Throws `validation_failed`. */
 export const validationPipe = (): PipeTransform =>
   new ValidationPipe({
     whitelist: true,
@@ -13,7 +13,7 @@ export const validationPipe = (): PipeTransform =>
     exceptionFactory: (errors: ValidationError[]) => validationFailed(errors.flatMap((error) => fieldErrors(error))),
   });
 
-/** The same for an object that came another way; what the class does not know is dropped. */
+/** Validates an object that no pipe has seen and drops unknown fields. Throws `validation_failed`. */
 export function assertValid<T extends object>(kind: new () => T, fields: object): T {
   const instance = plainToInstance(kind, Array.isArray(fields) ? {} : fields);
   const errors = validateSync(instance, { whitelist: true, forbidUnknownValues: true });
@@ -27,10 +27,10 @@ function fieldErrors(error: ValidationError, parent = ''): FieldError[] {
   return [...own, ...(error.children ?? []).flatMap((child) => fieldErrors(child, `${path}.`))];
 }
 
-/** The database finds an id in capitals, too; all else (comparing ids, naming files by them) wants one spelling. */
+/** Ids are compared and used in file names, so they need one spelling. */
 const inLowerCase: PipeTransform<string, string> = { transform: (id) => id.toLowerCase() };
 
-/** A path parameter that must be a UUID; anything else is a 400, whatever the database would make of it. */
+/** A path parameter that must be a UUID, in lower case. Throws `invalid_id`. */
 export const UuidParam = (name: string): ParameterDecorator =>
   Param(
     name,
@@ -38,13 +38,13 @@ export const UuidParam = (name: string): ParameterDecorator =>
     inLowerCase,
   );
 
-/** Control characters, and the marks that reverse the direction of text to disguise it. */
-const UNSEEN = /^[^\p{Cc}\u202a-\u202e\u2066-\u2069]*$/u;
+/** A text without control characters and without marks that change the direction of text. */
+const PRINTABLE = /^[^\p{Cc}\u202a-\u202e\u2066-\u2069]*$/u;
 
-/** One line of human text: composed (NFC), without white space around it or control characters in it. */
+/** A single line of text, which is trimmed and normalised to NFC. `min` and `max` count characters. */
 export const IsLine = (min: number, max: number): PropertyDecorator =>
   applyDecorators(
     Transform(({ value }) => (typeof value === 'string' ? value.normalize('NFC').trim() : value)),
     Length(min, max),
-    Matches(UNSEEN, { message: '$property must be a single line without control characters' }),
+    Matches(PRINTABLE, { message: '$property must be a single line without control characters' }),
   );

@@ -30,7 +30,7 @@ it('the three health routes answer ok', async () => {
 });
 
 describe.each(['cut', 'freeze'] as const)('with the database %s', (fault) => {
-  it('is live but not ready, refuses what needs the database, and recovers by itself', async () => {
+  it('GET /api/health/live answers 200, the other health routes 503, until the database is back', async () => {
     const token = await t.asAdmin();
     proxy[fault]();
     const start = Date.now();

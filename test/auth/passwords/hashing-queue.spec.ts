@@ -28,4 +28,4 @@ it('answers 503 busy with Retry-After to sign-ins beyond the hashing queue', asy
   expect(refused[0]!.headers.get('retry-after')).toBe('2');
   expect(answers.filter(({ status }) => status !== 503).every(({ status }) => status === 401)).toBe(true);
   await slow.stop();
-});
+}, 60_000);
