@@ -1,5 +1,5 @@
-// Uploads a second against sharp alone making the same sizes, delivery against express.static on the same file, and the
-// memory while 20 uploads run. `npm run bench:avatars`; takes about two minutes.
+// Measures uploads per second against sharp alone making the same sizes, delivery against express.static with the same file,
+// and memory during 20 uploads. Run with `npm run bench:avatars`; takes about two minutes.
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -53,7 +53,7 @@ try {
     tokens.push((await call('sessions', 'POST', { login: username, password })).identity_token);
   }
 
-  const patches = { raw: { width: 50, height: 38, channels: 3 } }; // as rich in detail as a photo, also when it is small
+  const patches = { raw: { width: 50, height: 38, channels: 3 } }; // as detailed as a photo at every size
   const photo = await sharp(randomBytes(50 * 38 * 3), patches)
     .resize(2000, 1500)
     .jpeg({ quality: 80 })
@@ -72,7 +72,7 @@ try {
     await response.arrayBuffer();
     if (response.status !== 202) throw new Error(`bare: ${response.status}`);
   };
-  /** Uploads a second, so many at once. */
+  /** Uploads per second with `atOnce` concurrent requests. */
   const rate = async (upload, atOnce) => {
     const start = performance.now();
     let next = 0;
@@ -88,7 +88,9 @@ try {
     if (round > 0) ratios.push(pair);
   }
   console.log(`Uploads of a JPEG of 3 megapixels, ${Math.round(photo.length / 1024)} KiB, 4 at once, ${ROUNDS} rounds`);
-  console.log(`  Machi ${median(ratios.map(([a]) => a)).toFixed(1)}/s, sharp alone ${median(ratios.map(([, b]) => b)).toFixed(1)}/s, ratio ${median(ratios.map(([a, b]) => a / b)).toFixed(2)}\n`); // prettier-ignore
+  console.log(
+    `  Machi ${median(ratios.map(([a]) => a)).toFixed(1)}/s, sharp alone ${median(ratios.map(([, b]) => b)).toFixed(1)}/s, ratio ${median(ratios.map(([a, b]) => a / b)).toFixed(2)}\n`,
+  );
 
   const workers = () =>
     readdirSync(`/proc/${machi.pid}/task`)
@@ -98,12 +100,17 @@ try {
   const peak = { machi: 0, workers: 0 };
   const watch = setInterval(() => {
     peak.machi = Math.max(peak.machi, rss(machi.pid));
-    peak.workers = Math.max(peak.workers, workers().reduce((sum, pid) => sum + rss(pid), 0)); // prettier-ignore
+    peak.workers = Math.max(
+      peak.workers,
+      workers().reduce((sum, pid) => sum + rss(pid), 0),
+    );
   }, 20);
   await rate(toMachi, AT_ONCE);
   clearInterval(watch);
   console.log(`Memory while ${AT_ONCE} uploads run`);
-  console.log(`  Machi ${before.toFixed(0)} MiB before, ${peak.machi.toFixed(0)} MiB at most; its ${workers().length} workers ${peak.workers.toFixed(0)} MiB together\n`); // prettier-ignore
+  console.log(
+    `  Machi ${before.toFixed(0)} MiB before, ${peak.machi.toFixed(0)} MiB at most; its ${workers().length} workers ${peak.workers.toFixed(0)} MiB together\n`,
+  );
 
   const { id } = await toMachi(0);
   const file = await fetch(`${machi.url}/api/avatars/${id}/256.webp`);
@@ -111,7 +118,10 @@ try {
   if (file.status !== 200) throw new Error(`delivery: ${file.status} ${String(bytes)}`);
   writeFileSync(join(dataDir, 'avatar.webp'), bytes);
   console.log(`Delivery of ${bytes.length} bytes, express.static being "bare"`);
-  const paths = new Map([[machi, `/api/avatars/${id}/256.webp`], [bare, '/static/avatar.webp']]); // prettier-ignore
+  const paths = new Map([
+    [machi, `/api/avatars/${id}/256.webp`],
+    [bare, '/static/avatar.webp'],
+  ]);
   for (const server of servers) server.url += paths.get(server);
   await interleave(servers, { path: '', rounds: ROUNDS });
   report(...servers);

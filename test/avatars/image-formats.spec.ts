@@ -55,7 +55,7 @@ it.each<[string, Buffer]>([
   ['one byte', Buffer.from('\xff', 'latin1')],
   ['noise', randomBytes(1000)],
   ['zeros', Buffer.alloc(1000)],
-  ['text before a picture', Buffer.from(' \xff\xd8\xff\xe0', 'latin1')],
+  ['text before an image', Buffer.from(' \xff\xd8\xff\xe0', 'latin1')],
 ])('answers unsupported_picture to %s', async (_, bytes) => {
   expect(await outcome(bytes, { name: 'me.png', type: 'image/png' })).toBe('415 unsupported_picture');
 });

@@ -1,7 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, request as forward, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  request as sendRequest,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,24 +17,24 @@ import { signatureFault } from './s3-signature.js';
 
 const BUCKET = 'machi';
 const KEYS = { id: 'MACHI-TEST-KEY', secret: 'a secret that only signs / never travels', region: 'us-east-1' };
-/** The one account of the server behind, which looks at the name alone. */
+/** The account of s3rver, which checks the name only. */
 const ACCOUNT = 'AWS4-HMAC-SHA256 Credential=S3RVER/x, SignedHeaders=x, Signature=x';
 
 /**
- * An S3-compatible server as a process of its own, on a free port; the settings lead Machi to it. It seals the tokens of its
- * long lists with a cipher that OpenSSL 3 calls legacy. It checks no signatures: what stands in front of it does.
+ * Starts an S3-compatible server as a separate process on a free port. `env` holds the settings for Machi. It encrypts the
+ * tokens of long lists with a cipher that OpenSSL 3 calls legacy. It does not check signatures; the proxy in front does.
  */
 export async function startS3() {
   const folder = mkdtempSync(join(tmpdir(), 'machi-s3-'));
   let child = await startServer(folder);
-  const front = await startFront(() => child.port);
+  const proxy = await startProxy(() => child.port);
   const stop = async (): Promise<void> => {
-    await front.close();
+    await proxy.close();
     await child.kill();
   };
   const env = {
     STORAGE: 's3',
-    S3_ENDPOINT: `http://127.0.0.1:${front.port}`,
+    S3_ENDPOINT: `http://127.0.0.1:${proxy.port}`,
     S3_BUCKET: BUCKET,
     S3_ACCESS_KEY_ID: KEYS.id,
     S3_SECRET_ACCESS_KEY: KEYS.secret,
@@ -36,15 +42,15 @@ export async function startS3() {
   };
   return {
     env,
-    /** Its folder, with a folder a bucket. */
+    /** The folder of the server, with one folder per bucket. */
     folder,
-    /** What requests were refused for, so far. */
-    refusals: front.refusals,
-    /** Nothing listens there any more. */
+    /** The error codes of refused requests so far. */
+    refusals: proxy.refusals,
+    /** Stops the server; connections are refused. */
     down: stop,
     async up(): Promise<void> {
       child = await startServer(folder);
-      await front.listen();
+      await proxy.listen();
     },
     async remove(): Promise<void> {
       await stop();
@@ -70,8 +76,8 @@ async function startServer(folder: string): Promise<{ port: number; kill: () => 
   return { port: Number(/:(\d+)\s/.exec(output)![1]), kill };
 }
 
-/** Lets through what is signed as it should be, and answers all else as S3 would. */
-async function startFront(behind: () => number) {
+/** Forwards requests with a valid signature and refuses others like S3. */
+async function startProxy(portOfServer: () => number) {
   const refusals: string[] = [];
   const server = createServer((request, response) => {
     check(request, response).catch(() => response.destroy());
@@ -80,7 +86,7 @@ async function startFront(behind: () => number) {
     const { method = '', url = '', headers } = request;
     const body = await buffer(request);
     const fault = signatureFault({ method, url, headers, body }, KEYS);
-    if (fault === undefined) return pass(request, body, response, behind());
+    if (fault === undefined) return forwardRequest(request, body, response, portOfServer());
     refusals.push(fault);
     response.writeHead(403, { 'content-type': 'application/xml' });
     response.end(method === 'HEAD' ? '' : `<Error><Code>${fault}</Code><Message>Refused.</Message></Error>`);
@@ -106,9 +112,14 @@ async function listen(server: Server, port: number): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function pass({ method, url, headers }: IncomingMessage, body: Buffer, response: ServerResponse, port: number) {
-  const onward = { ...headers, authorization: ACCOUNT };
-  const sent = forward({ host: '127.0.0.1', port, method, path: url, headers: onward }).end(body);
+async function forwardRequest(
+  { method, url, headers }: IncomingMessage,
+  body: Buffer,
+  response: ServerResponse,
+  port: number,
+) {
+  const forwarded = { ...headers, authorization: ACCOUNT };
+  const sent = sendRequest({ host: '127.0.0.1', port, method, path: url, headers: forwarded }).end(body);
   const [answer] = (await once(sent, 'response')) as [IncomingMessage];
   response.writeHead(answer.statusCode!, answer.headers);
   answer.on('error', () => response.destroy()).pipe(response);

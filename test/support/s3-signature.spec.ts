@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { type SignedRequest, signatureFault } from './s3-signature.js';
 
-// Tests the tests' own store. https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+// Tests the signature check of the test server. https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 const KEYS = { id: 'AKIAIOSFODNN7EXAMPLE', secret: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', region: 'us-east-1' };
 const NOW = Date.UTC(2013, 4, 24);
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
@@ -40,7 +40,7 @@ const LIST = example(
   '34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7',
 );
 
-it('takes the examples that Amazon has published', () => {
+it('signatureFault accepts the published examples of Amazon', () => {
   for (const request of [GET, PUT, LIST]) expect(signatureFault(request, KEYS, NOW)).toBeUndefined();
 });
 
@@ -53,9 +53,9 @@ it.each<[string, SignedRequest, object, number, string]>([
   ['another query', { ...LIST, url: '/?max-keys=3&prefix=J' }, {}, NOW, 'SignatureDoesNotMatch'],
   ['another method', { ...GET, method: 'DELETE' }, {}, NOW, 'SignatureDoesNotMatch'],
   ['another range', { ...GET, headers: { ...GET.headers, range: 'bytes=0-8' } }, {}, NOW, 'SignatureDoesNotMatch'],
-  ['another body', { ...PUT, body: Buffer.from('else') }, {}, NOW, 'XAmzContentSHA256Mismatch'],
+  ['another body', { ...PUT, body: Buffer.from('other') }, {}, NOW, 'XAmzContentSHA256Mismatch'],
   [
-    'a header of S3 unsigned',
+    'an unsigned x-amz header',
     { ...GET, headers: { ...GET.headers, 'x-amz-acl': 'public' } },
     {},
     NOW,
@@ -63,12 +63,12 @@ it.each<[string, SignedRequest, object, number, string]>([
   ],
   ['no signature', { ...GET, headers: {} }, {}, NOW, 'AccessDenied'],
   [
-    'half a signature',
+    'an incomplete signature',
     { ...GET, headers: { authorization: 'AWS4-HMAC-SHA256 x' } },
     {},
     NOW,
     'AuthorizationHeaderMalformed',
   ],
-])('refuses %s', (_, request, keys, now, fault) => {
+])('signatureFault refuses a request with %s', (_, request, keys, now, fault) => {
   expect(signatureFault(request, { ...KEYS, ...keys }, now)).toBe(fault);
 });

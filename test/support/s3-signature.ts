@@ -1,7 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** What is signed of a request: as it came, the target still encoded. */
+/** The signed parts of a request, as received; `url` is still encoded. */
 export interface SignedRequest {
   method: string;
   url: string;
@@ -22,13 +22,13 @@ const AUTHORIZATION =
 const sha256 = (data: Buffer | string): string => createHash('sha256').update(data).digest('hex');
 const hmac = (key: Buffer | string, data: string): Buffer => createHmac('sha256', key).update(data).digest();
 
-/** "20130524T000000Z" */
+/** Parses "20130524T000000Z". */
 const timeOf = (date: string): number =>
   Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
 
 /**
- * What S3 calls the fault of a request that is not signed with these keys, or whose body is not the signed one; undefined
- * when all is right. Signature Version 4 as it is published, by nothing of the SDK that it checks.
+ * Checks a request by Signature Version 4. Returns the error code of S3 when it is not signed with these keys or its body
+ * differs from the signed one, else undefined. Implemented from the published algorithm, without the SDK under test.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  */
 export function signatureFault(request: SignedRequest, keys: S3Keys, now = Date.now()): string | undefined {
@@ -60,6 +60,6 @@ function canonical({ method, url, headers }: SignedRequest, signed: string[]): s
   );
 }
 
-/** All but unreserved characters (RFC 3986, section 2.3). */
+/** Percent-encodes all but unreserved characters (RFC 3986, section 2.3). */
 const encode = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
