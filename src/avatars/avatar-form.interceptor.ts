@@ -59,9 +59,9 @@ function exceedsLimit(request: Request): Promise<never> {
 /** The text fields as a plain object. */
 function readFields(fields: object): object {
   for (const [name, value] of Object.entries(fields) as [string, unknown][]) {
-    const isDecoded = value !== undefined && !`${name}${String(value)}`.includes(REPLACEMENT_CHARACTER);
-    if (!isDecoded) throw new Problem('invalid_text');
-    if (typeof value !== 'string') throw new Problem('malformed_multipart', { detail: `"${name}" is sent twice.` });
+    if (Array.isArray(value)) throw new Problem('malformed_multipart', { detail: `"${name}" is sent twice.` });
+    const isText = typeof value === 'string'; // undefined when the charset is unknown
+    if (!isText || `${name}${value}`.includes(REPLACEMENT_CHARACTER)) throw new Problem('invalid_text');
   }
   assertShape(fields);
   return { ...fields };

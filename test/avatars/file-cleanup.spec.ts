@@ -47,14 +47,14 @@ it('kill -9 between storing files and inserting the row loses no avatar, and the
   await lock.release();
 
   expect((await get(t, '/api/users/me/avatar', user.token)).body['pending']).toMatchObject({ id: before['id'] });
-  expect((await get(t, before['urls']['512'] as string, user.token)).status).toBe(200);
+  expect((await get(t, before['urls']['512'], user.token)).status).toBe(200);
   const worker = t.app.get(AvatarFilesWorker);
   await worker.sweep();
   expect(storedFiles()).toHaveLength(8); // too young: they may still get a row
   t.clock.advance(HOUR_MS + 1000);
   await worker.sweep();
   expect(storedFiles()).toHaveLength(4);
-  expect(storedFiles().every((name) => name.includes(before['id'] as string))).toBe(true);
+  expect(storedFiles().every((name) => name.includes(before['id']))).toBe(true);
 });
 
 it('an upload of a user who is deleted meanwhile gets 404 and leaves no files', async () => {
@@ -76,7 +76,7 @@ it('an upload of a user who is deleted meanwhile gets 404 and leaves no files', 
 it('files that cannot be deleted do not block the deletion of others', async () => {
   const users = [await t.user(), await t.user()];
   const ids: string[] = [];
-  for (const user of users) ids.push((await upload(t, user, image)).body['id'] as string);
+  for (const user of users) ids.push((await upload(t, user, image)).body['id']);
   const stuck = join(t.config.STORAGE_DIR, 'avatars', ids[0]!.slice(-2), `${ids[0]}-64.webp`);
   rmSync(stuck);
   mkdirSync(stuck);
@@ -97,7 +97,7 @@ it('the sweep deletes only old files of avatars without a row, and week-old with
   await t.app.get(AvatarFilesService).create(old.slice(0, 36), { files: [{ size: 64, bytes: image }] });
   for (const name of [young, foreign]) writeFileSync(join(folder, name), 'x');
   const user = await t.user();
-  const withdrawn = (await upload(t, user, image)).body['id'] as string;
+  const withdrawn = (await upload(t, user, image)).body['id'];
   expect((await call(t, 'DELETE', '/api/users/me/avatar', user.token)).status).toBe(204);
   await expect.poll(() => storedFiles().filter((name) => name.includes(withdrawn))).toEqual([]);
   await t.app.get(AvatarFilesService).create(withdrawn, { files: [{ size: 64, bytes: image }] }); // its row is still there

@@ -20,7 +20,7 @@ describe.each(['post', 'off'] as const)('with AVATAR_MODERATION=%s', (mode) => {
     const user = await own.user();
     const { status, body } = await upload(own, user, await nextImage());
     expect([status, body['is_shown'], body['state']]).toEqual([201, true, mode === 'off' ? 'approved' : 'pending']);
-    expect((await get(own, body['urls']['64'] as string)).headers.get('cache-control')).toContain('public');
+    expect((await get(own, body['urls']['64'])).headers.get('cache-control')).toContain('public');
     expect((await pending()).some(({ id }) => id === body['id'])).toBe(mode === 'post');
   });
 
@@ -29,14 +29,14 @@ describe.each(['post', 'off'] as const)('with AVATAR_MODERATION=%s', (mode) => {
     const one = await own.user();
     const { body } = await upload(own, one, rejected);
     await own.request('DELETE', `/api/moderation/users/${one.id}/avatar`, { token, body: { reason: 'Rude.' } });
-    expect((await get(own, body['urls']['64'] as string)).status).toBe(404);
+    expect((await get(own, body['urls']['64'])).status).toBe(404);
     const two = await own.user();
     const accepted = (await upload(own, two, await nextImage())).body;
     await own.request('POST', `/api/moderation/avatars/${accepted['id']}/approve`, { token }); // no longer pending in mode post
     const again = await upload(own, two, rejected);
     expect([again.status, again.body['state'], again.body['is_shown']]).toEqual([202, 'pending', false]);
     expect((await pending()).find(({ id }) => id === again.body['id'])).toMatchObject({ resembles_rejected: true });
-    expect((await get(own, again.body['urls']['64'] as string)).status).toBe(404);
+    expect((await get(own, again.body['urls']['64'])).status).toBe(404);
     expect((await own.request('GET', '/api/users/me', { token: two.token })).body['avatar_url']).toBe(
       accepted['urls']['256'],
     );
@@ -46,12 +46,11 @@ describe.each(['post', 'off'] as const)('with AVATAR_MODERATION=%s', (mode) => {
     const user = await own.user();
     const first = await uploadApproved(own, user, token, ++seed);
     const second = (await upload(own, user, await nextImage())).body;
-    const at = async () =>
-      (await own.request('GET', '/api/users/me', { token: user.token })).body['avatar_url'] as string;
+    const at = async () => (await own.request('GET', '/api/users/me', { token: user.token })).body['avatar_url'];
     expect(await at()).toBe(second['urls']['256']);
     await own.request('POST', `/api/moderation/avatars/${second['id']}/reject`, { token, body: { reason: 'No.' } });
     expect(await at()).toBe(first['urls']['256']);
-    expect((await get(own, first['urls']['64'] as string)).status).toBe(200);
-    expect((await get(own, second['urls']['64'] as string)).status).toBe(404);
+    expect((await get(own, first['urls']['64'])).status).toBe(200);
+    expect((await get(own, second['urls']['64'])).status).toBe(404);
   });
 });

@@ -24,7 +24,7 @@ it('GET /api/moderation/avatars returns pending avatars in pages, oldest first',
   const own = await startApp();
   const token = (await own.user('moderate_avatars')).token;
   const ids: string[] = [];
-  for (let i = 0; i < 3; i++) ids.push((await upload(own, await own.user(), await nextImage())).body['id'] as string);
+  for (let i = 0; i < 3; i++) ids.push((await upload(own, await own.user(), await nextImage())).body['id']);
   const page = async (query: string) => (await own.request('GET', `/api/moderation/avatars${query}`, { token })).body;
   const first = await page('?state=pending&limit=2');
   expect(first['items'].map(({ id }: { id: string }) => id)).toEqual(ids.slice(0, 2));
@@ -44,10 +44,10 @@ it('GET /api/moderation/avatars returns pending avatars in pages, oldest first',
 it('an approved avatar is shown to everyone, with headers for permanent caching', async () => {
   const user = await t.user();
   const { body } = await upload(t, user, await nextImage());
-  const id = body['id'] as string;
+  const id = body['id'];
   const approved = await decide(id, 'approve');
   expect([approved.status, approved.body['state'], approved.body['is_shown']]).toEqual([200, 'approved', true]);
-  const { status, headers, bytes } = await get(t, body['urls']['256'] as string);
+  const { status, headers, bytes } = await get(t, body['urls']['256']);
   expect(status).toBe(200);
   expect(Object.fromEntries(headers)).toMatchObject({
     'content-type': 'image/webp',
@@ -73,9 +73,9 @@ it('a rejection shows its reason to the owner, deletes the files and keeps the a
   const first = await uploadApproved(t, user, moderator, ++seed);
   const { body } = await upload(t, user, await nextImage());
   for (const reason of [undefined, '', ' ', 'x'.repeat(501), 'two\nlines', 7]) {
-    expect((await decide(body['id'] as string, 'reject', { reason })).status).toBe(422);
+    expect((await decide(body['id'], 'reject', { reason })).status).toBe(422);
   }
-  const { status } = await decide(body['id'] as string, 'reject', { reason: 'Shows another user.' });
+  const { status } = await decide(body['id'], 'reject', { reason: 'Shows another user.' });
   expect(status).toBe(200);
   expect(await mine(user.token)).toMatchObject({
     avatar_url: first['urls']['256'],
@@ -83,12 +83,12 @@ it('a rejection shows its reason to the owner, deletes the files and keeps the a
     pending: null,
     rejected: { id: body['id'], state: 'rejected', reason: 'Shows another user.', urls: null },
   });
-  expect((await get(t, first['urls']['64'] as string)).status).toBe(200);
+  expect((await get(t, first['urls']['64'])).status).toBe(200);
   for (const token of [user.token, moderator, undefined]) {
-    expect((await get(t, body['urls']['64'] as string, token)).status).toBe(404);
+    expect((await get(t, body['urls']['64'], token)).status).toBe(404);
   }
   const { body: third } = await upload(t, user, await nextImage());
-  const later = await decide(third['id'] as string, 'reject', { reason: 'Nor this.' });
+  const later = await decide(third['id'], 'reject', { reason: 'Nor this.' });
   const { id: moderatorId } = (await t.request('GET', '/api/users/me', { token: moderator })).body;
   expect(later.body).toMatchObject({ state: 'rejected', is_shown: false, decided_by: moderatorId });
   expect(await mine(user.token)).toMatchObject({ rejected: { id: third['id'], reason: 'Nor this.' } });
@@ -134,7 +134,7 @@ it('a take-down removes the shown and the pending avatar and locks uploads until
     (one) => one.user.id === user.id,
   );
   expect(ofUser.map((one) => one.decided_by)).toEqual([moderatorId, moderatorId]);
-  for (const { urls } of [first, second]) expect((await get(t, urls['64'] as string, moderator)).status).toBe(404);
+  for (const { urls } of [first, second]) expect((await get(t, urls['64'], moderator)).status).toBe(404);
   t.clock.set(now + 7 * DAY_MS - 1);
   user.token = await t.signIn(user.username, user.password);
   const refused = await upload(t, user, await nextImage());
@@ -150,12 +150,12 @@ it('a take-down removes the shown and the pending avatar and locks uploads until
 it('every upload, decision and removal is recorded in the audit log with its actor', async () => {
   const user = await t.user();
   const ids: string[] = [];
-  for (let i = 0; i < 3; i++) ids.push((await upload(t, user, await nextImage())).body['id'] as string);
+  for (let i = 0; i < 3; i++) ids.push((await upload(t, user, await nextImage())).body['id']);
   await decide(ids[2]!, 'approve');
-  ids.push((await upload(t, user, await nextImage())).body['id'] as string);
+  ids.push((await upload(t, user, await nextImage())).body['id']);
   await decide(ids[3]!, 'reject', { reason: 'No.' });
   await takeDown(user.id, { reason: 'Rude.' });
-  ids.push((await upload(t, user, await nextImage())).body['id'] as string);
+  ids.push((await upload(t, user, await nextImage())).body['id']);
   await t.request('DELETE', '/api/users/me/avatar', { token: user.token });
   await t.request('DELETE', '/api/users/me/avatar', { token: user.token }); // no avatar left: not recorded
   const { body } = await t.request('GET', `/api/audit?subject_id=${user.id}&limit=100`, { token: await t.asAdmin() });

@@ -22,7 +22,7 @@ const queue = async (query = '') =>
 it('marks a rejected image that any user uploads again, even rescaled or re-encoded', async () => {
   const original = scene(900, 400);
   const { body } = await upload(t, await t.user(), await original.jpeg({ quality: 92 }).toBuffer());
-  await decide(body['id'] as string, 'reject', { reason: 'No.' });
+  await decide(body['id'], 'reject', { reason: 'No.' });
   for (const again of [
     original.jpeg({ quality: 92 }),
     original.resize(150).jpeg({ quality: 40 }),

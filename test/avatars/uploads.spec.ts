@@ -22,7 +22,7 @@ const queue = async (query = '') =>
     user: { id: string };
   }[];
 const mine = async (token: string) => (await t.request('GET', '/api/users/me/avatar', { token })).body;
-const SIZES = ['64', '128', '256', '512'];
+const SIZES = ['64', '128', '256', '512'] as const;
 
 it.each(FORMATS)('PUT /api/users/me/avatar accepts a %s and stores square WebP files in four sizes', async (kind) => {
   const user = await t.user();
@@ -40,7 +40,7 @@ it.each(FORMATS)('PUT /api/users/me/avatar accepts a %s and stores square WebP f
 it('shows a pending avatar to its owner, moderators and administrators only, whatever headers are sent', async () => {
   const user = await t.user();
   const { body } = await upload(t, user, await nextImage());
-  const url = body['urls']['64'] as string;
+  const url = body['urls']['64'];
   for (const token of [user.token, moderator, await t.asAdmin()]) {
     const { status, headers } = await get(t, url, token);
     expect([status, headers.get('cache-control')]).toEqual([200, 'private, no-store']);
@@ -78,8 +78,8 @@ it('replaces the pending avatar with a newer upload', async () => {
   expect((await queue('?limit=100')).filter((item) => item.user.id === user.id).map(({ id }) => id)).toEqual([
     second['id'],
   ]);
-  expect((await get(t, first['urls']['64'] as string, user.token)).status).toBe(404);
-  expect((await decide(first['id'] as string, 'approve')).body).toMatchObject({
+  expect((await get(t, first['urls']['64'], user.token)).status).toBe(404);
+  expect((await decide(first['id'], 'approve')).body).toMatchObject({
     status: 409,
     code: 'avatar_not_pending',
   });
@@ -105,7 +105,7 @@ it('rotates the image upright, crops its middle square and drops all metadata', 
   expect([orientation, Boolean(exif?.includes('Secret Camera')), Boolean(icc)]).toEqual([8, true, true]);
   const user = await t.user();
   const { body } = await upload(t, user, bytes);
-  const { bytes: made } = await get(t, body['urls']['64'] as string, user.token);
+  const { bytes: made } = await get(t, body['urls']['64'], user.token);
   const metadata = await sharp(made).metadata();
   for (const key of ['exif', 'icc', 'xmp', 'iptc', 'orientation'] as const)
     expect([key, metadata[key]]).toEqual([key, undefined]);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import sharp, { type Sharp } from 'sharp';
+import type { BodyOf, LooseBody } from './api-body.js';
 import type { SignedInUser, TestApp } from './app.js';
 
 export type Format = 'jpeg' | 'png' | 'webp' | 'gif' | 'avif';
@@ -56,10 +57,7 @@ export function formOf(bytes: Buffer, { field = 'avatar', name = 'me.jpg', type 
   return form;
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any
-type Body = Record<string, any>;
-
-export interface Reply {
+export interface Reply<Body = LooseBody> {
   status: number;
   headers: Headers;
   body: Body;
@@ -67,20 +65,24 @@ export interface Reply {
 }
 
 /** Like `TestApp.request`, for bodies and responses that are not JSON. */
-export async function call(
+export async function call<Method extends string, Path extends string>(
   t: TestApp,
-  method: string,
-  path: string,
+  method: Method,
+  path: Path,
   token?: string,
   init: RequestInit = {},
-): Promise<Reply> {
+): Promise<Reply<BodyOf<Method, Path>>> {
   const headers = { ...(token ? { authorization: `Bearer ${token}` } : {}), ...(init.headers as object) };
   const response = await fetch(t.url + path, { redirect: 'manual', ...init, method, headers });
   const bytes = Buffer.from(await response.arrayBuffer());
   const isJson = response.headers.get('content-type')?.includes('json');
-  const body = isJson ? (JSON.parse(bytes.toString()) as Body) : {};
+  const body = (isJson ? JSON.parse(bytes.toString()) : {}) as BodyOf<Method, Path>;
   return { status: response.status, headers: response.headers, body, bytes };
 }
+
+type UploadBody = BodyOf<'PUT', '/api/users/me/avatar'>;
+/** `urls` is null only after the files are deleted. */
+type Uploaded = UploadBody & { urls: NonNullable<UploadBody['urls']> };
 
 /** PUT /api/users/me/avatar. */
 export const upload = (
@@ -88,13 +90,19 @@ export const upload = (
   { token }: Pick<SignedInUser, 'token'>,
   bytes: Buffer,
   part: Part = {},
-): Promise<Reply> => call(t, 'PUT', '/api/users/me/avatar', token, { body: formOf(bytes, part) });
+): Promise<Reply<Uploaded>> =>
+  call(t, 'PUT', '/api/users/me/avatar', token, { body: formOf(bytes, part) }) as Promise<Reply<Uploaded>>;
 
 export const get = (t: TestApp, path: string, token?: string, headers: Record<string, string> = {}): Promise<Reply> =>
   call(t, 'GET', path, token, { headers });
 
 /** Uploads an image and approves it. Returns the body of the upload. */
-export async function uploadApproved(t: TestApp, user: SignedInUser, moderator: string, seed: number): Promise<Body> {
+export async function uploadApproved(
+  t: TestApp,
+  user: SignedInUser,
+  moderator: string,
+  seed: number,
+): Promise<Uploaded> {
   const { body } = await upload(t, user, await imageFile(seed));
   const { status } = await call(t, 'POST', `/api/moderation/avatars/${body['id']}/approve`, moderator);
   if (status !== 200) throw new Error(`not approved: ${status}`);
