@@ -60,18 +60,18 @@ const isCompose = new Ajv2019({ strict: false, validateFormats: false }).removeK
 describe.each(stacks)('%s', (_name, stack) => {
   const { services } = stack;
 
-  it('is what the Compose specification takes', () => {
+  it('is valid by the Compose specification', () => {
     expect([isCompose(stack), isCompose.errors]).toEqual([true, null]);
   });
 
-  it('sets nothing that Machi does not know', () => {
+  it('sets only settings that Machi knows', () => {
     const known = new Set<string>([...listSettings(), ...SECRETS.map((name) => `${name}_FILE`)]);
     const machis = ['api', 'migrate'].flatMap((name) => Object.keys(services[name]?.environment ?? {}));
     expect(machis.filter((name) => !known.has(name))).toEqual([]);
   });
 });
 
-it('a file that is wrong is found', () => {
+it('the Compose schema finds an unknown key', () => {
   const wrong = structuredClone(production);
   Object.assign(wrong.services['api']!, { restarts: 'always' });
   expect(isCompose(wrong)).toBe(false);
@@ -81,20 +81,20 @@ describe('production', () => {
   const { services, networks, secrets } = production;
   const ours = ['api', 'migrate', 'proxy'];
 
-  it('opens the port of the proxy alone', () => {
+  it('publishes the port of the proxy only', () => {
     expect(Object.keys(services).filter((name) => services[name]!.ports)).toEqual(['proxy']);
   });
 
-  it('believes the proxy alone', () => {
+  it('trusts the forwarded address of the proxy only', () => {
     const { front } = services['proxy']!.networks as Record<string, { ipv4_address: string }>;
     expect(services['api']!.environment!['TRUST_PROXY']).toBe(front!.ipv4_address);
   });
 
-  it('keeps the database away from the outside', () => {
+  it('attaches the database to the internal network only', () => {
     expect([services['db']!.networks, networks!['back']]).toEqual([['back'], { internal: true }]);
   });
 
-  it.each(ours)('%s can write to named places only, and has no power beyond its own', (name) => {
+  it.each(ours)('%s has a read-only file system and no capabilities', (name) => {
     expect(services[name]).toMatchObject({
       read_only: true,
       cap_drop: ['ALL'],
@@ -102,7 +102,7 @@ describe('production', () => {
     });
   });
 
-  it.each(Object.keys(services))('%s is bounded', (name) => {
+  it.each(Object.keys(services))('%s has limits for memory and processes', (name) => {
     expect(services[name]).toMatchObject({ mem_limit: expect.any(String), pids_limit: expect.any(Number) });
   });
 
@@ -111,7 +111,7 @@ describe('production', () => {
     expect(text('deploy/nginx.conf')).toMatch(/^ {2}proxy_request_buffering off;$/m);
   });
 
-  it('holds no secret, but says where each lies, in a folder that is never committed', () => {
+  it('contains no secret and reads each from a file in the ignored folder secrets/', () => {
     const given = Object.values(services).flatMap(({ environment }) => Object.keys(environment ?? {}));
     expect(SECRETS.filter((name) => given.includes(name))).toEqual([]);
     expect(Object.values(secrets!).map(({ file }) => file.startsWith('./secrets/'))).toEqual([true, true, true]);
@@ -120,7 +120,7 @@ describe('production', () => {
   });
 });
 
-describe('the scripts, with something else instead of Compose', () => {
+describe('the deployment scripts with a substitute for Compose', () => {
   const machi = mkdtempSync(join(tmpdir(), 'machi-deploy-'));
   const folder = 'backup/2026-11-21';
   beforeAll(() => {
@@ -135,13 +135,13 @@ describe('the scripts, with something else instead of Compose', () => {
     return spawnSync(join(machi, 'deploy', script), [folder], { env, encoding: 'utf8', timeout: 20_000 });
   };
 
-  it('a backup makes the folders that its name needs, and refuses one that is there', () => {
+  it('backup creates missing parent folders and refuses an existing target', () => {
     expect(run('backup', 'true').status).toBe(0);
     expect(readdirSync(join(machi, folder)).toSorted()).toEqual(['data.tar', 'database.dump', 'secrets']);
     expect(run('backup', 'true').status).not.toBe(0);
   });
 
-  it('a restoration does not wait for ever for a database that does not start', () => {
+  it('restore stops waiting for a database that does not start', () => {
     const compose = join(machi, 'bin/compose'); // starts what never answers
     writeFileSync(compose, '#!/bin/sh\n[ "$3" = up ]\n', { mode: 0o755 });
     const { status, stderr } = run('restore', compose);
@@ -162,7 +162,7 @@ describe('the scripts, with something else instead of Compose', () => {
   });
 });
 
-it('the manual names every image that is not ours', () => {
+it('docs/operations.md names every third-party image', () => {
   const images = Object.values(FILES).flatMap((file) => [...text(file).matchAll(/^ +image: (\S+)$/gm)]);
   const bases = [...text('Dockerfile').matchAll(/^FROM (\S+:\S+)/gm)];
   const foreign = [...images, ...bases].map(([, image]) => image!).filter((image) => !image.startsWith('machi:'));

@@ -11,7 +11,7 @@ import { codeAt } from './support/totp.js';
 let machi: MachiProcess;
 let database: TestDatabase;
 const folder = dataFolder();
-/** Everything that was secret in the run, by what it was. */
+/** Every secret used in the run, by description. */
 const secrets = new Map<string, string>();
 const keep = (name: string, value: string): string => (secrets.set(name, value), value);
 
@@ -66,7 +66,7 @@ function keepSession(name: string, { identity_token, refresh_token }: Record<str
   return keep(`the identity token of ${name}`, identity_token!);
 }
 
-/** Through all doors but passkeys, which send no secret, with right and wrong ones. */
+/** Uses every way to sign in, except passkeys, which send no secret, with valid and invalid secrets. */
 async function fullRun(): Promise<void> {
   const password = keep('a password', 'cloudy harbour seven');
   const email = 'rin.aoki@example.org';
@@ -93,8 +93,8 @@ async function fullRun(): Promise<void> {
     cookie: `login-token=${keep('a cookie', cookie.split(/[=;]/)[1]!)}`,
   });
   const nid = keep('a national id', '19900401-998877');
-  const person = { name: 'Noor', email: 'noor@example.org', password, nid, phone_number: '+81312345678' };
-  await call('POST', '/api/create', person);
+  const registration = { name: 'Noor', email: 'noor@example.org', password, nid, phone_number: '+81312345678' };
+  await call('POST', '/api/create', registration);
   await call('POST', '/api/login', { username: 'noor@example.org', password });
   const external = await call('GET', '/api/users/login', undefined, bearer('just_admins_identity'));
   keep('an access token', external.body['access_token']!);
@@ -118,7 +118,7 @@ async function twoFactor(password: string): Promise<void> {
   const challenge = keep('a challenge', asked['challenge']!);
   const used = { challenge, code: keep('a recovery code', recovery!) };
   const { body: session } = await call('POST', '/api/sessions/two-step', used);
-  keepSession('a second step', session);
+  keepSession('a two-factor sign-in', session);
 }
 
 /** Every row of every table, as the database writes it. */
@@ -145,7 +145,7 @@ const shapes = (secret: string): string[] => [
   encodeURIComponent(secret),
 ];
 
-it('neither the database nor the logs hold a secret after a run through the doors', async () => {
+it('neither the database nor the logs contain a secret after requests to all routes that take one', async () => {
   await fullRun();
   expect(secrets.size).toBeGreaterThan(20);
   expect([...secrets.values()].filter((secret) => !secret)).toEqual([]);

@@ -30,6 +30,7 @@ const REMAINING = [
   'auth/passwords/password-resets.service.ts: users',
   'auth/sessions/session-mails.service.ts: users',
   'auth/sessions/sessions.service.ts: users',
+  'auth/two-factor/is-two-factor-on.ts: users',
   'auth/two-factor/two-factor-sign-in.service.ts: users',
   'auth/two-factor/two-factor.service.ts: users',
 ];

@@ -52,7 +52,7 @@ async function newUser() {
 const onBoth = <T>(count: number, act: (node: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, (_, i) => act(i)));
 
-it('signing out at one is known to the other on its next request', async () => {
+it('a sign-out on one node is effective on the other at the next request', async () => {
   for (let round = 0; round < 10; round++) {
     const { token } = await newUser();
     expect((await call(1, 'GET', '/api/users/me', undefined, token)).status).toBe(200);
@@ -61,14 +61,14 @@ it('signing out at one is known to the other on its next request', async () => {
   }
 });
 
-it('30 refreshes at both at once have one child', async () => {
+it('30 concurrent refreshes on both nodes return one new refresh token', async () => {
   const { refresh } = await newUser();
   const answers = await onBoth(30, (node) => call(node, 'POST', '/api/sessions/refresh', { refresh_token: refresh }));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
   expect(new Set(answers.map(({ body }) => body['refresh_token'])).size).toBe(1);
 });
 
-it('of a refresh at one and a password change at the other nothing survives', async () => {
+it('a refresh on one node and a concurrent password change on the other leave no valid token', async () => {
   for (let round = 0; round < 20; round++) {
     const { token, refresh } = await newUser();
     const change = { current_password: PASSWORD, new_password: `${PASSWORD} ${round}` };
@@ -82,7 +82,7 @@ it('of a refresh at one and a password change at the other nothing survives', as
   }
 });
 
-it('of 30 wrong passwords at both at once five are tried', async () => {
+it('of 30 concurrent wrong passwords on both nodes five are checked', async () => {
   const { username } = await newUser();
   const answers = await onBoth(30, (node) =>
     call(node, 'POST', '/api/sessions', { login: username, password: 'wrong' }),
@@ -91,7 +91,7 @@ it('of 30 wrong passwords at both at once five are tried', async () => {
   expect(answers.filter(({ status }) => status === 429)).toHaveLength(25);
 });
 
-it('of two administrators who demote each other at both, one remains', async () => {
+it('of two administrators who demote each other concurrently on both nodes one remains', async () => {
   const { body } = await call(0, 'POST', '/api/sessions', { login: 'admin', password: PASSWORD });
   const first = body['identity_token']!;
   const second = await newUser();

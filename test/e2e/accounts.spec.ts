@@ -9,7 +9,7 @@ beforeEach(() => {
 const NEXT_PASSWORD = 'silent meadow ninety';
 
 describe('registering', () => {
-  it('makes a user who can sign in by username or e-mail, whatever the case', async () => {
+  it('creates a user who can sign in by username or e-mail address in any letter case', async () => {
     const { username, email, id } = await client.register();
     for (const login of [username, username.toUpperCase(), email]) {
       const { status, body } = await client.signIn(login);
@@ -17,7 +17,7 @@ describe('registering', () => {
     }
   });
 
-  it('lets out no password and no hash', async () => {
+  it('returns neither the password nor its hash', async () => {
     const { username } = await client.register();
     const { text, body } = await client.signIn(username);
     const me = await client.get('/api/users/me', body['identity_token']);
@@ -25,20 +25,20 @@ describe('registering', () => {
     for (const answer of [text, me.text]) expect(answer).not.toMatch(/password|hash|\$2b\$/);
   });
 
-  it('takes a name once', async () => {
+  it('answers 409 for a username that is taken', async () => {
     const { username } = await client.register();
     const again = { username: username.toUpperCase(), password: PASSWORD, fullname: 'Another' };
     expectProblem(await client.post('/api/users', again), 409, 'username_taken');
   });
 
-  it('takes no password that anyone would guess', async () => {
+  it('refuses common passwords', async () => {
     const answer = await client.post('/api/users', { username: 'guess', password: 'password1', fullname: 'A' });
     expectProblem(answer, 422, 'password_refused');
   });
 });
 
 describe('signing in', () => {
-  it('gives tokens with the claims of the manga site, and the lives of this stack', async () => {
+  it('returns tokens with the claims of the manga site and the lifetimes of this stack', async () => {
     const { identity_token, refresh_token, user } = await client.user();
     const identity = claimsOf(identity_token);
     expect(identity).toMatchObject({
@@ -58,7 +58,7 @@ describe('signing in', () => {
     expect([lifetimeOf(identity_token), lifetimeOf(refresh_token)]).toEqual([15, 30]);
   });
 
-  it('tells an unknown name and a wrong password alike', async () => {
+  it('answers unknown usernames and wrong passwords alike', async () => {
     const { username } = await client.register();
     const [wrong, unknown] = [await client.signIn(username, 'wrong'), await client.signIn(`${username}x`, 'wrong')];
     for (const answer of [wrong, unknown]) {
@@ -68,7 +68,7 @@ describe('signing in', () => {
     expect(wrong.body).toEqual(unknown.body);
   });
 
-  it('refuses a token that somebody has changed', async () => {
+  it('refuses a token whose claims were changed', async () => {
     const { identity_token } = await client.user();
     const [header, claims, signature] = identity_token.split('.');
     const forged = Buffer.from(JSON.stringify({ ...claimsOf(identity_token), exp: 9_999_999_999 })).toString(
@@ -84,7 +84,7 @@ describe('signing in', () => {
 });
 
 describe('a profile', () => {
-  it('can be changed by its owner, in the fields that are theirs', async () => {
+  it('can be changed by its owner in the permitted fields', async () => {
     const { identity_token: token } = await client.user();
     const change = { fullname: 'Hana Suzuki', phone_number: '+81312345678' };
     const changed = await client.request('PATCH', '/api/users/me', { token, body: change });
@@ -93,7 +93,7 @@ describe('a profile', () => {
     expectProblem(grabbed, 422, 'validation_failed');
   });
 
-  it('shows others no more than its public part', async () => {
+  it('shows only its public fields to other users', async () => {
     const { user } = await client.user();
     const { identity_token: stranger } = await client.user();
     const { body } = await client.get(`/api/users/${user.id}`, stranger);
@@ -108,7 +108,7 @@ describe('a profile', () => {
   });
 });
 
-it('a new password signs out every device, and the old one opens nothing', async () => {
+it('a password change ends all sessions and invalidates the old password', async () => {
   const first = await client.user();
   const { username } = first.user;
   const second = (await client.signIn(username)).body as { identity_token: string; refresh_token: string };

@@ -16,13 +16,13 @@ const upload = (token: string, bytes: Uint8Array<ArrayBuffer>) => {
 };
 
 describe('an avatar', () => {
-  it('is drawn for who has none', async () => {
+  it('is a generated identicon for users without one', async () => {
     const { user } = await client.user();
     const { status, headers } = await client.get(`/api/users/${user.id}/avatar`);
     expect([status, headers.get('content-type')]).toEqual([200, 'image/png']);
   });
 
-  it('waits for a moderator, then everybody sees it as WebP', async () => {
+  it('is pending until a moderator approves it, then public as WebP', async () => {
     const { identity_token, user } = await client.user();
     const { status, body } = await upload(identity_token, PNG);
     expect([status, body]).toMatchObject([202, { state: 'pending', is_shown: false }]);
@@ -39,12 +39,12 @@ describe('an avatar', () => {
     expect(bytes.toString('latin1', 8, 12)).toBe('WEBP');
   });
 
-  it('is a picture by its bytes, whatever is claimed', async () => {
+  it('is recognised by its bytes, not by the declared type', async () => {
     const { identity_token } = await client.user();
     expectProblem(await upload(identity_token, Buffer.from('<svg/>')), 415, 'unsupported_picture');
   });
 
-  it('has at most 5 MiB', async () => {
+  it('is refused above 5 MiB', async () => {
     const { identity_token } = await client.user();
     const answer = await upload(identity_token, Buffer.concat([PNG, Buffer.alloc(5 * 1024 * 1024)]));
     expectProblem(answer, 413, 'file_too_large');

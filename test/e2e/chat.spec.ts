@@ -47,21 +47,21 @@ class Chat {
 }
 
 describe('the chat', () => {
-  it('answers a ping, and who one is', async () => {
+  it('answers ping and returns the caller', async () => {
     const hana = await client.user();
     const chat = await Chat.of(hana);
     expect(await chat.ask('ping')).toBe('pong');
     expect(await chat.ask('self')).toMatchObject({ username: hana.user.username, is_online: true });
   });
 
-  it('takes the cookie of the sign-in, too', async () => {
+  it('accepts the cookie of a sign-in', async () => {
     const { identity_token } = await client.user();
     const chat = new Chat({ cookie: `login-token=${identity_token}` });
     await once(chat.socket, 'open');
     expect(await chat.ask('ping')).toBe('pong');
   });
 
-  it('carries a message to everybody in the conversation, and keeps it', async () => {
+  it('delivers a message to all members of a conversation and stores it', async () => {
     const [hana, rika] = [await client.user(), await client.user()];
     const [a, b] = [await Chat.of(hana), await Chat.of(rika)];
     const { id } = await a.ask('create_conversation', { members: [rika.user.username], name: 'Tea' });
@@ -79,7 +79,7 @@ describe('the chat', () => {
     expect(messages).toHaveLength(1);
   });
 
-  it('tells contacts who comes', async () => {
+  it('notifies contacts when a user comes online', async () => {
     const [hana, rika] = [await client.user(), await client.user()];
     const a = await Chat.of(hana);
     await a.ask('add_contact', { contact_username: rika.user.username });
@@ -87,7 +87,7 @@ describe('the chat', () => {
     expect(await a.heard('user_status')).toEqual({ username: rika.user.username, is_online: true });
   });
 
-  it('says what is wrong and stays open', async () => {
+  it('answers invalid frames with an error and stays open', async () => {
     const chat = await Chat.of(await client.user());
     chat.socket.send('no json');
     await expect.poll(() => chat.frames.at(-1)).toMatchObject({ success: false, type: 'root' });
@@ -103,7 +103,7 @@ describe('the chat', () => {
     expect(why.toString()).toBe(reason);
   });
 
-  it('ends with its session', async () => {
+  it('closes when the session is revoked', async () => {
     const hana = await client.user();
     const { socket } = await Chat.of(hana);
     const closed = once(socket, 'close');
@@ -111,7 +111,7 @@ describe('the chat', () => {
     await closed;
   });
 
-  it('is no place for other sites, nor for plain requests', async () => {
+  it('refuses foreign origins and plain HTTP requests', async () => {
     const { identity_token } = await client.user();
     const { socket } = new Chat({ cookie: `login-token=${identity_token}`, origin: 'https://evil.example' });
     const [, response] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }];

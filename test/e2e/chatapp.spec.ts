@@ -20,7 +20,7 @@ const person = (username: string) => ({ username, password: PASSWORD, fullname: 
 describe('the chat app', () => {
   it('answers pong', async () => expect(await plain(client.get('/api/misc/ping'))).toEqual([200, 'pong']));
 
-  it('registers, signs in by a cookie, and greets', async () => {
+  it('registers a user, signs in with a cookie and greets the user', async () => {
     const username = uniqueName();
     expect(await plain(post('/api/register', person(username)))).toEqual([201, 'registered']);
     const login = await post('/api/auth/login', { username, password: PASSWORD });
@@ -32,7 +32,7 @@ describe('the chat app', () => {
     expect(await plain(greet)).toEqual([200, `Hello, ${username}`]);
   });
 
-  it('refuses in the words of its document', async () => {
+  it('answers failures with the texts of its documentation', async () => {
     const username = uniqueName();
     await post('/api/register', person(username));
     const refusals: [string, unknown, number, string][] = [
@@ -54,7 +54,7 @@ describe('the chat app', () => {
     expect(await plain(junk)).toEqual([401, 'invalid login-token']);
   });
 
-  it('lets no other site sign anybody in', async () => {
+  it('refuses sign-ins from foreign origins', async () => {
     const { status } = await post(
       '/api/auth/login',
       { username: 'a', password: 'b' },

@@ -3,7 +3,7 @@ import { Client, expectProblem, uniqueName } from './client.js';
 
 const client = new Client();
 
-it('a permission counts from the next request on, and goes with the membership', async () => {
+it('a permission applies from the next request on and ends with the membership', async () => {
   const { identity_token: token, user } = await client.user();
   expectProblem(await client.get('/api/audit', token), 403, 'forbidden');
   const admin = await client.admin();
@@ -16,7 +16,7 @@ it('a permission counts from the next request on, and goes with the membership',
   expectProblem(await client.get('/api/audit', token), 403, 'forbidden');
 });
 
-it('of several groups the union counts, and the most days of early access', async () => {
+it('several groups grant the union of their permissions and the most days of early access', async () => {
   const { user } = await client.user();
   const admin = await client.admin();
   const groups = [
@@ -34,12 +34,12 @@ it('of several groups the union counts, and the most days of early access', asyn
   });
 });
 
-it('who is no administrator makes no groups', async () => {
+it('POST /api/groups answers 403 to users without the permission admin', async () => {
   const { identity_token: token } = await client.user();
   expectProblem(await client.post('/api/groups', { name: uniqueName() }, token), 403, 'forbidden');
 });
 
-it('the audit tells who did what to whom, from where', async () => {
+it('the audit log lists actor, action, subject and IP address', async () => {
   const { user } = await client.user();
   const admin = await client.admin();
   const { body: me } = await client.get('/api/users/me', admin);

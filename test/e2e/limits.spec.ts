@@ -3,7 +3,7 @@ import { Client, expectProblem } from './client.js';
 
 const wrong = (client: Client, login: string) => client.signIn(login, 'wrong');
 
-it('after five failures for one name even the right password has to wait, and it is said how long', async () => {
+it('POST /api/sessions answers 429 with Retry-After to the right password after five failures for one login', async () => {
   const client = new Client();
   const { username } = await client.register();
   for (let i = 0; i < 5; i++) expectProblem(await wrong(client, username), 401, 'invalid_credentials');
@@ -15,7 +15,7 @@ it('after five failures for one name even the right password has to wait, and it
   await expect.poll(async () => (await client.signIn(username)).status).toBe(201);
 });
 
-it('the device that shows its earlier token is not locked out by strangers', async () => {
+it('a device that sends its earlier token can sign in while others are locked out', async () => {
   const client = new Client();
   const { identity_token, user } = await client.user();
   const stranger = new Client();
@@ -25,7 +25,7 @@ it('the device that shows its earlier token is not locked out by strangers', asy
   expect((await client.post('/api/sessions', known, identity_token)).status).toBe(201);
 });
 
-it('one network that tries many names is stopped, and another one is not', async () => {
+it('a network that tries many logins is limited while other networks are not', async () => {
   const client = new Client();
   const statuses: number[] = [];
   for (let i = 0; i < 25; i++) statuses.push((await wrong(client, `nobody-${client.ip}-${i}`)).status);

@@ -5,7 +5,7 @@ import { resetCodeOf } from './mail.js';
 const client = new Client();
 const NEXT_PASSWORD = 'silent meadow ninety';
 
-it('a mailed code sets a new password once, and ends every session', async () => {
+it('a mailed code sets a new password once and ends all sessions', async () => {
   const { identity_token, user } = await client.user();
   expect((await client.post('/api/password-resets', { email: user.email })).status).toBe(202);
   const code = await resetCodeOf(user.email);
@@ -20,14 +20,14 @@ it('a mailed code sets a new password once, and ends every session', async () =>
   expect((await client.signIn(user.username, NEXT_PASSWORD)).status).toBe(201);
 });
 
-it('the answer does not tell whether somebody has the address', async () => {
+it('POST /api/password-resets answers alike for known and unknown addresses', async () => {
   const { email } = await client.register();
   const answers = [email, `x${email}`].map((address) => client.post('/api/password-resets', { email: address }));
   const [known, unknown] = await Promise.all(answers);
   expect([known!.status, known!.text]).toEqual([unknown!.status, unknown!.text]);
 });
 
-it('a guessed code is refused', async () => {
+it('a wrong code is refused', async () => {
   const { email } = await client.register();
   await client.post('/api/password-resets', { email });
   const code = '00000000';

@@ -25,14 +25,14 @@ async function registered() {
 }
 
 describe('the vaccine registration', () => {
-  it('registers, and answers without the password; what is not for people to set is ignored', async () => {
+  it('registers a user, returns no password and ignores protected fields', async () => {
     const fields = person();
     const { status, body, text } = await client.post('/api/create', { ...fields, role_id: 1, verified: true });
     expect([status, body]).toMatchObject([201, { name: fields.name, email: fields.email, verified: false }]);
     expect(text).not.toMatch(/password|hash|role/);
   });
 
-  it('signs in by form, urlencoded or multipart, and shows the profile with the national id', async () => {
+  it('accepts urlencoded and multipart sign-ins and returns the profile with the national id', async () => {
     const { email, nid } = await registered();
     const multipart = new FormData();
     multipart.set('username', email);
@@ -48,7 +48,7 @@ describe('the vaccine registration', () => {
     }
   });
 
-  it('answers 400 in one text to a wrong password and an unknown address', async () => {
+  it('answers 400 with one text to wrong passwords and unknown addresses', async () => {
     const { email } = await registered();
     const wrong = await form('/api/login', { username: email, password: 'wrong' });
     const unknown = await form('/api/login', { username: `x${email}`, password: 'wrong' });
@@ -56,12 +56,12 @@ describe('the vaccine registration', () => {
     expect(wrong.body['detail']).toBe(unknown.body['detail']);
   });
 
-  it('shows no profile without a token', async () => {
+  it('returns no profile without a token', async () => {
     const { status, headers } = await client.get('/api/profile');
     expect([status, headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
   });
 
-  it('leads by a mailed code to a new password', async () => {
+  it('resets a password with a mailed code', async () => {
     const { email } = await registered();
     for (const address of [email, `x${email}`]) {
       expect((await form('/api/forgot_password', { email: address })).status).toBe(200);

@@ -14,7 +14,7 @@ const refresh = (refresh_token: string) => client.post('/api/sessions/refresh', 
 const untilEndOf = (token: string): Promise<void> => sleep(claimsOf(token).exp * 1000 - Date.now() + 500);
 
 describe('refreshing', () => {
-  it('gives the next pair of tokens, of the same session', async () => {
+  it('returns the next pair of tokens of the same session', async () => {
     const first = await client.user();
     const { status, body } = await refresh(first.refresh_token);
     const second = body as Session;
@@ -24,14 +24,14 @@ describe('refreshing', () => {
     expect((await me(second.identity_token)).status).toBe(200);
   });
 
-  it('gives a lost answer again', async () => {
+  it('returns the same tokens again when the response was lost', async () => {
     const { refresh_token } = await client.user();
     const answers = await Promise.all([refresh(refresh_token), refresh(refresh_token)]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);
     expect(answers[0].body['refresh_token']).toBe(answers[1].body['refresh_token']);
   });
 
-  it('with a stolen, older token ends the session for the thief and the owner, and tells it', async () => {
+  it('with a reused refresh token ends the session and answers token_reused', async () => {
     const first = await client.user();
     const second = (await refresh(first.refresh_token)).body as Session;
     const third = (await refresh(second.refresh_token)).body as Session;
@@ -42,14 +42,14 @@ describe('refreshing', () => {
     expect((await refresh(third.refresh_token)).status).toBe(401);
   });
 
-  it('takes no identity token', async () => {
+  it('refuses an identity token', async () => {
     const { identity_token } = await client.user();
     expectProblem(await refresh(identity_token), 401, 'invalid_token');
   });
 });
 
 describe.concurrent('the end of a token', () => {
-  it('of identity: 401 with the words that old clients wait for; the refresh token gets the next one', async () => {
+  it('of the identity token answers 401 with the msg of old clients; the refresh token still works', async () => {
     const { identity_token, refresh_token } = await client.user();
     expect((await me(identity_token)).status).toBe(200);
     await untilEndOf(identity_token);
@@ -61,7 +61,7 @@ describe.concurrent('the end of a token', () => {
     expect((await me(next.body['identity_token'])).status).toBe(200);
   });
 
-  it('of refreshing: the same, and nothing but signing in helps', async () => {
+  it('of the refresh token answers 401 with the same msg, and only a new sign-in helps', async () => {
     const { refresh_token } = await client.user();
     await untilEndOf(refresh_token);
     const late = await refresh(refresh_token);
@@ -69,7 +69,7 @@ describe.concurrent('the end of a token', () => {
     expect(late.body['msg']).toBe('Token has expired');
   });
 
-  it('still lets its device sign out', async () => {
+  it('does not prevent the device from signing out', async () => {
     const { identity_token, refresh_token } = await client.user();
     await untilEndOf(identity_token);
     expect((await client.request('DELETE', '/api/sessions/current', { token: identity_token })).status).toBe(204);
@@ -78,7 +78,7 @@ describe.concurrent('the end of a token', () => {
 });
 
 describe('signing out', () => {
-  it('on this device leaves the others signed in', async () => {
+  it('on one device keeps the other sessions', async () => {
     const here = await client.user();
     const there = (await client.signIn(here.user.username)).body as Session;
     const out = await client.request('DELETE', '/api/sessions/current', { token: here.identity_token });
@@ -88,14 +88,14 @@ describe('signing out', () => {
     expect((await me(there.identity_token)).status).toBe(200);
   });
 
-  it('everywhere leaves none', async () => {
+  it('everywhere ends all sessions', async () => {
     const here = await client.user();
     const there = (await client.signIn(here.user.username)).body as Session;
     expect((await client.request('DELETE', '/api/sessions', { token: here.identity_token })).status).toBe(204);
     for (const { identity_token } of [here, there]) expect((await me(identity_token)).status).toBe(401);
   });
 
-  it('of another device works from the list', async () => {
+  it('of another device works with the id from the list', async () => {
     const here = await client.user();
     const there = (await client.signIn(here.user.username)).body as Session;
     const list = (await client.get('/api/sessions', here.identity_token)).body as unknown as {

@@ -8,7 +8,7 @@ const MINUTE = 60;
 const DAY = 24 * 60 * MINUTE;
 
 describe('health', () => {
-  it('is live, ready and well', async () => {
+  it('reports live, ready and healthy', async () => {
     expect((await client.get('/api/health/live')).body).toEqual({ status: 'ok' });
     const { status, body } = await client.get('/api/health/ready');
     expect([status, body['status']]).toEqual([200, 'ok']);
@@ -23,7 +23,7 @@ describe('health', () => {
 });
 
 describe('lifetimes', () => {
-  it('are what the stack promises', async () => {
+  it('are those that the stack configures', async () => {
     const { identity_token, refresh_token } = await client.user();
     const lives = [lifetimeOf(identity_token), lifetimeOf(refresh_token)];
     const ends = [claimsOf(identity_token).exp, claimsOf(refresh_token).exp];
@@ -48,7 +48,7 @@ describe('Swagger UI', () => {
 });
 
 describe('the edge', () => {
-  it('lets in no other site', async () => {
+  it('refuses foreign origins', async () => {
     const headers = { origin: 'https://evil.example', 'access-control-request-method': 'GET' };
     for (const method of ['OPTIONS', 'GET']) {
       const answer = await client.request(method, '/api/users/me', { headers });
@@ -56,7 +56,7 @@ describe('the edge', () => {
     }
   });
 
-  it('sends headers that keep browsers in bounds, and does not say what it is made of', async () => {
+  it('sends security headers and does not name the framework', async () => {
     const { headers } = await client.get('/api/health');
     expect(headers.get('x-content-type-options')).toBe('nosniff');
     expect(headers.get('content-security-policy')).toContain("default-src 'none'");
@@ -64,7 +64,7 @@ describe('the edge', () => {
     expect(headers.has('x-powered-by')).toBe(false);
   });
 
-  it('answers every failure as a problem', async () => {
+  it('answers every failure with problem+json', async () => {
     expectProblem(await client.get('/api/nowhere'), 404, 'route_not_found');
     expectProblem(await client.get('/api/users/me'), 401, 'token_required');
     expectProblem(await client.request('POST', '/api/sessions', { body: '{', headers: { 'content-type': 'application/json' } }), 400, 'malformed_json'); // prettier-ignore
@@ -75,13 +75,13 @@ describe('the edge', () => {
     );
   });
 
-  it('takes no body of more than 100 KB', async () => {
+  it('answers 413 to bodies above 100 KB', async () => {
     const { status, headers, body } = await client.post('/api/users', { fullname: 'x'.repeat(110 * 1024) });
     expect([status, headers.get('content-type'), body['code']]).toEqual([413, 'application/problem+json', 'body_too_large']); // prettier-ignore
   });
 });
 
-it('has no identity by name, but in the test stack', async () => {
+it('trusted-subject identities exist in the test stack only', async () => {
   const { status } = await client.get('/api/users/login', 'just_admins_identity');
   expect(status).toBe(STACK === 'test' ? 200 : 401);
 });

@@ -7,7 +7,7 @@ const client = new Client();
 const login = (token: string, method = 'GET') => client.request(method, '/api/users/login', { token });
 
 describe('GET /api/users/login', () => {
-  it('with the identity of the administrator gives the tokens of root', async () => {
+  it('returns tokens of the root user for the identity of the administrator', async () => {
     const { status, body } = await login('just_admins_identity');
     expect([status, Object.keys(body).toSorted()]).toEqual([200, ['access_token', 'refresh_token', 'status']]);
     expect(body['status']).toBe('OK');
@@ -18,14 +18,14 @@ describe('GET /api/users/login', () => {
     expect((await client.get('/api/audit', access)).status).toBe(200);
   });
 
-  it('with a refresh token of ours gives an access token and no refresh token', async () => {
+  it('returns an access token and no refresh token for a refresh token', async () => {
     const first = await login('just_admins_identity');
     const { status, body } = await login(first.body['refresh_token'] as string);
     expect([status, Object.keys(body).toSorted(), body['status']]).toEqual([200, ['access_token', 'status'], 'OK']);
     expect((await client.get('/api/users/me', body['access_token'] as string)).status).toBe(200);
   });
 
-  it('finds the same user for the same identity, and another for another', async () => {
+  it('finds the same user for the same identity and another user for another identity', async () => {
     const subject = `somebody-${Date.now()}`;
     const who = async (name: string) => claimsOf((await login(name)).body['access_token'] as string)['sub'];
     const first = await who(subject);
@@ -33,9 +33,9 @@ describe('GET /api/users/login', () => {
     expect(await who(`${subject}-else`)).not.toBe(first);
   });
 
-  it('takes a POST, too', async () => expect((await login('just_admins_identity', 'POST')).status).toBe(200));
+  it('accepts POST', async () => expect((await login('just_admins_identity', 'POST')).status).toBe(200));
 
-  it('refuses what has expired, and what is nobody, in the words of its document', async () => {
+  it('answers expired and unknown tokens with the texts of its documentation', async () => {
     const { body } = await login('just_admins_identity');
     const refresh = body['refresh_token'] as string;
     await sleep(claimsOf(refresh).exp * 1000 - Date.now() + 500);
