@@ -92,18 +92,18 @@ export class FrameDispatcherService {
   ): Promise<void> {
     await connection.received.whenAnswered();
     const { participant_id } = connection.session;
-    const data = await (handler.mode === 'immediate'
-      ? handler.handle(connection, request)
-      : this.query(participant_id, () => handler.handle(connection, request)));
+    const data = await this.call(handler, connection, request);
     if (data === undefined) return;
     const text = successText(handler.type, data, requestId);
     this.connections.chargeRead(participant_id, text.length);
     connection.send(text);
   }
 
-  private query(participantId: number, task: () => Answer | Promise<Answer>): Promise<Answer> {
-    if (!this.connections.hasReadQuota(participantId)) throw rateLimited('Too much was fetched; wait a moment.');
-    return this.runQuery(task);
+  private async call(handler: EventHandler, connection: Connection, request: RequestFrame): Promise<Answer> {
+    if (handler.mode === 'immediate') return handler.handle(connection, request);
+    const hasQuota = this.connections.hasReadQuota(connection.session.participant_id);
+    if (!hasQuota) throw rateLimited('Too much was fetched; wait a moment.');
+    return this.runQuery(() => handler.handle(connection, request));
   }
 
   /** Sends an error frame, after the answers to earlier frames. Closes the connection if its violation budget is used up. */

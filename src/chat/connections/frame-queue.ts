@@ -15,7 +15,7 @@ export class FrameQueue {
   private isRunning = false;
   private worker: Promise<void> | undefined;
   private inFlight = 0;
-  private newestAnswered: Promise<unknown> = Promise.resolve();
+  private newestAnswered: Promise<unknown> | undefined;
 
   /** Frames received and not yet taken. */
   get waiting(): number {

@@ -6,8 +6,16 @@ import type { Connection } from '../connections/connection.js';
 import { DELETED_USER } from '../protocol/deleted-user.js';
 import { errorText, withRequestId } from '../protocol/responses.js';
 import { MemberCacheService } from './member-cache.service.js';
-import type { QueuedMessage } from './message-queue.service.js';
 import type { AppendOutcome, NewMessage, StoredMessage } from './new-message.js';
+
+/** A message that waits to be stored, and who is to be answered. */
+export interface QueuedMessage {
+  message: NewMessage;
+  requester: Connection;
+  requestId: string | null | undefined;
+  /** Called once the requester is answered. */
+  onAnswered: () => void;
+}
 
 const PROBLEMS = {
   conflict: 'nonce_reused',

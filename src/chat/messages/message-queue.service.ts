@@ -2,24 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { unavailable } from '../../http/problem.js';
 import type { Connection } from '../connections/connection.js';
 import { MessageBatchWriterService } from './message-batch-writer.service.js';
-import { MessageDeliveryService } from './message-delivery.service.js';
+import { MessageDeliveryService, type QueuedMessage } from './message-delivery.service.js';
 import type { SendMessageFrame } from './messages.dto.js';
-import type { NewMessage } from './new-message.js';
 import { nonceOf } from './nonce.js';
 
 const MAX_WAITING = 20_000;
 const MAX_WAITING_CHARACTERS = 32 * 1024 * 1024;
 const MAX_BATCH = 500;
 const MAX_BATCH_CHARACTERS = 1_000_000;
-
-/** A message that waits to be stored, and who is to be answered. */
-export interface QueuedMessage {
-  message: NewMessage;
-  requester: Connection;
-  requestId: string | null | undefined;
-  /** Called once the requester is answered. */
-  onAnswered: () => void;
-}
 
 /**
  * Collects messages into batches and passes one batch at a time to the batch writer, in the order of arrival. A message
