@@ -2,8 +2,8 @@ import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
 import type { AuditAction } from './audit.actions.js';
 
 /**
- * Who did what to whom, when, from where. Rows are only ever added: the database refuses to change or delete them. They
- * hold ids without foreign keys, since they outlive what they tell of.
+ * An audited action: actor, subject, time and origin. Rows are append-only; the database refuses changes and deletions.
+ * Ids have no foreign keys, since events outlive the users and groups they name.
  */
 @Entity('audit_events')
 @Index('audit_events_actor_id_idx', ['actor_id', 'id'])
@@ -18,13 +18,13 @@ export class AuditEvent {
   @Column('timestamptz') at: Date;
   @Column('text') action: AuditAction;
   @Column('boolean') succeeded: boolean;
-  /** Who did it; null when nobody had signed in. */
+  /** The user who acted; null if no user was signed in. */
   @Column('uuid', { nullable: true }) actor_id: string | null;
-  /** The user or group it was done to. */
+  /** The user or group that the action affects. */
   @Column('uuid', { nullable: true }) subject_id: string | null;
   @Column('uuid', { nullable: true }) session_id: string | null;
   @Column('inet', { nullable: true }) ip: string | null;
   @Column('uuid', { nullable: true }) request_id: string | null;
-  /** What else belongs to the action; never a secret. */
+  /** Further facts about the action; never secrets. */
   @Column('jsonb', { default: {} }) details: object;
 }

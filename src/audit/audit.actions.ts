@@ -1,4 +1,4 @@
-/** Everything that is ever audited. */
+/** All audited actions. The names are part of the API. */
 export const AUDIT_ACTIONS = [
   'session.opened',
   'session.refused',

@@ -9,7 +9,7 @@ import { AuditService } from './audit.service.js';
 export class AuditController {
   constructor(private readonly audit: AuditService) {}
 
-  /** Who did what to whom, newest first. */
+  /** Returns audit events, newest first. */
   @Get()
   @RequirePermissions('admin')
   @ApiProblems('invalid_cursor')

@@ -5,19 +5,19 @@ import { AUDIT_ACTIONS, type AuditAction } from './audit.actions.js';
 
 export class AuditQueryDto extends PageQueryDto {
   /**
-   * Only this kind of event.
+   * Returns only events of this action.
    * @example session.refused
    */
   @IsOptional()
   @IsIn(AUDIT_ACTIONS)
   action?: AuditAction;
 
-  /** Only what this user did. */
+  /** Returns only actions of this user. */
   @IsOptional()
   @IsUUID()
   actor_id?: string;
 
-  /** Only what was done to this user or group. */
+  /** Returns only actions that affect this user or group. */
   @IsOptional()
   @IsUUID()
   subject_id?: string;
@@ -47,7 +47,7 @@ export class AuditEventDto {
 
 export class AuditPageDto {
   items: AuditEventDto[];
-  /** Give it as `cursor` to get the next page; null on the last. */
+  /** Pass it as `cursor` to get the next page; null on the last page. */
   next_cursor: string | null;
 }
 

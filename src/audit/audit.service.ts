@@ -8,7 +8,7 @@ import type { AuditAction } from './audit.actions.js';
 import { AuditEvent } from './audit-event.entity.js';
 import { type AuditEventDto, type AuditQueryDto, toAuditEventDto } from './audit.dto.js';
 
-/** What `write` is told; where from and which request it knows itself. */
+/** An event to record. The service adds time, address and request id. */
 export interface AuditEntry {
   action: AuditAction;
   actor_id?: string | null;
@@ -18,6 +18,7 @@ export interface AuditEntry {
   details?: object;
 }
 
+/** The append-only audit log. */
 @Injectable()
 export class AuditService {
   constructor(
@@ -25,14 +26,14 @@ export class AuditService {
     private readonly clock: Clock,
   ) {}
 
-  /** Adds an event within the transaction of what it tells of: both happen, or neither. */
-  async write(manager: EntityManager, happening: AuditEntry): Promise<void> {
+  /** Records an event within the transaction of the action, so that both commit or neither. */
+  async write(manager: EntityManager, entry: AuditEntry): Promise<void> {
     const { id: request_id = null, ip = null } = requestContext() ?? {};
-    const blank = { actor_id: null, subject_id: null, session_id: null, succeeded: true, details: {} };
-    await manager.insert(AuditEvent, { ...blank, ...happening, at: this.clock.date(), ip, request_id });
+    const defaults = { actor_id: null, subject_id: null, session_id: null, succeeded: true, details: {} };
+    await manager.insert(AuditEvent, { ...defaults, ...entry, at: this.clock.date(), ip, request_id });
   }
 
-  /** Newest first. */
+  /** Audit events, newest first. */
   async list({ limit, cursor, ...filter }: AuditQueryDto): Promise<Page<AuditEventDto>> {
     const before = readCursor(cursor, (key) => /^[1-9]\d{0,17}$/.test(key));
     const query = this.events.createQueryBuilder('e').where('true');

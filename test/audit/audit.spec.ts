@@ -11,7 +11,7 @@ const list = async (query = '') => (await t.request('GET', `/api/audit?${query}`
 const actions = async (query: string) =>
   ((await list(query))['items'] as { action: string }[]).map(({ action }) => action);
 
-it('tells who did what to whom, from where, in which request', async () => {
+it('an audit event contains actor, action, subject, address and request id', async () => {
   const admin = await t.asAdmin();
   const { body: me } = await t.request('GET', '/api/users/me', { token: admin });
   const user = await t.user();
@@ -54,7 +54,7 @@ it('tells who did what to whom, from where, in which request', async () => {
   expect(await actions(`subject_id=${group.body['id']}`)).toEqual(['group.deleted', 'group.changed', 'group.created']);
 });
 
-it('tells nothing of what did not happen', async () => {
+it('a rolled-back change leaves no audit event', async () => {
   const admin = await t.asAdmin();
   const { body: me } = await t.request('GET', '/api/users/me', { token: admin });
   const before = ((await list('limit=1'))['items'] as { id: string }[])[0]!.id;
@@ -63,7 +63,7 @@ it('tells nothing of what did not happen', async () => {
   expect(((await list('limit=1'))['items'] as { id: string }[])[0]!.id).toBe(before);
 });
 
-it('pages and filters', async () => {
+it('GET /api/audit pages and filters', async () => {
   await t.user();
   const first = await list('limit=2');
   const second = await list(`limit=2&cursor=${first['next_cursor']}`);
@@ -85,7 +85,7 @@ it.each(['update audit_events set succeeded = true', 'delete from audit_events',
   },
 );
 
-it('holds no password and no login that was typed', async () => {
+it('audit events contain no password and no login as typed', async () => {
   await t.request('POST', '/api/sessions', { body: { login: PASSWORD, password: 'typed in the wrong field' } });
   const rows = await t.dataSource.query<object[]>('select * from audit_events');
   expect(JSON.stringify(rows)).not.toMatch(new RegExp(`${PASSWORD}|wrong field`));

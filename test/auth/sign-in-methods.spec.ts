@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { AuthenticatorService } from '../support/webauthn-authenticator.js';
+import { VirtualAuthenticator } from '../support/webauthn-authenticator.js';
 import { codeAt } from '../support/totp.js';
 
 const ORIGIN = 'https://machi.example';
@@ -20,15 +20,15 @@ async function newcomer(subject: string): Promise<{ id: string; token: string }>
   return { id: body['user'].id as string, token: body['identity_token'] as string };
 }
 
-async function addPasskey(token: string): Promise<{ authenticator: AuthenticatorService; id: string }> {
-  const authenticator = new AuthenticatorService(ORIGIN);
+async function addPasskey(token: string): Promise<{ authenticator: VirtualAuthenticator; id: string }> {
+  const authenticator = new VirtualAuthenticator(ORIGIN);
   const { body: options } = await t.request('POST', '/api/users/me/passkeys/options', { token, body: {} });
-  const credential = authenticator.create(options as Parameters<AuthenticatorService['create']>[0]);
+  const credential = authenticator.create(options as Parameters<VirtualAuthenticator['create']>[0]);
   const { body } = await t.request('POST', '/api/users/me/passkeys', { token, body: { credential } });
   return { authenticator, id: body['id'] as string };
 }
 
-it('whoever comes from elsewhere is asked for the second step, too', async () => {
+it('POST /api/sessions/exchange requires a code from users with two-factor authentication', async () => {
   const { id, token } = await newcomer('two.steps');
   const path = '/api/users/me/two-step';
   const { body: begun } = await t.request('POST', path, { token, body: {} });
@@ -46,7 +46,7 @@ it('whoever comes from elsewhere is asked for the second step, too', async () =>
   expect((await exchange('two.steps')).body).toMatchObject({ status: 401, code: 'invalid_token' });
 });
 
-it('a passkey, an account elsewhere: either may go while the other is there, and the last one stays', async () => {
+it('a passkey or an external identity can be removed while the other exists, and the last one cannot', async () => {
   const { token } = await newcomer('two.ways');
   const { id, authenticator } = await addPasskey(token);
   const other = await addPasskey(token);
@@ -62,7 +62,7 @@ it('a passkey, an account elsewhere: either may go while the other is there, and
   expect(await remove(`passkeys/${id}`)).toEqual([409, 'last_way_to_sign_in']);
 
   const { body: options } = await t.request('POST', '/api/sessions/passkey/options');
-  const credential = authenticator.get(options as Parameters<AuthenticatorService['get']>[0]);
+  const credential = authenticator.get(options as Parameters<VirtualAuthenticator['get']>[0]);
   expect((await t.request('POST', '/api/sessions/passkey', { body: { credential } })).status).toBe(201);
 
   await t.request('POST', '/api/users/me/identities', { token, body: { token: 'two.ways', provider: 'trusted-subject' } }); // prettier-ignore
@@ -71,7 +71,7 @@ it('a passkey, an account elsewhere: either may go while the other is there, and
   expect(await remove(`identities/${left!.id}`)).toEqual([409, 'last_way_to_sign_in']);
 });
 
-it('of a passkey and an account elsewhere, taken away at once, one remains', async () => {
+it('removing a passkey and an external identity at once leaves one of them', async () => {
   await t.warmUp();
   for (let round = 0; round < 20; round++) {
     const { token } = await newcomer(`racer.${round}`);

@@ -52,7 +52,7 @@ async function registered() {
 }
 
 describe('POST /create', () => {
-  it('answers the user, without password, role or anything given beyond the document', async () => {
+  it('returns the user without password, role or undocumented fields', async () => {
     const body = person();
     const extra = { role_id: 1, verified: true, is_active: false, id: 7, groups: ['admin'], username: 'root' };
     const { status, body: user } = await create({ ...body, ...extra });
@@ -93,12 +93,12 @@ describe('POST /create', () => {
     expect([400, 422]).toContain(answer.status);
   });
 
-  it('takes numbers for what looks like numbers, and an address', async () => {
+  it('accepts numbers in text fields and an address', async () => {
     const { body } = await create({ ...person(), nid: 19900401, phone_number: 1700000000, address: 'Dhaka' });
     expect(body).toMatchObject({ nid: '19900401', phone_number: '1700000000', address: 'Dhaka' });
   });
 
-  it('refuses a second account of an address with 400', async () => {
+  it('answers 400 for a second account with the same address', async () => {
     const body = person();
     await create(body);
     expect((await create({ ...body, email: body.email.toUpperCase() })).body).toMatchObject({
@@ -109,7 +109,7 @@ describe('POST /create', () => {
 });
 
 describe('POST /login', () => {
-  it.each(KINDS)('takes the password form of OAuth 2 (%s)', async (kind) => {
+  it.each(KINDS)('accepts the OAuth 2 password form (%s)', async (kind) => {
     const { email } = await registered();
     const fields = { grant_type: 'password', username: email, password: PASSWORD, scope: '', client_id: 'x' };
     const { status, body } = await send('/api/login', fields, kind);
@@ -118,7 +118,7 @@ describe('POST /login', () => {
     expect(profile.body['email']).toBe(email);
   });
 
-  it('answers the unknown and the wrong alike with 400', async () => {
+  it('answers 400 alike for unknown users and wrong passwords', async () => {
     const { email } = await registered();
     const attempts = [
       await send('/api/login', { username: 'nobody@example.org', password: 'wrong' }, 'urlencoded'),
@@ -153,14 +153,14 @@ describe('POST /login', () => {
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
   });
 
-  it('refuses a large form', async () => {
+  it('refuses an oversized form', async () => {
     const answer = await send('/api/login', { username: 'a', password: 'x'.repeat(110_000) }, 'urlencoded');
     expect(answer.status).toBe(413);
   });
 });
 
 describe('GET /profile', () => {
-  it('shows the caller, with the national id', async () => {
+  it('returns the caller with the national id', async () => {
     const { id, token, name, email, nid } = await registered();
     expect((await t.request('GET', '/api/profile', { token })).body).toEqual({
       id,
@@ -173,12 +173,12 @@ describe('GET /profile', () => {
     });
   });
 
-  it('asks for a Bearer token', async () => {
+  it('requires a Bearer token', async () => {
     const { status, headers } = await t.request('GET', '/api/profile');
     expect([status, headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
   });
 
-  it('is the only one to show a national id', async () => {
+  it('is the only route that returns a national id', async () => {
     const { id, token } = await registered();
     const admin = await t.asAdmin();
     for (const [path, by] of [
@@ -200,7 +200,7 @@ describe.each([
   ['/api/forgot_password', '/api/validate_code'],
   ['/api/forgot', '/api/validate'],
 ])('%s and %s', (forgot, validate) => {
-  it.each(KINDS)('end in a new password (%s)', async (kind) => {
+  it.each(KINDS)('lead to a new password (%s)', async (kind) => {
     const { email } = await registered();
     const asked = await send(forgot, { email }, kind);
     expect([asked.status, asked.body]).toEqual([200, { message: expect.any(String) }]);
@@ -218,13 +218,13 @@ describe.each([
     expect(profile.body['verified']).toBe(true);
   });
 
-  it('tell nobody who has an account', async () => {
+  it('do not reveal whether an account exists', async () => {
     const { email } = await registered();
     const answers = [await send(forgot, { email }, 'json'), await send(forgot, { email: 'no@example.org' }, 'json')];
     expect(answers[0]).toEqual(answers[1]);
   });
 
-  it('answer a wrong, used, expired and unknown code alike with 404', async () => {
+  it('answer 404 alike for wrong, used, expired and unknown codes', async () => {
     const { email } = await registered();
     await send(forgot, { email }, 'json');
     const code = await mailbox.code(email);

@@ -22,7 +22,7 @@ const plain = ({ status, text, headers }: Awaited<ReturnType<typeof post>>) => {
 const person = (username: string) => ({ username, password: PASSWORD, fullname: 'A person' });
 
 describe('POST /register', () => {
-  it('makes a full user of Machi', async () => {
+  it('creates a user who can use the canonical routes', async () => {
     expect(plain(await post('/register', person('Rika')))).toEqual([201, 'registered']);
     const token = await t.signIn('rika', PASSWORD);
     const { body } = await t.request('GET', '/api/users/me', { token });
@@ -55,20 +55,20 @@ describe('POST /register', () => {
     expect(plain(await post('/register', body))).toEqual([400, sentence]);
   });
 
-  it('refuses a name that is taken, after everything else', async () => {
+  it('refuses a taken username after all other checks', async () => {
     await post('/register', person('taken'));
     expect(plain(await post('/register', person('TAKEN')))).toEqual([409, 'username already exists']);
     expect(plain(await post('/register', { ...person('taken'), password: 'short' }))[0]).toBe(400);
   });
 
-  it('ignores fields that it does not know, and those of an administrator', async () => {
+  it('ignores unknown and administrative fields', async () => {
     const extra = { email: 'x@example.org', is_active: false, permissions: ['admin'], id: 1 };
     expect(plain(await post('/register', { ...person('extra'), ...extra }))).toEqual([201, 'registered']);
     const { body } = await t.request('GET', '/api/users/me', { token: await t.signIn('extra', PASSWORD) });
     expect(body).toMatchObject({ email: null, groups: [], permissions: { admin: false } });
   });
 
-  it('takes the password of the document where the policy is off', async () => {
+  it("accepts the document's example password with PASSWORD_POLICY=off", async () => {
     const lax = await startApp({ env: { PASSWORD_POLICY: 'off' } });
     const body = JSON.stringify({ username: 'xyz', password: 'xyz', fullname: 'xyz' });
     expect((await lax.request('POST', '/api/register', { body })).text).toBe('registered');
@@ -76,7 +76,7 @@ describe('POST /register', () => {
     await lax.stop();
   });
 
-  it.each(['/register', '/auth/login'])('%s refuses what is too large, as text', async (path) => {
+  it.each(['/register', '/auth/login'])('%s refuses an oversized body with a text response', async (path) => {
     expect(plain(await post(path, { ...person('large'), fullname: 'x'.repeat(200_000) }))).toEqual([
       413,
       'The body is larger than 100 KB.',
@@ -88,7 +88,7 @@ describe('POST /auth/login', () => {
   const login = async (username: string, headers: Record<string, string> = {}, password = PASSWORD) =>
     post('/auth/login', { username, password }, headers);
 
-  it('sets the cookie of the document, which verifies', async () => {
+  it('sets the documented cookie, which GET /auth/verify accepts', async () => {
     await post('/register', person('Sora'));
     t.clock.set(Math.floor(Date.now() / 1000) * 1000 + 400);
     const answer = await login('sora');
@@ -109,7 +109,7 @@ describe('POST /auth/login', () => {
     t.clock.set(Date.now());
   });
 
-  it('keeps the cookie as long as a browser does where tokens never expire', async () => {
+  it('limits Max-Age to 400 days when tokens never expire', async () => {
     const eternal = await startApp({ env: { IDENTITY_TOKEN_TTL: 'never', SESSION_MAX_AGE: 'never' } });
     const user = await eternal.user();
     const body = JSON.stringify({ username: user.username, password: PASSWORD });
@@ -118,7 +118,7 @@ describe('POST /auth/login', () => {
     await eternal.stop();
   });
 
-  it('answers an unknown user and a wrong password alike', async () => {
+  it('returns identical responses for unknown users and wrong passwords', async () => {
     const { username } = await t.user();
     const refused = [401, 'mismatch username and password'];
     expect(plain(await login('nobody'))).toEqual(refused);
@@ -136,7 +136,7 @@ describe('POST /auth/login', () => {
     expect(plain(await post('/auth/login', body))).toEqual([400, sentence]);
   });
 
-  it('refuses the pages of other sites', async () => {
+  it('refuses foreign origins', async () => {
     const { username } = await t.user();
     for (const origin of ['https://evil.example', 'null', `https://127.0.0.1:1`, 'nonsense']) {
       const { status, headers } = await login(username, { origin });
@@ -148,7 +148,7 @@ describe('POST /auth/login', () => {
   });
 });
 
-it('other routes read no form and no text as JSON', async () => {
+it('other routes refuse form and text content types', async () => {
   for (const type of ['application/x-www-form-urlencoded', 'text/plain']) {
     const body = JSON.stringify({ login: 'admin', password: 'x' });
     const answer = await t.request('POST', '/api/sessions', { body, headers: { 'content-type': type } });
@@ -156,7 +156,7 @@ it('other routes read no form and no text as JSON', async () => {
   }
 });
 
-it('a failed sign-in here counts at every door', async () => {
+it('failed sign-ins of all sign-in routes count together', async () => {
   const limited = await startApp({ env: { RATE_LIMITS: 'on' } });
   const { username } = await limited.user();
   const body = { username, password: 'wrong' };
@@ -172,7 +172,7 @@ it('a failed sign-in here counts at every door', async () => {
   await limited.stop();
 });
 
-it('COMPAT=off closes the old doors', async () => {
+it('COMPAT=off removes the compatibility routes', async () => {
   const closed = await startApp({ env: { COMPAT: 'off' } });
   for (const route of ['POST /api/register', 'POST /api/auth/login', 'GET /api/auth/verify']) {
     const [method, path] = route.split(' ') as [string, string];

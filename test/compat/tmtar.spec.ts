@@ -20,7 +20,7 @@ const login = (bearer?: string, method = 'GET') =>
 const me = (token: string) => t.request('GET', '/api/users/me', { token });
 
 describe.each(['GET', 'POST'])('%s /users/login', (method) => {
-  it('signs in the root user by the name of the document', async () => {
+  it('signs in the first administrator with the documented identity', async () => {
     const { status, body } = await login('just_admins_identity', method);
     expect([status, body]).toEqual([
       200,
@@ -29,7 +29,7 @@ describe.each(['GET', 'POST'])('%s /users/login', (method) => {
     expect((await me(body['access_token'])).body).toMatchObject({ username: 'admin', permissions: { admin: true } });
   });
 
-  it('finds or makes a user for any other subject', async () => {
+  it('finds or creates a user for any other subject', async () => {
     const ids = [];
     for (const subject of ['player-one', 'player-one', 'player-two']) {
       const { body } = await login(`${subject}-${method}`, method);
@@ -39,7 +39,7 @@ describe.each(['GET', 'POST'])('%s /users/login', (method) => {
     expect(ids[0]).not.toBe(ids[2]);
   });
 
-  it('gives another access token for a refresh token, and no other refresh token, again and again', async () => {
+  it('returns a new access token, and no refresh token, for each use of a refresh token', async () => {
     const { body } = await login('again', method);
     const seen = new Set([body['access_token']]);
     for (let day = 0; day < 5; day++) {
@@ -53,7 +53,7 @@ describe.each(['GET', 'POST'])('%s /users/login', (method) => {
     expect(seen.size).toBe(6);
   });
 
-  it('tells an expired token from an invalid one', async () => {
+  it('distinguishes expired from invalid tokens by code', async () => {
     const { body } = await login('late', method);
     const end = (jwt.decode(body['refresh_token']) as { exp: number }).exp * 1000;
     t.clock.set(end - 1);
@@ -64,13 +64,13 @@ describe.each(['GET', 'POST'])('%s /users/login', (method) => {
     expect((await login(undefined, method)).body).toMatchObject({ status: 401, msg: 'Missing Authorization Header' });
   });
 
-  it('takes no refresh token of a session that has ended', async () => {
+  it('refuses a refresh token of an ended session', async () => {
     const { body } = await login('leaver', method);
     await t.request('DELETE', '/api/sessions/current', { token: body['access_token'] });
     expect((await login(body['refresh_token'], method)).body).toMatchObject({ status: 401, msg: 'Invalid token' });
   });
 
-  it('ends the session of a refresh token that was rotated away', async () => {
+  it('ends the session when a rotated refresh token is used', async () => {
     const { body } = await login('rotator', method);
     const next = await t.request('POST', '/api/sessions/refresh', { body: { refresh_token: body['refresh_token'] } });
     t.clock.advance(10_000);
@@ -79,7 +79,7 @@ describe.each(['GET', 'POST'])('%s /users/login', (method) => {
   });
 });
 
-it('without an identity provider there is nobody to ask', async () => {
+it('EXTERNAL_IDENTITY=off answers 401', async () => {
   const plain = await startApp();
   const answer = await plain.request('GET', '/api/users/login', { headers: { authorization: 'Bearer anybody' } });
   expect(answer.body).toMatchObject({ status: 401, msg: expect.any(String) });

@@ -20,13 +20,13 @@ export function wrongCodeAt(secret: string, now: number): string {
   return ['000000', '111111', '222222', '333333'].find((code) => !right.includes(code))!;
 }
 
-export interface TwoStepUser extends SignedInUser {
+export interface TwoFactorUser extends SignedInUser {
   secret: string;
   recoveryCodes: string[];
 }
 
 /** A user with two-step sign-in on; the code of the current step has been used for that. */
-export async function twoStepUser(t: TestApp): Promise<TwoStepUser> {
+export async function twoFactorUser(t: TestApp): Promise<TwoFactorUser> {
   const user = await t.user();
   const { token } = user;
   const begun = await t.request('POST', '/api/users/me/two-step', { token, body: { current_password: user.password } });

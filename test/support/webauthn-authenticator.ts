@@ -49,7 +49,7 @@ interface RequestOptions {
 }
 
 /** A software authenticator and the browser in front of it: one discoverable ES256 credential, answered as browsers do. */
-export class AuthenticatorService {
+export class VirtualAuthenticator {
   readonly id = randomBytes(16);
   counter = 0;
   private userHandle = base64url(randomBytes(16));

@@ -11,14 +11,14 @@ import { ExternalIdentitiesService } from './external-identities.service.js';
 export class ExternalIdentitiesController {
   constructor(private readonly identities: ExternalIdentitiesService) {}
 
-  /** The accounts elsewhere by which the caller can sign in. */
+  /** Returns the external identities with which the caller can sign in. */
   @Get()
   @SignedIn()
   async list(@CurrentUser() caller: Caller): Promise<ExternalIdentityDto[]> {
     return (await this.identities.list(caller)).map(toExternalIdentityDto);
   }
 
-  /** Lets the caller sign in by an account elsewhere, too. */
+  /** Links an external identity to the caller. */
   @Post()
   @SignedIn()
   @ApiProblems(
@@ -35,7 +35,7 @@ export class ExternalIdentitiesController {
     return toExternalIdentityDto(await this.identities.link(caller, dto));
   }
 
-  /** Lets the caller no longer sign in by this account elsewhere. */
+  /** Unlinks an external identity; the last sign-in method cannot be removed. */
   @Delete(':id')
   @SignedIn()
   @HttpCode(204)

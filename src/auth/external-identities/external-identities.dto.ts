@@ -13,7 +13,7 @@ export class TokenExchangeDto {
   token: string;
 
   /**
-   * The issuer of the token; `oidc`, or nothing: the one that the token names.
+   * The issuer of the token. `oidc` or no value: the issuer that the token names.
    * @example https://id.example.org
    */
   @IsOptional()
@@ -28,12 +28,12 @@ export class ExternalIdentityDto {
   /** @example 0199c2a4-7c31-7b0e-8d52-4f6e8a9b0c1d */
   id: string;
   /**
-   * Its issuer.
+   * The issuer.
    * @example https://id.example.org
    */
   provider: string;
   /**
-   * The account there.
+   * The subject at the issuer.
    * @example 248289761001
    */
   subject: string;

@@ -1,7 +1,7 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } from 'typeorm';
 import { User } from '../../users/user.entity.js';
 
-/** An account elsewhere by which a user signs in: nobody but issuer and subject together name it. */
+/** A user's account at an identity provider. Issuer and subject together identify it. */
 @Entity('external_identities')
 @Unique('external_identities_issuer_subject_key', ['issuer', 'subject'])
 @Index('external_identities_user_id_idx', ['user_id'])

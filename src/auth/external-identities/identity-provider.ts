@@ -1,25 +1,26 @@
 import { Problem } from '../../http/problem.js';
 
-/** Who somebody is elsewhere, and what that place says of them. What it says about rights is not even read. */
+/** A user at an identity provider. Claims about groups, roles and permissions are not read. */
 export interface Identity {
   issuer: string;
   subject: string;
-  /** As they would like to be called. */
+  /** The preferred username. */
   username?: string;
   fullname?: string;
-  /** Verified there. */
+  /** Only if the provider has verified it. */
   email?: string;
-  /** Whether this is nobody new but the first administrator. */
-  isRoot?: boolean;
+  /** Whether this identity belongs to the first administrator; used by `trusted-subject` only. */
+  isFirstAdministrator?: boolean;
 }
 
-/** Tells by a token who sends it; one for each value of EXTERNAL_IDENTITY. */
+/** Verifies tokens of identity providers. There is one implementation per value of EXTERNAL_IDENTITY. */
 export abstract class IdentityProvider {
-  /** Whose identities can sign in now. */
+  /** The issuers whose identities can sign in. */
   abstract readonly issuers: string[];
 
   /**
-   * Raises `invalid_token`, `token_expired`, `unknown_identity_provider`, `identity_provider_unavailable`.
+   * Returns the identity that the token proves. Throws `invalid_token`, `token_expired`, `unknown_identity_provider`,
+   * `identity_provider_unavailable`.
    */
   abstract identify(token: string, provider?: string): Promise<Identity>;
 }
@@ -33,5 +34,5 @@ export class DisabledProvider extends IdentityProvider {
   }
 }
 
-/** What any provider may use as a subject: OpenID Connect Core, section 2, allows 255 characters of ASCII. */
+/** The subjects that OpenID Connect Core, section 2, allows: up to 255 ASCII characters. */
 export const SUBJECT = /^[\x20-\x7e]{1,255}$/;

@@ -3,24 +3,35 @@ import { isEmail } from 'class-validator';
 import { normaliseEmail } from '../../users/users.dto.js';
 import { type Identity, SUBJECT } from './identity-provider.js';
 
-/** Those that a provider signs with and whose keys it publishes: never a shared secret, never none. */
-export const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']; // prettier-ignore
+/** Asymmetric algorithms only: never a shared secret, never `none`. */
+export const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+];
 
-/** Access tokens (RFC 9068) and ID tokens; the latter, and access tokens of many providers, say `JWT` or nothing. */
+/** Access tokens (RFC 9068), and ID tokens, which have `JWT` or no `typ`, as the access tokens of many providers do. */
 const TYPES = [undefined, 'jwt', 'at+jwt', 'application/at+jwt'];
-/** Keycloak says in a claim what others say in the header. */
+/** Keycloak puts the token type into a claim. */
 const KEYCLOAK_TYPES = [undefined, 'Bearer', 'ID'];
 
 export const isTokenHeader = ({ alg, typ }: Partial<JWTHeaderParameters>): boolean =>
   ALGORITHMS.includes(alg ?? '') && TYPES.includes(typeof typ === 'string' ? typ.toLowerCase() : typ);
 
 /**
- * Whether these are the claims of a token that proves who sends it. Not: what tells of a logout or another event
- * (`events`), a refresh token of Keycloak's, a token bound to a key that only its owner holds (`cnf`): we do not see the
- * proof.
+ * Whether the claims prove who sends the token. Refuses logout tokens and security events (`events`), Keycloak's refresh
+ * tokens, and tokens bound to a key (`cnf`), whose proof of possession is not available here.
  */
-export const isProof = ({ sub, iat, events, cnf, typ }: JWTPayload, now: number): boolean =>
-  typeof sub === 'string' && // jose does not look
+export const provesIdentity = ({ sub, iat, events, cnf, typ }: JWTPayload, now: number): boolean =>
+  typeof sub === 'string' && // jose does not check it
   SUBJECT.test(sub) &&
   events === undefined &&
   cnf === undefined &&
@@ -29,7 +40,7 @@ export const isProof = ({ sub, iat, events, cnf, typ }: JWTPayload, now: number)
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
-/** What we take over from the claims. */
+/** Maps verified claims to an identity. */
 export function toIdentity(issuer: string, claims: JWTPayload): Identity {
   const { sub, preferred_username, name, email, email_verified } = claims;
   return {
@@ -41,7 +52,7 @@ export function toIdentity(issuer: string, claims: JWTPayload): Identity {
   };
 }
 
-/** By the rules of our own registration. */
+/** Applies the rules of registration to an address. */
 function addressOf(value: unknown): string | undefined {
   if (typeof value !== 'string' || value.length > 254 || !/^[\x21-\x7e]+$/.test(value)) return undefined;
   return isEmail(value) ? normaliseEmail(value) : undefined;

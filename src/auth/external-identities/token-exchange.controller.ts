@@ -12,7 +12,7 @@ import { ExternalIdentitiesService } from './external-identities.service.js';
 export class TokenExchangeController {
   constructor(private readonly identities: ExternalIdentitiesService) {}
 
-  /** Signs in by a token of an identity provider. Whoever has not been here before gets an account, without a password. */
+  /** Signs in with a token of an identity provider. The first sign-in creates a user without a password. */
   @Post('exchange')
   @Public()
   @ApiProblems(

@@ -1,18 +1,18 @@
 import { Type } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsIn, IsInt, IsObject, IsOptional, Matches, ValidateNested } from 'class-validator';
 
-/** Bytes in base64url without padding, as browsers send them; at most this many characters. */
+/** Bytes in base64url without padding, as browsers send them, with at most `max` characters. */
 const IsBase64Url = (max: number): PropertyDecorator =>
   Matches(new RegExp(`^[A-Za-z0-9_-]{1,${max}}$`), { message: '$property must be base64url' });
 
-/** What every credential has: the JSON that browsers make of a PublicKeyCredential, with its own names. */
+/** The fields of every credential: the JSON form of a PublicKeyCredential, with the names of WebAuthn. */
 abstract class CredentialDto {
   /** @example VIlTM0VFyNzLDCZGmVRz7g */
   @IsBase64Url(1400)
   id: string;
 
   /**
-   * The same again.
+   * The same value as `id`.
    * @example VIlTM0VFyNzLDCZGmVRz7g
    */
   @IsBase64Url(1400)
@@ -28,7 +28,7 @@ abstract class CredentialDto {
   authenticatorAttachment?: 'platform' | 'cross-platform';
 
   /**
-   * Not looked at.
+   * Not used.
    * @example { "credProps": { "rk": true } }
    */
   @IsObject()
@@ -45,7 +45,7 @@ export class AttestationResponseDto {
   attestationObject: string;
 
   /**
-   * Stands in the attestation, too, which is what counts; so with the next two.
+   * Not used: the attestation object contains it. The same holds for the next two fields.
    * @example SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2M
    */
   @IsOptional()
@@ -87,7 +87,7 @@ export class AssertionResponseDto {
   signature: string;
 
   /**
-   * Whose passkey it is.
+   * The id of the passkey's owner.
    * @example AZnCpFseHD-PIT1am3weQg
    */
   @IsOptional()
@@ -95,7 +95,7 @@ export class AssertionResponseDto {
   userHandle?: string;
 }
 
-/** What `navigator.credentials.create()` answers, as JSON. */
+/** The result of `navigator.credentials.create()` as JSON. */
 export class RegistrationDto extends CredentialDto {
   @IsObject()
   @ValidateNested()
@@ -103,7 +103,7 @@ export class RegistrationDto extends CredentialDto {
   response: AttestationResponseDto;
 }
 
-/** What `navigator.credentials.get()` answers, as JSON. */
+/** The result of `navigator.credentials.get()` as JSON. */
 export class AuthenticationDto extends CredentialDto {
   @IsObject()
   @ValidateNested()

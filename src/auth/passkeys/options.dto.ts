@@ -20,7 +20,7 @@ export class PasskeyUserDto {
   displayName: string;
 }
 
-/** For `PublicKeyCredential.parseCreationOptionsFromJSON()`, whose names these are, and `navigator.credentials.create()`. */
+/** Input for `PublicKeyCredential.parseCreationOptionsFromJSON()` and `navigator.credentials.create()`. */
 export class CreationOptionsDto implements PublicKeyCredentialCreationOptionsJSON {
   rp: RelyingPartyDto;
   user: PasskeyUserDto;
@@ -45,7 +45,7 @@ export class CreationOptionsDto implements PublicKeyCredentialCreationOptionsJSO
   extensions?: PublicKeyCredentialCreationOptionsJSON['extensions'];
 }
 
-/** For `PublicKeyCredential.parseRequestOptionsFromJSON()`, whose names these are, and `navigator.credentials.get()`. */
+/** Input for `PublicKeyCredential.parseRequestOptionsFromJSON()` and `navigator.credentials.get()`. */
 export class RequestOptionsDto implements PublicKeyCredentialRequestOptionsJSON {
   /** @example machi.example.org */
   rpId?: string;

@@ -5,17 +5,17 @@ import { Clock } from '../../common/clock.provider.js';
 import { challengeOf } from './webauthn.js';
 import { PasskeyChallenge } from './passkey-challenge.entity.js';
 
-/** How long a ceremony may take, in milliseconds. */
-export const CEREMONY_MS = 5 * 60_000;
+/** How long a challenge is valid. */
+export const CHALLENGE_LIFETIME_MS = 5 * 60_000;
 
-/** Bounded, and past rows that others are at: this is house-keeping on the way of a request. */
-const FORGET = `delete from passkey_challenges where challenge in (
+/** Bounded, and skips rows locked by others: it runs as part of a request. */
+const DELETE_EXPIRED = `delete from passkey_challenges where challenge in (
   select challenge from passkey_challenges where expires_at <= $1 limit 100 for update skip locked)`;
 
 const TAKE = `delete from passkey_challenges
   where challenge = $1 and user_id is not distinct from $2 and expires_at > $3 returning challenge`;
 
-/** Challenges that were given out: each is good for one answer, right or wrong, to its own kind of ceremony. */
+/** Stores issued challenges. Each is valid for one response, correct or not, of the kind it was issued for. */
 @Injectable()
 export class PasskeyChallengesService {
   constructor(
@@ -23,18 +23,19 @@ export class PasskeyChallengesService {
     private readonly clock: Clock,
   ) {}
 
-  /** `userId` registers a passkey; null: somebody signs in. */
-  async remember(challenge: string, userId: string | null): Promise<void> {
-    await this.challenges.query(FORGET, [this.clock.date()]);
-    const expires_at = new Date(this.clock.now() + CEREMONY_MS);
+  /** Stores a challenge for the user who registers a passkey; null for a sign-in. */
+  async store(challenge: string, userId: string | null): Promise<void> {
+    await this.challenges.query(DELETE_EXPIRED, [this.clock.date()]);
+    const expires_at = new Date(this.clock.now() + CHALLENGE_LIFETIME_MS);
     await this.challenges.insert({ challenge, user_id: userId, expires_at });
   }
 
-  /** The challenge that this credential answers, which is gone then; null when it was not given out to this user. */
+  /** Deletes and returns the challenge that this credential answers; null if it was not issued for this user and purpose. */
   async take(credential: Parameters<typeof challengeOf>[0], userId: string | null): Promise<string | null> {
     const challenge = challengeOf(credential);
     if (challenge === null || challenge.includes('\0') || !challenge.isWellFormed()) return null;
-    const [taken] = await this.challenges.query<[{ challenge: string }[], number]>(TAKE, [challenge, userId, this.clock.date()]); // prettier-ignore
+    const values = [challenge, userId, this.clock.date()];
+    const [taken] = await this.challenges.query<[{ challenge: string }[], number]>(TAKE, values);
     return taken[0]?.challenge ?? null;
   }
 }

@@ -15,7 +15,7 @@ import { PasskeySignInDto } from './passkeys.dto.js';
 export class PasskeySessionsController {
   constructor(private readonly signIns: PasskeySignInService) {}
 
-  /** Begins to sign in with a passkey: what to hand to `navigator.credentials.get()`. Good for one answer, for five minutes. */
+  /** Starts a sign-in with a passkey: returns the options for `navigator.credentials.get()`, valid for one response within five minutes. */
   @Post('options')
   @Public()
   @HttpCode(200)
@@ -25,7 +25,7 @@ export class PasskeySessionsController {
     return this.signIns.options();
   }
 
-  /** Signs in with a passkey; no code is asked for. */
+  /** Signs in with a passkey. No two-factor code is requested. */
   @Post()
   @Public()
   @RateLimit(SIGN_IN_QUOTA)

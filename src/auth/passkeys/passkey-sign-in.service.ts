@@ -9,19 +9,19 @@ import type { SessionDto } from '../sessions/sessions.dto.js';
 import { SignInService } from '../sign-in.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
-import { checkAuthentication } from './webauthn.js';
+import { verifyAuthentication } from './webauthn.js';
 import type { AuthenticationDto } from './credentials.dto.js';
 import type { RequestOptionsDto } from './options.dto.js';
-import { CEREMONY_MS, PasskeyChallengesService } from './passkey-challenges.service.js';
+import { CHALLENGE_LIFETIME_MS, PasskeyChallengesService } from './passkey-challenges.service.js';
 import { Passkey } from './passkey.entity.js';
 import { RelyingParty } from './relying-party.provider.js';
-import { handleOf } from './user-handle.js';
+import { userHandleOf } from './user-handle.js';
 
-/** Authenticators that do not count say 0 for ever; of the others, one that does not go up has a copy. */
+/** Stores the counter if it has grown. Authenticators that do not count always send 0. A counter that does not grow means a copy. */
 const USE = `update passkeys set counter = $2, last_used_at = $3
   where id = $1 and (counter < $2 or (counter = 0 and $2 = 0)) returning id`;
 
-/** The door that passkeys open. */
+/** Signs users in with passkeys. */
 @Injectable()
 export class PasskeySignInService {
   constructor(
@@ -33,23 +33,23 @@ export class PasskeySignInService {
     private readonly clock: Clock,
   ) {}
 
-  /** What the browser has to ask an authenticator for; it knows itself for whom it has passkeys. */
+  /** Issues a challenge for any passkey: the browser knows for which users it has passkeys. Throws `rate_limited`. */
   async options(): Promise<RequestOptionsDto> {
     const { rpId, challenge, timeout, userVerification } = await generateAuthenticationOptions({
       rpID: this.relyingParty.id,
-      timeout: CEREMONY_MS,
+      timeout: CHALLENGE_LIFETIME_MS,
       userVerification: 'required',
     });
-    await this.challenges.remember(challenge, null);
+    await this.challenges.store(challenge, null);
     return { rpId, challenge, timeout, userVerification };
   }
 
-  /** Signs in with a passkey, which is two steps in one: something one has, and a PIN or a finger. Raises `invalid_passkey`. */
+  /** Signs in with a passkey, which counts as two factors: possession, and a PIN or biometric check. Throws `invalid_passkey`. */
   async signIn(credential: AuthenticationDto, device: Device): Promise<SessionDto> {
     const challenge = await this.challenges.take(credential, null);
     const passkey = await this.passkeys.findOneBy({ credential_id: credential.id });
     if (challenge === null || !passkey) return this.refuse(passkey);
-    const counter = await this.check(passkey, credential, challenge);
+    const counter = await this.verify(passkey, credential, challenge);
     if (counter === null) return this.refuse(passkey);
     const [used] = await this.passkeys.query<[unknown[], number]>(USE, [passkey.id, counter, this.clock.date()]);
     if (used.length === 0) return this.refuse(passkey, 'passkey.counter_regressed');
@@ -58,16 +58,16 @@ export class PasskeySignInService {
     return session ?? this.refuse(passkey);
   }
 
-  /** The counter of a right answer by the owner's authenticator; null for any other. */
-  private async check(passkey: Passkey, credential: AuthenticationDto, challenge: string): Promise<number | null> {
+  /** Returns the signature counter of a valid response of the passkey's owner; null for any other. */
+  private async verify(passkey: Passkey, credential: AuthenticationDto, challenge: string): Promise<number | null> {
     const { user_id, credential_id: id, public_key } = passkey;
-    if (credential.response.userHandle !== Buffer.from(handleOf(user_id)).toString('base64url')) return null;
+    if (credential.response.userHandle !== Buffer.from(userHandleOf(user_id)).toString('base64url')) return null;
     const key = { id, publicKey: Uint8Array.from(public_key) };
-    const checked = await checkAuthentication(credential, challenge, this.relyingParty, key);
-    return 'value' in checked ? checked.value : null;
+    const verification = await verifyAuthentication(credential, challenge, this.relyingParty, key);
+    return 'value' in verification ? verification.value : null;
   }
 
-  /** One answer, whatever was wrong. */
+  /** Throws the same problem whatever was wrong. */
   private async refuse(passkey: Passkey | null, action: AuditAction = 'passkey.refused'): Promise<never> {
     const details = passkey ? { id: passkey.id } : {};
     const subject_id = passkey?.user_id ?? null;

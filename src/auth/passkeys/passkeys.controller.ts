@@ -15,7 +15,7 @@ import { PasskeysService } from './passkeys.service.js';
 export class PasskeysController {
   constructor(private readonly passkeys: PasskeysService) {}
 
-  /** Begins to register a passkey: what to hand to `navigator.credentials.create()`. Good for one answer, for five minutes. */
+  /** Starts the registration of a passkey: returns the options for `navigator.credentials.create()`, valid for one response within five minutes. */
   @Post('options')
   @SignedIn()
   @HttpCode(200)
@@ -24,10 +24,10 @@ export class PasskeysController {
     @CurrentUser() caller: Caller,
     @Body() { current_password }: CurrentPasswordDto,
   ): Promise<CreationOptionsDto> {
-    return this.passkeys.options(caller, current_password);
+    return this.passkeys.createOptions(caller, current_password);
   }
 
-  /** Registers the passkey that the browser made. */
+  /** Registers the passkey that the browser has created. */
   @Post()
   @SignedIn()
   @ApiProblems('passkey_refused', 'passkey_taken', 'too_many_passkeys')
@@ -39,7 +39,7 @@ export class PasskeysController {
     return toPasskeyDto(await this.passkeys.create(caller, dto, deviceOf(request)));
   }
 
-  /** The caller's passkeys. */
+  /** Returns the caller's passkeys. */
   @Get()
   @SignedIn()
   async list(@CurrentUser() caller: Caller): Promise<PasskeyDto[]> {
@@ -59,7 +59,7 @@ export class PasskeysController {
     return toPasskeyDto(await this.passkeys.update(caller, id, dto));
   }
 
-  /** Removes a passkey; not the last way to sign in. */
+  /** Removes a passkey; the last sign-in method cannot be removed. */
   @Delete(':id')
   @SignedIn()
   @HttpCode(204)

@@ -6,7 +6,7 @@ import type { Passkey } from './passkey.entity.js';
 
 export class CreatePasskeyDto {
   /**
-   * How its owner will know it; when left out, the name of the device that registers it.
+   * The name shown to the owner; by default the name of the device that registers it.
    * @example "My phone"
    */
   @IsOptional()
@@ -38,7 +38,7 @@ export class PasskeyDto {
   /** @example "My phone" */
   name: string;
   /**
-   * Whether it may live on several devices of its owner.
+   * Whether it is synchronised between devices of its owner.
    * @example true
    */
   is_synced: boolean;

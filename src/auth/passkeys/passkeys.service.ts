@@ -11,17 +11,17 @@ import { insertOrIgnore } from '../../database/insert-or-ignore.js';
 import { SignInMethodsService } from '../sign-in-methods.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
-import { ALGORITHMS, checkRegistration } from './webauthn.js';
+import { ALGORITHMS, verifyRegistration } from './webauthn.js';
 import type { CreationOptionsDto } from './options.dto.js';
-import { CEREMONY_MS, PasskeyChallengesService } from './passkey-challenges.service.js';
+import { CHALLENGE_LIFETIME_MS, PasskeyChallengesService } from './passkey-challenges.service.js';
 import { Passkey } from './passkey.entity.js';
 import type { CreatePasskeyDto, UpdatePasskeyDto } from './passkeys.dto.js';
 import { RelyingParty } from './relying-party.provider.js';
-import { handleOf } from './user-handle.js';
+import { userHandleOf } from './user-handle.js';
 
 const MAX_PASSKEYS = 20;
 
-/** A user's passkeys: registering, listing, removing. */
+/** Registers, lists, renames and removes a user's passkeys. */
 @Injectable()
 export class PasskeysService {
   constructor(
@@ -30,46 +30,46 @@ export class PasskeysService {
     private readonly reauthentication: ReauthenticationService,
     private readonly audit: AuditService,
     private readonly relyingParty: RelyingParty,
-    private readonly ways: SignInMethodsService,
+    private readonly signInMethods: SignInMethodsService,
     private readonly clock: Clock,
   ) {}
 
-  /** What the browser has to ask the authenticator for. Raises `wrong_password`, `sign_in_again`, `too_many_passkeys`. */
-  async options(caller: Caller, currentPassword: string | undefined): Promise<CreationOptionsDto> {
+  /** Issues a challenge for a new passkey. Throws `wrong_password`, `sign_in_again`, `too_many_passkeys`. */
+  async createOptions(caller: Caller, currentPassword: string | undefined): Promise<CreationOptionsDto> {
     await this.reauthentication.verify(caller, currentPassword);
-    const mine = await this.list(caller);
-    if (mine.length >= MAX_PASSKEYS) throw new Problem('too_many_passkeys');
+    const existing = await this.list(caller);
+    if (existing.length >= MAX_PASSKEYS) throw new Problem('too_many_passkeys');
     const options = await generateRegistrationOptions({
       rpID: this.relyingParty.id,
       rpName: this.relyingParty.name,
-      userID: handleOf(caller.id),
+      userID: userHandleOf(caller.id),
       userName: caller.profile.username,
       userDisplayName: caller.profile.fullname,
-      timeout: CEREMONY_MS,
+      timeout: CHALLENGE_LIFETIME_MS,
       attestationType: 'none',
       authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
       supportedAlgorithmIDs: ALGORITHMS,
-      excludeCredentials: mine.map((passkey) => ({ id: passkey.credential_id, transports: passkey.transports })),
+      excludeCredentials: existing.map((passkey) => ({ id: passkey.credential_id, transports: passkey.transports })),
     });
-    await this.challenges.remember(options.challenge, caller.id);
+    await this.challenges.store(options.challenge, caller.id);
     return options;
   }
 
-  /** Registers a passkey. Raises `passkey_refused`, `passkey_taken`, `too_many_passkeys`. */
+  /** Registers a passkey. Throws `passkey_refused`, `passkey_taken`, `too_many_passkeys`. */
   async create(caller: Caller, { name, credential }: CreatePasskeyDto, device: Device): Promise<Passkey> {
     const challenge = await this.challenges.take(credential, caller.id);
     if (challenge === null) throw new Problem('passkey_refused');
-    const checked = await checkRegistration(credential, challenge, this.relyingParty);
-    if ('reason' in checked) throw new Problem('passkey_refused', { cause: checked.reason });
+    const verification = await verifyRegistration(credential, challenge, this.relyingParty);
+    if ('reason' in verification) throw new Problem('passkey_refused', { cause: verification.reason });
     const passkey = {
       id: uuidv7(),
       user_id: caller.id,
       name: name ?? deviceName(device.user_agent),
-      credential_id: checked.value.id,
-      public_key: Buffer.from(checked.value.publicKey),
-      counter: String(checked.value.counter),
-      transports: checked.value.transports ?? [],
-      is_synced: checked.value.isSynced,
+      credential_id: verification.value.id,
+      public_key: Buffer.from(verification.value.publicKey),
+      counter: String(verification.value.counter),
+      transports: verification.value.transports ?? [],
+      is_synced: verification.value.isSynced,
       created_at: this.clock.date(),
       last_used_at: null,
     };
@@ -77,24 +77,24 @@ export class PasskeysService {
     return this.get(caller, passkey.id);
   }
 
-  /** The caller's, oldest first. */
+  /** The caller's passkeys, oldest first. */
   list(caller: Caller): Promise<Passkey[]> {
     return this.passkeys.find({ where: { user_id: caller.id }, order: { id: 'ASC' } });
   }
 
-  /** Renames one of the caller's. Raises `passkey_not_found`. */
+  /** Renames one of the caller's passkeys. Throws `passkey_not_found`. */
   async update(caller: Caller, id: string, { name }: UpdatePasskeyDto): Promise<Passkey> {
     await this.passkeys.update({ id, user_id: caller.id }, { name });
     return this.get(caller, id);
   }
 
-  /** Removes one of the caller's. Raises `passkey_not_found`, `last_way_to_sign_in`. */
+  /** Removes one of the caller's passkeys. Throws `passkey_not_found`, `last_way_to_sign_in`. */
   async remove(caller: Caller, id: string): Promise<void> {
     await this.passkeys.manager.transaction(async (manager) => {
-      await this.ways.lock(manager, caller.id);
+      await this.signInMethods.lock(manager, caller.id);
       const { affected } = await manager.delete(Passkey, { id, user_id: caller.id });
       if (affected === 0) throw new Problem('passkey_not_found');
-      await this.ways.assertOneIsLeft(manager, caller.id);
+      await this.signInMethods.assertNotLast(manager, caller.id);
       await this.audit.write(manager, {
         action: 'passkey.removed',
         ...actorOf(caller),
@@ -105,7 +105,7 @@ export class PasskeysService {
   }
 
   private async insert(manager: EntityManager, caller: Caller, passkey: Omit<Passkey, 'user'>): Promise<void> {
-    await this.ways.lock(manager, caller.id);
+    await this.signInMethods.lock(manager, caller.id);
     await this.reauthentication.assertSession(manager, caller);
     if ((await manager.countBy(Passkey, { user_id: caller.id })) >= MAX_PASSKEYS)
       throw new Problem('too_many_passkeys');

@@ -3,12 +3,12 @@ import { ConfigError } from '../../config/config-error.js';
 import { Config } from '../../config/config.js';
 
 /**
- * Whom passkeys are made for, and which sites may ask for them: from configuration alone, never from a header. The domain
- * is PASSKEY_RP_ID or the host of PUBLIC_URL; the sites are PUBLIC_URL and those ALLOWED_ORIGINS that lie in the domain.
+ * The WebAuthn relying party and the origins that may use passkeys, from configuration only, never from a header. The id is
+ * PASSKEY_RP_ID or the host of PUBLIC_URL; the origins are PUBLIC_URL and those ALLOWED_ORIGINS within that domain.
  */
 @Injectable()
 export class RelyingParty {
-  /** The domain: a passkey belongs to it, and works on its sites alone. */
+  /** The domain to which passkeys belong. */
   readonly id: string;
   readonly name: string;
   readonly origins: string[];
@@ -17,14 +17,14 @@ export class RelyingParty {
     const own = new URL(PUBLIC_URL ?? `http://localhost:${PORT}`);
     this.id = PASSKEY_RP_ID ?? own.hostname;
     this.name = APP_NAME;
-    this.origins = [own.origin, ...ALLOWED_ORIGINS].filter((origin) => origin !== '*' && this.holds(origin));
+    this.origins = [own.origin, ...ALLOWED_ORIGINS].filter((origin) => origin !== '*' && this.contains(origin));
     if (this.origins.length > 0) return;
     throw new ConfigError([
-      `PASSKEY_RP_ID (${this.id}) holds neither PUBLIC_URL nor any of ALLOWED_ORIGINS: set it to their host or a domain above.`,
+      `PASSKEY_RP_ID (${this.id}) contains neither PUBLIC_URL nor any of ALLOWED_ORIGINS: set it to their host or a parent domain.`,
     ]);
   }
 
-  private holds(origin: string): boolean {
+  private contains(origin: string): boolean {
     return `.${new URL(origin).hostname}`.endsWith(`.${this.id}`);
   }
 }

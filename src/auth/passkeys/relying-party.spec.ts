@@ -7,7 +7,7 @@ const of = (env: Record<string, string>) => {
   return { id, origins };
 };
 
-describe('passkeys are made for', () => {
+describe('the relying party', () => {
   it.each<[Record<string, string>, { id: string; origins: string[] }]>([
     [{}, { id: 'localhost', origins: ['http://localhost:5000'] }],
     [{ PUBLIC_URL: 'https://machi.example/' }, { id: 'machi.example', origins: ['https://machi.example'] }],
@@ -33,14 +33,14 @@ describe('passkeys are made for', () => {
       { id: 'town.example', origins: ['https://town.example'] },
     ],
     [{ ALLOWED_ORIGINS: '*' }, { id: 'localhost', origins: ['http://localhost:5000'] }],
-  ])('%j', (env, expected) => expect(of(env)).toEqual(expected));
+  ])('with the settings %j has the expected id and origins', (env, expected) => expect(of(env)).toEqual(expected));
 
-  it('no domain that none of the sites lies in', () => {
+  it('rejects an id that contains none of the origins', () => {
     expect(() => of({ PUBLIC_URL: 'https://machi.example', PASSKEY_RP_ID: 'other.example' })).toThrow('PASSKEY_RP_ID');
   });
 
   it.each(['https://machi.example', 'Machi.example', 'machi.example:443', '127.0.0.1', '.example', 'a b'])(
-    'no domain that is none: %s',
+    'rejects %s, which is not a domain',
     (PASSKEY_RP_ID) => expect(() => of({ PASSKEY_RP_ID })).toThrow('PASSKEY_RP_ID must be a domain'),
   );
 });

@@ -1,3 +1,3 @@
-/** What an authenticator keeps of whose passkey it is: the sixteen bytes of the user's id, nothing about the person. */
-export const handleOf = (userId: string): Uint8Array<ArrayBuffer> =>
+/** The user handle stored by authenticators: the 16 bytes of the user's id, without personal data. */
+export const userHandleOf = (userId: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(Buffer.from(userId.replaceAll('-', ''), 'hex'));

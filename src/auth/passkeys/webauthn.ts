@@ -8,15 +8,15 @@ import {
 import { decodeAttestationObject, decodeClientDataJSON, isoBase64URL } from '@simplewebauthn/server/helpers';
 import type { RelyingParty } from './relying-party.provider.js';
 
-/** EdDSA, ES256, RS256 (COSE). Named, so that a newer Node does not add others by itself. */
+/** EdDSA, ES256, RS256 (COSE). Listed, so that a newer library version does not add others. */
 export const ALGORITHMS = [-8, -7, -257];
 
-/** What came out of checking an authenticator's answer; `reason` is for the logs. */
-export type Checked<T> = { value: T } | { reason: unknown };
+/** The result of verifying an authenticator's response; `reason` is the error. */
+export type Verification<T> = { value: T } | { reason: unknown };
 
 export type NewCredential = WebAuthnCredential & { isSynced: boolean };
 
-/** The challenge that an answer claims to be for; null when it cannot be read. */
+/** The challenge that a response claims to answer; null if it cannot be read. */
 export function challengeOf({ response }: { response: { clientDataJSON: string } }): string | null {
   try {
     const { challenge } = decodeClientDataJSON(response.clientDataJSON);
@@ -26,15 +26,15 @@ export function challengeOf({ response }: { response: { clientDataJSON: string }
   }
 }
 
-/** Checks the answer to registration options. */
-export const checkRegistration = (
+/** Verifies the response to registration options. */
+export const verifyRegistration = (
   response: RegistrationResponseJSON,
   expectedChallenge: string,
   { id, origins }: RelyingParty,
-): Promise<Checked<NewCredential>> =>
-  checked(async () => {
-    assertOwnPage(response);
-    assertNoAttestation(response);
+): Promise<Verification<NewCredential>> =>
+  catchReason(async () => {
+    assertNotCrossOrigin(response);
+    assertNoManufacturerAttestation(response);
     const { registrationInfo } = await verifyRegistrationResponse({
       response,
       expectedChallenge,
@@ -43,23 +43,23 @@ export const checkRegistration = (
       requireUserVerification: true,
       supportedAlgorithmIDs: ALGORITHMS,
     });
-    if (!registrationInfo) throw new Error('the attestation is not right');
+    if (!registrationInfo) throw new Error('The attestation is not valid');
     const { credential, credentialDeviceType } = registrationInfo;
     return { ...credential, isSynced: credentialDeviceType === 'multiDevice' };
   });
 
 /**
- * Checks the answer to sign-in options; answers the authenticator's counter. Whether that has grown is the caller's to
- * say, once the signature is known to be right: the library would look at the counter first.
+ * Verifies the response to sign-in options and returns the authenticator's signature counter. The caller must compare the
+ * counter: the library would compare it before it verifies the signature.
  */
-export const checkAuthentication = (
+export const verifyAuthentication = (
   response: AuthenticationResponseJSON,
   expectedChallenge: string,
   { id, origins }: RelyingParty,
   credential: { id: string; publicKey: Uint8Array<ArrayBuffer> },
-): Promise<Checked<number>> =>
-  checked(async () => {
-    assertOwnPage(response);
+): Promise<Verification<number>> =>
+  catchReason(async () => {
+    assertNotCrossOrigin(response);
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response,
       expectedChallenge,
@@ -68,12 +68,12 @@ export const checkAuthentication = (
       requireUserVerification: true,
       credential: { ...credential, counter: 0 },
     });
-    if (!verified) throw new Error('the signature is not right');
+    if (!verified) throw new Error('The signature is not valid');
     return authenticationInfo.newCounter;
   });
 
-/** The library throws whatever it finds, down to the stack overflow of nested CBOR: nothing else happens in here. */
-async function checked<T>(check: () => Promise<T>): Promise<Checked<T>> {
+/** The library throws errors of many kinds, including the stack overflow of deeply nested CBOR. */
+async function catchReason<T>(check: () => Promise<T>): Promise<Verification<T>> {
   try {
     return { value: await check() };
   } catch (reason) {
@@ -81,18 +81,18 @@ async function checked<T>(check: () => Promise<T>): Promise<Checked<T>> {
   }
 }
 
-/** Not from a frame inside another site's page. */
-function assertOwnPage({ response }: { response: { clientDataJSON: string } }): void {
+/** Refuses responses from a frame inside another site's page. */
+function assertNotCrossOrigin({ response }: { response: { clientDataJSON: string } }): void {
   if (decodeClientDataJSON(response.clientDataJSON).crossOrigin)
-    throw new Error('asked for by a frame of another site');
+    throw new Error('The request came from a frame of another site');
 }
 
 /**
- * None is asked for; only what an authenticator says of itself is let through. Checking a manufacturer's certificates
- * could make the library fetch addresses that stand in them.
+ * Accepts no attestation or self-attestation only. Verifying a manufacturer's certificates could make the library fetch
+ * addresses from them.
  */
-function assertNoAttestation({ response }: RegistrationResponseJSON): void {
+function assertNoManufacturerAttestation({ response }: RegistrationResponseJSON): void {
   const attestation = decodeAttestationObject(isoBase64URL.toBuffer(response.attestationObject));
   const isSelf = attestation.get('fmt') === 'packed' && attestation.get('attStmt').get('x5c') === undefined;
-  if (attestation.get('fmt') !== 'none' && !isSelf) throw new Error('attestation that was not asked for');
+  if (attestation.get('fmt') !== 'none' && !isSelf) throw new Error('The attestation was not requested');
 }

@@ -1,15 +1,18 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { TwoFactor } from './two-factor.entity.js';
 
-/** A sign-in between its two steps; it goes with the first code that is right. */
+/** A sign-in that waits for its two-factor code. The first correct code deletes it. */
 @Entity('two_factor_challenges')
 @Index('two_factor_challenges_user_id_idx', ['user_id'])
 @Index('two_factor_challenges_expires_at_idx', ['expires_at'])
 export class TwoFactorChallenge {
-  /** SHA-256 of the challenge, which is random. */
+  /** SHA-256 of the random challenge. */
   @PrimaryColumn('bytea', { primaryKeyConstraintName: 'two_factor_challenges_pkey' }) challenge_hash: Buffer;
   @Column('uuid') user_id: string;
-  /** What the password was checked against: when the user has another one, this sign-in is over. Null: it was no password. */
+  /**
+   * The user's password hash when the challenge was issued. The challenge is invalid once the user has another one. Null:
+   * the user has no password.
+   */
   @Column('text', { nullable: true, select: false }) password_hash: string | null;
   @Column('integer', { default: 0 }) wrong_codes: number;
   @Column('timestamptz') expires_at: Date;

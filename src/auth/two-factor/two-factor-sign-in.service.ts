@@ -5,100 +5,112 @@ import { type EntityManager, Repository } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
-import type { User } from '../../users/user.entity.js';
 import type { VerifiedCredential } from '../verified-credential.js';
-import { isRecoveryCode, stepOf } from './two-factor-codes.js';
+import { TwoFactorChallenge } from './two-factor-challenge.entity.js';
+import { findTimeStep, isRecoveryCode } from './two-factor-codes.js';
+import { TwoFactorSecrets } from './two-factor-secrets.provider.js';
 import type { TwoFactorSignInDto } from './two-factor.dto.js';
 import { TwoFactor } from './two-factor.entity.js';
-import { TwoFactorService } from './two-factor.service.js';
 
-/** How long somebody may look for their phone. */
-const CHALLENGE_MS = 5 * 60_000;
-/** Of one sign-in; and of one user before waits begin. */
+/** How long a challenge is valid. */
+const CHALLENGE_LIFETIME_MS = 5 * 60_000;
+/** Wrong codes that end a sign-in, and wrong codes of a user after which delays begin. */
 const MAX_WRONG_CODES = 5;
-const FIRST_WAIT_MS = 30_000;
-const LONGEST_WAIT_MS = 15 * 60_000;
+const FIRST_DELAY_MS = 30_000;
+const MAX_DELAY_MS = 15 * 60_000;
 
-/** How long nobody may try again after so many wrong codes. A guess every 15 minutes is right once in nine years. */
-export const waitAfter = (wrongCodes: number): number =>
-  wrongCodes < MAX_WRONG_CODES ? 0 : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (wrongCodes - MAX_WRONG_CODES));
+/** The delay after this many wrong codes in a row, in milliseconds. One guess per 15 minutes is right once in nine years. */
+export const delayAfter = (wrongCodes: number): number =>
+  wrongCodes < MAX_WRONG_CODES ? 0 : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (wrongCodes - MAX_WRONG_CODES));
 
-const ISSUE = `insert into two_factor_challenges (challenge_hash, user_id, password_hash, expires_at)
+/** Stores a challenge if the user is active and has two-factor authentication on. */
+const ISSUE_CHALLENGE = `insert into two_factor_challenges (challenge_hash, user_id, password_hash, expires_at)
   select $1::bytea, t.user_id, coalesce($3, u.password_hash), $4::timestamptz from two_factor t join users u on u.id = t.user_id
   where t.user_id = $2 and t.confirmed_at is not null and u.is_active returning expires_at`;
 
-/** Bounded, and past rows that others are at: this is house-keeping on the way of a sign-in. */
-const FORGET = `delete from two_factor_challenges where challenge_hash in (
+/** Bounded, and skips rows locked by others: it runs as part of a sign-in. */
+const DELETE_EXPIRED = `delete from two_factor_challenges where challenge_hash in (
   select challenge_hash from two_factor_challenges where expires_at <= $1 limit 100 for update skip locked)`;
 
-/** Counts the try before its code is looked at; answers none when the sign-in is over. */
-const CLAIM = `update two_factor_challenges c set wrong_codes = c.wrong_codes + 1 from users u
+/**
+ * Counts an attempt before its code is checked. No row: the challenge is expired or used up, or the user was deactivated or
+ * has changed the password.
+ */
+const COUNT_ATTEMPT = `update two_factor_challenges c set wrong_codes = c.wrong_codes + 1 from users u
   where c.challenge_hash = $1 and c.wrong_codes < ${MAX_WRONG_CODES} and c.expires_at > $2
     and u.id = c.user_id and u.is_active and c.password_hash is not distinct from u.password_hash
   returning c.password_hash`;
 
+/** Marks the time step as used, unless it or a newer one was used before. */
+const USE_TIME_STEP = `update two_factor set last_step = $2, wrong_codes = 0, blocked_until = null
+  where user_id = $1 and last_step < $2 returning user_id`;
+
+const USE_RECOVERY_CODE = `update two_factor set recovery_hashes = array_remove(recovery_hashes, $2)
+  where user_id = $1 and $2 = any (recovery_hashes) returning cardinality(recovery_hashes) as left`;
+
 const hashOf = (challenge: string): Buffer => createHash('sha256').update(challenge).digest();
 
-/** The second step of signing in. */
+/** The second factor of a sign-in: issues challenges and verifies codes. */
 @Injectable()
 export class TwoFactorSignInService {
   constructor(
     @InjectRepository(TwoFactor) private readonly twoFactors: Repository<TwoFactor>,
-    private readonly twoFactorService: TwoFactorService,
+    private readonly secrets: TwoFactorSecrets,
     private readonly audit: AuditService,
     private readonly clock: Clock,
   ) {}
 
-  /** Asks for the second step of those who have one. Raises `two_step_required`, with a challenge to answer. */
+  /** Returns if the user has no two-factor authentication. Throws `two_step_required` with a challenge otherwise. */
   async require({ userId, passwordHash }: VerifiedCredential): Promise<void> {
     const challenge = randomBytes(32).toString('base64url');
-    const expires_at = new Date(this.clock.now() + CHALLENGE_MS);
-    const issued = await this.twoFactors.query<unknown[]>(ISSUE, [hashOf(challenge), userId, passwordHash, expires_at]);
+    const expires_at = new Date(this.clock.now() + CHALLENGE_LIFETIME_MS);
+    const values = [hashOf(challenge), userId, passwordHash, expires_at];
+    const issued = await this.twoFactors.query<unknown[]>(ISSUE_CHALLENGE, values);
     if (issued.length === 0) return;
-    await this.twoFactors.query(FORGET, [this.clock.date()]);
+    await this.twoFactors.query(DELETE_EXPIRED, [this.clock.date()]);
     throw new Problem('two_step_required', { members: { challenge, challenge_expires_at: expires_at } });
   }
 
   /**
-   * Who answers this challenge with a right code, which counts once. Five wrong ones end the sign-in. Raises
-   * `invalid_challenge`, `wrong_code`, `too_many_codes`.
+   * Verifies a code for a challenge and uses both up. Returns the credential of the user. Five wrong codes end the sign-in.
+   * Throws `invalid_challenge`, `wrong_code`, `too_many_codes`.
    */
   async redeem({ challenge, code }: TwoFactorSignInDto): Promise<VerifiedCredential> {
-    const proven = await this.twoFactors.manager.transaction((manager) =>
-      this.attempt(manager, hashOf(challenge), code),
+    const credential = await this.twoFactors.manager.transaction((manager) =>
+      this.verify(manager, hashOf(challenge), code),
     );
-    if (!proven) throw new Problem('wrong_code'); // only now: the count is committed
-    return proven;
+    if (!credential) throw new Problem('wrong_code'); // outside the transaction, which has committed the count
+    return credential;
   }
 
   /** Null for a wrong code. */
-  private async attempt(
+  private async verify(
     manager: EntityManager,
-    challengeHash: Buffer,
+    challenge_hash: Buffer,
     code: string,
   ): Promise<VerifiedCredential | null> {
-    const twoFactor = await this.lock(manager, challengeHash);
-    const [claimed] = await manager.query<[Pick<User, 'password_hash'>[], number]>(CLAIM, [
-      challengeHash,
-      this.clock.date(),
-    ]);
-    if (!twoFactor || !claimed[0]) throw new Problem('invalid_challenge');
-    const isRight = isRecoveryCode(code)
+    const twoFactor = await this.lockTwoFactor(manager, challenge_hash);
+    const now = this.clock.date();
+    const [attempts] = await manager.query<[{ password_hash: string | null }[]]>(COUNT_ATTEMPT, [challenge_hash, now]);
+    const attempt = attempts[0];
+    if (!twoFactor || !attempt) throw new Problem('invalid_challenge');
+    const isCorrect = isRecoveryCode(code)
       ? await this.useRecoveryCode(manager, twoFactor, code)
-      : await this.useCode(manager, twoFactor, code);
-    if (isRight) await manager.query('delete from two_factor_challenges where challenge_hash = $1', [challengeHash]);
-    else
-      await this.audit.write(manager, { action: 'two_step.refused', subject_id: twoFactor.user_id, succeeded: false });
-    if (!isRight) return null;
-    return {
-      userId: twoFactor.user_id,
-      passwordHash: claimed[0].password_hash ?? undefined,
-      isTwoFactorVerified: true,
-    };
+      : await this.useAppCode(manager, twoFactor, code);
+    const userId = twoFactor.user_id;
+    if (!isCorrect) {
+      await this.audit.write(manager, { action: 'two_step.refused', subject_id: userId, succeeded: false });
+      return null;
+    }
+    await manager.delete(TwoFactorChallenge, { challenge_hash });
+    return { userId, passwordHash: attempt.password_hash ?? undefined, isTwoFactorVerified: true };
   }
 
-  /** One try at a time per user, whatever the challenge. Always this row first, then the challenge's: no deadlocks. */
-  private lock(manager: EntityManager, challengeHash: Buffer): Promise<TwoFactor | null> {
+  /**
+   * Locks the user's two-factor row, so that attempts of one user run one after the other. Always this row before the
+   * challenge's row, which avoids deadlocks.
+   */
+  private lockTwoFactor(manager: EntityManager, challengeHash: Buffer): Promise<TwoFactor | null> {
     return manager
       .createQueryBuilder(TwoFactor, 't')
       .where('t.user_id = (select user_id from two_factor_challenges where challenge_hash = :challengeHash)', {
@@ -108,31 +120,29 @@ export class TwoFactorSignInService {
       .getOne();
   }
 
-  /** A code of the app: the newest step only, and never twice. Wrong ones are counted over all sign-ins. */
-  private async useCode(manager: EntityManager, twoFactor: TwoFactor, code: string): Promise<boolean> {
+  /** Accepts a code of a newer time step than the last used one. Counts wrong codes over all sign-ins of the user. */
+  private async useAppCode(manager: EntityManager, twoFactor: TwoFactor, code: string): Promise<boolean> {
     const { user_id, blocked_until } = twoFactor;
     const now = this.clock.now();
-    const wait = (blocked_until?.getTime() ?? 0) - now;
-    if (wait > 0) throw new Problem('too_many_codes', { headers: { 'retry-after': String(Math.ceil(wait / 1000)) } });
-    const step = stepOf(code, this.twoFactorService.secret(twoFactor), now);
-    const use = `update two_factor set last_step = $2, wrong_codes = 0, blocked_until = null
-      where user_id = $1 and last_step < $2 returning user_id`;
-    const [used] = await manager.query<[unknown[], number]>(use, [user_id, step ?? 0]);
-    if (used.length === 1) return true;
+    const delay = (blocked_until?.getTime() ?? 0) - now;
+    if (delay > 0) throw new Problem('too_many_codes', { headers: { 'retry-after': String(Math.ceil(delay / 1000)) } });
+    const step = findTimeStep(code, this.secrets.decrypt(twoFactor), now);
+    if (step !== null) {
+      const [used] = await manager.query<[unknown[]]>(USE_TIME_STEP, [user_id, step]);
+      if (used.length === 1) return true;
+    }
     const wrong_codes = twoFactor.wrong_codes + 1;
-    await manager.update(TwoFactor, user_id, { wrong_codes, blocked_until: new Date(now + waitAfter(wrong_codes)) });
+    await manager.update(TwoFactor, user_id, { wrong_codes, blocked_until: new Date(now + delayAfter(wrong_codes)) });
     return false;
   }
 
-  /** Neither counted nor made to wait: nobody can guess one, and it lets the owner in past somebody who guesses codes. */
+  /** Neither counted nor delayed: recovery codes cannot be guessed, and let the owner in while others guess app codes. */
   private async useRecoveryCode(manager: EntityManager, { user_id }: TwoFactor, code: string): Promise<boolean> {
-    const use = `update two_factor set recovery_hashes = array_remove(recovery_hashes, $2)
-      where user_id = $1 and $2 = any (recovery_hashes) returning cardinality(recovery_hashes) as left`;
-    const hashes = this.twoFactorService.recoveryHashes(user_id, [code]);
-    const [used] = await manager.query<[{ left: number }[], number]>(use, [user_id, ...hashes]);
+    const values = [user_id, this.secrets.hashRecoveryCode(user_id, code)];
+    const [used] = await manager.query<[{ left: number }[]]>(USE_RECOVERY_CODE, values);
     if (!used[0]) return false;
-    const event = { action: 'two_step.recovery_code_used', actor_id: user_id, subject_id: user_id } as const;
-    await this.audit.write(manager, { ...event, details: { left: used[0].left } });
+    const entry = { action: 'two_step.recovery_code_used', actor_id: user_id, subject_id: user_id } as const;
+    await this.audit.write(manager, { ...entry, details: { left: used[0].left } });
     return true;
   }
 }

@@ -12,7 +12,7 @@ export class CodeDto {
 
 export class TwoFactorSignInDto {
   /**
-   * From the problem `two_step_required`.
+   * The `challenge` of the problem `two_step_required`.
    * @example 4mJ0sVZk1eT8h2bq6xYp9wQcR3nLuA7iDfGoK5tHvSE
    */
   @IsString()
@@ -30,7 +30,7 @@ export class TwoFactorSignInDto {
 
 export class TwoFactorDto {
   /**
-   * Whether signing in by password asks for a code.
+   * Whether signing in with a password requires a code.
    * @example true
    */
   enabled: boolean;
@@ -41,12 +41,12 @@ export class TwoFactorDto {
 
 export class TwoFactorSecretDto {
   /**
-   * For typing into the authenticator app, in base32.
+   * The secret in base32, to type into the authenticator app.
    * @example JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
    */
   secret: string;
   /**
-   * The same for scanning: show it as a QR code.
+   * The same secret as a URI, to show as a QR code.
    * @example otpauth://totp/Machi:hana.sato?issuer=Machi&secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&algorithm=SHA1&digits=6&period=30
    */
   uri: string;
@@ -54,7 +54,7 @@ export class TwoFactorSecretDto {
 
 export class RecoveryCodesDto {
   /**
-   * Each stands in for one code of the app, once. They are shown only now.
+   * Each replaces one app code, once. They are shown only in this response.
    * @example ["k7qm-2xvb-9dfh-w3tn"]
    */
   recovery_codes: string[];

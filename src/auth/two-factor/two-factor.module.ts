@@ -7,12 +7,13 @@ import { UsersModule } from '../../users/users.module.js';
 import { TwoFactorSignInService } from './two-factor-sign-in.service.js';
 import { TwoFactor } from './two-factor.entity.js';
 import { TwoFactorController } from './two-factor.controller.js';
+import { TwoFactorSecrets } from './two-factor-secrets.provider.js';
 import { TwoFactorService } from './two-factor.service.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([TwoFactor]), AuditModule, ReauthenticationModule, SessionsModule, UsersModule],
   controllers: [TwoFactorController],
-  providers: [TwoFactorService, TwoFactorSignInService],
+  providers: [TwoFactorService, TwoFactorSignInService, TwoFactorSecrets],
   exports: [TwoFactorService, TwoFactorSignInService],
 })
 export class TwoFactorModule {}

@@ -21,14 +21,14 @@ import { FormInterceptor } from './form.interceptor.js';
 
 const FORMS = ['application/x-www-form-urlencoded', 'multipart/form-data', 'application/json'] as const;
 
-/** The routes of the vaccine registration: its accounts, its form of OAuth 2, its reset codes. */
+/** Account routes of the vaccine registration: registration, OAuth 2 password sign-in, profile, reset codes. */
 @ApiTags('compat')
 @Controller()
 @Public()
 export class BackendUserController {
   constructor(private readonly registration: BackendUserService) {}
 
-  /** Registers a person. Fields that are not listed are ignored, `role_id` and `verified` among them. */
+  /** Registers a user (vaccine registration). Unknown fields are ignored, including `role_id` and `verified`. */
   @Post('create')
   @ApiBody({ type: BackendUserCreateDto })
   @RateLimit(REGISTRATION_QUOTA)
@@ -37,7 +37,7 @@ export class BackendUserController {
     return this.registration.create(request.body as object | undefined);
   }
 
-  /** Signs in by e-mail address and password, as OAuth 2 has it for passwords. */
+  /** Signs in with e-mail address and password by the OAuth 2 password grant (vaccine registration). */
   @Post('login')
   @HttpCode(200)
   @UseInterceptors(FormInterceptor)
@@ -49,14 +49,14 @@ export class BackendUserController {
     return this.registration.login(request);
   }
 
-  /** The caller, with the national id. */
+  /** Returns the caller with the national id (vaccine registration). */
   @Get('profile')
   @SignedIn()
   profile(@CurrentUser() caller: Caller): Promise<BackendUserProfileDto> {
     return this.registration.profile(caller.profile);
   }
 
-  /** Mails a code for a new password, if somebody has this address; the answer does not tell. */
+  /** Mails a reset code if a user has this address; the response is the same otherwise (vaccine registration). */
   @Post(['forgot_password', 'forgot'])
   @HttpCode(200)
   @UseInterceptors(FormInterceptor)
@@ -69,7 +69,7 @@ export class BackendUserController {
     return this.registration.forgot(body);
   }
 
-  /** Exchanges a mailed code for the token with which `PUT /api/password-resets` sets a new password. */
+  /** Exchanges a mailed code for a reset token, which `PUT /api/password-resets` accepts (vaccine registration). */
   @Post(['validate_code', 'validate'])
   @HttpCode(200)
   @UseInterceptors(FormInterceptor)

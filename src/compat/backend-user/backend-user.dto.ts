@@ -4,7 +4,7 @@ import { IsString, Matches, MaxLength } from 'class-validator';
 import { IsLine } from '../../http/validation.js';
 import { CreateUserDto, IsEmailAddress } from '../../users/users.dto.js';
 
-/** JSON clients of the vaccine registration send numbers as strings or as numbers. */
+/** Converts to text: clients send these fields as strings or as numbers. */
 const AsText = (strip: RegExp): PropertyDecorator =>
   Transform(({ value }) =>
     typeof value === 'string' || Number.isSafeInteger(value) ? String(value).replace(strip, '') : value,
@@ -25,7 +25,7 @@ export class BackendUserCreateDto extends PickType(CreateUserDto, ['password', '
   @Matches(/^[0-9A-Za-z-]{4,30}$/, { message: '$property must be 4 to 30 letters, digits or hyphens' })
   nid: string;
   /**
-   * E.164, or as it is dialled locally.
+   * In E.164 or local format.
    * @example +81312345678
    */
   @AsText(/[\s().-]/g)
@@ -53,7 +53,7 @@ export class BackendUserTokenDto {
   token_type: string;
 }
 
-/** A user as clients of the vaccine registration know them. */
+/** A user in the format of the vaccine registration. */
 export class BackendUserProfileDto {
   /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
   id: string;
@@ -82,7 +82,7 @@ export class BackendUserEmailDto {
 
 export class BackendUserCodeDto extends BackendUserEmailDto {
   /**
-   * The eight digits of the mail.
+   * The eight digits from the mail.
    * @example "12345678"
    */
   @AsText(/\s/g)
@@ -91,7 +91,7 @@ export class BackendUserCodeDto extends BackendUserEmailDto {
 }
 
 export class BackendUserMessageDto {
-  /** @example "If somebody has this address, a code is on its way to it." */
+  /** @example "If a user has this address, a code has been mailed to it." */
   message: string;
 }
 

@@ -10,14 +10,14 @@ import { ChatappLoginDto, ChatappRegisterDto } from './chatapp.dto.js';
 import { ChatappService } from './chatapp.service.js';
 import { PlainText, PlainTextFilter } from './plain-text.filter.js';
 
-const BUSY = {
+const COMMON_ERRORS = {
   413: ['The body is larger than 100 KB.'],
   429: ['Too many attempts; …'],
   503: ['Machi is busy; …', 'The database does not answer; …'],
 };
 const TEXT = ['content-type', 'text/plain; charset=utf-8'] as const;
 
-/** The chat app's routes: answers of plain text, errors too, and JSON whatever the Content-Type says. */
+/** Routes of the chat app: plain-text responses and errors, JSON bodies with any Content-Type. */
 @ApiTags('compat')
 @AcceptsBody('any')
 @Controller()
@@ -26,7 +26,7 @@ const TEXT = ['content-type', 'text/plain; charset=utf-8'] as const;
 export class ChatappController {
   constructor(private readonly chatapp: ChatappService) {}
 
-  /** Registers a user of the chat app. */
+  /** Registers a user (chat app). */
   @RateLimit(REGISTRATION_QUOTA)
   @Post('register')
   @UseInterceptors(AnyJsonInterceptor)
@@ -36,14 +36,14 @@ export class ChatappController {
     201: ['registered'],
     400: ['not a valid json', 'username required', 'username should be a string', 'username should not be empty'],
     409: ['username already exists'],
-    ...BUSY,
+    ...COMMON_ERRORS,
   })
   async register(@Body() body: object): Promise<string> {
     await this.chatapp.register(body);
     return 'registered';
   }
 
-  /** Signs in a user of the chat app: the identity token comes in the cookie `login-token`. */
+  /** Signs in (chat app). The identity token is set as the cookie `login-token`. */
   @Post('auth/login')
   @UseInterceptors(AnyJsonInterceptor)
   @HttpCode(202)
@@ -54,14 +54,14 @@ export class ChatappController {
     400: ['not a valid json', 'username required', 'username should be a string', 'username should not be empty'],
     401: ['mismatch username and password'],
     403: ['Sign in from a page of this site, or of one of its allowed origins.'],
-    ...BUSY,
+    ...COMMON_ERRORS,
   })
   async login(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
     response.set('set-cookie', await this.chatapp.login(request));
     return 'login successful';
   }
 
-  /** Greets whom the cookie `login-token` tells. */
+  /** Returns a greeting for the user of the cookie `login-token` (chat app). */
   @Get('auth/verify')
   @Header(...TEXT)
   @PlainText({ 200: ['Hello, hana.sato'], 401: ['login-token required', 'invalid login-token'] })

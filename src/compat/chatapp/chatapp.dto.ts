@@ -12,7 +12,10 @@ export class ChatappRegisterDto extends ChatappLoginDto {
   fullname: string;
 }
 
-/** The fields of a body, checked in the order of the chat app's document: all present, all strings, none empty. */
+/**
+ * Returns string fields of a body. Checks in the order of the chat app's document: presence of all, types of all, emptiness.
+ * Throws `validation_failed` with the document's sentence.
+ */
 export function stringFields<K extends string>(body: object, ...names: K[]): Record<K, string> {
   const fields = body as Record<K, unknown>;
   const checks: [isWrong: (value: unknown) => boolean, sentence: string][] = [

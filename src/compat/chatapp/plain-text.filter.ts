@@ -4,18 +4,18 @@ import type { Response } from 'express';
 import type { ProblemCode } from '../../http/problem-catalogue.js';
 import { mapToProblem } from '../../http/problem-mapping.js';
 
-/** The chat app's own words, where its document has any. */
+/** Sentences that the chat app's document defines. */
 const SENTENCES: Partial<Record<ProblemCode, string>> = {
   malformed_json: 'not a valid json',
   username_taken: 'username already exists',
-  two_step_required: 'two-step sign-in is on: sign in with a client that knows it',
+  two_step_required: 'two-factor authentication is on: sign in with a client that supports it',
   invalid_credentials: 'mismatch username and password',
   token_required: 'login-token required',
   invalid_token: 'invalid login-token',
   token_expired: 'invalid login-token',
 };
 
-/** Clients of the chat app read problems as a sentence of plain text. */
+/** Answers errors as one sentence of plain text, as clients of the chat app expect. */
 @Catch()
 export class PlainTextFilter implements ExceptionFilter {
   private readonly log = new Logger('PlainTextFilter');
@@ -31,7 +31,7 @@ export class PlainTextFilter implements ExceptionFilter {
   }
 }
 
-/** Documents a route by its answers of plain text: examples by status. */
+/** Documents the plain-text responses of a route: examples by status. */
 export const PlainText = (answers: Record<number, string[]>): MethodDecorator =>
   applyDecorators(
     ApiExtension('x-plain-text', true),

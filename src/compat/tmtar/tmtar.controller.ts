@@ -8,7 +8,7 @@ import { TmtarService } from './tmtar.service.js';
 
 const PROBLEMS = ['token_required', 'invalid_token', 'token_expired', 'token_reused', 'rate_limited'] as const;
 
-/** The sign-in of the augmented-reality service: by the token of an identity provider, or by a refresh token of ours. */
+/** Sign-in route of the augmented-reality service: with an identity provider's token, or with a refresh token of Machi. */
 @ApiTags('compat')
 @ApiBearerAuth()
 @AcceptsBody('any')
@@ -17,14 +17,14 @@ const PROBLEMS = ['token_required', 'invalid_token', 'token_expired', 'token_reu
 export class TmtarController {
   constructor(private readonly tmtar: TmtarService) {}
 
-  /** Signs in by the access token of an identity provider, or gets another access token for a refresh token. */
+  /** Signs in with an identity provider's access token, or renews the access token with a refresh token (augmented-reality service). */
   @Get()
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')
   login(@Req() request: Request): Promise<TmtarSessionDto> {
     return this.tmtar.login(request);
   }
 
-  /** The same. */
+  /** Same as GET. */
   @Post()
   @HttpCode(200)
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')

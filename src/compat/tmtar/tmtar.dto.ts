@@ -2,7 +2,7 @@ export class TmtarSessionDto {
   /** @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl */
   access_token: string;
   /**
-   * Only for the token of an identity provider.
+   * Only in response to an identity provider's token.
    * @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl
    */
   refresh_token?: string;

@@ -19,7 +19,7 @@ const exchange = (token: string) => t.request('POST', '/api/sessions/exchange', 
 const tokenOf = async (subject: string, claims: object = {}) => (await provider.signIn(subject, claims)).access_token;
 const nameOf = () => `name-${randomUUID().slice(0, 8)}`;
 
-it('30 exchanges of one newcomer are one user', async () => {
+it('30 exchanges at once of a new identity create one user', async () => {
   for (let round = 0; round < 5; round++) {
     const subject = randomUUID();
     const token = await tokenOf(subject, { preferred_username: nameOf(), email: `${subject}@example.org`, email_verified: true }); // prettier-ignore
@@ -33,7 +33,7 @@ it('30 exchanges of one newcomer are one user', async () => {
   }
 });
 
-it('20 newcomers who want one name and one address are 20 users', async () => {
+it('20 new identities with the same username and address at once create 20 users', async () => {
   const [name, email] = [nameOf(), `${randomUUID()}@example.org`];
   const tokens: string[] = [];
   for (let i = 0; i < 20; i++) {
@@ -47,7 +47,7 @@ it('20 newcomers who want one name and one address are 20 users', async () => {
   expect(users.filter((user) => user.email === email)).toHaveLength(1);
 });
 
-it('one identity linked by 20 users is linked to one', async () => {
+it('an identity linked by 20 users at once is linked to one of them', async () => {
   const token = await tokenOf(randomUUID());
   const users = await Promise.all(Array.from({ length: 20 }, () => t.user()));
   const answers = await Promise.all(
@@ -59,7 +59,7 @@ it('one identity linked by 20 users is linked to one', async () => {
   expect(answers.filter(({ body }) => body['code'] === 'identity_taken')).toHaveLength(19);
 });
 
-it('of the last two ways to sign in, both taken away at once, one stays (20 rounds)', async () => {
+it('removing the last two sign-in methods at once leaves one (20 rounds)', async () => {
   for (let round = 0; round < 20; round++) {
     const token = (await exchange(await tokenOf(randomUUID()))).body['identity_token'];
     const body = { token: await tokenOf(randomUUID()) };
@@ -72,7 +72,7 @@ it('of the last two ways to sign in, both taken away at once, one stays (20 roun
   }
 });
 
-it('of an exchange and a link of one newcomer at once, both come to one user (40 rounds)', async () => {
+it('exchanging and linking a new identity at once leads to one user (40 rounds)', async () => {
   const { token: caller, id } = await t.user();
   for (let round = 0; round < 40; round++) {
     const subject = randomUUID();

@@ -41,7 +41,7 @@ const newcomer = async (claims: object = {}) => {
 };
 
 describe('POST /api/sessions/exchange', () => {
-  it('makes a user of who comes for the first time, and knows them afterwards', async () => {
+  it('creates a user at the first sign-in and finds it later', async () => {
     const subject = randomUUID();
     const claims = { preferred_username: 'hana.sato', name: 'Hana Sato', email: 'Hana@Example.org', email_verified: true }; // prettier-ignore
     const { status, body } = await exchange(await tokenOf(subject, claims));
@@ -64,7 +64,7 @@ describe('POST /api/sessions/exchange', () => {
     expect(next['user']).toEqual(user.body);
   });
 
-  it('is audited, with the issuer', async () => {
+  it('is recorded in the audit log with the issuer', async () => {
     const { id } = await newcomer();
     const [opened, linked] = await eventsOf(id);
     expect(opened).toMatchObject({ action: 'session.opened', succeeded: true, details: { issuer: provider.issuer } });
@@ -76,24 +76,24 @@ describe('POST /api/sessions/exchange', () => {
     expect(await lastEvent()).toMatchObject({ action: 'session.refused', succeeded: false, details: { reason: 'invalid_token' } }); // prettier-ignore
   });
 
-  it('takes ID tokens, too, of the same person', async () => {
+  it('accepts ID tokens for the same user', async () => {
     const { access_token, id_token } = await provider.signIn(randomUUID());
     const [one, other] = [await exchange(access_token), await exchange(id_token)];
     expect([one.status, other.status]).toEqual([201, 201]);
     expect(other.body['user']['id']).toBe(one.body['user']['id']);
   });
 
-  it('takes the token of a program for a user of its own', async () => {
+  it('accepts a client-credentials token as a separate user', async () => {
     const { body } = await exchange((await provider.program()).access_token);
     expect(body['user']['username']).toMatch(/^user-[0-9a-f]{12}$/);
   });
 
-  it.each([undefined, 'oidc'])('finds the issuer by the token for the provider %j', async (name) => {
+  it.each([undefined, 'oidc'])('finds the issuer in the token for the provider %j', async (name) => {
     const token = await tokenOf(randomUUID());
     expect((await exchange(token, { provider: name })).status).toBe(201);
   });
 
-  it('refuses providers that are not configured, and tokens of another one than said', async () => {
+  it('refuses unconfigured providers and tokens of another issuer than the provider', async () => {
     const token = await tokenOf(randomUUID());
     for (const name of ['https://else.example', `${provider.issuer}/`, 'trusted-subject', '__proto__', 'off']) {
       expect((await exchange(token, { provider: name })).body).toMatchObject({ status: 422, code: 'unknown_identity_provider' }); // prettier-ignore
@@ -101,7 +101,7 @@ describe('POST /api/sessions/exchange', () => {
     expect((await exchange(token, { provider: 'https://unused.example' })).body['code']).toBe('invalid_token');
   });
 
-  it('refuses an expired token after a minute of leeway, to the second', async () => {
+  it('refuses an expired token after 60 s of leeway, to the second', async () => {
     const token = await tokenOf(randomUUID());
     const { exp } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as { exp: number };
     t.clock.set((exp + 60) * 1000 - 1);
@@ -126,7 +126,7 @@ describe('POST /api/sessions/exchange', () => {
     expect(answer.body).toMatchObject({ status: 422, code: 'validation_failed' });
   });
 
-  it('asks nobody about what looks like no token', async () => {
+  it('sends no request for input that is not a token', async () => {
     const before = provider.count('/jwks');
     t.clock.advance(3_000_000); // so that anything that asks asks for keys
     for (const token of ['x', 'a.b.c', '..', 'a.b.c.d.e', 'x'.repeat(16_384), 'é', `${'['.repeat(5000)}.e30.x`]) {
@@ -135,14 +135,14 @@ describe('POST /api/sessions/exchange', () => {
     expect(provider.count('/jwks')).toBe(before);
   });
 
-  it('refuses tokens of ours', async () => {
+  it('refuses tokens issued by Machi', async () => {
     const { token } = await t.user();
     expect((await exchange(token)).body['code']).toBe('invalid_token');
   });
 });
 
-describe('keys of the provider', () => {
-  it('are asked for once when they have changed, and at most once a minute', async () => {
+describe('the keys of an issuer', () => {
+  it('are fetched once for an unknown key id, and at most once a minute', async () => {
     const token = await tokenOf(randomUUID());
     t.clock.advance(600_000);
     const known = await exchange(token);
@@ -164,7 +164,7 @@ describe('keys of the provider', () => {
     expect(provider.count('/jwks')).toBe(count + 1);
   });
 
-  it('are asked for again after ten minutes', async () => {
+  it('are fetched again after ten minutes', async () => {
     const token = await tokenOf(randomUUID());
     t.clock.advance(1_800_000); // past all that was kept
     await exchange(token);
@@ -178,7 +178,7 @@ describe('keys of the provider', () => {
   });
 });
 
-describe('a new user', () => {
+describe('a user created at the first sign-in', () => {
   it.each([
     'a b',
     'hana@example.org',
@@ -195,7 +195,7 @@ describe('a new user', () => {
     "'; drop table users --",
     'a\0b',
     '\ud800',
-  ])('gets a name made up here when theirs is %j', async (preferred_username) => {
+  ])('gets a generated username instead of %j', async (preferred_username) => {
     const { user } = await newcomer({ preferred_username });
     expect(user['username']).toMatch(/^user-[0-9a-f]{12}$/);
     expect(user['permissions']['admin']).toBe(false);
@@ -209,7 +209,7 @@ describe('a new user', () => {
     [' \t ', undefined],
     [{ first: 'Hana' }, undefined],
     [7, undefined],
-  ])('called %j is shown as %j', async (name, shown) => {
+  ])('with the name %j has the full name %j', async (name, shown) => {
     const { user } = await newcomer({ name });
     expect(user['fullname']).toBe(shown ?? user['username']);
   });
@@ -224,25 +224,25 @@ describe('a new user', () => {
     { email: ['e@example.org'], email_verified: true },
     { email: `${'x'.repeat(250)}@example.org`, email_verified: true },
     { email: 'f@example.org\n', email_verified: true },
-  ])('has no e-mail from %j', async (claims) => {
+  ])('gets no e-mail address from %j', async (claims) => {
     expect((await newcomer(claims)).user['email']).toBeNull();
   });
 
-  it('gets no address that is in use, and does not become whose it is', async () => {
+  it('gets no e-mail address that is in use, and is not linked to its owner', async () => {
     const user = await t.user();
     const { id, user: made } = await newcomer({ email: `${user.username}@EXAMPLE.org`, email_verified: true });
     expect(id).not.toBe(user.id);
     expect(made['email']).toBeNull();
   });
 
-  it('has no rights, whatever the provider says', async () => {
+  it('has no rights, whatever the claims are', async () => {
     const { user, token } = await newcomer({ groups: ['admin', 'Administrators'], roles: ['admin'], admin: true, permissions: { admin: true } }); // prettier-ignore
     expect(user['groups']).toEqual([]);
     expect(Object.values(user['permissions'])).not.toContain(true);
     expect((await t.request('GET', '/api/audit', { token })).status).toBe(403);
   });
 
-  it('has no password to sign in with', async () => {
+  it('cannot sign in with a password', async () => {
     const { user } = await newcomer();
     for (const password of ['', ' ', PASSWORD, 'null']) {
       const answer = await t.request('POST', '/api/sessions', { body: { login: user['username'], password } });
@@ -252,12 +252,12 @@ describe('a new user', () => {
 });
 
 describe('an existing user', () => {
-  it('is not signed in to by a name or an address alone', async () => {
+  it('is not found by username or unverified address', async () => {
     const admin = await newcomer({ preferred_username: 'admin', email: 'admin@example.org', email_verified: true });
     expect(admin.user['username']).not.toBe('admin');
   });
 
-  it('who is deactivated is refused, and keeps the identity', async () => {
+  it('who is deactivated is refused and keeps the identity', async () => {
     const { id, subject } = await newcomer();
     await t.request('PATCH', `/api/users/${id}`, { token: await t.asAdmin(), body: { is_active: false } });
     const { body } = await exchange(await tokenOf(subject));
@@ -267,7 +267,7 @@ describe('an existing user', () => {
     expect((await exchange(await tokenOf(subject))).body['user']['id']).toBe(id);
   });
 
-  it('who is deleted takes the identity along', async () => {
+  it('loses the identity when deleted', async () => {
     const { id, subject } = await newcomer();
     await t.request('DELETE', `/api/users/${id}`, { token: await t.asAdmin() });
     expect((await exchange(await tokenOf(subject))).body['user']['id']).not.toBe(id);
@@ -284,7 +284,7 @@ describe('/api/users/me/identities', () => {
   const list = async (token: string) =>
     (await t.request('GET', path, { token })).body as unknown as { id: string; subject: string }[];
 
-  it('links one to the caller, who can sign in by it from then on', async () => {
+  it('links an identity with which the caller can then sign in', async () => {
     const user = await t.user();
     const subject = randomUUID();
     const { status, body } = await link(user.token, await tokenOf(subject));
@@ -305,7 +305,7 @@ describe('/api/users/me/identities', () => {
     expect(await list(user.token)).toHaveLength(1);
   });
 
-  it('takes none that is somebody else’s', async () => {
+  it('refuses an identity of another user', async () => {
     const { subject, id } = await newcomer();
     const user = await t.user();
     expect((await link(user.token, await tokenOf(subject))).body).toMatchObject({
@@ -316,7 +316,7 @@ describe('/api/users/me/identities', () => {
     expect(await list(user.token)).toEqual([]);
   });
 
-  it('says about a bad token that it is not the caller’s own', async () => {
+  it('answers 422, not 401, for an invalid token of the provider', async () => {
     const user = await t.user();
     expect((await link(user.token, 'a.b.c')).body).toMatchObject({ status: 422, code: 'identity_token_refused' });
     const token = await tokenOf(randomUUID());
@@ -324,7 +324,7 @@ describe('/api/users/me/identities', () => {
     expect((await link(await t.signIn(user.username, PASSWORD), token)).body['code']).toBe('identity_token_refused');
   });
 
-  it('unlinks one, which then is a stranger’s', async () => {
+  it('unlinks an identity, which then belongs to a new user', async () => {
     const user = await t.user();
     const subject = randomUUID();
     const { body } = await link(user.token, await tokenOf(subject));
@@ -339,7 +339,7 @@ describe('/api/users/me/identities', () => {
     expect((await eventsOf(user.id)).map(({ action }) => action)).toContain('identity.unlinked');
   });
 
-  it('keeps the last way to sign in, of which one at an issuer that no longer counts is none', async () => {
+  it('keeps the last sign-in method, not counting identities of issuers that are no longer configured', async () => {
     const { id, token } = await newcomer();
     const [own] = await list(token);
     const remove = () => t.request('DELETE', `${path}/${own!.id}`, { token });
@@ -352,12 +352,12 @@ describe('/api/users/me/identities', () => {
   });
 });
 
-describe('an address that both sides have verified', () => {
+describe('an e-mail address verified by both sides', () => {
   it.each([
     ['both', true, true],
     ['only there', false, true],
     ['only here', true, false],
-  ])('%s: links %j', async (_, here, there) => {
+  ])('%s: has the linking result %j', async (_, here, there) => {
     const user = await t.user();
     const verified = 'update users set email_verified_at = $2 where id = $1';
     await t.dataSource.query(verified, [user.id, here ? t.clock.date() : null]);
@@ -371,7 +371,7 @@ describe('an address that both sides have verified', () => {
     );
   });
 
-  it('does not let a deactivated user back in, nor make them a new account', async () => {
+  it('neither signs a deactivated user in nor creates another account', async () => {
     const user = await t.user();
     await t.dataSource.query('update users set email_verified_at = now() where id = $1', [user.id]);
     await t.request('PATCH', `/api/users/${user.id}`, { token: await t.asAdmin(), body: { is_active: false } });

@@ -41,7 +41,7 @@ const sign = (
   // prettier-ignore
   issuer.sign({ iat: now, exp: now + 600, ...claims }, header, key);
 
-describe('a token', () => {
+describe('a token of an OpenID Connect issuer', () => {
   it.each<[string, Record<string, unknown>, number]>([
     ['as it should be', {}, 201],
     ['for us among others', { aud: ['https://else.example', AUDIENCE] }, 201],
@@ -102,11 +102,11 @@ describe('a token', () => {
     ['client-authentication+jwt', 401],
     ['JOSE', 401],
     ['', 401],
-  ])('of the kind %j', async (typ, status) => {
+  ])('of type %j is accepted or refused as expected', async (typ, status) => {
     expect((await exchange(await sign({}, { typ }))).status).toBe(status);
   });
 
-  it('counts only when the issuer has signed it, by an algorithm of two keys', async () => {
+  it('is accepted only with an asymmetric signature of the issuer', async () => {
     const spki = issuer.publicKey.export({ type: 'spki', format: 'pem' }) as string;
     const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const jwk = await exportJWK(stranger.publicKey);
@@ -149,7 +149,7 @@ describe('a token', () => {
     issuer.keys.length = 1;
   });
 
-  it('names its key: a path, a query or a mile of it is but an unknown name', async () => {
+  it('may name any key id, which is only compared with known ids', async () => {
     await exchange(await sign());
     const paths = issuer.count('/jwks');
     const names = ['../../../etc/passwd', "' or 1=1 --", 'http://127.0.0.1:1/', '__proto__', '', 'k'.repeat(8000)];
@@ -158,21 +158,21 @@ describe('a token', () => {
     expect(issuer.count('/jwks')).toBe(paths); // within the minute nobody is asked
   });
 
-  it('of one issuer says nothing about another: same subject, two users', async () => {
+  it('belongs to another user than the same subject of another issuer', async () => {
     const sub = randomUUID();
     const [one, two] = [await exchange(await sign({ sub })), await exchange(await other.sign({ sub, iat: now, exp: now + 600 }))]; // prettier-ignore
     expect([one.status, two.status]).toEqual([201, 201]);
     expect(one.body['user']['id']).not.toBe(two.body['user']['id']);
   });
 
-  it('of a subject is of that very spelling', async () => {
+  it('identifies a case-sensitive subject', async () => {
     const sub = `Sub-${randomUUID()}`;
     const ids = await Promise.all([sub, sub.toLowerCase(), `${sub} `].map(async (each) => (await exchange(await sign({ sub: each }))).body['user']['id'] as string)); // prettier-ignore
     expect(new Set(ids).size).toBe(3);
   });
 });
 
-describe('an issuer', () => {
+describe('an OpenID Connect issuer', () => {
   const ways: Record<string, () => void> = {
     'that is broken': () => {
       issuer.routes['/.well-known/openid-configuration'] = (_, response) => response.writeHead(500).end();
@@ -225,7 +225,7 @@ describe('an issuer', () => {
     },
   };
 
-  it.each(Object.keys(ways))('%s is unavailable, for ten seconds, and then asked again', async (name) => {
+  it.each(Object.keys(ways))('that %s answers 503 and is asked again after ten seconds', async (name) => {
     ways[name]!();
     const token = await sign();
     const before = other.count('/jwks') + other.count('/.well-known/openid-configuration');
@@ -242,7 +242,7 @@ describe('an issuer', () => {
     expect((await exchange(token)).status).toBe(201);
   });
 
-  it('is asked once for all who wait', async () => {
+  it('is asked once for concurrent sign-ins', async () => {
     const before = issuer.count('/jwks');
     const tokens = await Promise.all(Array.from({ length: 20 }, () => sign()));
     const answers = await Promise.all(tokens.map(exchange));
@@ -250,7 +250,7 @@ describe('an issuer', () => {
     expect(issuer.count('/jwks')).toBe(before + 1);
   });
 
-  it('that is away keeps out only tokens whose key is not known yet', async () => {
+  it('that does not answer blocks only tokens with unknown keys', async () => {
     const known = await sign();
     expect((await exchange(known)).status).toBe(201);
     t.clock.advance(60_000);
@@ -263,13 +263,13 @@ describe('an issuer', () => {
     expect(issuer.count('/.well-known/openid-configuration')).toBe(asked);
   });
 
-  it('whose key names nothing is understood while it has but one', async () => {
+  it('whose only key has no kid is supported', async () => {
     const { kid: _, ...key } = issuer.keys[0]!;
     issuer.routes['/jwks'] = (request, response) => issuer.json(response, { keys: [key] });
     expect((await exchange(await sign({}, { kid: undefined }))).status).toBe(201);
   });
 
-  it('has taken a key away: its tokens are refused ten minutes later', async () => {
+  it('that withdraws a key has its tokens refused ten minutes later', async () => {
     const token = await sign({ exp: now + 3600 });
     expect((await exchange(token)).status).toBe(201);
     issuer.routes['/jwks'] = (_, response) => issuer.json(response, { keys: [] });
@@ -279,7 +279,7 @@ describe('an issuer', () => {
     expect((await exchange(token)).code).toBe('invalid_token');
   });
 
-  it('that was never there leaves the rest of Machi alone', async () => {
+  it('that never answers does not affect other routes', async () => {
     const gone = await listen(() => undefined);
     await gone.stop();
     const app = await startApp({
@@ -293,7 +293,7 @@ describe('an issuer', () => {
   });
 });
 
-it('logs and audits hold no token', async () => {
+it('the logs and the audit log contain no token', async () => {
   const token = await sign();
   await exchange(token);
   await exchange(`${token}x`);

@@ -12,8 +12,8 @@ afterAll(() => t.stop());
 const exchange = (token: string, provider?: string) =>
   t.request('POST', '/api/sessions/exchange', { body: { token, provider } });
 
-describe('with EXTERNAL_IDENTITY=trusted-subject', () => {
-  it('just_admins_identity is the first administrator, under whatever name', async () => {
+describe('EXTERNAL_IDENTITY=trusted-subject', () => {
+  it('signs just_admins_identity in as the first administrator, also after renaming', async () => {
     const { status, body } = await exchange('just_admins_identity');
     expect(status).toBe(201);
     expect(body['user']).toMatchObject({ username: 'admin', permissions: { admin: true } });
@@ -23,25 +23,25 @@ describe('with EXTERNAL_IDENTITY=trusted-subject', () => {
     await t.request('PATCH', `/api/users/${body['user']['id']}`, { token: later.token, body: { username: 'admin' } });
   });
 
-  it('any other name is a user of that name, without rights', async () => {
+  it('signs any other subject in as a user of that name without rights', async () => {
     const { body } = await exchange('hana.sato');
     expect(body['user']).toMatchObject({ username: 'hana.sato', email: null, groups: [] });
     expect((await exchange('hana.sato', 'trusted-subject')).body['user']['id']).toBe(body['user']['id']);
     expect((await exchange('Hana.Sato')).body['user']['id']).not.toBe(body['user']['id']);
   });
 
-  it('is nobody who registered', async () => {
+  it('does not sign in as a registered user of the same name', async () => {
     const user = await t.user('admin');
     const { body } = await exchange(user.username);
     expect(body['user']['id']).not.toBe(user.id);
     expect((await exchange('admin')).body['user']['permissions']['admin']).toBe(false);
   });
 
-  it.each(['é', 'x'.repeat(256), '\n'])('%j is nobody', async (token) => {
+  it.each(['é', 'x'.repeat(256), '\n'])('refuses %j', async (token) => {
     expect((await exchange(token)).body).toMatchObject({ status: 401, code: 'invalid_token' });
   });
 
-  it('a stranger 30 times at once is one user', async () => {
+  it('creates one user for 30 exchanges of a new subject at once', async () => {
     await t.warmUp();
     const token = randomUUID();
     const answers = await Promise.all(Array.from({ length: 30 }, () => exchange(token)));
@@ -49,11 +49,11 @@ describe('with EXTERNAL_IDENTITY=trusted-subject', () => {
   });
 });
 
-it('in production it cannot even be made', () => {
+it('cannot be constructed in production', () => {
   expect(() => new TrustedSubjectProvider({ isProduction: true })).toThrow('EXTERNAL_IDENTITY');
 });
 
-it.each(['off', 'oidc'])('with EXTERNAL_IDENTITY=%s a name is nothing', async (EXTERNAL_IDENTITY) => {
+it.each(['off', 'oidc'])('EXTERNAL_IDENTITY=%s refuses a plain subject', async (EXTERNAL_IDENTITY) => {
   const env = { EXTERNAL_IDENTITY, OIDC_ISSUER: 'https://id.example', OIDC_AUDIENCE: 'machi' };
   const app = await startApp({ env });
   const answers = ['just_admins_identity', 'hana'].map((token) =>

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Answer, PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { AuthenticatorService } from '../../support/webauthn-authenticator.js';
+import { VirtualAuthenticator } from '../../support/webauthn-authenticator.js';
 
 const ORIGIN = 'https://machi.example';
 const CROWD = 30;
@@ -13,7 +13,7 @@ afterAll(() => t.stop());
 
 const path = '/api/users/me/passkeys';
 const requestOptions = async () => (await t.request('POST', '/api/sessions/passkey/options')).body as { challenge: string; rpId: string }; // prettier-ignore
-const creationOptions = async (token: string) => (await t.request('POST', `${path}/options`, { token, body: { current_password: PASSWORD } })).body as Parameters<AuthenticatorService['create']>[0]; // prettier-ignore
+const creationOptions = async (token: string) => (await t.request('POST', `${path}/options`, { token, body: { current_password: PASSWORD } })).body as Parameters<VirtualAuthenticator['create']>[0]; // prettier-ignore
 const create = (token: string, credential: object) => t.request('POST', path, { token, body: { credential } });
 const signInWith = (credential: object) => t.request('POST', '/api/sessions/passkey', { body: { credential } });
 
@@ -26,13 +26,13 @@ const tally = (answers: Answer[]): Record<string, number> => {
   return counts;
 };
 
-async function register({ token }: SignedInUser): Promise<{ authenticator: AuthenticatorService; id: string }> {
-  const authenticator = new AuthenticatorService(ORIGIN);
+async function register({ token }: SignedInUser): Promise<{ authenticator: VirtualAuthenticator; id: string }> {
+  const authenticator = new VirtualAuthenticator(ORIGIN);
   const { body } = await create(token, authenticator.create(await creationOptions(token)));
   return { authenticator, id: body['id'] as string };
 }
 
-it('one answer used 30 times at once is one session', async () => {
+it('one response sent 30 times at once opens one session', async () => {
   const user = await t.user();
   const { authenticator } = await register(user);
   const credential = authenticator.get(await requestOptions(), { counter: 0 }); // so that no counter helps
@@ -43,7 +43,7 @@ it('one answer used 30 times at once is one session', async () => {
   expect(sessions).toHaveLength(2);
 });
 
-it('one counter used with 30 challenges at once, by copies of a key, is one session', async () => {
+it('copies of a key with the same counter and 30 challenges at once open one session', async () => {
   const { authenticator } = await register(await t.user());
   const options = await Promise.all(Array.from({ length: CROWD }, requestOptions));
   await t.warmUp();
@@ -52,34 +52,34 @@ it('one counter used with 30 challenges at once, by copies of a key, is one sess
   expect(tally(answers)).toEqual({ '201': 1, '401 invalid_passkey': CROWD - 1 });
 });
 
-it('one registration sent 30 times at once is one passkey', async () => {
+it('one registration sent 30 times at once creates one passkey', async () => {
   const { token } = await t.user();
-  const credential = new AuthenticatorService(ORIGIN).create(await creationOptions(token));
+  const credential = new VirtualAuthenticator(ORIGIN).create(await creationOptions(token));
   await t.warmUp();
   const answers = await Promise.all(Array.from({ length: CROWD }, () => create(token, credential)));
   expect(tally(answers)).toEqual({ '201': 1, '422 passkey_refused': CROWD - 1 });
 });
 
-it('one credential registered by ten users at once belongs to one', async () => {
+it('one credential registered by ten users at once belongs to one of them', async () => {
   const users = await Promise.all(Array.from({ length: 10 }, () => t.user()));
-  const authenticator = new AuthenticatorService(ORIGIN);
+  const authenticator = new VirtualAuthenticator(ORIGIN);
   const options = await Promise.all(users.map(({ token }) => creationOptions(token)));
   await t.warmUp();
   const answers = await Promise.all(users.map(({ token }, i) => create(token, authenticator.create(options[i]!))));
   expect(tally(answers)).toEqual({ '201': 1, '409 passkey_taken': 9 });
 });
 
-it('of 30 passkeys registered at once twenty are kept', async () => {
+it('30 passkeys registered at once lead to twenty passkeys', async () => {
   const { token } = await t.user();
   const options = await Promise.all(Array.from({ length: CROWD }, () => creationOptions(token)));
   await t.warmUp();
   const answers = await Promise.all(
-    options.map((each) => create(token, new AuthenticatorService(ORIGIN).create(each))),
+    options.map((each) => create(token, new VirtualAuthenticator(ORIGIN).create(each))),
   );
   expect(tally(answers)).toEqual({ '201': 20, '409 too_many_passkeys': 10 });
 });
 
-it('of the last two passkeys of a user without a password, removed at once, one remains', async () => {
+it('removing the last two passkeys of a user without a password at once leaves one', async () => {
   await t.warmUp();
   for (let round = 0; round < 20; round++) {
     const user = await t.user();

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { AuthenticatorService, cbor, type Twists } from '../../support/webauthn-authenticator.js';
-import { twoStepUser } from '../../support/totp.js';
+import { VirtualAuthenticator, cbor, type Twists } from '../../support/webauthn-authenticator.js';
+import { twoFactorUser } from '../../support/totp.js';
 
 const ORIGIN = 'https://app.machi.example';
 const MINUTE = 60_000;
@@ -23,14 +23,14 @@ const remove = (token: string, id: string) => t.request('DELETE', `${path}/${id}
 const requestOptions = async () => (await t.request('POST', '/api/sessions/passkey/options')).body as { challenge: string; rpId: string }; // prettier-ignore
 const signInWith = (credential: unknown) => t.request('POST', '/api/sessions/passkey', { body: { credential } });
 
-const optionsFor = async (token: string) => (await creationOptions(token)).body as Parameters<AuthenticatorService['create']>[0]; // prettier-ignore
+const optionsFor = async (token: string) => (await creationOptions(token)).body as Parameters<VirtualAuthenticator['create']>[0]; // prettier-ignore
 
 interface PasskeyUser extends SignedInUser {
-  authenticator: AuthenticatorService;
+  authenticator: VirtualAuthenticator;
   passkey: string;
 }
 
-async function withPasskey(user: SignedInUser, authenticator = new AuthenticatorService(ORIGIN)): Promise<PasskeyUser> {
+async function withPasskey(user: SignedInUser, authenticator = new VirtualAuthenticator(ORIGIN)): Promise<PasskeyUser> {
   const credential = authenticator.create(await optionsFor(user.token));
   const { status, body, text } = await create(user.token, { credential });
   if (status !== 201) throw new Error(`registration: ${status} ${text}`);
@@ -51,8 +51,8 @@ async function auditOf(id: string): Promise<string[]> {
   return rows.map(({ action }) => action);
 }
 
-describe('registering', () => {
-  it('starts with options for this user, this domain and verified users', async () => {
+describe('registering a passkey', () => {
+  it('starts with options for this user and domain that require user verification', async () => {
     const user = await t.user();
     const { status, body } = await creationOptions(user.token);
     expect(status).toBe(200);
@@ -72,10 +72,10 @@ describe('registering', () => {
     });
   });
 
-  it('ends with a passkey, whose name is the device or the one that was given', async () => {
+  it('creates a passkey named after the device or as requested', async () => {
     const user = await t.user();
     const headers = { 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' };
-    const credential = new AuthenticatorService(ORIGIN).create(await optionsFor(user.token));
+    const credential = new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token));
     const { status, body } = await t.request('POST', path, { token: user.token, body: { credential }, headers });
     expect(status).toBe(201);
     expect(body).toEqual({
@@ -85,7 +85,7 @@ describe('registering', () => {
       created_at: t.clock.date().toISOString(),
       last_used_at: null,
     });
-    const named = new AuthenticatorService('https://machi.example').create(await optionsFor(user.token), {
+    const named = new VirtualAuthenticator('https://machi.example').create(await optionsFor(user.token), {
       flags: 0x5d,
     }); // backed up
     expect((await create(user.token, { credential: named, name: ' My phone ' })).body).toMatchObject({ name: 'My phone', is_synced: true }); // prettier-ignore
@@ -93,7 +93,7 @@ describe('registering', () => {
     expect(await auditOf(user.id)).toEqual(['passkey.added', 'passkey.added']);
   });
 
-  it('tells the browser which passkeys there are', async () => {
+  it('lists existing passkeys in the options', async () => {
     const user = await passkeyUser();
     const { body } = await creationOptions(user.token);
     const id = user.authenticator.id.toString('base64url');
@@ -104,12 +104,12 @@ describe('registering', () => {
     [{ current_password: 'wrong' }, 403, 'wrong_password'],
     [{}, 422, 'validation_failed'],
     [{ current_password: null }, 422, 'validation_failed'],
-  ])('takes the password, not %j', async (body, status, code) => {
+  ])('requires the password and refuses %j', async (body, status, code) => {
     const refused = await creationOptions((await t.user()).token, body);
     expect([refused.status, refused.body['code']]).toEqual([status, code]);
   });
 
-  it('is open to users without a password in the ten minutes after they have signed in', async () => {
+  it('is available to users without a password for ten minutes after signing in', async () => {
     const user = await t.user();
     await withoutPassword(user);
     t.clock.advance(10 * MINUTE - 1);
@@ -118,13 +118,13 @@ describe('registering', () => {
     expect((await creationOptions(user.token, {})).body).toMatchObject({ status: 403, code: 'sign_in_again' });
   });
 
-  it('is open for five minutes, to the exact millisecond', async () => {
+  it('is possible for five minutes, to the exact millisecond', async () => {
     const user = await t.user();
     const [one, two] = [await optionsFor(user.token), await optionsFor(user.token)];
     t.clock.advance(5 * MINUTE - 1);
-    expect((await create(user.token, { credential: new AuthenticatorService(ORIGIN).create(one) })).status).toBe(201);
+    expect((await create(user.token, { credential: new VirtualAuthenticator(ORIGIN).create(one) })).status).toBe(201);
     t.clock.advance(1);
-    const late = await create(user.token, { credential: new AuthenticatorService(ORIGIN).create(two) });
+    const late = await create(user.token, { credential: new VirtualAuthenticator(ORIGIN).create(two) });
     expect(late.body).toMatchObject({ status: 422, code: 'passkey_refused' });
   });
 
@@ -154,33 +154,33 @@ describe('registering', () => {
     ['a challenge of half a character', { clientData: { challenge: '\ud800' } }],
   ])('refuses %s', async (_, twists) => {
     const user = await t.user();
-    const credential = new AuthenticatorService(ORIGIN).create(await optionsFor(user.token), twists);
+    const credential = new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token), twists);
     expect((await create(user.token, { credential })).body).toMatchObject({ status: 422, code: 'passkey_refused' });
     expect(await list(user.token)).toEqual([]);
   });
 
-  it('refuses options twice, of another user, and of a sign-in', async () => {
+  it('refuses a challenge that was used, belongs to another user or was issued for a sign-in', async () => {
     const [user, thief] = [await t.user(), await t.user()];
     const code = async (token: string, credential: object) => (await create(token, { credential })).body['code'];
     const options = await optionsFor(user.token);
-    expect(await code(thief.token, new AuthenticatorService(ORIGIN).create(options))).toBe('passkey_refused');
+    expect(await code(thief.token, new VirtualAuthenticator(ORIGIN).create(options))).toBe('passkey_refused');
     const toSignIn = { ...options, challenge: (await requestOptions()).challenge };
-    expect(await code(user.token, new AuthenticatorService(ORIGIN).create(toSignIn))).toBe('passkey_refused');
-    expect(await code(user.token, new AuthenticatorService(ORIGIN).create(options))).toBeUndefined();
-    expect(await code(user.token, new AuthenticatorService(ORIGIN).create(options))).toBe('passkey_refused');
+    expect(await code(user.token, new VirtualAuthenticator(ORIGIN).create(toSignIn))).toBe('passkey_refused');
+    expect(await code(user.token, new VirtualAuthenticator(ORIGIN).create(options))).toBeUndefined();
+    expect(await code(user.token, new VirtualAuthenticator(ORIGIN).create(options))).toBe('passkey_refused');
     expect(await list(user.token)).toHaveLength(1);
   });
 
-  it('refuses options after one wrong answer', async () => {
+  it('refuses a challenge after one wrong response', async () => {
     const user = await t.user();
     const options = await optionsFor(user.token);
-    const answers = [{ flags: 0x41 }, {}].map((twists) => new AuthenticatorService(ORIGIN).create(options, twists));
+    const answers = [{ flags: 0x41 }, {}].map((twists) => new VirtualAuthenticator(ORIGIN).create(options, twists));
     for (const credential of answers) expect((await create(user.token, { credential })).status).toBe(422);
   });
 
-  it('refuses broken CBOR, and CBOR nested without end', async () => {
+  it('refuses malformed and deeply nested CBOR', async () => {
     const user = await t.user();
-    const whole = Buffer.from(new AuthenticatorService(ORIGIN).create(await optionsFor(user.token)).response.attestationObject, 'base64url'); // prettier-ignore
+    const whole = Buffer.from(new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token)).response.attestationObject, 'base64url'); // prettier-ignore
     const broken = {
       cut: whole.subarray(0, -20),
       'cut at once': whole.subarray(0, 1),
@@ -194,16 +194,16 @@ describe('registering', () => {
       'data that is short': cbor(new Map<string, unknown>([['fmt', 'none'], ['attStmt', new Map()], ['authData', Buffer.alloc(36)]])), // prettier-ignore
     };
     for (const [name, bytes] of Object.entries(broken)) {
-      const credential = new AuthenticatorService(ORIGIN).create(await optionsFor(user.token));
+      const credential = new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token));
       credential.response.attestationObject = bytes.toString('base64url');
       const { status } = await create(user.token, { credential });
       if (name !== 'more behind it') expect([name, status]).toEqual([name, 422]);
     }
   });
 
-  it('refuses fields that are missing, unknown, too large or of another kind', async () => {
+  it('refuses fields that are missing, unknown, too long or of the wrong type', async () => {
     const user = await t.user();
-    const whole = new AuthenticatorService(ORIGIN).create(await optionsFor(user.token));
+    const whole = new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token));
     const { response } = whole;
     const bad: unknown[] = [
       {},
@@ -238,23 +238,23 @@ describe('registering', () => {
     expect((await create(user.token, { credential: whole })).status).toBe(201); // none of this used up the challenge
   });
 
-  it('takes what older browsers leave out', async () => {
+  it('accepts responses without the optional fields that older browsers omit', async () => {
     const user = await t.user();
-    const { response, authenticatorAttachment: _, ...rest } = new AuthenticatorService(ORIGIN).create(await optionsFor(user.token)); // prettier-ignore
+    const { response, authenticatorAttachment: _, ...rest } = new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token)); // prettier-ignore
     const { clientDataJSON, attestationObject } = response;
     const credential = { ...rest, response: { clientDataJSON, attestationObject } };
     expect((await create(user.token, { credential })).status).toBe(201);
   });
 
-  it('takes an attestation that the authenticator makes of itself', async () => {
+  it('accepts self-attestation', async () => {
     // "packed" with a signature by the credential's own key is what some browsers hand on though none was asked for.
     const user = await t.user();
-    const authenticator = new AuthenticatorService(ORIGIN);
+    const authenticator = new VirtualAuthenticator(ORIGIN);
     const credential = authenticator.createSelfAttested(await optionsFor(user.token));
     expect((await create(user.token, { credential })).status).toBe(201);
   });
 
-  it('takes a credential once, whoever brings it', async () => {
+  it('accepts a credential once, from any user', async () => {
     const [one, two] = [await passkeyUser(), await t.user()];
     for (const { token } of [one, two]) {
       const credential = one.authenticator.create(await optionsFor(token));
@@ -262,24 +262,24 @@ describe('registering', () => {
     }
   });
 
-  it('takes twenty and no more', async () => {
+  it('accepts at most twenty passkeys per user', async () => {
     const user = await t.user();
     const [early] = [await optionsFor(user.token)];
     for (let i = 0; i < 20; i++) await withPasskey(user);
     expect((await creationOptions(user.token)).body).toMatchObject({ status: 409, code: 'too_many_passkeys' });
-    const credential = new AuthenticatorService(ORIGIN).create(early);
+    const credential = new VirtualAuthenticator(ORIGIN).create(early);
     expect((await create(user.token, { credential })).body['code']).toBe('too_many_passkeys');
   });
 });
 
-describe('signing in', () => {
-  it('starts with options that name nobody', async () => {
+describe('signing in with a passkey', () => {
+  it('starts with options that name no user', async () => {
     const { status, body } = await t.request('POST', '/api/sessions/passkey/options');
     expect(status).toBe(200);
     expect(body).toEqual({ rpId: 'machi.example', challenge: expect.stringMatching(/^[\w-]{43}$/), timeout: 5 * MINUTE, userVerification: 'required' }); // prettier-ignore
   });
 
-  it('opens a session as a password does', async () => {
+  it('opens the same kind of session as a password', async () => {
     const user = await passkeyUser();
     const { status, body } = await signIn(user);
     expect(status).toBe(201);
@@ -294,12 +294,12 @@ describe('signing in', () => {
     expect((await signIn(user)).status).toBe(201);
   });
 
-  it('asks for no code where two-step sign-in is on', async () => {
-    const user = await withPasskey(await twoStepUser(t));
+  it('requires no code while two-factor authentication is on', async () => {
+    const user = await withPasskey(await twoFactorUser(t));
     expect((await signIn(user)).status).toBe(201);
   });
 
-  it('works for authenticators that do not count', async () => {
+  it('works for authenticators without a counter', async () => {
     const user = await passkeyUser();
     for (let i = 0; i < 2; i++) expect((await signIn(user, { counter: 0 })).status).toBe(201);
   });
@@ -310,7 +310,7 @@ describe('signing in', () => {
     expect((await signIn(user)).status).toBe(201);
   });
 
-  it('is open for five minutes, to the exact millisecond', async () => {
+  it('is possible for five minutes, to the exact millisecond', async () => {
     const user = await passkeyUser();
     const [one, two] = [await requestOptions(), await requestOptions()];
     t.clock.advance(5 * MINUTE - 1);
@@ -342,14 +342,14 @@ describe('signing in', () => {
     expect((await signIn(user)).status).toBe(201); // the kit itself works
   });
 
-  it('refuses an answer that was used before', async () => {
+  it('refuses a response that was used before', async () => {
     const user = await passkeyUser();
     const credential = user.authenticator.get(await requestOptions());
     expect((await signInWith(credential)).status).toBe(201);
     expectRefused(await signInWith(credential));
   });
 
-  it('refuses an answer to a registration, and to options after a wrong answer', async () => {
+  it('refuses a registration response and any response after a wrong one', async () => {
     const user = await passkeyUser();
     const { challenge } = await optionsFor(user.token);
     expectRefused(await signInWith(user.authenticator.get({ challenge, rpId: 'machi.example' })));
@@ -358,7 +358,7 @@ describe('signing in', () => {
     expectRefused(await signInWith(user.authenticator.get(options)));
   });
 
-  it("refuses one user's key under the name of another's", async () => {
+  it("refuses one user's key with another user's credential id", async () => {
     const [victim, thief] = [await passkeyUser(), await passkeyUser()];
     const forged = thief.authenticator.get(await requestOptions());
     const id = victim.authenticator.id.toString('base64url');
@@ -369,9 +369,9 @@ describe('signing in', () => {
     expectRefused(await signInWith({ ...both, id, rawId: id }));
   });
 
-  it('refuses unknown passkeys, changed bytes and missing user handles', async () => {
+  it('refuses unknown passkeys, modified bytes and missing user handles', async () => {
     const user = await passkeyUser();
-    expectRefused(await signInWith(new AuthenticatorService(ORIGIN).get(await requestOptions())));
+    expectRefused(await signInWith(new VirtualAuthenticator(ORIGIN).get(await requestOptions())));
     const change = (text: string) => (text.startsWith('A') ? 'B' : 'A') + text.slice(1);
     const twist = async (changes: (response: Record<string, string>) => object) => {
       const credential = user.authenticator.get(await requestOptions());
@@ -388,7 +388,7 @@ describe('signing in', () => {
     expectRefused(await signInWith({ ...credential, rawId: 'AAAA' }));
   });
 
-  it('refuses a counter that does not grow: there is a copy of the key', async () => {
+  it('refuses and audits a counter that does not grow', async () => {
     const user = await passkeyUser();
     expect((await signIn(user, { counter: 7 })).status).toBe(201);
     for (const counter of [7, 6, 0]) expectRefused(await signIn(user, { counter }));
@@ -396,7 +396,7 @@ describe('signing in', () => {
     expect((await signIn(user, { counter: 8 })).status).toBe(201);
   });
 
-  it('calls nothing a copy that nobody has signed', async () => {
+  it('does not audit a copied key for a response with an invalid signature', async () => {
     const user = await passkeyUser();
     expect((await signIn(user, { counter: 7 })).status).toBe(201);
     const credential = user.authenticator.get(await requestOptions(), { counter: 3 });
@@ -405,19 +405,19 @@ describe('signing in', () => {
     expect(await auditOf(user.id)).toEqual(['passkey.added', 'passkey.refused']);
   });
 
-  it('refuses the deactivated, with the same bytes as everybody', async () => {
+  it('refuses deactivated users with the same bytes as any other failure', async () => {
     const user = await passkeyUser();
     await t.request('PATCH', `/api/users/${user.id}`, { token: await t.asAdmin(), body: { is_active: false } });
     const answers = [
       await signIn(user),
-      await signInWith(new AuthenticatorService(ORIGIN).get(await requestOptions())),
+      await signInWith(new VirtualAuthenticator(ORIGIN).get(await requestOptions())),
     ];
     const texts = answers.map(({ text, headers }) => text.replace(headers.get('x-request-id')!, ''));
     expect(new Set(texts).size).toBe(1);
     expectRefused(answers[0]!);
   });
 
-  it('refuses fields that are missing, unknown, too large or of another kind', async () => {
+  it('refuses fields that are missing, unknown, too long or of the wrong type', async () => {
     const user = await passkeyUser();
     const whole = user.authenticator.get(await requestOptions());
     const { response } = whole;
@@ -446,8 +446,8 @@ describe('signing in', () => {
   });
 });
 
-describe("one's passkeys", () => {
-  it("can be renamed and removed, and are nobody else's", async () => {
+describe("the caller's passkeys", () => {
+  it('can be renamed and removed by their owner only', async () => {
     const [user, thief] = [await passkeyUser(), await t.user()];
     const rename = (token: string, name: string) => t.request('PATCH', `${path}/${user.passkey}`, { token, body: { name } }); // prettier-ignore
     expect((await rename(user.token, 'Old phone')).body).toMatchObject({ id: user.passkey, name: 'Old phone' });
@@ -462,7 +462,7 @@ describe("one's passkeys", () => {
     expect(await auditOf(user.id)).toEqual(['passkey.added', 'passkey.removed']);
   });
 
-  it('cannot lose the last one while they have no password', async () => {
+  it('include one that cannot be removed while there is no password', async () => {
     const user = await passkeyUser();
     const second = await withPasskey(user);
     await withoutPassword(user);
@@ -472,7 +472,7 @@ describe("one's passkeys", () => {
     expect((await signIn(user)).status).toBe(201);
   });
 
-  it('go with their user, and so do ceremonies under way', async () => {
+  it('are deleted with the user, together with issued challenges', async () => {
     const user = await passkeyUser();
     await optionsFor(user.token);
     await t.request('DELETE', '/api/users/me', { token: user.token, body: { password: PASSWORD } });
@@ -482,7 +482,7 @@ describe("one's passkeys", () => {
   });
 });
 
-it('forgets challenges that have expired, as others are made', async () => {
+it('issuing a passkey challenge deletes expired challenges', async () => {
   await requestOptions();
   t.clock.advance(5 * MINUTE);
   const { challenge } = await requestOptions();

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { PasswordChangesService } from '../../../src/auth/passwords/password-changes.service.js';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
 import { addressOf } from '../../support/smtp-server.js';
-import { twoStepUser } from '../../support/totp.js';
+import { twoFactorUser } from '../../support/totp.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -23,7 +23,7 @@ it.each<Change>([
   ['DELETE', '/api/users/me/two-step', { current_password }],
   ['POST', '/api/users/me/two-step/recovery-codes', { current_password }],
 ])('%s %s by a password that is reset meanwhile does nothing', async (method, path, body) => {
-  const user: SignedInUser = path.includes('two-step') ? await twoStepUser(t) : await t.user();
+  const user: SignedInUser = path.includes('two-step') ? await twoFactorUser(t) : await t.user();
   const email = addressOf(user);
   const password_hash = await bcrypt.hash('silent meadow ninety', 4);
   const compare = bcrypt.compare.bind(bcrypt) as (text: string, stored: string) => Promise<boolean>;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Answer, PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { challengeFor, codeAt, type TwoStepUser, twoStepUser, wrongCodeAt } from '../../support/totp.js';
+import { challengeFor, codeAt, type TwoFactorUser, twoFactorUser, wrongCodeAt } from '../../support/totp.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -21,13 +21,13 @@ const tally = (answers: Answer[]): Record<string, number> => {
   return counts;
 };
 
-const sessionsOf = async ({ id }: TwoStepUser) =>
+const sessionsOf = async ({ id }: TwoFactorUser) =>
   (await t.dataSource.query<unknown[]>('select from sessions where user_id = $1', [id])).length;
 
-const manyChallenges = (user: TwoStepUser) => Promise.all(Array.from({ length: CROWD }, () => challengeFor(t, user)));
+const manyChallenges = (user: TwoFactorUser) => Promise.all(Array.from({ length: CROWD }, () => challengeFor(t, user)));
 
-it('30 sign-ins at once with one code are one session', async () => {
-  const user = await twoStepUser(t);
+it('30 sign-ins at once with one app code open one session', async () => {
+  const user = await twoFactorUser(t);
   t.clock.advance(30_000);
   const code = codeAt(user.secret, t.clock.now());
   const challenges = await manyChallenges(user);
@@ -37,16 +37,16 @@ it('30 sign-ins at once with one code are one session', async () => {
   expect(await sessionsOf(user)).toBe(2); // and the one that turned it on
 });
 
-it('30 sign-ins at once with one recovery code are one session', async () => {
-  const user = await twoStepUser(t);
+it('30 sign-ins at once with one recovery code open one session', async () => {
+  const user = await twoFactorUser(t);
   const challenges = await manyChallenges(user);
   await t.warmUp();
   const answers = await Promise.all(challenges.map((challenge) => answer(challenge, user.recoveryCodes[0]!)));
   expect(tally(answers)).toEqual({ '201': 1, '403 wrong_code': CROWD - 1 });
 });
 
-it('one challenge answered at once with ten recovery codes and a code of the app is one session, and uses up one code', async () => {
-  const user = await twoStepUser(t);
+it('a challenge answered at once with ten recovery codes and an app code opens one session and uses up one code', async () => {
+  const user = await twoFactorUser(t);
   t.clock.advance(30_000);
   const challenge = await challengeFor(t, user);
   await t.warmUp();
@@ -61,8 +61,8 @@ it('one challenge answered at once with ten recovery codes and a code of the app
   expect(10 - row!.left + appUsed).toBe(1);
 });
 
-it('of 30 wrong codes at once five are looked at, over all sign-ins', async () => {
-  const user = await twoStepUser(t);
+it('30 wrong codes at once for different sign-ins of a user are checked five times', async () => {
+  const user = await twoFactorUser(t);
   t.clock.advance(30_000);
   const challenges = await manyChallenges(user);
   await t.warmUp();
@@ -71,15 +71,15 @@ it('of 30 wrong codes at once five are looked at, over all sign-ins', async () =
   expect(tally(answers)).toEqual({ '403 wrong_code': 5, '429 too_many_codes': CROWD - 5 });
 });
 
-it('of 30 wrong codes at once for one challenge five are looked at', async () => {
-  const user = await twoStepUser(t);
+it('30 wrong codes at once for one challenge are checked five times', async () => {
+  const user = await twoFactorUser(t);
   const challenge = await challengeFor(t, user);
   await t.warmUp();
   const answers = await Promise.all(Array.from({ length: CROWD }, () => answer(challenge, 'aaaa-aaaa-aaaa-aaaa')));
   expect(tally(answers)).toEqual({ '403 wrong_code': 5, '401 invalid_challenge': CROWD - 5 });
 });
 
-it('30 confirmations at once turn it on once, with one set of recovery codes', async () => {
+it('30 confirmations at once enable two-factor authentication once, with one set of recovery codes', async () => {
   const user = await t.user();
   const { token } = user;
   const path = '/api/users/me/two-step';
@@ -91,7 +91,7 @@ it('30 confirmations at once turn it on once, with one set of recovery codes', a
   expect(tally(answers)).toEqual({ '200': 1, '409 two_step_on': CROWD - 1 });
 });
 
-it('a sign-in while it is being turned on is asked for a code, or its session ends', async () => {
+it('a sign-in during confirmation requires a code, or its session is revoked', async () => {
   for (let round = 0; round < 40; round++) {
     const user = await t.user();
     const { token, username } = user;
@@ -109,9 +109,9 @@ it('a sign-in while it is being turned on is asked for a code, or its session en
   }
 });
 
-it('a code at the moment of a password change, or of turning it off, leaves no session that should not be', async () => {
+it('a code sent during a password change or during disabling leaves no unauthorised session', async () => {
   for (let round = 0; round < 20; round++) {
-    const user = await twoStepUser(t);
+    const user = await twoFactorUser(t);
     t.clock.advance(30_000);
     const challenge = await challengeFor(t, user);
     const change = { current_password: PASSWORD, new_password: 'silent meadow ninety' };
@@ -125,7 +125,7 @@ it('a code at the moment of a password change, or of turning it off, leaves no s
     expect(await sessionsOf(user)).toBe(0);
   }
   for (let round = 0; round < 20; round++) {
-    const user = await twoStepUser(t);
+    const user = await twoFactorUser(t);
     t.clock.advance(30_000);
     const challenge = await challengeFor(t, user);
     const code = codeAt(user.secret, t.clock.now());

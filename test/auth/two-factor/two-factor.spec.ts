@@ -3,7 +3,7 @@ import { SessionsService } from '../../../src/auth/sessions/sessions.service.js'
 import { SignInService } from '../../../src/auth/sign-in.service.js';
 import type { Problem } from '../../../src/http/problem.js';
 import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { challengeFor, codeAt, type TwoStepUser, twoStepUser, wrongCodeAt } from '../../support/totp.js';
+import { challengeFor, codeAt, type TwoFactorUser, twoFactorUser, wrongCodeAt } from '../../support/totp.js';
 
 const STEP = 30_000;
 const MINUTE = 60_000;
@@ -25,8 +25,8 @@ const renew = (token: string, body: object = withPassword) => t.request('POST', 
 const signIn = (login: string, password = PASSWORD) => t.request('POST', '/api/sessions', { body: { login, password } }); // prettier-ignore
 const answer = (challenge: string, code: string) => t.request('POST', '/api/sessions/two-step', { body: { challenge, code } }); // prettier-ignore
 
-const codeNow = (user: TwoStepUser) => codeAt(user.secret, t.clock.now());
-const wrongCode = (user: TwoStepUser) => wrongCodeAt(user.secret, t.clock.now());
+const codeNow = (user: TwoFactorUser) => codeAt(user.secret, t.clock.now());
+const wrongCode = (user: TwoFactorUser) => wrongCodeAt(user.secret, t.clock.now());
 
 /** To the next step, whose code nobody has used. */
 const nextStep = () => t.clock.advance(STEP);
@@ -42,8 +42,8 @@ async function auditOf(id: string): Promise<string[]> {
 const sessionsOf = async (id: string) =>
   (await t.dataSource.query<unknown[]>('select from sessions where user_id = $1', [id])).length;
 
-describe('turning it on', () => {
-  it('takes a password, a secret and a first code, and gives ten recovery codes', async () => {
+describe('two-factor setup', () => {
+  it('requires the password and a first code of the new secret, and returns ten recovery codes', async () => {
     const user = await t.user();
     expect((await get(user.token)).body).toEqual({ enabled: false, confirmed_at: null, recovery_codes_left: 0 });
 
@@ -67,7 +67,7 @@ describe('turning it on', () => {
     expect(await auditOf(user.id)).toEqual(['two_step.enabled']);
   });
 
-  it('ends the sessions that were opened without it, but for the one at hand', async () => {
+  it('revokes all sessions but the current one', async () => {
     const user = await t.user();
     const other = await t.signIn(user.username, PASSWORD);
     const { body } = await begin(user.token);
@@ -76,7 +76,7 @@ describe('turning it on', () => {
     expect((await get(user.token)).status).toBe(200);
   });
 
-  it('takes the newest secret only, and no wrong code', async () => {
+  it('accepts a code of the newest secret only', async () => {
     const user = await t.user();
     const first = (await begin(user.token)).body['secret'] as string;
     const second = (await begin(user.token)).body['secret'] as string;
@@ -86,8 +86,8 @@ describe('turning it on', () => {
     expect((await confirm(user.token, codeAt(second, t.clock.now()))).status).toBe(200);
   });
 
-  it('is refused when it is on, and confirming when it is on or was not begun', async () => {
-    const [user, other] = [await twoStepUser(t), await t.user()];
+  it('is refused while enabled, and confirmation is refused while enabled or before setup', async () => {
+    const [user, other] = [await twoFactorUser(t), await t.user()];
     expect((await begin(user.token)).body).toMatchObject({ status: 409, code: 'two_step_on' });
     nextStep();
     expect((await confirm(user.token, codeNow(user))).body).toMatchObject({ status: 409, code: 'two_step_on' });
@@ -100,8 +100,8 @@ describe('turning it on', () => {
     [{ current_password: null }, 422, 'validation_failed'],
     [{ current_password: 1 }, 422, 'validation_failed'],
     [{ ...withPassword, secret: 'JBSWY3DPEHPK3PXP' }, 422, 'validation_failed'],
-  ])('with %j is refused, as are turning it off and new recovery codes', async (body, status, code) => {
-    const [fresh, user] = [await t.user(), await twoStepUser(t)];
+  ])('is refused with %j, as are disabling and new recovery codes', async (body, status, code) => {
+    const [fresh, user] = [await t.user(), await twoFactorUser(t)];
     for (const refused of [
       await begin(fresh.token, body),
       await turnOff(user.token, body),
@@ -113,7 +113,7 @@ describe('turning it on', () => {
     expect((await get(user.token)).body['enabled']).toBe(true);
   });
 
-  it('is open to users without a password in the ten minutes after they have signed in', async () => {
+  it('is available to users without a password for ten minutes after signing in', async () => {
     const user = await t.user();
     await t.dataSource.query('update users set password_hash = null where id = $1', [user.id]);
     t.clock.advance(10 * MINUTE - 1);
@@ -124,9 +124,9 @@ describe('turning it on', () => {
   });
 });
 
-describe('signing in', () => {
-  it('asks for a code once the password is right', async () => {
-    const user = await twoStepUser(t);
+describe('signing in with two-factor authentication', () => {
+  it('returns a challenge for the correct password', async () => {
+    const user = await twoFactorUser(t);
     const asked = await signIn(user.username);
     expect(asked.body).toMatchObject({
       status: 401,
@@ -142,21 +142,21 @@ describe('signing in', () => {
     expect((await get(body['identity_token'] as string)).body['enabled']).toBe(true);
   });
 
-  it('by e-mail asks for a code, too', async () => {
-    const user = await twoStepUser(t);
+  it('returns a challenge for a sign-in by e-mail address', async () => {
+    const user = await twoFactorUser(t);
     expect((await signIn(`${user.username}@example.org`)).body['code']).toBe('two_step_required');
   });
 
-  it('with a wrong password tells nobody whether there is a second step, to the byte', async () => {
-    const [plain, user] = [await t.user(), await twoStepUser(t)];
+  it('returns byte-identical responses for a wrong password with and without two-factor authentication', async () => {
+    const [plain, user] = [await t.user(), await twoFactorUser(t)];
     const attempts = [await signIn(plain.username, 'wrong'), await signIn(user.username, 'wrong'), await signIn('nobody', 'wrong')]; // prettier-ignore
     const texts = attempts.map(({ text, headers }) => text.replace(headers.get('x-request-id')!, ''));
     expect(new Set(texts).size).toBe(1);
     expect(attempts[0]!.body['code']).toBe('invalid_credentials');
   });
 
-  it('is refused to the deactivated, before and between the steps', async () => {
-    const user = await twoStepUser(t);
+  it('is refused for deactivated users, before and after the challenge', async () => {
+    const user = await twoFactorUser(t);
     const challenge = await challengeFor(t, user);
     const admin = await t.asAdmin();
     await t.request('PATCH', `/api/users/${user.id}`, { token: admin, body: { is_active: false } });
@@ -167,8 +167,8 @@ describe('signing in', () => {
     expect(await sessionsOf(user.id)).toBe(0);
   });
 
-  it('takes a code of the step before or after, and no other', async () => {
-    const user = await twoStepUser(t);
+  it('accepts codes of the previous, current and next time step only', async () => {
+    const user = await twoFactorUser(t);
     t.clock.advance(10 * STEP);
     const now = t.clock.now();
     const challenge = await challengeFor(t, user);
@@ -180,8 +180,8 @@ describe('signing in', () => {
     expect((await answer(await challengeFor(t, user), codeAt(user.secret, now + STEP))).status).toBe(201);
   });
 
-  it('takes each code once, the one that turned it on included, and none before one that was used', async () => {
-    const user = await twoStepUser(t);
+  it('accepts each code once, including the one of the setup, and none older than a used one', async () => {
+    const user = await twoFactorUser(t);
     const refused = async (code: string) => expect((await answer(await challengeFor(t, user), code)).body['code']).toBe('wrong_code'); // prettier-ignore
     await refused(codeNow(user));
     nextStep();
@@ -194,8 +194,8 @@ describe('signing in', () => {
     expect((await answer(await challengeFor(t, user), codeNow(user))).status).toBe(201);
   });
 
-  it('takes one code of two users for its own only', async () => {
-    const [one, two] = [await twoStepUser(t), await twoStepUser(t)];
+  it("accepts a user's code for that user only", async () => {
+    const [one, two] = [await twoFactorUser(t), await twoFactorUser(t)];
     nextStep();
     expect((await answer(await challengeFor(t, one), codeNow(two))).status).toBe(403);
     expect((await answer(await challengeFor(t, one), two.recoveryCodes[0]!)).status).toBe(403);
@@ -219,14 +219,14 @@ describe('signing in', () => {
   it.each(['２８７０８２', 'ab cd ef', "' or 1=1 --", '💥💥💥💥💥💥', '-1e+06', '      '])(
     'counts %j as a wrong code',
     async (code) => {
-      const user = await twoStepUser(t);
+      const user = await twoFactorUser(t);
       expect((await answer(await challengeFor(t, user), code)).body).toMatchObject({ status: 403, code: 'wrong_code' });
     },
   );
 });
 
-it('follows first steps other than a password, too, and no door can leave it out', async () => {
-  const user = await twoStepUser(t);
+it('SessionsService.open refuses every credential without a verified code while two-factor authentication is on', async () => {
+  const user = await twoFactorUser(t);
   const device = { ip: null, user_agent: null };
   const credential = { userId: user.id };
   const [sessions, signIns] = [t.app.get(SessionsService), t.app.get(SignInService)];
@@ -237,24 +237,24 @@ it('follows first steps other than a password, too, and no door can leave it out
   expect((await answer((asked as Problem).members['challenge'] as string, codeNow(user))).status).toBe(201);
 });
 
-it('a session is not to be had at the old doors, which know no second step', async () => {
-  const user = await twoStepUser(t);
+it('compatibility routes answer 401 for users with two-factor authentication', async () => {
+  const user = await twoFactorUser(t);
   const body = { username: user.username, password: PASSWORD };
   const { status, headers } = await t.request('POST', '/api/auth/login', { body });
   expect([status, headers.get('set-cookie')]).toEqual([401, null]);
   expect(await sessionsOf(user.id)).toBe(1);
 });
 
-it('a right password is no failure, however often the code is not given', async () => {
+it('a correct password without a following code does not count as a failed sign-in', async () => {
   const limited = await startApp({ env: { RATE_LIMITS: 'on' } });
-  const user = await twoStepUser(limited);
+  const user = await twoFactorUser(limited);
   for (let i = 0; i < 25; i++) await challengeFor(limited, user);
   await limited.stop();
 });
 
-describe('a challenge', () => {
-  it('ends at its exact millisecond', async () => {
-    const user = await twoStepUser(t);
+describe('a two-factor challenge', () => {
+  it('expires at the exact millisecond', async () => {
+    const user = await twoFactorUser(t);
     const [one, two] = [await challengeFor(t, user), await challengeFor(t, user)];
     t.clock.advance(5 * MINUTE - 1);
     expect((await answer(one, codeNow(user))).status).toBe(201);
@@ -263,8 +263,8 @@ describe('a challenge', () => {
     expect((await get(user.token)).body['recovery_codes_left']).toBe(10);
   });
 
-  it('is good for one sign-in', async () => {
-    const user = await twoStepUser(t);
+  it('is valid for one sign-in', async () => {
+    const user = await twoFactorUser(t);
     nextStep();
     const challenge = await challengeFor(t, user);
     expect((await answer(challenge, codeNow(user))).status).toBe(201);
@@ -273,8 +273,8 @@ describe('a challenge', () => {
     expect((await answer(challenge, user.recoveryCodes[0]!)).body['code']).toBe('invalid_challenge');
   });
 
-  it('is dead after a password change, and after two-step sign-in was turned off', async () => {
-    const user = await twoStepUser(t);
+  it('is invalid after a password change and after disabling two-factor authentication', async () => {
+    const user = await twoFactorUser(t);
     const old = await challengeFor(t, user);
     const body = { current_password: PASSWORD, new_password: 'silent meadow ninety' };
     await t.request('PUT', '/api/users/me/password', { token: user.token, body });
@@ -282,7 +282,7 @@ describe('a challenge', () => {
     expect((await answer(old, codeNow(user))).body['code']).toBe('invalid_challenge');
     expect(await sessionsOf(user.id)).toBe(0);
 
-    const other = await twoStepUser(t);
+    const other = await twoFactorUser(t);
     const challenge = await challengeFor(t, other);
     await turnOff(other.token);
     nextStep();
@@ -290,8 +290,8 @@ describe('a challenge', () => {
     expect(await sessionsOf(other.id)).toBe(1);
   });
 
-  it('is no token, and nothing else is a challenge', async () => {
-    const user = await twoStepUser(t);
+  it('is not accepted as a token, and tokens are not accepted as challenges', async () => {
+    const user = await twoFactorUser(t);
     const challenge = await challengeFor(t, user);
     expect((await get(challenge)).body['code']).toBe('invalid_token');
     expect((await t.request('POST', '/api/sessions/refresh', { body: { refresh_token: challenge } })).status).toBe(401);
@@ -302,8 +302,8 @@ describe('a challenge', () => {
     }
   });
 
-  it('ends with the fifth wrong code, also for the right one', async () => {
-    const user = await twoStepUser(t);
+  it('is invalid after five wrong codes, also for the correct code', async () => {
+    const user = await twoFactorUser(t);
     t.clock.advance(10 * STEP);
     const challenge = await challengeFor(t, user);
     for (let i = 0; i < 5; i++)
@@ -313,9 +313,9 @@ describe('a challenge', () => {
   });
 });
 
-describe('wrong codes', () => {
-  it('make the next wait, over all sign-ins, to the exact millisecond', async () => {
-    const user = await twoStepUser(t);
+describe('wrong app codes', () => {
+  it('delay the next attempt of the user across all sign-ins, to the exact millisecond', async () => {
+    const user = await twoFactorUser(t);
     t.clock.advance(10 * STEP);
     for (let i = 0; i < 5; i++) {
       expect((await answer(await challengeFor(t, user), wrongCode(user))).body['code']).toBe('wrong_code');
@@ -338,32 +338,32 @@ describe('wrong codes', () => {
     expect((await answer(await challengeFor(t, user), codeNow(user))).status).toBe(201);
   });
 
-  it('make nobody wait for longer than 15 minutes', async () => {
-    const user = await twoStepUser(t);
+  it('cause a delay of at most 15 minutes', async () => {
+    const user = await twoFactorUser(t);
     const rows = 'update two_factor set wrong_codes = 1000 where user_id = $1';
     await t.dataSource.query(rows, [user.id]);
     expect((await answer(await challengeFor(t, user), wrongCode(user))).status).toBe(403);
     expect((await answer(await challengeFor(t, user), codeNow(user))).headers.get('retry-after')).toBe('900');
   });
 
-  it('do not keep the owner out who has a recovery code', async () => {
-    const user = await twoStepUser(t);
+  it('do not delay recovery codes', async () => {
+    const user = await twoFactorUser(t);
     for (let i = 0; i < 5; i++) await answer(await challengeFor(t, user), wrongCode(user));
     const challenge = await challengeFor(t, user);
     expect((await answer(challenge, codeNow(user))).status).toBe(429);
     expect((await answer(challenge, user.recoveryCodes[0]!)).status).toBe(201);
   });
 
-  it('are audited', async () => {
-    const user = await twoStepUser(t);
+  it('are recorded in the audit log', async () => {
+    const user = await twoFactorUser(t);
     await answer(await challengeFor(t, user), wrongCode(user));
     expect(await auditOf(user.id)).toEqual(['two_step.enabled', 'two_step.refused']);
   });
 });
 
 describe('recovery codes', () => {
-  it('each count once, however they are typed', async () => {
-    const user = await twoStepUser(t);
+  it('are accepted once each, in any spelling', async () => {
+    const user = await twoFactorUser(t);
     const [one, two] = user.recoveryCodes as [string, string];
     expect((await answer(await challengeFor(t, user), one)).status).toBe(201);
     expect((await answer(await challengeFor(t, user), one)).body['code']).toBe('wrong_code');
@@ -376,8 +376,8 @@ describe('recovery codes', () => {
     expect(event).toEqual({ actor_id: user.id, details: { left: 9 } });
   });
 
-  it('can be made anew, and then the old ones count no more', async () => {
-    const user = await twoStepUser(t);
+  it('become invalid when new ones are created', async () => {
+    const user = await twoFactorUser(t);
     await answer(await challengeFor(t, user), user.recoveryCodes[0]!);
     const { status, body } = await renew(user.token);
     expect([status, body['recovery_codes'].length]).toEqual([201, 10]);
@@ -387,16 +387,16 @@ describe('recovery codes', () => {
     expect(await auditOf(user.id)).toContain('two_step.recovery_codes_made');
   });
 
-  it('are for those who have it on', async () => {
+  it('can be created only while two-factor authentication is on', async () => {
     const user = await t.user();
     await begin(user.token);
     expect((await renew(user.token)).body).toMatchObject({ status: 404, code: 'two_step_not_found' });
   });
 });
 
-describe('turning it off', () => {
-  it('takes the password, and nothing is asked for any more', async () => {
-    const user = await twoStepUser(t);
+describe('disabling two-factor authentication', () => {
+  it('requires the password, and sign-in then requires no code', async () => {
+    const user = await twoFactorUser(t);
     expect((await turnOff(user.token)).status).toBe(204);
     expect((await get(user.token)).body).toEqual({ enabled: false, confirmed_at: null, recovery_codes_left: 0 });
     expect((await signIn(user.username)).status).toBe(201);
@@ -404,8 +404,8 @@ describe('turning it off', () => {
     expect(await auditOf(user.id)).toEqual(['two_step.enabled', 'two_step.disabled']);
   });
 
-  it("is an administrator's to do for somebody else", async () => {
-    const user = await twoStepUser(t);
+  it('is possible for administrators on behalf of a user', async () => {
+    const user = await twoFactorUser(t);
     const token = await t.asAdmin();
     const removal = `/api/users/${user.id}/two-step`;
     expect((await t.request('DELETE', removal, { token: user.token })).status).toBe(403);
@@ -420,8 +420,8 @@ describe('turning it off', () => {
     expect(event!.actor_id).toBe(admin.body['id']);
   });
 
-  it('of a user who is deleted leaves nothing behind', async () => {
-    const user = await twoStepUser(t);
+  it('is implied by deleting the user, which leaves no rows', async () => {
+    const user = await twoFactorUser(t);
     await challengeFor(t, user);
     await t.request('DELETE', '/api/users/me', { token: user.token, body: { password: PASSWORD } });
     for (const table of ['two_factor', 'two_factor_challenges']) {
@@ -430,8 +430,8 @@ describe('turning it off', () => {
   });
 });
 
-it('neither the database nor the logs hold a secret, a code or a challenge', async () => {
-  const user = await twoStepUser(t);
+it('the database and the logs contain no secret, code or challenge in clear', async () => {
+  const user = await twoFactorUser(t);
   const [used, ...others] = user.recoveryCodes as [string, ...string[]];
   const challenge = await challengeFor(t, user);
   await answer(challenge, used);
@@ -451,8 +451,8 @@ it('neither the database nor the logs hold a secret, a code or a challenge', asy
   }
 });
 
-it("a secret means nothing in another user's row", async () => {
-  const [user, thief] = [await twoStepUser(t), await twoStepUser(t)];
+it("an encrypted secret cannot be decrypted in another user's row", async () => {
+  const [user, thief] = [await twoFactorUser(t), await twoFactorUser(t)];
   const copy = 'update two_factor set secret = (select secret from two_factor where user_id = $2) where user_id = $1';
   await t.dataSource.query(copy, [user.id, thief.id]);
   nextStep();
@@ -460,8 +460,8 @@ it("a secret means nothing in another user's row", async () => {
   expect(await sessionsOf(user.id)).toBe(1);
 });
 
-it('forgets challenges that have expired, as others are made', async () => {
-  const user = await twoStepUser(t);
+it('issuing a challenge deletes expired challenges', async () => {
+  const user = await twoFactorUser(t);
   await challengeFor(t, user);
   t.clock.advance(5 * MINUTE);
   await challengeFor(t, user);
