@@ -40,6 +40,19 @@ export class GroupsService {
     return toPage(await query.getMany(), limit, (group) => group.id, toGroupDto);
   }
 
+  /** The id of the active administrator who was created first; null if there is none. Ids are in order of creation. */
+  async findFirstAdministrator(manager: EntityManager): Promise<string | null> {
+    const member = await manager
+      .createQueryBuilder(GroupMember, 'm')
+      .innerJoin('m.user', 'u')
+      .innerJoin('m.group', 'g')
+      .where(`u.is_active and 'admin' = any (g.permissions)`)
+      .orderBy('m.user_id')
+      .limit(1)
+      .getOne();
+    return member?.user_id ?? null;
+  }
+
   /** A group of which the caller is a member, or any group for administrators. Throws `group_not_found`. */
   async get(caller: Caller, id: string): Promise<Group> {
     const group = await this.groups.findOneBy({ id });

@@ -24,7 +24,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The identity token.' })
     .addTag('sessions', 'Sign-in, token refresh and sign-out')
     .addTag('users', 'Accounts and profiles')
-    .addTag('two-step sign-in', 'Two-factor authentication with an app or recovery codes')
+    .addTag('two-factor authentication', 'Codes of an authenticator app, and recovery codes')
     .addTag('passkeys', 'Sign-in without a password')
     .addTag('avatars', 'Profile images and their moderation')
     .addTag('groups', 'Groups and their permissions')
@@ -33,7 +33,20 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('compat', 'Documented routes of the systems that Machi replaces')
     .addTag('health', 'Health checks')
     .build();
-  return documentProblems(SwaggerModule.createDocument(app, info, { autoTagControllers: false }));
+  const document = SwaggerModule.createDocument(app, info, { autoTagControllers: false });
+  return documentProblems(markDeprecated(document));
+}
+
+/** Routes that have a new name; the old one still works. */
+const DEPRECATED_PATHS = /\/two-step(\/|$)/;
+
+function markDeprecated(document: OpenAPIObject): OpenAPIObject {
+  for (const [path, item] of Object.entries(document.paths)) {
+    if (!DEPRECATED_PATHS.test(path)) continue;
+    for (const operation of Object.values(item as Record<string, { deprecated?: boolean }>))
+      operation.deprecated = true;
+  }
+  return document;
 }
 
 /** Serves Swagger UI at `/docs` and its document at `/docs-json`, and redirects `/` to it. */

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import pLimit from 'p-limit';
 import type { Pool } from 'pg';
-import { type EntityManager, Repository } from 'typeorm';
+import { type EntityManager, IsNull, Not, Repository } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { POOL } from '../database/pool.js';
@@ -115,6 +115,26 @@ export class UsersService {
   async assertAvailable({ username, email }: Pick<NewUser, 'username' | 'email'>): Promise<void> {
     if (await this.users.existsBy({ username })) throw new Problem('username_taken');
     if (email && (await this.users.existsBy({ email }))) throw new Problem('email_taken');
+  }
+
+  /** Returns those of the two that no user has, without locking them. */
+  async findAvailable(
+    manager: EntityManager,
+    { username, email }: { username: string | undefined; email: string | undefined },
+  ): Promise<{ username?: string; email?: string }> {
+    const isFree = async (where: { username: string } | { email: string }) => !(await manager.existsBy(User, where));
+    return {
+      ...(username !== undefined && (await isFree({ username })) ? { username } : {}),
+      ...(email !== undefined && (await isFree({ email })) ? { email } : {}),
+    };
+  }
+
+  /** The id of the user with this verified e-mail address, locked against changes until the transaction ends. */
+  async findIdByVerifiedEmail(manager: EntityManager, email: string): Promise<string | null> {
+    const where = { email, email_verified_at: Not(IsNull()) };
+    const lock = { mode: 'pessimistic_read' } as const;
+    const user = await manager.findOne(User, { select: { id: true }, where, lock });
+    return user?.id ?? null;
   }
 
   /** By username or e-mail address, in the form that `normaliseLogin` makes. */

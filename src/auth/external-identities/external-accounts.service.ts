@@ -101,13 +101,7 @@ export class ExternalAccountsService {
       const available = await this.users.findAvailable(manager, { username: validUsername(username), email });
       const name = available.username ?? `user-${randomBytes(6).toString('hex')}`;
       const user = { id: uuidv7(), username: name, fullname: toLine(fullname) ?? name, email: available.email ?? null };
-      const now = this.clock.date();
-      const isInserted = await this.users.insert(manager, {
-        ...user,
-        password_hash: null,
-        created_at: now,
-        updated_at: now,
-      });
+      const isInserted = await this.users.insert(manager, { ...user, password_hash: null });
       if (isInserted) return user.id;
     }
     throw unavailable('busy');

@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
 import { AuthModule } from '../auth.module.js';
+import { GroupsModule } from '../../groups/groups.module.js';
+import { UsersModule } from '../../users/users.module.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
 import { ExternalAccountsService } from './external-accounts.service.js';
@@ -22,7 +24,14 @@ const PROVIDERS: Record<Config['EXTERNAL_IDENTITY'], (config: Config, clock: Clo
 };
 
 @Module({
-  imports: [TypeOrmModule.forFeature([ExternalIdentity]), AuditModule, AuthModule, ReauthenticationModule],
+  imports: [
+    TypeOrmModule.forFeature([ExternalIdentity]),
+    AuditModule,
+    AuthModule,
+    GroupsModule,
+    ReauthenticationModule,
+    UsersModule,
+  ],
   controllers: [TokenExchangeController, ExternalIdentitiesController],
   providers: [
     ExternalIdentitiesService,

@@ -46,7 +46,7 @@ export class SessionsController {
   }
 
   /** Ends a sign-in by the second step: a code of the authenticator app, or a recovery code. Each counts once. */
-  @Post('two-step')
+  @Post(['two-factor', 'two-step'])
   @Public()
   @RateLimit(SIGN_IN_QUOTA)
   @ApiProblems('invalid_challenge', 'wrong_code', 'too_many_codes')

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { isRecoveryCode, newRecoveryCodes, newSecret, hashRecoveryCode, findTimeStep, secretUri } from './two-factor-codes.js';
+import {
+  isRecoveryCode,
+  newRecoveryCodes,
+  newSecret,
+  hashRecoveryCode,
+  findTimeStep,
+  secretUri,
+} from './two-factor-codes.js';
 import { delayAfter } from './two-factor-sign-in.service.js';
 
 /** RFC 6238, appendix B, "12345678901234567890" with SHA-1: the last six of its eight digits. */
@@ -23,9 +30,12 @@ describe('app codes', () => {
 
   it('are accepted with spaces', () => expect(findTimeStep(' 287 082 ', SECRET, 59_000)).toBe(1));
 
-  it.each(['287083', '28708', '2870820', '', '２８７０８２', '28708\u0000', '-287082x', 'NaN   '])('do not include %j', (code) => {
-    expect(findTimeStep(code, SECRET, 59_000)).toBeNull();
-  });
+  it.each(['287083', '28708', '2870820', '', '２８７０８２', '28708\u0000', '-287082x', 'NaN   '])(
+    'do not include %j',
+    (code) => {
+      expect(findTimeStep(code, SECRET, 59_000)).toBeNull();
+    },
+  );
 
   it('are derived from secrets of 160 bits', () => {
     expect(newSecret()).toMatch(/^[A-Z2-7]{32}$/);
