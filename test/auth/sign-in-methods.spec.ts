@@ -17,7 +17,7 @@ const exchange = (token: string) => t.request('POST', '/api/sessions/exchange', 
 /** Somebody who came from elsewhere and has no password. */
 async function newcomer(subject: string): Promise<{ id: string; token: string }> {
   const { body } = await exchange(subject);
-  return { id: body['user'].id as string, token: body['identity_token'] as string };
+  return { id: body['user'].id, token: body['identity_token'] };
 }
 
 async function addPasskey(token: string): Promise<{ authenticator: VirtualAuthenticator; id: string }> {
@@ -25,14 +25,14 @@ async function addPasskey(token: string): Promise<{ authenticator: VirtualAuthen
   const { body: options } = await t.request('POST', '/api/users/me/passkeys/options', { token, body: {} });
   const credential = authenticator.create(options as Parameters<VirtualAuthenticator['create']>[0]);
   const { body } = await t.request('POST', '/api/users/me/passkeys', { token, body: { credential } });
-  return { authenticator, id: body['id'] as string };
+  return { authenticator, id: body['id'] };
 }
 
 it('POST /api/sessions/exchange requires a code from users with two-factor authentication', async () => {
   const { id, token } = await newcomer('two.steps');
   const path = '/api/users/me/two-step';
   const { body: begun } = await t.request('POST', path, { token, body: {} });
-  const secret = begun['secret'] as string;
+  const secret = begun['secret'];
   await t.request('POST', `${path}/confirm`, { token, body: { code: codeAt(secret, t.clock.now()) } });
 
   const asked = await exchange('two.steps');

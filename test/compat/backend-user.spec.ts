@@ -48,7 +48,7 @@ async function registered() {
   const body = person();
   const created = await create(body);
   const { body: token } = await send('/api/login', { username: body.email, password: PASSWORD }, 'urlencoded');
-  return { ...body, id: created.body['id'] as string, token: token['access_token']! };
+  return { ...body, id: created.body['id'], token: token['access_token']! };
 }
 
 describe('POST /create', () => {

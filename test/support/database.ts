@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { inject } from 'vitest';
 import type { DatabaseConnection } from '../../src/config/config.js';
@@ -22,10 +23,24 @@ export async function createDatabase(): Promise<TestDatabase> {
     connection,
     env: databaseEnv(connection),
     async drop() {
-      await client.query(`drop database ${database} with (force)`);
+      await dropDatabase(client, database);
       await client.end();
     },
   };
+}
+
+/** PostgreSQL refuses to end an autovacuum worker of the database, which is gone a moment later. */
+async function dropDatabase(client: pg.Client, database: string): Promise<void> {
+  const isRefused = ({ code }: { code?: string }) => code === '42501' || code === '55006';
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await client.query(`drop database ${database} with (force)`);
+      return;
+    } catch (error) {
+      if (attempt === 20 || !isRefused(error as { code?: string })) throw error;
+      await sleep(100);
+    }
+  }
 }
 
 export function databaseEnv({ host, port, database, user, password = '' }: DatabaseConnection): Record<string, string> {

@@ -30,11 +30,11 @@ export async function twoFactorUser(t: TestApp): Promise<TwoFactorUser> {
   const user = await t.user();
   const { token } = user;
   const begun = await t.request('POST', '/api/users/me/two-step', { token, body: { current_password: user.password } });
-  const secret = begun.body['secret'] as string;
+  const secret = begun.body['secret'];
   const code = codeAt(secret, t.clock.now());
   const { status, body, text } = await t.request('POST', '/api/users/me/two-step/confirm', { token, body: { code } });
   if (status !== 200) throw new Error(`two-step: ${status} ${text}`);
-  return { ...user, secret, recoveryCodes: body['recovery_codes'] as string[] };
+  return { ...user, secret, recoveryCodes: body['recovery_codes'] };
 }
 
 /** The challenge that the right password gets. */

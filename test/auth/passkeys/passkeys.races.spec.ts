@@ -29,7 +29,7 @@ const tally = (answers: Answer[]): Record<string, number> => {
 async function register({ token }: SignedInUser): Promise<{ authenticator: VirtualAuthenticator; id: string }> {
   const authenticator = new VirtualAuthenticator(ORIGIN);
   const { body } = await create(token, authenticator.create(await creationOptions(token)));
-  return { authenticator, id: body['id'] as string };
+  return { authenticator, id: body['id'] };
 }
 
 it('one response sent 30 times at once opens one session', async () => {
