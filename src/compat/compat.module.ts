@@ -11,7 +11,7 @@ import { BackendUserService } from './backend-user/backend-user.service.js';
 import { TmtarController } from './tmtar/tmtar.controller.js';
 import { TmtarService } from './tmtar/tmtar.service.js';
 
-/** The documented routes of the systems that Machi replaces, translated onto its own; `COMPAT=off` closes them. */
+/** Compatibility routes: the documented routes of the systems that Machi replaces. `COMPAT=off` removes them. */
 @Module({
   imports: [AccountModule, AuthModule, ExternalIdentitiesModule, PasswordResetsModule, UsersModule],
   controllers: [ChatappController, BackendUserController, TmtarController],

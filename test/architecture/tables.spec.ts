@@ -24,15 +24,11 @@ const REMAINING = [
   'avatars/avatar-delivery.service.ts: users',
   'users/profile.ts: group_members',
   'users/profile.ts: groups',
-  'auth/external-identities/external-accounts.service.ts: group_members',
-  'auth/external-identities/external-accounts.service.ts: groups',
-  'auth/external-identities/external-accounts.service.ts: users',
   'auth/passwords/password-resets.service.ts: users',
   'auth/sessions/session-mails.service.ts: users',
   'auth/sessions/sessions.service.ts: users',
   'auth/two-factor/is-two-factor-on.ts: users',
   'auth/two-factor/two-factor-sign-in.service.ts: users',
-  'auth/two-factor/two-factor.service.ts: users',
 ];
 
 function tablesOf(files: SourceFile[]): Table[] {

@@ -4,7 +4,9 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
-import { insertNew } from '../../database/insert-new.js';
+import { LOCK_EXTERNAL_IDENTITY } from '../../database/advisory-locks.js';
+import { insertOrIgnore } from '../../database/insert-or-ignore.js';
+import { returningRows } from '../../database/returning.js';
 import { GroupsService } from '../../groups/groups.service.js';
 import { Problem, unavailable } from '../../http/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
@@ -55,7 +57,7 @@ export class ExternalAccountsService {
 
   /** Lets one transaction at a time link this identity; the others then find what it has done. */
   private async lock(manager: EntityManager, { issuer, subject }: Identity): Promise<void> {
-    await manager.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`${issuer} ${subject}`]);
+    await manager.query(LOCK_EXTERNAL_IDENTITY, [`${issuer} ${subject}`]);
   }
 
   private async linkOrCreateUser(manager: EntityManager, identity: Identity): Promise<string> {
@@ -74,8 +76,8 @@ export class ExternalAccountsService {
 
   private async findUser(manager: EntityManager, { issuer, subject }: Identity): Promise<string | null> {
     const values = [issuer, subject, this.clock.date()];
-    const [rows] = await manager.query<[{ user_id: string }[]]>(USE_IDENTITY, values);
-    return rows[0]?.user_id ?? null;
+    const [row] = await returningRows<{ user_id: string }>(manager, USE_IDENTITY, values);
+    return row?.user_id ?? null;
   }
 
   /** A user without this identity to whom it belongs: by an e-mail address that both sides have verified. */
@@ -91,7 +93,7 @@ export class ExternalAccountsService {
   ): Promise<ExternalIdentity | null> {
     const now = this.clock.date();
     const row = { id: uuidv7(), user_id, issuer, subject, created_at: now, last_used_at: now };
-    const isInserted = await insertNew(manager, ExternalIdentity, row);
+    const isInserted = await insertOrIgnore(manager, ExternalIdentity, row);
     return isInserted ? (row as ExternalIdentity) : null;
   }
 

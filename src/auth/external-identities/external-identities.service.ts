@@ -9,7 +9,7 @@ import { actorOf, type Caller } from '../../users/caller.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
 import type { Device } from '../sessions/device.js';
 import type { SessionDto } from '../sessions/sessions.dto.js';
-import { SignInService } from '../sessions/sign-in.service.js';
+import { SignInService } from '../sign-in.service.js';
 import { SignInMethodsService } from '../sign-in-methods.service.js';
 import { ExternalAccountsService } from './external-accounts.service.js';
 import type { LinkIdentityDto, TokenExchangeDto } from './external-identities.dto.js';
@@ -98,4 +98,4 @@ export class ExternalIdentitiesService {
   }
 }
 
-const isTokenRefusal = (error: unknown): error is Problem => error instanceof Problem && error.status === 401;
+const isTokenRefusal = (error: unknown): error is Problem => error instanceof Problem && error.getStatus() === 401;

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
+import { returningRows } from '../../database/returning.js';
 import { challengeOf } from './webauthn.js';
 import { PasskeyChallenge } from './passkey-challenge.entity.js';
 
@@ -35,7 +36,7 @@ export class PasskeyChallengesService {
     const challenge = challengeOf(credential);
     if (challenge === null || challenge.includes('\0') || !challenge.isWellFormed()) return null;
     const values = [challenge, userId, this.clock.date()];
-    const [taken] = await this.challenges.query<[{ challenge: string }[], number]>(TAKE, values);
-    return taken[0]?.challenge ?? null;
+    const [taken] = await returningRows<{ challenge: string }>(this.challenges, TAKE, values);
+    return taken?.challenge ?? null;
   }
 }

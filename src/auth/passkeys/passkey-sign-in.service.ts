@@ -8,6 +8,7 @@ import type { Device } from '../sessions/device.js';
 import type { SessionDto } from '../sessions/sessions.dto.js';
 import { SignInService } from '../sign-in.service.js';
 import { Clock } from '../../common/clock.provider.js';
+import { returningRows } from '../../database/returning.js';
 import { Problem } from '../../http/problem.js';
 import { verifyAuthentication } from './webauthn.js';
 import type { AuthenticationDto } from './credentials.dto.js';
@@ -51,7 +52,7 @@ export class PasskeySignInService {
     if (challenge === null || !passkey) return this.refuse(passkey);
     const counter = await this.verify(passkey, credential, challenge);
     if (counter === null) return this.refuse(passkey);
-    const [used] = await this.passkeys.query<[unknown[], number]>(USE, [passkey.id, counter, this.clock.date()]);
+    const used = await returningRows(this.passkeys, USE, [passkey.id, counter, this.clock.date()]);
     if (used.length === 0) return this.refuse(passkey, 'passkey.counter_regressed');
     const verified = { userId: passkey.user_id, isTwoFactorVerified: true };
     const session = await this.signIns.openSession(verified, device, { by: 'passkey' });

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type EntityManager, Repository } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
+import { returningRows } from '../../database/returning.js';
 import { Problem } from '../../http/problem.js';
 import type { VerifiedCredential } from '../verified-credential.js';
 import { TwoFactorChallenge } from './two-factor-challenge.entity.js';
@@ -91,8 +92,8 @@ export class TwoFactorSignInService {
   ): Promise<VerifiedCredential | null> {
     const twoFactor = await this.lockTwoFactor(manager, challenge_hash);
     const now = this.clock.date();
-    const [attempts] = await manager.query<[{ password_hash: string | null }[]]>(COUNT_ATTEMPT, [challenge_hash, now]);
-    const attempt = attempts[0];
+    type Attempt = { password_hash: string | null };
+    const [attempt] = await returningRows<Attempt>(manager, COUNT_ATTEMPT, [challenge_hash, now]);
     if (!twoFactor || !attempt) throw new Problem('invalid_challenge');
     const isCorrect = isRecoveryCode(code)
       ? await this.useRecoveryCode(manager, twoFactor, code)
@@ -128,7 +129,7 @@ export class TwoFactorSignInService {
     if (delay > 0) throw new Problem('too_many_codes', { headers: { 'retry-after': String(Math.ceil(delay / 1000)) } });
     const step = findTimeStep(code, this.secrets.decrypt(twoFactor), now);
     if (step !== null) {
-      const [used] = await manager.query<[unknown[]]>(USE_TIME_STEP, [user_id, step]);
+      const used = await returningRows(manager, USE_TIME_STEP, [user_id, step]);
       if (used.length === 1) return true;
     }
     const wrong_codes = twoFactor.wrong_codes + 1;
@@ -139,10 +140,10 @@ export class TwoFactorSignInService {
   /** Neither counted nor delayed: recovery codes cannot be guessed, and let the owner in while others guess app codes. */
   private async useRecoveryCode(manager: EntityManager, { user_id }: TwoFactor, code: string): Promise<boolean> {
     const values = [user_id, this.secrets.hashRecoveryCode(user_id, code)];
-    const [used] = await manager.query<[{ left: number }[]]>(USE_RECOVERY_CODE, values);
-    if (!used[0]) return false;
+    const [used] = await returningRows<{ left: number }>(manager, USE_RECOVERY_CODE, values);
+    if (!used) return false;
     const entry = { action: 'two_step.recovery_code_used', actor_id: user_id, subject_id: user_id } as const;
-    await this.audit.write(manager, { ...entry, details: { left: used[0].left } });
+    await this.audit.write(manager, { ...entry, details: { left: used.left } });
     return true;
   }
 }

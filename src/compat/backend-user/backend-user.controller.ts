@@ -1,6 +1,8 @@
 import { Body, Controller, Get, HttpCode, Post, Req, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
+import { shownToken } from '../../auth/authenticator.service.js';
+import { deviceOf } from '../../auth/sessions/device.js';
 import { AcceptsBody } from '../../http/body.guard.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
 import { PASSWORD_RESET_QUOTA, REGISTRATION_QUOTA, RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
@@ -26,15 +28,15 @@ const FORMS = ['application/x-www-form-urlencoded', 'multipart/form-data', 'appl
 @Controller()
 @Public()
 export class BackendUserController {
-  constructor(private readonly registration: BackendUserService) {}
+  constructor(private readonly backendUser: BackendUserService) {}
 
   /** Registers a user (vaccine registration). Unknown fields are ignored, including `role_id` and `verified`. */
   @Post('create')
   @ApiBody({ type: BackendUserCreateDto })
   @RateLimit(REGISTRATION_QUOTA)
   @ApiProblems('already_registered', 'password_refused', 'busy')
-  create(@Req() request: Request): Promise<BackendUserProfileDto> {
-    return this.registration.create(request.body as object | undefined);
+  create(@Body() body: object | undefined): Promise<BackendUserProfileDto> {
+    return this.backendUser.create(body);
   }
 
   /** Signs in with e-mail address and password by the OAuth 2 password grant (vaccine registration). */
@@ -45,15 +47,15 @@ export class BackendUserController {
   @ApiConsumes(...FORMS)
   @ApiBody({ type: BackendUserLoginDto })
   @ApiProblems('malformed_form', 'login_refused', 'rate_limited', 'busy')
-  login(@Req() request: Request): Promise<BackendUserTokenDto> {
-    return this.registration.login(request);
+  login(@Body() body: object, @Req() request: Request): Promise<BackendUserTokenDto> {
+    return this.backendUser.login(body, deviceOf(request), shownToken(request));
   }
 
   /** Returns the caller with the national id (vaccine registration). */
   @Get('profile')
   @SignedIn()
   profile(@CurrentUser() caller: Caller): Promise<BackendUserProfileDto> {
-    return this.registration.profile(caller.profile);
+    return this.backendUser.profile(caller.profile);
   }
 
   /** Mails a reset code if a user has this address; the response is the same otherwise (vaccine registration). */
@@ -66,7 +68,7 @@ export class BackendUserController {
   @RateLimit(PASSWORD_RESET_QUOTA)
   @ApiProblems('malformed_form')
   forgot(@Body() body: object): Promise<BackendUserMessageDto> {
-    return this.registration.forgot(body);
+    return this.backendUser.forgot(body);
   }
 
   /** Exchanges a mailed code for a reset token, which `PUT /api/password-resets` accepts (vaccine registration). */
@@ -79,6 +81,6 @@ export class BackendUserController {
   @RateLimit(RESET_CODE_QUOTA)
   @ApiProblems('malformed_form', 'invalid_code')
   validate(@Body() body: object): Promise<BackendUserResetDto> {
-    return this.registration.validate(body);
+    return this.backendUser.validate(body);
   }
 }

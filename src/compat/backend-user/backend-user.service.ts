@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { Request } from 'express';
 import { randomBytes } from 'node:crypto';
 import { RegistrationService } from '../../account/registration.service.js';
-import { shownToken } from '../../auth/authenticator.service.js';
-import { deviceOf } from '../../auth/sessions/device.js';
+import type { Device } from '../../auth/sessions/device.js';
 import { SignInService } from '../../auth/sign-in.service.js';
 import { Problem } from '../../http/problem.js';
 import type { ProblemCode } from '../../http/problem-catalogue.js';
@@ -22,17 +20,18 @@ import {
   type BackendUserTokenDto,
 } from './backend-user.dto.js';
 
-/** The vaccine registration answers 400 where Machi has a status of its own. */
-const AS_400: Partial<Record<ProblemCode, ProblemCode>> = {
+/** The vaccine registration documents 400 for these problems. */
+const CODES_OF_400: Partial<Record<ProblemCode, ProblemCode>> = {
   email_taken: 'already_registered',
   invalid_credentials: 'login_refused',
 };
 
-const as400 = (error: unknown): never => {
-  const code = error instanceof Problem ? AS_400[error.code] : undefined;
+const throwAs400 = (error: unknown): never => {
+  const code = error instanceof Problem ? CODES_OF_400[error.code] : undefined;
   throw code ? new Problem(code) : error;
 };
 
+/** Translates the documented formats of the vaccine registration to Machi's services. */
 @Injectable()
 export class BackendUserService {
   constructor(
@@ -42,34 +41,38 @@ export class BackendUserService {
     private readonly resets: PasswordResetsService,
   ) {}
 
-  /** People have no username there, and an address is nothing to make a public one of. Raises `already_registered`. */
+  /**
+   * Registers a user with a random username, since there are no usernames in the vaccine registration and addresses are
+   * private. Throws `already_registered`, `password_refused`.
+   */
   async create(body: object = {}): Promise<BackendUserProfileDto> {
     const { name: fullname, ...fields } = assertValid(BackendUserCreateDto, body);
     const username = `user-${randomBytes(6).toString('hex')}`;
-    return this.profile(await this.registration.register({ ...fields, fullname, username }).catch(as400));
+    return this.profile(await this.registration.register({ ...fields, fullname, username }).catch(throwAs400));
   }
 
-  /** Raises `login_refused`, and what signing in raises. */
-  async login(request: Request): Promise<BackendUserTokenDto> {
-    const { username: login, password } = assertValid(BackendUserLoginDto, request.body as object);
-    const signedIn = this.signIns.signIn({ login, password }, deviceOf(request), shownToken(request));
-    const { identity_token, token_type } = await signedIn.catch(as400);
+  /** Throws `login_refused` and the problems of signing in. `earlierToken` is any token of an earlier session. */
+  async login(body: object, device: Device, earlierToken: string | undefined): Promise<BackendUserTokenDto> {
+    const { username: login, password } = assertValid(BackendUserLoginDto, body);
+    const signedIn = this.signIns.signIn({ login, password }, device, earlierToken);
+    const { identity_token, token_type } = await signedIn.catch(throwAs400);
     return { access_token: identity_token, token_type };
   }
 
-  /** For the person themself: nobody else gets to see the national id. */
+  /** The profile with the national id, for its owner only. */
   async profile(profile: Profile): Promise<BackendUserProfileDto> {
     const { id, fullname: name, email, phone_number, address } = profile;
     const nid = await this.users.findNationalId(id);
     return { id, name, email, nid, verified: profile.email_verified_at !== null, phone_number, address };
   }
 
+  /** Mails a reset code if a user has this address. */
   async forgot(body: object): Promise<BackendUserMessageDto> {
     await this.resets.request(assertValid(BackendUserEmailDto, body).email);
-    return { message: 'If somebody has this address, a code is on its way to it.' };
+    return { message: 'If a user has this address, a code has been mailed to it.' };
   }
 
-  /** Raises `invalid_code`. */
+  /** Exchanges a mailed code for a reset token. Throws `invalid_code`. */
   async validate(body: object): Promise<BackendUserResetDto> {
     const { email, code_from_user } = assertValid(BackendUserCodeDto, body);
     const reset_token = await this.resets.validate(email, code_from_user);

@@ -1,7 +1,12 @@
 import { Body, Controller, Get, Header, HttpCode, Post, Req, Res, UseFilters, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
+import { AuthenticatorService, shownToken } from '../../auth/authenticator.service.js';
+import { deviceOf } from '../../auth/sessions/device.js';
+import { Config } from '../../config/config.js';
 import { AcceptsBody } from '../../http/body.guard.js';
+import { isForeignOrigin } from '../../http/origin.js';
+import { Problem } from '../../http/problem.js';
 import { Public } from '../../permissions/access.decorators.js';
 import { REGISTRATION_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
@@ -24,7 +29,11 @@ const TEXT = ['content-type', 'text/plain; charset=utf-8'] as const;
 @Public()
 @UseFilters(PlainTextFilter)
 export class ChatappController {
-  constructor(private readonly chatapp: ChatappService) {}
+  constructor(
+    private readonly chatapp: ChatappService,
+    private readonly authenticator: AuthenticatorService,
+    private readonly config: Config,
+  ) {}
 
   /** Registers a user (chat app). */
   @RateLimit(REGISTRATION_QUOTA)
@@ -56,8 +65,14 @@ export class ChatappController {
     403: ['Sign in from a page of this site, or of one of its allowed origins.'],
     ...COMMON_ERRORS,
   })
-  async login(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<string> {
-    response.set('set-cookie', await this.chatapp.login(request));
+  async login(
+    @Body() body: object,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<string> {
+    if (isForeignOrigin(request, this.config)) throw new Problem('foreign_origin');
+    const cookie = await this.chatapp.login(body, deviceOf(request), shownToken(request));
+    response.set('set-cookie', cookie);
     return 'login successful';
   }
 
@@ -65,7 +80,8 @@ export class ChatappController {
   @Get('auth/verify')
   @Header(...TEXT)
   @PlainText({ 200: ['Hello, hana.sato'], 401: ['login-token required', 'invalid login-token'] })
-  verify(@Req() request: Request): Promise<string> {
-    return this.chatapp.greet(request);
+  async verify(@Req() request: Request): Promise<string> {
+    const { profile } = await this.authenticator.authenticate(request);
+    return `Hello, ${profile.username}`;
   }
 }

@@ -1,6 +1,8 @@
 import { Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
+import { anyBearer } from '../../auth/authenticator.service.js';
+import { deviceOf } from '../../auth/sessions/device.js';
 import { AcceptsBody } from '../../http/body.guard.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { TmtarSessionDto } from './tmtar.dto.js';
@@ -21,7 +23,7 @@ export class TmtarController {
   @Get()
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')
   login(@Req() request: Request): Promise<TmtarSessionDto> {
-    return this.tmtar.login(request);
+    return this.tmtar.login(anyBearer(request), deviceOf(request));
   }
 
   /** Same as GET. */
@@ -29,6 +31,6 @@ export class TmtarController {
   @HttpCode(200)
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')
   loginByPost(@Req() request: Request): Promise<TmtarSessionDto> {
-    return this.tmtar.login(request);
+    return this.tmtar.login(anyBearer(request), deviceOf(request));
   }
 }
