@@ -53,8 +53,12 @@ describe('the profile', () => {
   ])('of %j is %s', (env, profile) => expect(loadConfig({ SECRET_KEY, ...env }).NODE_ENV).toBe(profile));
 
   it('decides over lifetimes and Swagger UI', () => {
-    // prettier-ignore
-    const lifetimes = ({ IDENTITY_TOKEN_TTL, REFRESH_TOKEN_TTL, SESSION_MAX_AGE, SWAGGER }: Config) => [IDENTITY_TOKEN_TTL, REFRESH_TOKEN_TTL, SESSION_MAX_AGE, SWAGGER]; // prettier-ignore
+    const lifetimes = ({ IDENTITY_TOKEN_TTL, REFRESH_TOKEN_TTL, SESSION_MAX_AGE, SWAGGER }: Config) => [
+      IDENTITY_TOKEN_TTL,
+      REFRESH_TOKEN_TTL,
+      SESSION_MAX_AGE,
+      SWAGGER,
+    ];
     const day = 86_400_000;
     expect(lifetimes(loadConfig(production))).toEqual([900_000, 7 * day, 30 * day, 'off']);
     expect(lifetimes(loadConfig({ NODE_ENV: 'development', SECRET_KEY }))).toEqual([
@@ -137,7 +141,11 @@ describe('signing keys', () => {
   });
 
   it('accept several, public ones, too', () => {
-    const ACCEPTED_SIGNING_KEYS = [SIGNING_KEY, ed25519.publicKey.export(spki), ec('P-256').publicKey.export(spki)].join('\n'); // prettier-ignore
+    const ACCEPTED_SIGNING_KEYS = [
+      SIGNING_KEY,
+      ed25519.publicKey.export(spki),
+      ec('P-256').publicKey.export(spki),
+    ].join('\n');
     expect(findConfigErrors({ ...production, ACCEPTED_SIGNING_KEYS })).toEqual([]);
   });
 
@@ -216,7 +224,13 @@ describe('the database', () => {
   it('is embedded by default', () => expect(database({})).toBeUndefined());
 
   it('comes from DATABASE_URL', () => {
-    expect(database({ DATABASE_URL: 'postgres://us%40er:p%2Fw@db.example:6432/na%20me' })).toEqual({ host: 'db.example', port: 6432, user: 'us@er', password: 'p/w', database: 'na me' }); // prettier-ignore
+    expect(database({ DATABASE_URL: 'postgres://us%40er:p%2Fw@db.example:6432/na%20me' })).toEqual({
+      host: 'db.example',
+      port: 6432,
+      user: 'us@er',
+      password: 'p/w',
+      database: 'na me',
+    });
     expect(database({ DATABASE_URL: 'postgresql://u@localhost/n?host=/run/postgresql' })?.host).toBe('/run/postgresql');
   });
 
@@ -273,7 +287,7 @@ describe('.env.example', () => {
   const entries = [...text.matchAll(/^# ([A-Z0-9_]+)=(.*)$/gm)].map((match) => [match[1]!, match[2]!] as const);
 
   it('lists every setting and no other', () => {
-    expect(entries.map(([name]) => name).toSorted()).toEqual(listSettings().toSorted()); // prettier-ignore
+    expect(entries.map(([name]) => name).toSorted()).toEqual(listSettings().toSorted());
   });
 
   it.each(entries.filter(([name]) => name !== 'SECRET_KEY'))('gives the default of %s: %j', (name, shown) => {
