@@ -1,5 +1,6 @@
 import { PartialType, PickType } from '@nestjs/swagger';
-import { IsBoolean, IsString, MaxLength, ValidateIf } from 'class-validator';
+import { IsBoolean, IsString, MaxLength } from 'class-validator';
+import { IsOptionalNotNull } from '../http/validation.js';
 import { CreateUserDto } from '../users/users.dto.js';
 
 /** What users may change about themselves. A field that is left out stays as it is; `null` clears an optional one. */
@@ -11,7 +12,7 @@ export class UpdateMeDto extends PartialType(
    * Required when the e-mail address changes.
    * @example "cloudy harbour seven"
    */
-  @ValidateIf((_, value) => value !== undefined)
+  @IsOptionalNotNull()
   @IsString()
   @MaxLength(1000)
   current_password?: string;
@@ -25,7 +26,7 @@ export class UpdateUserDto extends PartialType(PickType(CreateUserDto, ['usernam
    * False revokes all sessions of the user and refuses new ones.
    * @example false
    */
-  @ValidateIf((_, value) => value !== undefined)
+  @IsOptionalNotNull()
   @IsBoolean()
   is_active?: boolean;
 }

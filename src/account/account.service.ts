@@ -3,7 +3,8 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { PasswordChangesService } from '../auth/passwords/password-changes.service.js';
-import { PasswordsService } from '../auth/passwords/passwords.service.js';
+import { PasswordHasherService } from '../auth/passwords/password-hasher.service.js';
+import { PasswordPolicyService } from '../auth/passwords/password-policy.service.js';
 import { ReauthenticationService } from '../auth/reauthentication.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import { UsersService } from '../users/users.service.js';
@@ -15,7 +16,8 @@ export class AccountService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
-    private readonly passwords: PasswordsService,
+    private readonly policy: PasswordPolicyService,
+    private readonly hasher: PasswordHasherService,
     private readonly passwordChanges: PasswordChangesService,
     private readonly reauthentication: ReauthenticationService,
     private readonly audit: AuditService,
@@ -26,9 +28,9 @@ export class AccountService {
    * `password_refused`, `rate_limited`, `busy`.
    */
   async changePassword(caller: Caller, { current_password, new_password }: ChangePasswordDto): Promise<void> {
-    this.passwords.assertAcceptable(new_password, [caller.profile.username, caller.profile.email], 'new_password');
+    this.policy.assertAcceptable(new_password, [caller.profile.username, caller.profile.email], 'new_password');
     const credential = await this.reauthentication.verifyPassword(caller, current_password);
-    const passwordHash = await this.passwords.hash(new_password);
+    const passwordHash = await this.hasher.hash(new_password);
     await this.dataSource.transaction(async (manager) => {
       await this.reauthentication.assertStillValid(manager, caller, credential);
       await this.passwordChanges.replace(manager, caller.id, passwordHash);

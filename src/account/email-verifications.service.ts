@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource, type EntityManager, MoreThan } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { Problem } from '../http/problem.js';
@@ -11,21 +11,16 @@ import { MailsService } from '../mail/mails.service.js';
 import { EmailVerification } from './email-verification.entity.js';
 import type { Caller } from '../users/caller.js';
 import type { User } from '../users/user.entity.js';
+import { UsersService } from '../users/users.service.js';
 
-const KEEP = `insert into email_verifications (user_id, token_hash, expires_at) values ($1, $2, $3)
-  on conflict (user_id) do update set token_hash = excluded.token_hash, expires_at = excluded.expires_at`;
-
-/** Locks the user before the link, as a change of the address does: so that of the two one waits for the other. */
-const FIND = `select u.id from users u join email_verifications v on v.user_id = u.id
-  where v.token_hash = $1 and v.expires_at > $2 and u.is_active for update of u`;
-
-/** Proves that an address is its user's own, by a link that is mailed to it. */
+/** Verifies that users receive mail at their e-mail address, by a link that is mailed to it. */
 @Injectable()
 export class EmailVerificationsService {
   private readonly key: Buffer;
 
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly users: UsersService,
     private readonly mails: MailsService,
     private readonly audit: AuditService,
     private readonly config: Config,
@@ -34,13 +29,17 @@ export class EmailVerificationsService {
     this.key = deriveKey(config.SECRET_KEY, 'email verification tokens');
   }
 
-  /** Mails a link, within a transaction that has the user's row locked. The link before stops working. */
+  /**
+   * Mails a verification link in a transaction that has the user's row locked; earlier links stop working. Does nothing
+   * without an address, or when the address has been sent the maximum number of links within the hour.
+   */
   async send(manager: EntityManager, { id, email }: Pick<User, 'id' | 'email'>): Promise<void> {
     const token = newToken();
     const link = `${this.config.publicUrl}/api/email-verifications/${token}`;
     if (!(await this.mails.enqueue(manager, { kind: 'email_verification', to: email, values: { link } }))) return;
-    const end = new Date(this.clock.now() + MAILS.email_verification.lifetime);
-    await manager.query(KEEP, [id, keyedHash(this.key, token), end]);
+    const expires_at = new Date(this.clock.now() + MAILS.email_verification.lifetime);
+    const verification = { user_id: id, token_hash: keyedHash(this.key, token), expires_at };
+    await manager.upsert(EmailVerification, verification, ['user_id']);
   }
 
   /** Removes the link that was mailed to the user: it no longer works. */
@@ -48,33 +47,35 @@ export class EmailVerificationsService {
     await manager.delete(EmailVerification, { user_id: userId });
   }
 
-  /** Mails the caller another link, unless there is nothing left to verify. */
+  /** Mails the caller a new link. Does nothing if the address is verified or missing. */
   async resend(caller: Caller): Promise<void> {
     await this.dataSource.transaction(async (manager) => {
-      const [user] = await manager.query<Pick<User, 'id' | 'email'>[]>(
-        'select id, email from users where id = $1 and email_verified_at is null for update',
-        [caller.id],
-      );
-      if (user) await this.send(manager, user);
+      const user = await this.users.findLocked(manager, { id: caller.id });
+      if (user && user.email_verified_at === null) await this.send(manager, user);
     });
   }
 
-  /** As `verify`; raises `invalid_link` instead of answering false. */
+  /** Verifies an address like `verify`. Throws `invalid_link` instead of returning false. */
   async assertVerified(token: string): Promise<void> {
     if (!(await this.verify(token))) throw new Problem('invalid_link');
   }
 
-  /** Uses a link up. False when it is wrong, expired, used or replaced, or of an address that has changed. */
-  async verify(token: string): Promise<boolean> {
-    const hash = keyedHash(this.key, token);
-    const now = this.clock.date();
+  /**
+   * Verifies the address to which the link with this token was mailed. False if the link is wrong, expired, used or
+   * replaced, if the address has changed, or if the user is deactivated.
+   */
+  verify(token: string): Promise<boolean> {
+    const token_hash = keyedHash(this.key, token);
     return this.dataSource.transaction(async (manager) => {
-      const [user] = await manager.query<Pick<User, 'id'>[]>(FIND, [hash, now]);
-      if (!user) return false;
-      const used = 'delete from email_verifications where user_id = $1 and token_hash = $2 returning user_id';
-      const [rows] = await manager.query<[unknown[], number]>(used, [user.id, hash]);
-      if (rows.length === 0) return false;
-      await manager.query('update users set email_verified_at = $2 where id = $1', [user.id, now]);
+      const notExpired = { token_hash, expires_at: MoreThan(this.clock.date()) };
+      const verification = await manager.findOneBy(EmailVerification, notExpired);
+      if (!verification) return false;
+      // A change of the address locks the user before the link, too. Afterwards the link may be used or removed.
+      const user = await this.users.findLocked(manager, { id: verification.user_id });
+      if (!user?.is_active) return false;
+      const { affected } = await manager.delete(EmailVerification, { user_id: user.id, token_hash });
+      if (affected !== 1) return false;
+      await this.users.setEmailVerified(manager, user.id);
       await this.audit.write(manager, { action: 'user.email_verified', actor_id: user.id, subject_id: user.id });
       return true;
     });

@@ -3,7 +3,8 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { randomBytes } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { PasswordsService } from '../auth/passwords/passwords.service.js';
+import { PasswordHasherService } from '../auth/passwords/password-hasher.service.js';
+import { PasswordPolicyService } from '../auth/passwords/password-policy.service.js';
 import { ConfigError } from '../config/config-error.js';
 import { Config } from '../config/config.js';
 import { ADVISORY_LOCKS } from '../database/advisory-locks.js';
@@ -16,7 +17,8 @@ export class FirstAdministratorService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly config: Config,
-    private readonly passwords: PasswordsService,
+    private readonly policy: PasswordPolicyService,
+    private readonly hasher: PasswordHasherService,
     private readonly users: UsersService,
     private readonly groups: GroupsService,
   ) {}
@@ -29,10 +31,9 @@ export class FirstAdministratorService {
     if (await this.users.exists()) return undefined;
     const { ADMIN_USERNAME, ADMIN_PASSWORD } = this.config;
     const password = ADMIN_PASSWORD ?? randomBytes(15).toString('base64url');
-    const reasons = this.passwords.reasonsAgainst(password, [ADMIN_USERNAME]);
-    if (reasons.length > 0)
-      throw new ConfigError(reasons.map((reason) => `ADMIN_PASSWORD ${reason}: choose another one.`));
-    const isCreated = await this.create(await this.passwords.hash(password));
+    const errors = this.policy.findErrors(password, [ADMIN_USERNAME]);
+    if (errors.length > 0) throw new ConfigError(errors.map((error) => `ADMIN_PASSWORD ${error}: choose another one.`));
+    const isCreated = await this.create(await this.hasher.hash(password));
     return isCreated && ADMIN_PASSWORD === undefined ? password : undefined;
   }
 

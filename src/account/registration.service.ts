@@ -3,7 +3,8 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../audit/audit.service.js';
-import { PasswordsService } from '../auth/passwords/passwords.service.js';
+import { PasswordHasherService } from '../auth/passwords/password-hasher.service.js';
+import { PasswordPolicyService } from '../auth/passwords/password-policy.service.js';
 import { Problem } from '../http/problem.js';
 import type { Profile } from '../users/profile.js';
 import type { CreateUserDto } from '../users/users.dto.js';
@@ -16,7 +17,8 @@ export class RegistrationService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
-    private readonly passwords: PasswordsService,
+    private readonly policy: PasswordPolicyService,
+    private readonly hasher: PasswordHasherService,
     private readonly verifications: EmailVerificationsService,
     private readonly audit: AuditService,
   ) {}
@@ -26,9 +28,9 @@ export class RegistrationService {
    * registration. Throws `username_taken`, `email_taken`, `password_refused`, `busy`.
    */
   async register({ password, ...dto }: CreateUserDto & { nid?: string }): Promise<Profile> {
-    this.passwords.assertAcceptable(password, [dto.username, dto.email]);
+    this.policy.assertAcceptable(password, [dto.username, dto.email]);
     await this.users.assertAvailable(dto); // before the expensive hash
-    const user = { ...dto, id: uuidv7(), password_hash: await this.passwords.hash(password) };
+    const user = { ...dto, id: uuidv7(), password_hash: await this.hasher.hash(password) };
     if (!(await this.insert(user))) {
       await this.users.assertAvailable(dto); // names the field that a concurrent request has taken
       throw new Problem('username_taken');

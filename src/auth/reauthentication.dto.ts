@@ -1,11 +1,13 @@
-import { IsString, MaxLength, ValidateIf } from 'class-validator';
+import { IsString, MaxLength } from 'class-validator';
+import { IsOptionalNotNull } from '../http/validation.js';
 
+/** The caller's current password, for a sensitive change. */
 export class CurrentPasswordDto {
   /**
-   * Left out by users who have no password: they must have signed in within the last ten minutes.
+   * Leave it out for a user without a password, who must have signed in within the last ten minutes.
    * @example "cloudy harbour seven"
    */
-  @ValidateIf((_, value) => value !== undefined)
+  @IsOptionalNotNull()
   @IsString()
   @MaxLength(1000)
   current_password?: string;

@@ -1,21 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource, type EntityManager, MoreThan } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { Problem, tokenProblem, validationFailed } from '../http/problem.js';
 import { CURRENT_PASSWORD_BACKOFF } from '../rate-limit/backoff-policies.js';
 import { BackoffService } from '../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
-import { PasswordsService } from './passwords/passwords.service.js';
+import { PasswordHasherService } from './passwords/password-hasher.service.js';
 import { UsersService } from '../users/users.service.js';
+import { Session } from './sessions/session.entity.js';
 import type { VerifiedCredential } from './verified-credential.js';
 
 /** The maximum age of the sign-in of a user without a password. */
 const RECENT_SIGN_IN_MS = 10 * 60_000;
-
-const LOCK_IF_UNCHANGED = `select from users u join sessions s on s.user_id = u.id
-  where u.id = $1 and s.id = $2 and u.password_hash is not distinct from $3 for update of u`;
 
 /** Verifies, before a sensitive change, that the request comes from the user and not merely from a holder of the token. */
 @Injectable()
@@ -23,7 +21,7 @@ export class ReauthenticationService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
-    private readonly passwords: PasswordsService,
+    private readonly hasher: PasswordHasherService,
     private readonly backoff: BackoffService,
     private readonly audit: AuditService,
     private readonly clock: Clock,
@@ -45,7 +43,7 @@ export class ReauthenticationService {
   async verifyPassword(caller: Caller, password: string): Promise<VerifiedCredential> {
     const attempt = await this.backoff.reserve(CURRENT_PASSWORD_BACKOFF, caller.id);
     const passwordHash = await this.users.findPasswordHash(caller.id);
-    const isCorrect = await attempt.releaseOnError(this.passwords.verify(password, passwordHash));
+    const isCorrect = await attempt.releaseOnError(this.hasher.verify(password, passwordHash));
     if (isCorrect) {
       await attempt.succeed();
       return { userId: caller.id, passwordHash };
@@ -64,21 +62,22 @@ export class ReauthenticationService {
    * the sensitive change. Throws `wrong_password`.
    */
   async assertStillValid(manager: EntityManager, caller: Caller, { passwordHash }: VerifiedCredential): Promise<void> {
-    const rows = await manager.query<unknown[]>(LOCK_IF_UNCHANGED, [caller.id, caller.session_id, passwordHash]);
-    if (rows.length === 0) throw new Problem('wrong_password');
+    const isUnchanged = (await this.users.lockPasswordHash(manager, caller.id)) === passwordHash;
+    const isSignedIn = await manager.existsBy(Session, { id: caller.session_id, user_id: caller.id });
+    if (!isUnchanged || !isSignedIn) throw new Problem('wrong_password');
   }
 
   /** Checks that the caller's session still exists, and locks it until the transaction ends. Throws `invalid_token`. */
   async assertSession(manager: EntityManager, { session_id }: Caller): Promise<void> {
-    const rows = await manager.query<unknown[]>('select from sessions where id = $1 for share', [session_id]);
-    if (rows.length === 0) throw tokenProblem('invalid_token');
+    const where = { id: session_id };
+    const session = await manager.findOne(Session, { where, lock: { mode: 'pessimistic_read' } });
+    if (!session) throw tokenProblem('invalid_token');
   }
 
   private async verifyRecentSignIn({ id, session_id }: Caller): Promise<VerifiedCredential> {
     const since = new Date(this.clock.now() - RECENT_SIGN_IN_MS);
-    const recent = 'select from sessions where id = $1 and created_at > $2';
-    const rows = await this.dataSource.query<unknown[]>(recent, [session_id, since]);
-    if (rows.length === 0) throw new Problem('sign_in_again');
+    const isRecent = await this.dataSource.manager.existsBy(Session, { id: session_id, created_at: MoreThan(since) });
+    if (!isRecent) throw new Problem('sign_in_again');
     return { userId: id, passwordHash: null };
   }
 }

@@ -7,7 +7,7 @@ import { KNOWN_DEVICE_BACKOFF, LOGIN_BACKOFF } from '../rate-limit/backoff-polic
 import { type BackoffAttempt, BackoffService } from '../rate-limit/backoff.service.js';
 import { normaliseLogin } from '../users/users.dto.js';
 import { type StoredCredentials, UsersService } from '../users/users.service.js';
-import { PasswordsService } from './passwords/passwords.service.js';
+import { PasswordHasherService } from './passwords/password-hasher.service.js';
 import { TokensService } from './tokens/tokens.service.js';
 import { TwoFactorSignInService } from './two-factor/two-factor-sign-in.service.js';
 import type { TwoFactorSignInDto } from './two-factor/two-factor.dto.js';
@@ -22,7 +22,7 @@ export class SignInService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
-    private readonly passwords: PasswordsService,
+    private readonly hasher: PasswordHasherService,
     private readonly sessions: SessionsService,
     private readonly twoFactor: TwoFactorSignInService,
     private readonly tokens: TokensService,
@@ -80,7 +80,7 @@ export class SignInService {
     password: string,
     device: Device,
   ): Promise<SessionDto | null> {
-    const isCorrect = await this.passwords.verify(password, user?.password_hash); // also without a user: same cost
+    const isCorrect = await this.hasher.verify(password, user?.password_hash); // also without a user: same cost
     if (!isCorrect || !user?.is_active) return null;
     const passwordHash = await this.rehashIfOutdated(user, password);
     return this.openSession({ userId: user.id, passwordHash }, device, { by: 'password' });
@@ -88,8 +88,8 @@ export class SignInService {
 
   /** Hashes the password at the configured cost if that has risen: only a sign-in has the password. Returns the hash. */
   private async rehashIfOutdated({ id, password_hash }: StoredCredentials, password: string): Promise<string | null> {
-    if (password_hash === null || !this.passwords.isOutdated(password_hash)) return password_hash;
-    const newHash = await this.passwords.hash(password);
+    if (password_hash === null || !this.hasher.isOutdated(password_hash)) return password_hash;
+    const newHash = await this.hasher.hash(password);
     const isReplaced = await this.users.replacePasswordHash(id, password_hash, newHash);
     return isReplaced ? newHash : password_hash;
   }

@@ -2,6 +2,7 @@ import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typ
 import { User } from '../users/user.entity.js';
 import { Group } from './group.entity.js';
 
+/** The membership of a user in a group. */
 @Entity('group_members')
 @Index('group_members_user_id_idx', ['user_id'])
 export class GroupMember {

@@ -1,7 +1,7 @@
 import { Check, Column, Entity, PrimaryColumn, Unique } from 'typeorm';
 import { PERMISSION_NAMES, type Permission } from '../permissions/permissions.js';
 
-/** A named set of permissions; its members hold them. */
+/** A named set of permissions that its members have. */
 @Entity('groups')
 @Unique('groups_name_key', ['name'])
 @Check('groups_name_check', `length(name) between 1 and 64`)
@@ -12,7 +12,7 @@ export class Group {
   /** Unique without regard to case. */
   @Column('citext') name: string;
   @Column('text', { array: true, default: [] }) permissions: Permission[];
-  /** How many days before its release a chapter can be read. */
+  /** Days before the release of a chapter from which members can read it. */
   @Column('integer', { default: 0 }) early_access_days: number;
   @Column('timestamptz') created_at: Date;
   @Column('timestamptz') updated_at: Date;

@@ -20,7 +20,7 @@ import { GroupsService } from './groups.service.js';
 export class GroupsController {
   constructor(private readonly groups: GroupsService) {}
 
-  /** All groups for administrators, the caller's own for everybody else; oldest first. */
+  /** Returns groups, oldest first: all groups for administrators, the caller's own for everyone else. */
   @Get()
   @SignedIn()
   @ApiProblems('invalid_cursor')
@@ -28,7 +28,7 @@ export class GroupsController {
     return this.groups.list(caller, query);
   }
 
-  /** Makes a group. */
+  /** Creates a group. */
   @Post()
   @RequirePermissions('admin')
   @ApiProblems('group_name_taken')
@@ -42,7 +42,7 @@ export class GroupsController {
     return toGroupDto(group);
   }
 
-  /** A group, for administrators and its members. */
+  /** Returns a group to its members and to administrators. */
   @Get(':id')
   @SignedIn()
   @ApiProblems('group_not_found')
@@ -50,7 +50,7 @@ export class GroupsController {
     return toGroupDto(await this.groups.get(caller, id));
   }
 
-  /** Changes a group; its members' rights follow from their next request on. */
+  /** Changes a group. The permissions of its members change with their next request. */
   @Patch(':id')
   @RequirePermissions('admin')
   @ApiProblems('group_not_found', 'group_name_taken', 'last_administrator')
@@ -62,7 +62,7 @@ export class GroupsController {
     return toGroupDto(await this.groups.update(caller, id, dto));
   }
 
-  /** Deletes a group; its members lose what it gave. */
+  /** Deletes a group. Its members lose the permissions it gave. */
   @Delete(':id')
   @RequirePermissions('admin')
   @HttpCode(204)
@@ -71,7 +71,7 @@ export class GroupsController {
     return this.groups.remove(caller, id);
   }
 
-  /** The members of a group. */
+  /** Returns the members of a group. */
   @Get(':id/members')
   @RequirePermissions('admin')
   @ApiProblems('group_not_found', 'invalid_cursor')
@@ -79,7 +79,7 @@ export class GroupsController {
     return this.groups.listMembers(id, query);
   }
 
-  /** Makes a user a member; already being one is fine. */
+  /** Adds a user to a group. Succeeds if the user is a member already. */
   @Put(':id/members/:user_id')
   @RequirePermissions('admin')
   @HttpCode(204)
@@ -92,7 +92,7 @@ export class GroupsController {
     return this.groups.addMember(caller, id, userId);
   }
 
-  /** Takes a user out of a group. */
+  /** Removes a user from a group. */
   @Delete(':id/members/:user_id')
   @RequirePermissions('admin')
   @HttpCode(204)

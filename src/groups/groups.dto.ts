@@ -1,26 +1,24 @@
 import { PartialType } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsInt, Max, Min, ValidateIf } from 'class-validator';
-import { IsLine } from '../http/validation.js';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsInt, Max, Min } from 'class-validator';
+import { IsLine, IsOptionalNotNull } from '../http/validation.js';
 import { PERMISSION_NAMES, type Permission } from '../permissions/permissions.js';
 import { PublicUserDto } from '../users/users.dto.js';
 import type { Group } from './group.entity.js';
 
-/** Absent is fine, null is not. */
-const Absentable = (): PropertyDecorator => ValidateIf((_, value) => value !== undefined);
-
+/** A group to create. */
 export class CreateGroupDto {
   /**
-   * Unique whatever the case.
+   * Unique without regard to case.
    * @example Translators
    */
   @IsLine(1, 64)
   name: string;
 
   /**
-   * What its members may do.
+   * The permissions of the members.
    * @example ["upload_chapters"]
    */
-  @Absentable()
+  @IsOptionalNotNull()
   @IsArray()
   @ArrayMaxSize(PERMISSION_NAMES.length)
   @ArrayUnique()
@@ -28,18 +26,20 @@ export class CreateGroupDto {
   permissions?: Permission[];
 
   /**
-   * How many days before its release a chapter can be read.
+   * Days before the release of a chapter from which members can read it.
    * @example 3
    */
-  @Absentable()
+  @IsOptionalNotNull()
   @IsInt()
   @Min(0)
   @Max(365)
   early_access_days?: number;
 }
 
+/** Changes of a group. A field that is left out stays as it is. */
 export class UpdateGroupDto extends PartialType(CreateGroupDto, { skipNullProperties: false }) {}
 
+/** A group. */
 export class GroupDto {
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5b */
   id: string;
@@ -53,15 +53,17 @@ export class GroupDto {
   updated_at: Date;
 }
 
+/** A page of groups. */
 export class GroupsPageDto {
   items: GroupDto[];
-  /** Give it as `cursor` to get the next page; null on the last. */
+  /** Send it as `cursor` to get the next page; null on the last page. */
   next_cursor: string | null;
 }
 
+/** A page of the members of a group. */
 export class GroupMembersPageDto {
   items: PublicUserDto[];
-  /** Give it as `cursor` to get the next page; null on the last. */
+  /** Send it as `cursor` to get the next page; null on the last page. */
   next_cursor: string | null;
 }
 

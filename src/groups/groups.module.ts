@@ -6,6 +6,7 @@ import { Group } from './group.entity.js';
 import { GroupsController } from './groups.controller.js';
 import { GroupsService } from './groups.service.js';
 
+/** Groups of users, and the permissions that they give to their members. */
 @Module({
   imports: [TypeOrmModule.forFeature([Group, GroupMember]), AuditModule],
   controllers: [GroupsController],

@@ -1,6 +1,6 @@
 import { applyDecorators, Param, ParseUUIDPipe, type PipeTransform, ValidationPipe } from '@nestjs/common';
 import { plainToInstance, Transform } from 'class-transformer';
-import { Length, Matches, validateSync, type ValidationError } from 'class-validator';
+import { Length, Matches, validateSync, ValidateIf, type ValidationError } from 'class-validator';
 import { type FieldError, Problem, validationFailed } from './problem.js';
 
 /** Validates bodies and queries by their DTOs and refuses unknown fields. Throws `validation_failed`. */
@@ -48,3 +48,6 @@ export const IsLine = (min: number, max: number): PropertyDecorator =>
     Length(min, max),
     Matches(PRINTABLE, { message: '$property must be a single line without control characters' }),
   );
+
+/** The field may be left out, but must not be null. `@IsOptional()` allows both. */
+export const IsOptionalNotNull = (): PropertyDecorator => ValidateIf((_, value) => value !== undefined);

@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import type { PermissionFlags } from '../permissions/permissions.js';
 import type { Profile } from './profile.js';
 
-/** Who calls: read from the database on this very request, never from the token's claims. */
+/** The user of a request, read from the database during the request and never from the claims of the token. */
 export interface Caller {
   id: string;
   session_id: string;
@@ -12,7 +12,7 @@ export interface Caller {
   profile: Profile;
 }
 
-/** The caller as the doer of something audited. */
+/** The caller as the actor of an audit event. */
 export const actorOf = ({ id, session_id }: Pick<Caller, 'id' | 'session_id'>) => ({ actor_id: id, session_id });
 
 /** The caller of a route that is not public. */

@@ -1,7 +1,7 @@
 import type { GroupRights } from '../permissions/permissions.js';
 import type { User } from './user.entity.js';
 
-/** A user with their groups: what one query reads for the caller of a request, and for a user shown in full. */
+/** A user with their groups, read in one query. */
 export type Profile = Omit<User, 'password_hash' | 'nid' | 'avatar'> & { groups: GroupRights[] };
 
 /** Columns of a profile, of `users u` joined by PROFILE_GROUPS. */

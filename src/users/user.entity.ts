@@ -1,6 +1,6 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } from 'typeorm';
 
-/** A person with an account. Columns are named as on the wire. */
+/** A user. Columns have the names of the JSON fields. */
 @Entity('users')
 @Unique('users_username_key', ['username'])
 @Unique('users_email_key', ['email'])
@@ -13,30 +13,30 @@ import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Uni
 export class User {
   /** UUID v7, made by the application. */
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'users_pkey' }) id: string;
-  /** As typed; compared without regard to case. */
+  /** As entered; compared without regard to case. */
   @Column('citext') username: string;
   /** In lower case, ASCII. */
   @Column('text', { nullable: true }) email: string | null;
-  /** When its user proved it; the database clears it when the address changes. */
+  /** When the user proved to receive mail at the address; null again when the address changes. */
   @Column('timestamptz', { nullable: true }) email_verified_at: Date | null;
-  /** bcrypt, of the NFC form; null when the user has no password (signs in elsewhere). Leaves the service nowhere. */
+  /** bcrypt hash of the NFC form; null for a user without a password. Never part of a response or a log line. */
   @Column('text', { nullable: true, select: false }) password_hash: string | null;
   @Column('text') fullname: string;
-  /** The national id, for vaccination. Shown to its owner alone. */
+  /** The national id, for vaccination. Only its owner can read it. */
   @Column('text', { nullable: true, select: false }) nid: string | null;
-  /** E.164; of the vaccine registration's users as it is dialled locally. */
+  /** E.164, or a local number for users of the vaccine registration. */
   @Column('text', { nullable: true }) phone_number: string | null;
   @Column('text', { nullable: true }) address: string | null;
   /** YYYY-MM-DD. */
   @Column('date', { nullable: true }) birthday: string | null;
-  /** A deactivated user cannot sign in and is refused from the next request on. */
+  /** A deactivated user cannot sign in, and has no sessions. */
   @Column('boolean', { default: true }) is_active: boolean;
   @Column('timestamptz') created_at: Date;
-  /** The avatar that everybody sees. */
+  /** The avatar that everyone sees. */
   @Column('uuid', { nullable: true }) avatar_id: string | null;
   @Column('timestamptz') updated_at: Date;
 
-  // By name: avatars know users, and no arrow runs back.
+  // By name, because users must not import avatars.
   @ManyToOne('Avatar', { onDelete: 'SET NULL' })
   @JoinColumn({ name: 'avatar_id', foreignKeyConstraintName: 'users_avatar_id_fkey' })
   avatar?: object;

@@ -11,10 +11,10 @@ import type { Profile } from './profile.js';
 
 export const USERNAME = /^[A-Za-z0-9._-]{3,30}$/;
 
-/** The one form in which an e-mail address is stored and looked up; it is ASCII (see CreateUserDto). */
+/** The form in which an e-mail address is stored and looked up. Addresses are ASCII, see IsEmailAddress. */
 export const normaliseEmail = (email: string): string => email.trim().toLowerCase();
 
-/** The one form in which a login is looked up and counted, however it is spelled: a username, or an e-mail address. */
+/** The form in which a login (a username or an e-mail address) is looked up and counted. */
 export const normaliseLogin = (login: string): string =>
   login.includes('@') ? normaliseEmail(login) : login.toLowerCase();
 
@@ -25,7 +25,7 @@ const isBirthday = (value: unknown): boolean =>
   new Date(value).getTime() <= Date.now() &&
   new Date(value).toISOString().startsWith(value);
 
-/** ASCII, without the quoted form of RFC 5321 that nobody uses and few programs read alike; made lower-case. */
+/** An ASCII address in lower case, without the quoted form of RFC 5321, which programs parse in different ways. */
 export const IsEmailAddress = (): PropertyDecorator =>
   applyDecorators(
     Transform(({ value }) =>
@@ -36,16 +36,17 @@ export const IsEmailAddress = (): PropertyDecorator =>
     IsEmail(),
   );
 
+/** A user to register. */
 export class CreateUserDto {
   /**
-   * 3 to 30 letters, digits, `.`, `_` or `-`; unique whatever the case.
+   * 3 to 30 letters, digits, `.`, `_` or `-`; unique without regard to case.
    * @example hana.sato
    */
   @Matches(USERNAME, { message: '$property must be 3 to 30 letters, digits, ".", "_" or "-"' })
   username: string;
 
   /**
-   * Unique whatever the case. ASCII only, so that no two addresses look alike; a domain of other letters in its
+   * Unique without regard to case. ASCII only, so that no two addresses look alike; domains with other letters in their
    * `xn--` form.
    * @example hana@example.org
    */
@@ -62,7 +63,7 @@ export class CreateUserDto {
   password: string;
 
   /**
-   * The name that others see.
+   * The name that other users see.
    * @example "Hana Sato"
    */
   @IsLine(1, 100)
@@ -90,9 +91,10 @@ export class CreateUserDto {
   birthday?: string | null;
 }
 
+/** Which users to list. */
 export class UsersQueryDto extends PageQueryDto {
   /**
-   * Part of the username or full name, whatever the case and the accents.
+   * Part of the username or full name, without regard to case and accents.
    * @example sato
    */
   @IsOptional()
@@ -100,7 +102,7 @@ export class UsersQueryDto extends PageQueryDto {
   q?: string;
 }
 
-/** What any signed-in user sees of another. */
+/** The fields of a user that every signed-in user can read. */
 export class PublicUserDto {
   /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
   id: string;
@@ -109,13 +111,14 @@ export class PublicUserDto {
   /** @example "Hana Sato" */
   fullname: string;
   /**
-   * Of the avatar, or of a picture drawn in its place; relative to Machi.
+   * The path of the avatar, or of an image generated from the id.
    * @example /api/avatars/0199c2a4-8c33-7e01-a5d4-5f6e7d8c9b0a/256.webp
    */
   avatar_url: string;
   created_at: Date;
 }
 
+/** A group of which a user is a member. */
 export class UserGroupDto {
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5b */
   id: string;
@@ -123,12 +126,12 @@ export class UserGroupDto {
   name: string;
 }
 
-/** What users see of themselves, and administrators of everyone. */
+/** All fields of a user, for the user and for administrators. */
 export class UserDto extends PublicUserDto {
   /** @example hana@example.org */
   email: string | null;
   /**
-   * Whether the address has been proved, by a mailed link or code.
+   * Whether the user has proved to receive mail at the address, by a mailed link or code.
    * @example true
    */
   email_verified: boolean;
@@ -143,16 +146,17 @@ export class UserDto extends PublicUserDto {
   groups: UserGroupDto[];
   permissions: PermissionFlagsDto;
   /**
-   * Days before its release at which the user can read a chapter.
+   * Days before the release of a chapter from which the user can read it.
    * @example 3
    */
   early_access_days: number;
   updated_at: Date;
 }
 
+/** A page of users. */
 export class UsersPageDto {
   items: PublicUserDto[];
-  /** Give it as `cursor` to get the next page; null on the last. */
+  /** Send it as `cursor` to get the next page; null on the last page. */
   next_cursor: string | null;
 }
 

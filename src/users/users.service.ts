@@ -72,13 +72,19 @@ export class UsersService {
 
   /** A user with their groups. Throws `user_not_found`. */
   async get(id: string): Promise<Profile> {
+    const user = await this.find(id);
+    if (!user) throw new Problem('user_not_found');
+    return user;
+  }
+
+  /** A user with their groups; null for an unknown id. */
+  async find(id: string): Promise<Profile | null> {
     const { rows } = await this.pool.query<Profile>({
       name: 'user-profile',
       text: `select ${PROFILE_COLUMNS} from users u ${PROFILE_GROUPS} where u.id = $1`,
       values: [id],
     });
-    if (!rows[0]) throw new Problem('user_not_found');
-    return rows[0];
+    return rows[0] ?? null;
   }
 
   /**
@@ -178,9 +184,25 @@ export class UsersService {
     await manager.update(User, id, { avatar_id });
   }
 
+  /** Finds a user by id or e-mail address, and locks the row until the transaction ends: for a change, or shared. */
+  findLocked(
+    manager: EntityManager,
+    where: { id: string } | { email: string },
+    mode: 'pessimistic_write' | 'pessimistic_read' = 'pessimistic_write',
+  ): Promise<User | null> {
+    return manager.findOne(User, { where, lock: { mode } });
+  }
+
+  /** Locks the user's row for a change and returns the hash of the password; undefined if the user has been deleted. */
+  async lockPasswordHash(manager: EntityManager, id: string): Promise<string | null | undefined> {
+    const select = { id: true, password_hash: true };
+    const user = await manager.findOne(User, { where: { id }, select, lock: { mode: 'pessimistic_write' } });
+    return user?.password_hash;
+  }
+
   /** Locks the user's row for a change until the transaction ends. Throws `user_not_found`. */
   async lockForUpdate(manager: EntityManager, id: string): Promise<User> {
-    const user = await manager.findOne(User, { where: { id }, lock: { mode: 'pessimistic_write' } });
+    const user = await this.findLocked(manager, { id });
     if (!user) throw new Problem('user_not_found');
     return user;
   }
@@ -195,6 +217,11 @@ export class UsersService {
   async update(manager: EntityManager, id: string, changes: UserChanges): Promise<void> {
     const { affected } = await manager.update(User, id, { ...changes, updated_at: this.clock.date() });
     if (affected === 0) throw new Problem('user_not_found');
+  }
+
+  /** Records that the user has proved to receive mail at the e-mail address. */
+  async setEmailVerified(manager: EntityManager, id: string): Promise<void> {
+    await manager.update(User, id, { email_verified_at: this.clock.date() });
   }
 
   /** Replaces a hash of the same password; false if the password has been changed in the meantime. */

@@ -1,6 +1,10 @@
 import { Module } from '@nestjs/common';
-import { PasswordsService } from './passwords.service.js';
+import { PasswordHasherService } from './password-hasher.service.js';
+import { PasswordPolicyService } from './password-policy.service.js';
 
 /** The rules for passwords and their hashing. */
-@Module({ providers: [PasswordsService], exports: [PasswordsService] })
+@Module({
+  providers: [PasswordHasherService, PasswordPolicyService],
+  exports: [PasswordHasherService, PasswordPolicyService],
+})
 export class PasswordsModule {}

@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import bcrypt from 'bcrypt';
+import pLimit, { type LimitFunction } from 'p-limit';
+import { Config } from '../../config/config.js';
+import { Problem, unavailable } from '../../http/problem.js';
+import { isClientDisconnected } from '../../http/request-context.js';
+import { MAX_PASSWORD_BYTES, normalisePassword } from './normalise-password.js';
+
+/** A request waits this long for a hash at most; further requests are refused with `busy`. */
+const MAX_WAIT_MS = 5_000;
+/** The approximate time of one hash of cost 12; each step of the cost doubles it. */
+const COST_12_MS = 250;
+
+/** A well-formed hash that matches no password. Comparing with it takes as long as comparing with a real hash of this cost. */
+const unmatchableHash = (cost: number): string => bcrypt.genSaltSync(cost) + '.'.repeat(31);
+
+/**
+ * The costs of further hashes that make a comparison of cost `cost` take as long as one of cost `target`. A cost of c is
+ * 2^c rounds, and 2^c + (2^c + 2^(c+1) + … + 2^(target-1)) = 2^target.
+ */
+export const paddingCosts = (cost: number, target: number): number[] =>
+  Array.from({ length: Math.max(0, target - cost) }, (_, i) => cost + i);
+
+/**
+ * Hashes and verifies passwords with bcrypt. A hash occupies a processor for about a quarter of a second, so hashes run on
+ * a limited number of threads and wait in a queue. Queued hashes of disconnected clients are skipped.
+ */
+@Injectable()
+export class PasswordHasherService {
+  private readonly queue: LimitFunction;
+  private readonly maxWaiting: number;
+
+  constructor(private readonly config: Config) {
+    this.queue = pLimit(config.hashingThreads);
+    this.maxWaiting = (config.hashingThreads * MAX_WAIT_MS) / (COST_12_MS * 2 ** (config.BCRYPT_COST - 12));
+  }
+
+  /** Hashes a password at the configured cost. Throws `busy`. */
+  hash(password: string): Promise<string> {
+    return this.enqueue(() => bcrypt.hash(normalisePassword(password), this.config.BCRYPT_COST));
+  }
+
+  /**
+   * Whether the password matches the stored hash. A failure always takes as long as a hash of the configured cost, also
+   * without a stored hash (unknown user, user without a password) and with one of a lower cost. Otherwise the response time
+   * would reveal which users exist. Throws `busy`.
+   */
+  async verify(password: string, stored: string | null | undefined): Promise<boolean> {
+    const text = normalisePassword(password);
+    if (Buffer.byteLength(text) > MAX_PASSWORD_BYTES) return false; // never stored; independent of the user
+    return this.enqueue(async () => {
+      const target = this.config.BCRYPT_COST;
+      const isMatch = await bcrypt.compare(text, stored ?? unmatchableHash(target));
+      if (isMatch && stored) return true;
+      const cost = stored ? bcrypt.getRounds(stored) : target;
+      for (const padding of paddingCosts(cost, target)) await bcrypt.compare(text, unmatchableHash(padding));
+      return false;
+    });
+  }
+
+  /** Whether the hash was made at a lower cost than the configured one. */
+  isOutdated(stored: string): boolean {
+    return bcrypt.getRounds(stored) < this.config.BCRYPT_COST;
+  }
+
+  private enqueue<T>(work: () => Promise<T>): Promise<T> {
+    if (this.queue.pendingCount >= this.maxWaiting) throw unavailable('busy');
+    return this.queue(() => {
+      if (isClientDisconnected()) throw new Problem('request_timeout');
+      return work();
+    });
+  }
+}
