@@ -1,7 +1,7 @@
 import { Column, Entity, JoinColumn, OneToOne, PrimaryColumn, Unique } from 'typeorm';
 import { User } from '../users/user.entity.js';
 
-/** The newest link that was mailed to a user's address. It dies with the address: the database removes it then. */
+/** The newest verification link that was mailed to a user. A change of the address removes it. */
 @Entity('email_verifications')
 @Unique('email_verifications_token_hash_key', ['token_hash'])
 export class EmailVerification {

@@ -5,17 +5,18 @@ import { MAIL_ACCEPTED, MailAcceptedDto } from '../mail/mail.dto.js';
 import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
 import { VerifyEmailDto } from './email-verifications.dto.js';
-import { CONFIRM_PAGE, DEAD_LINK_PAGE, VERIFIED_PAGE } from './email-verifications.page.js';
+import { CONFIRM_PAGE, INVALID_LINK_PAGE, VERIFIED_PAGE } from './email-verifications.page.js';
 import { EmailVerificationsService } from './email-verifications.service.js';
 
 const HTML = { 'text/html': { schema: { type: 'string' } } } as const;
 
+/** Verification of e-mail addresses, by API and by browser. */
 @ApiTags('users')
 @Controller()
 export class EmailVerificationsController {
   constructor(private readonly verifications: EmailVerificationsService) {}
 
-  /** Mails the caller a link that proves the e-mail address; nothing when it is proved, or when there is none. */
+  /** Mails the caller a link that verifies the e-mail address. Mails nothing if it is verified or missing. */
   @Post('users/me/email-verification')
   @SignedIn()
   @HttpCode(202)
@@ -24,7 +25,7 @@ export class EmailVerificationsController {
     return MAIL_ACCEPTED;
   }
 
-  /** Proves an e-mail address by the token of the mailed link, which works once and for a day. */
+  /** Verifies an e-mail address by the token of the mailed link, which works once within 24 hours. */
   @Post('email-verifications')
   @Public()
   @HttpCode(204)
@@ -33,7 +34,7 @@ export class EmailVerificationsController {
     return this.verifications.assertVerified(token);
   }
 
-  /** What the mailed link opens in a browser: a page with a button. It changes nothing. */
+  /** Returns the page that the mailed link opens in a browser. Its button verifies the address; opening it does not. */
   @Get('email-verifications/:token')
   @Public()
   @Header('content-type', 'text/html; charset=utf-8')
@@ -42,13 +43,13 @@ export class EmailVerificationsController {
     return CONFIRM_PAGE;
   }
 
-  /** What that button does: proves the e-mail address, and says so on a page; on one with status 404 when the link is dead. */
+  /** Verifies the e-mail address for the button of that page. Returns a page, with status 404 if the link is not valid. */
   @Post('email-verifications/:token')
   @Public()
   @Header('content-type', 'text/html; charset=utf-8')
   @ApiOkResponse({ description: 'A page.', content: HTML })
   async confirm(@Param('token') token: string, @Res({ passthrough: true }) response: Response): Promise<string> {
-    const { status, html } = (await this.verifications.verify(token)) ? VERIFIED_PAGE : DEAD_LINK_PAGE;
+    const { status, html } = (await this.verifications.verify(token)) ? VERIFIED_PAGE : INVALID_LINK_PAGE;
     response.status(status);
     return html;
   }

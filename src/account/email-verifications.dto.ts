@@ -1,5 +1,6 @@
 import { IsString, MaxLength } from 'class-validator';
 
+/** The token of a mailed link. */
 export class VerifyEmailDto {
   /**
    * The last part of the mailed link.

@@ -7,6 +7,7 @@ import { RateLimit } from '../rate-limit/rate-limit.decorator.js';
 import { CreateUserDto, toUserDto, UserDto } from '../users/users.dto.js';
 import { RegistrationService } from './registration.service.js';
 
+/** Registration. */
 @ApiTags('users')
 @Controller('users')
 export class RegistrationController {

@@ -38,7 +38,7 @@ async function newcomer() {
 }
 
 describe('an e-mail address', () => {
-  it('is proved by the link that is mailed at registration', async () => {
+  it('is verified by the link that is mailed at registration', async () => {
     const { token, linkToken } = await newcomer();
     expect(await isVerified(token)).toBe(false);
     const answer = await verify(linkToken);
@@ -46,7 +46,7 @@ describe('an e-mail address', () => {
     expect(await isVerified(token)).toBe(true);
   });
 
-  it('is shown as proved to its user and to administrators only', async () => {
+  it('is shown as verified to its user and to administrators only', async () => {
     const [one, other] = [await newcomer(), await t.user()];
     await verify(one.linkToken);
     const path = `/api/users/${one.id}`;
@@ -54,7 +54,7 @@ describe('an e-mail address', () => {
     expect((await t.request('GET', path, { token: other.token })).body).not.toHaveProperty('email_verified');
   });
 
-  it('is unproved when it changes; the link of the old one is dead, the new one gets its own', async () => {
+  it('is unverified after a change: the old link is refused, and the new address gets its own', async () => {
     const [proved, unproved] = [await newcomer(), await newcomer()];
     await verify(proved.linkToken);
     for (const { id, token, username, linkToken } of [proved, unproved]) {
@@ -68,7 +68,7 @@ describe('an e-mail address', () => {
     }
   });
 
-  it('is unproved by the database itself, whoever changes it', async () => {
+  it('is unverified by a trigger when a statement changes it', async () => {
     const { id, token, linkToken } = await newcomer();
     await verify(linkToken);
     await t.dataSource.query(`update users set fullname = 'Same Address' where id = $1`, [id]);
@@ -78,7 +78,7 @@ describe('an e-mail address', () => {
     expect(row).toEqual({ email_verified_at: null });
   });
 
-  it('that is none is mailed nothing', async () => {
+  it('gets no mail when a user has none', async () => {
     const body = { username: 'addressless', password: PASSWORD, fullname: 'Address Less' };
     await t.request('POST', '/api/users', { body });
     await sent(t);
@@ -90,7 +90,7 @@ describe('an e-mail address', () => {
 });
 
 describe('a link', () => {
-  it('begins with PUBLIC_URL, whatever the headers say', async () => {
+  it('begins with PUBLIC_URL whatever the request headers are', async () => {
     const headers = {
       host: 'evil.example',
       'x-forwarded-host': 'evil.example',
@@ -113,14 +113,14 @@ describe('a link', () => {
     expect((await verify(linkToken)).body).toMatchObject({ status: 404, code: 'invalid_link' });
   });
 
-  it('works once also when it is followed thirty times at once', async () => {
+  it('works once in 30 concurrent requests', async () => {
     const { linkToken } = await newcomer();
     const answers = await Promise.all(Array.from({ length: 30 }, () => verify(linkToken)));
     expect(answers.filter(({ status }) => status === 204)).toHaveLength(1);
     expect(answers.filter(({ status }) => status === 404)).toHaveLength(29);
   });
 
-  it('works until the last millisecond of its day', async () => {
+  it('works until the last millisecond of its 24 hours', async () => {
     const [late, early] = [await newcomer(), await newcomer()];
     t.clock.advance(DAY - 1);
     expect((await verify(early.linkToken)).status).toBe(204);
@@ -129,7 +129,7 @@ describe('a link', () => {
     expect(await isVerified(late.token)).toBe(false);
   });
 
-  it('is replaced by the next one', async () => {
+  it('stops working when the next one is mailed', async () => {
     const { token, username, linkToken } = await newcomer();
     expect((await resend(token)).status).toBe(202);
     const next = (await mailbox.link(addressOf({ username }))).split('/').at(-1);
@@ -138,7 +138,7 @@ describe('a link', () => {
     expect((await verify(next)).status).toBe(204);
   });
 
-  it('is mailed five times an hour at most, and never again once the address is proved', async () => {
+  it('is mailed at most five times per hour, and not at all once the address is verified', async () => {
     const { token, username } = await newcomer();
     for (let i = 0; i < 6; i++) expect((await resend(token)).status).toBe(202);
     expect(await mailbox.read(addressOf({ username }), /your e-mail address/)).toHaveLength(5);
@@ -149,14 +149,14 @@ describe('a link', () => {
     expect(await mailbox.read(addressOf({ username }), /your e-mail address/)).toHaveLength(5);
   });
 
-  it('is dead while its user is deactivated', async () => {
+  it('is refused while its user is deactivated', async () => {
     const { id, linkToken } = await newcomer();
     const token = await t.asAdmin();
     await t.request('PATCH', `/api/users/${id}`, { token, body: { is_active: false } });
     expect((await verify(linkToken)).status).toBe(404);
   });
 
-  it.each(['', 'x', 'A'.repeat(43), "' or true --"])('is not %j', async (token) => {
+  it.each(['', 'x', 'A'.repeat(43), "' or true --"])('is refused as %j', async (token) => {
     expect((await verify(token)).body['code']).toBe('invalid_link');
   });
 });
@@ -168,7 +168,7 @@ describe('in a browser', () => {
       headers: { 'content-type': 'application/x-www-form-urlencoded', 'content-length': '0' },
     });
 
-  it('the link opens a page with a button, and proves nothing by itself', async () => {
+  it('the link opens a page with a button, and does not verify the address by itself', async () => {
     const { link, token } = await newcomer();
     const { status, headers, text } = await t.request('GET', pathOf(link));
     expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
@@ -179,7 +179,7 @@ describe('in a browser', () => {
     expect(await isVerified(token)).toBe(false);
   });
 
-  it('the button proves the address, once', async () => {
+  it('the button verifies the address, once', async () => {
     const { link, token } = await newcomer();
     const pressed = await press(pathOf(link));
     expect([pressed.status, pressed.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
@@ -189,7 +189,7 @@ describe('in a browser', () => {
     expect([again.status, again.headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
   });
 
-  it('shows nothing of what stands in the address bar', async () => {
+  it('the page does not contain text from its URL', async () => {
     const path = '/api/email-verifications/%3Cscript%3Ealert(1)%3C%2Fscript%3E';
     for (const { text } of [await t.request('GET', path), await press(path)]) expect(text).not.toContain('alert');
     expect(t.logLines.join('')).not.toContain('alert');

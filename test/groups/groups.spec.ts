@@ -23,11 +23,18 @@ async function makeGroup(body: object = {}): Promise<string> {
 const me = async (token: string) => (await t.request('GET', '/api/users/me', { token })).body;
 
 describe('/api/groups', () => {
-  it('makes, shows, changes and deletes a group', async () => {
+  it('creates, returns, changes and deletes a group', async () => {
     const created = await admin('POST', '/api/groups', { name: '  Translators ', permissions: ['upload_chapters'] });
     expect(created.status).toBe(201);
     expect(created.headers.get('location')).toBe(`/api/groups/${created.body['id']}`);
-    const group = { id: created.body['id'], name: 'Translators', permissions: ['upload_chapters'], early_access_days: 0, created_at: expect.any(String), updated_at: expect.any(String) }; // prettier-ignore
+    const group = {
+      id: created.body['id'],
+      name: 'Translators',
+      permissions: ['upload_chapters'],
+      early_access_days: 0,
+      created_at: expect.any(String),
+      updated_at: expect.any(String),
+    };
     expect(created.body).toEqual(group);
     const path = `/api/groups/${created.body['id']}`;
     expect((await admin('GET', path)).body).toEqual(group);
@@ -38,7 +45,7 @@ describe('/api/groups', () => {
     expect((await admin('GET', path)).body).toMatchObject({ status: 404, code: 'group_not_found' });
   });
 
-  it('keeps names unique whatever the case', async () => {
+  it('answers 409 for a name that is taken, without regard to case', async () => {
     await makeGroup({ name: 'Readers' });
     const id = await makeGroup();
     expect((await admin('POST', '/api/groups', { name: 'READERS' })).body).toMatchObject({
@@ -67,11 +74,11 @@ describe('/api/groups', () => {
     { name: 'X', early_access_days: '3' },
     { name: 'X', members: [] },
     { name: 'X', id: UNKNOWN_ID },
-  ])('refuses to make %j', async (body) => {
+  ])('POST answers 422 for %j', async (body) => {
     expect((await admin('POST', '/api/groups', body)).body).toMatchObject({ status: 422, code: 'validation_failed' });
   });
 
-  it('pages, oldest first', async () => {
+  it('GET returns pages of groups, oldest first', async () => {
     const before = (await admin('GET', '/api/groups?limit=100')).body['items'] as unknown[];
     for (let i = 0; i < 3; i++) await makeGroup();
     const seen: string[] = [];
@@ -87,7 +94,7 @@ describe('/api/groups', () => {
     expect((await admin('GET', '/api/groups?cursor=zzz')).body['code']).toBe('invalid_cursor');
   });
 
-  it('shows members their own groups, and hides all others', async () => {
+  it('GET returns to members their own groups only', async () => {
     const user = await t.user();
     const [mine, other] = [await makeGroup(), await makeGroup()];
     await admin('PUT', `/api/groups/${mine}/members/${user.id}`);
@@ -98,7 +105,7 @@ describe('/api/groups', () => {
     expect((await get(`/api/groups/${mine}/members`)).body).toMatchObject({ status: 403, code: 'forbidden' });
   });
 
-  it('answers 404 for groups that are not, 400 for ids that are none', async () => {
+  it('answers 404 for unknown groups and 400 for invalid ids', async () => {
     const user = await t.user();
     const routes: [string, string, object?][] = [
       ['GET', ''],
@@ -115,7 +122,7 @@ describe('/api/groups', () => {
 });
 
 describe('/api/groups/:id/members/:user_id', () => {
-  it('gives and takes rights, from the next request on', async () => {
+  it('grants and withdraws permissions with the next request', async () => {
     const user = await t.user();
     const id = await makeGroup({ permissions: ['manage_projects'], early_access_days: 3 });
     const member = `/api/groups/${id}/members/${user.id}`;
@@ -149,7 +156,7 @@ describe('/api/groups/:id/members/:user_id', () => {
     expect((await me(user.token))['permissions']).toMatchObject({ view_hidden: false });
   });
 
-  it('adds up several groups: the union of permissions, the most days', async () => {
+  it('a member of several groups has the union of their permissions and the largest number of days', async () => {
     const user = await t.user();
     for (const group of [
       { permissions: ['view_hidden'], early_access_days: 2 },
@@ -163,7 +170,7 @@ describe('/api/groups/:id/members/:user_id', () => {
     });
   });
 
-  it('lets admin imply all', async () => {
+  it('the permission admin implies all others', async () => {
     const user = await t.user('admin');
     expect(Object.values((await me(user.token))['permissions'] as object)).toEqual(
       Array.from({ length: 10 }, () => true),
@@ -171,7 +178,7 @@ describe('/api/groups/:id/members/:user_id', () => {
     expect((await t.request('GET', '/api/groups', { token: user.token })).body['items']).not.toHaveLength(1);
   });
 
-  it('refuses users that are not', async () => {
+  it('PUT answers 404 for an unknown user', async () => {
     const id = await makeGroup();
     expect((await admin('PUT', `/api/groups/${id}/members/${UNKNOWN_ID}`)).body).toMatchObject({
       status: 404,
@@ -180,7 +187,7 @@ describe('/api/groups/:id/members/:user_id', () => {
     expect((await admin('PUT', `/api/groups/${id}/members/x`)).body['code']).toBe('invalid_id');
   });
 
-  it('pages members', async () => {
+  it('GET returns pages of members', async () => {
     const id = await makeGroup();
     const users = [await t.user(), await t.user(), await t.user()];
     for (const user of users) await admin('PUT', `/api/groups/${id}/members/${user.id}`);
@@ -195,7 +202,7 @@ describe('/api/groups/:id/members/:user_id', () => {
 });
 
 describe('the last administrator', () => {
-  it('cannot go, by any path', async () => {
+  it('cannot be removed, deactivated, demoted or deleted by any request', async () => {
     const alone = await startApp();
     const token = await alone.asAdmin();
     const request = <Method extends string, Path extends string>(method: Method, path: Path, body?: unknown) =>
@@ -222,14 +229,22 @@ describe('the last administrator', () => {
   });
 });
 
-it('GET /api/permissions lists the closed list with its meaning', async () => {
+it('GET /api/permissions returns every permission with its meaning', async () => {
   const { token } = await t.user();
   const { status, body } = await t.request('GET', '/api/permissions', { token });
   expect(status).toBe(200);
   const list = body as unknown as { name: string; description: string }[];
   expect(list.map(({ name }) => name)).toEqual([
-    'admin', 'early_access', 'manage_projects', 'upload_chapters', 'moderate_avatars', 'view_hidden',
-    'manage_vaccines', 'verify_registrations', 'view_vaccine_reports', 'moderate_chat',
-  ]); // prettier-ignore
+    'admin',
+    'early_access',
+    'manage_projects',
+    'upload_chapters',
+    'moderate_avatars',
+    'view_hidden',
+    'manage_vaccines',
+    'verify_registrations',
+    'view_vaccine_reports',
+    'moderate_chat',
+  ]);
   expect(list.every(({ description }) => description.length > 10)).toBe(true);
 });

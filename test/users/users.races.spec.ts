@@ -20,7 +20,7 @@ const tally = (answers: Answer[]): Record<string, number> => {
 const register = (body: object) =>
   t.request('POST', '/api/users', { body: { password: PASSWORD, fullname: 'X', ...body } });
 
-it('one name registered 50 times at once is one user', async () => {
+it('POST /api/users creates one user out of 50 concurrent requests with one username', async () => {
   const answers = await Promise.all(
     Array.from({ length: 50 }, (_, i) => register({ username: i % 2 ? 'Racer' : 'rAcer' })),
   );
@@ -29,7 +29,7 @@ it('one name registered 50 times at once is one user', async () => {
   expect(rows).toHaveLength(1);
 });
 
-it('one e-mail registered 50 times at once is one user', async () => {
+it('POST /api/users creates one user out of 50 concurrent requests with one e-mail address', async () => {
   const answers = await Promise.all(
     Array.from({ length: 50 }, (_, i) =>
       register({ username: `racer${i}`, email: i % 2 ? 'race@example.org' : 'RACE@example.org' }),
@@ -38,7 +38,7 @@ it('one e-mail registered 50 times at once is one user', async () => {
   expect(tally(answers)).toEqual({ '201': 1, '409 email_taken': 49 });
 });
 
-it('one group made 20 times at once is one group', async () => {
+it('POST /api/groups creates one group out of 20 concurrent requests with one name', async () => {
   const token = await t.asAdmin();
   const answers = await Promise.all(
     Array.from({ length: 20 }, () => t.request('POST', '/api/groups', { token, body: { name: 'Race' } })),
@@ -46,7 +46,7 @@ it('one group made 20 times at once is one group', async () => {
   expect(tally(answers)).toEqual({ '201': 1, '409 group_name_taken': 19 });
 });
 
-/** All ways to take an administrator's rights away. */
+/** All requests that take an administrator's permission away. */
 const WAYS: Record<string, (victim: { id: string; group: string }, token: string) => Promise<Answer>> = {
   delete: ({ id }, token) => t.request('DELETE', `/api/users/${id}`, { token }),
   deactivate: ({ id }, token) => t.request('PATCH', `/api/users/${id}`, { token, body: { is_active: false } }),
@@ -66,7 +66,7 @@ async function newAdministrator() {
   return { ...user, group: (body['groups'] as { id: string }[])[0]!.id };
 }
 
-it.each(PAIRS)('of the last two administrators, who %s and %s each other at once, one remains', async (one, other) => {
+it.each(PAIRS)('one administrator remains when the last two %s and %s each other concurrently', async (one, other) => {
   const [seed] = await t.dataSource.query<{ group_id: string; user_id: string }[]>(
     `select m.* from group_members m join users u on u.id = m.user_id where u.username = 'admin'`,
   );
@@ -83,7 +83,7 @@ it.each(PAIRS)('of the last two administrators, who %s and %s each other at once
   expect(answers.every(({ status }) => [200, 204, 401, 403, 404, 409].includes(status))).toBe(true);
 });
 
-it('of two transactions that each remove one of the last two administrators, the second to be checked fails', async () => {
+it('of two transactions that each remove one of the last two administrators, the one checked second fails', async () => {
   const own = await startApp();
   const other = await own.user('admin');
   const [one, two] = [own.dataSource.createQueryRunner(), own.dataSource.createQueryRunner()];
@@ -107,7 +107,7 @@ it('of two transactions that each remove one of the last two administrators, the
   await own.stop();
 });
 
-it('a user who is deactivated while signing in gets no session, also none that comes alive later', async () => {
+it('a user who is deactivated during a sign-in gets no session, and none after the reactivation', async () => {
   const slow = await startApp({ env: { BCRYPT_COST: '12' } }); // long enough for the deactivation to be first
   const token = await slow.asAdmin();
   const victim = await slow.user();

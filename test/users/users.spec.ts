@@ -12,7 +12,7 @@ const hana = { username: 'Hana.Sato', password: PASSWORD, fullname: 'Hana Sató'
 const UNKNOWN_ID = '0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42';
 
 describe('POST /api/users', () => {
-  it('registers a user, who can sign in', async () => {
+  it('registers a user, who can sign in by username and by e-mail address', async () => {
     const details = { phone_number: '+81312345678', address: '1-1 Chiyoda', birthday: '1990-04-01' };
     const { status, body, headers } = await t.request('POST', '/api/users', { body: { ...hana, ...details } });
     expect(status).toBe(201);
@@ -76,13 +76,13 @@ describe('POST /api/users', () => {
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
   });
 
-  it('names each field that is wrong', async () => {
+  it('answers 422 with one error per invalid field', async () => {
     const { body } = await t.request('POST', '/api/users', { body: { username: '!', password: 5 } });
     const paths = (body['errors'] as { path: string }[]).map(({ path }) => path);
     expect(new Set(paths)).toEqual(new Set(['username', 'password', 'fullname']));
   });
 
-  it('takes passwords as they are: composed (NFC), never trimmed, up to 72 bytes', async () => {
+  it('normalises passwords to NFC and does not trim them; accepts 72 bytes', async () => {
     const password = ' ' + 'e\u0301'.repeat(35) + ' '; // 72 bytes once composed
     await t.request('POST', '/api/users', { body: { username: 'composed', password, fullname: 'C' } });
     await t.signIn('composed', ' ' + '\u00e9'.repeat(35) + ' ');
@@ -99,7 +99,7 @@ describe('POST /api/users', () => {
     expect(getRounds(row!.password_hash)).toBe(t.config.BCRYPT_COST);
   });
 
-  it('takes any password of 1 to 72 bytes when the policy is off', async () => {
+  it('accepts any password of 1 to 72 bytes with PASSWORD_POLICY=off', async () => {
     const lax = await startApp({ env: { PASSWORD_POLICY: 'off' } });
     const register = (username: string, password: string) =>
       lax.request('POST', '/api/users', { body: { username, password, fullname: 'X' } });
@@ -112,7 +112,7 @@ describe('POST /api/users', () => {
 });
 
 describe('/api/users/me', () => {
-  it('shows and changes the profile; what is left out stays, null clears', async () => {
+  it('PATCH changes the given fields, keeps the others, and clears those that are null', async () => {
     const me = await t.user();
     const changes = { fullname: 'New Name', phone_number: '+4915112345678', birthday: '2000-02-29', address: 'Here' };
     const { status, body } = await t.request('PATCH', '/api/users/me', { token: me.token, body: changes });
@@ -124,7 +124,7 @@ describe('/api/users/me', () => {
     expect(Date.parse(seen.body['updated_at'])).toBeGreaterThan(Date.parse(seen.body['created_at']));
   });
 
-  it('changes the username, which stays unique', async () => {
+  it('PATCH changes the username and answers 409 for one that is taken', async () => {
     const [me, other] = [await t.user(), await t.user()];
     const taken = await t.request('PATCH', '/api/users/me', {
       token: me.token,
@@ -138,7 +138,7 @@ describe('/api/users/me', () => {
     expect(changed.body['username']).toBe(`${me.username}-new`);
   });
 
-  it('changes the e-mail with the password only', async () => {
+  it('PATCH changes the e-mail address only with the current password, and revokes all sessions', async () => {
     const me = await t.user();
     const patch = (body: object) => t.request('PATCH', '/api/users/me', { token: me.token, body });
     expect((await patch({ email: 'new@example.org' })).body['code']).toBe('validation_failed');
@@ -169,13 +169,13 @@ describe('/api/users/me', () => {
     { updated_at: '2000-01-01' },
     { fullname: { toString: 'x' } },
     { fullname: ['a'] },
-  ])('refuses to change %j', async (body) => {
+  ])('PATCH answers 422 for %j', async (body) => {
     const me = await t.user();
     const answer = await t.request('PATCH', '/api/users/me', { token: me.token, body });
     expect(answer.body).toMatchObject({ status: 422, code: 'validation_failed' });
   });
 
-  it('deletes the account, with the password; its tokens are worth nothing at once', async () => {
+  it('DELETE deletes the account with the password; its tokens are refused at once', async () => {
     const me = await t.user();
     const remove = (body: object) => t.request('DELETE', '/api/users/me', { token: me.token, body });
     expect((await remove({})).status).toBe(422);
@@ -198,7 +198,7 @@ describe('GET /api/users', () => {
     return answer.body['items'] as { username: string }[];
   };
 
-  it('finds parts of names whatever the case and the accents', async () => {
+  it('finds parts of names without regard to case and accents', async () => {
     await register('zoe', 'Zoé Müller');
     expect(await search('q=MULLER')).toEqual([
       {
@@ -213,13 +213,13 @@ describe('GET /api/users', () => {
     expect((await search('q=ZOE%20mull'))[0]?.username).toBe('zoe');
   });
 
-  it('takes %, _ and \\ for themselves', async () => {
+  it('treats %, _ and \\ as literal characters', async () => {
     await register('percent', '100% wool_knit \\o/');
     for (const q of ['0%25%20w', 'l_k', '%5Co']) expect(await search(`q=${q}`)).toHaveLength(1);
     for (const q of ['1%25wool', 'woo__knit', '%25%25', '%5C%5C']) expect(await search(`q=${q}`)).toEqual([]);
   });
 
-  it('pages without gaps or repeats, in the order of usernames', async () => {
+  it('returns pages without gaps or repeats, in the order of usernames', async () => {
     for (const letter of 'EdCbA') await register(`page-${letter}`, 'Paged');
     const token = await t.asAdmin();
     const seen: string[] = [];
@@ -233,11 +233,11 @@ describe('GET /api/users', () => {
     expect(seen).toEqual(['page-A', 'page-b', 'page-C', 'page-d', 'page-E']);
   });
 
-  it('does not look into e-mail addresses', async () => {
+  it('does not search e-mail addresses', async () => {
     expect(await search('q=example.org')).toEqual([]);
   });
 
-  it('hides deactivated users from all but administrators', async () => {
+  it('shows deactivated users to administrators only', async () => {
     const gone = await t.user();
     await t.request('PATCH', `/api/users/${gone.id}`, { token: await t.asAdmin(), body: { is_active: false } });
     const { token } = await t.user();
@@ -259,7 +259,7 @@ describe('GET /api/users', () => {
     'q[a]=b',
     'q=a&q=b',
     'q=',
-  ])('refuses ?%s', async (query) => {
+  ])('answers 422 for ?%s', async (query) => {
     const answer = await t.request('GET', `/api/users?${query}`, { token: await t.asAdmin() });
     expect(answer.body).toMatchObject({ status: 422, code: 'validation_failed' });
   });
@@ -270,14 +270,14 @@ describe('GET /api/users', () => {
     'bm90IGEgbmFtZQ',
     `${Buffer.from('hana').toString('base64url')}=`,
     Buffer.from("a' or 1=1").toString('base64url'),
-  ])('refuses the cursor %s', async (cursor) => {
+  ])('answers 400 for the cursor %s', async (cursor) => {
     const answer = await t.request('GET', `/api/users?cursor=${cursor}`, { token: await t.asAdmin() });
     expect(answer.body).toMatchObject({ status: 400, code: 'invalid_cursor' });
   });
 });
 
 describe('/api/users/:id', () => {
-  it('shows the public part to others, all of it to oneself and to administrators', async () => {
+  it('GET returns all fields to the user and to administrators, and the public fields to other users', async () => {
     const [me, other] = [await t.user(), await t.user('manage_projects', 'moderate_chat')];
     const path = `/api/users/${me.id}`;
     const open = {
@@ -304,7 +304,7 @@ describe('/api/users/:id', () => {
     '%00',
     "'",
     '{0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42}',
-  ])('refuses the id %s', async (id) => {
+  ])('answers 400 for the id %s', async (id) => {
     const token = await t.asAdmin();
     for (const method of ['GET', 'DELETE']) {
       const answer = await t.request(method, `/api/users/${id}`, { token });
@@ -312,7 +312,7 @@ describe('/api/users/:id', () => {
     }
   });
 
-  it('lets an administrator rename, deactivate and reactivate; sessions of before stay ended', async () => {
+  it('PATCH renames, deactivates and reactivates a user; revoked sessions stay revoked', async () => {
     const me = await t.user();
     const token = await t.asAdmin();
     const patch = (body: object) => t.request('PATCH', `/api/users/${me.id}`, { token, body });
@@ -334,13 +334,13 @@ describe('/api/users/:id', () => {
     { is_active: 'false' },
     { is_active: null },
     { groups: [] },
-  ])('refuses an administrator %j', async (body) => {
+  ])('PATCH answers 422 for %j', async (body) => {
     const me = await t.user();
     const answer = await t.request('PATCH', `/api/users/${me.id}`, { token: await t.asAdmin(), body });
     expect(answer.body).toMatchObject({ status: 422, code: 'validation_failed' });
   });
 
-  it('deletes', async () => {
+  it('DELETE deletes a user and answers 404 the second time', async () => {
     const me = await t.user('upload_chapters');
     const token = await t.asAdmin();
     expect((await t.request('DELETE', `/api/users/${me.id}`, { token })).status).toBe(204);
@@ -348,7 +348,7 @@ describe('/api/users/:id', () => {
     expect((await t.request('GET', '/api/users/me', { token: me.token })).status).toBe(401);
   });
 
-  it('answers 404 for users that are not', async () => {
+  it('answers 404 for an unknown id', async () => {
     const token = await t.asAdmin();
     const requests: [string, object?][] = [['GET'], ['PATCH', { fullname: 'X' }], ['DELETE']];
     for (const [method, body] of requests) {
@@ -358,7 +358,7 @@ describe('/api/users/:id', () => {
   });
 });
 
-it('lets no password, hash or token into an answer or a log line', async () => {
+it('no response and no log line contains a password, a hash or a token', async () => {
   const me = await t.user();
   const answers = await Promise.all([
     t.request('GET', '/api/users/me', { token: me.token }),

@@ -2,9 +2,8 @@ import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } f
 import { User } from '../../users/user.entity.js';
 
 /**
- * The newest code for a new password that was asked for with an address, known or not; later, the token that the right
- * code was exchanged for. Neither stands here, but keyed hashes. The database removes the row when its user gets another
- * password or address or is deactivated.
+ * The newest code that was requested for an address, known or not; later, the token that the code was exchanged for. Only
+ * keyed hashes are stored. Removed when the user's password or address changes or the user is deactivated.
  */
 @Entity('password_resets')
 @Unique('password_resets_token_hash_key', ['token_hash'])
@@ -12,9 +11,9 @@ import { User } from '../../users/user.entity.js';
 @Index('password_resets_expires_at_idx', ['expires_at'])
 export class PasswordReset {
   @PrimaryColumn('bytea', { primaryKeyConstraintName: 'password_resets_pkey' }) address_key: Buffer;
-  /** Null: nobody has this address. The row is there all the same, so that it takes the same work. */
+  /** Null for an unknown address, which has a row so that it takes the same work. */
   @Column('uuid', { nullable: true }) user_id: string | null;
-  /** Null once it has been used. */
+  /** Null once the code has been used. */
   @Column('bytea', { nullable: true }) code_hash: Buffer | null;
   @Column('integer') tries_left: number;
   @Column('timestamptz') expires_at: Date;

@@ -9,12 +9,13 @@ import { type Caller, CurrentUser } from '../../users/caller.js';
 import { RequestResetDto, ResetPasswordDto, ResetTokenDto, ValidateCodeDto } from './password-resets.dto.js';
 import { PasswordResetsService } from './password-resets.service.js';
 
+/** Password resets by a mailed code. */
 @ApiTags('password resets')
 @Controller()
 export class PasswordResetsController {
   constructor(private readonly resets: PasswordResetsService) {}
 
-  /** Mails a code for a new password to this address, if it belongs to somebody; the answer does not tell. */
+  /** Mails a code for a new password to the user with this address. The response is the same for unknown addresses. */
   @Post('password-resets')
   @Public()
   @HttpCode(202)
@@ -24,7 +25,7 @@ export class PasswordResetsController {
     return MAIL_ACCEPTED;
   }
 
-  /** Exchanges the newest mailed code for a reset token: once, within ten minutes, in at most five tries. */
+  /** Exchanges the newest mailed code for a reset token: once, within ten minutes, in at most five attempts. */
   @Post('password-resets/validate')
   @Public()
   @HttpCode(200)
@@ -34,7 +35,7 @@ export class PasswordResetsController {
     return { reset_token: await this.resets.validate(email, code) };
   }
 
-  /** Sets the new password, and signs out every device. */
+  /** Sets the new password. Revokes all sessions of the user. */
   @Put('password-resets')
   @Public()
   @HttpCode(204)
@@ -43,7 +44,7 @@ export class PasswordResetsController {
     return this.resets.reset(dto);
   }
 
-  /** Mails a user a code for a new password. Nobody but them can set it. */
+  /** Mails a user a code for a new password, which only the user receives. */
   @Post('users/:id/password-reset')
   @RequirePermissions('admin')
   @HttpCode(202)

@@ -1,15 +1,17 @@
 import { IsString, MaxLength } from 'class-validator';
 import { IsEmailAddress } from '../../users/users.dto.js';
 
+/** The address of the user who has forgotten the password. */
 export class RequestResetDto {
   /** @example hana@example.org */
   @IsEmailAddress()
   email: string;
 }
 
+/** A mailed code and the address it was mailed to. */
 export class ValidateCodeDto extends RequestResetDto {
   /**
-   * The eight digits that were mailed.
+   * The eight digits of the mail.
    * @example 04861937
    */
   @IsString()
@@ -17,14 +19,16 @@ export class ValidateCodeDto extends RequestResetDto {
   code: string;
 }
 
+/** The token that a code was exchanged for. */
 export class ResetTokenDto {
   /**
-   * Good for one new password within ten minutes.
+   * Sets one new password within ten minutes.
    * @example Zm9ydHktdHdvIGJ5dGVzIG9mIG5vdGhpbmcgYXQgYWxsLi4
    */
   reset_token: string;
 }
 
+/** A reset token and the new password. */
 export class ResetPasswordDto {
   /** @example Zm9ydHktdHdvIGJ5dGVzIG9mIG5vdGhpbmcgYXQgYWxsLi4 */
   @IsString()
@@ -32,7 +36,7 @@ export class ResetPasswordDto {
   reset_token: string;
 
   /**
-   * As for registering.
+   * The rules of registration apply.
    * @example "silent meadow ninety"
    */
   @IsString()

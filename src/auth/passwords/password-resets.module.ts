@@ -8,6 +8,7 @@ import { PasswordResetsController } from './password-resets.controller.js';
 import { PasswordsModule } from './passwords.module.js';
 import { PasswordResetsService } from './password-resets.service.js';
 
+/** Password resets, and the replacement of passwords. */
 @Module({
   imports: [AuditModule, SessionsModule, MailModule, PasswordsModule, UsersModule],
   controllers: [PasswordResetsController],

@@ -39,7 +39,7 @@ const statuses = (answers: { status: number }[]): Record<string, number> => {
   return counts;
 };
 
-it('thirty guesses at once spend five tries: the right one among the last 25 is refused', async () => {
+it('30 concurrent codes use up five attempts; a correct code among the other 25 is refused', async () => {
   const { email, code } = await forgetful();
   const guesses = Array.from({ length: 30 }, (_, i) => String((Number(code) + 1 + i) % 100_000_000).padStart(8, '0'));
   const answers = await Promise.all(guesses.map((guess) => validate(email, guess)));
@@ -52,7 +52,7 @@ it('thirty guesses at once spend five tries: the right one among the last 25 is 
   expect((await validate(email, code)).status).toBe(404);
 });
 
-it('a right code thirty times at once is exchanged once', async () => {
+it('a correct code in 30 concurrent requests is exchanged once', async () => {
   const { email, code } = await forgetful();
   const answers = await Promise.all(Array.from({ length: 30 }, () => validate(email, code)));
   expect(statuses(answers)).toEqual({ '200': 1, '404': 29 });
@@ -60,7 +60,7 @@ it('a right code thirty times at once is exchanged once', async () => {
   expect((await reset(token, 'silent meadow ninety')).status).toBe(204);
 });
 
-it('a reset token thirty times at once sets one password', async () => {
+it('a reset token in 30 concurrent requests sets one password', async () => {
   const { email, code } = await forgetful();
   const token = (await validate(email, code)).body['reset_token'];
   const passwords = Array.from({ length: 30 }, (_, i) => `silent meadow number ${i}`);
@@ -71,7 +71,7 @@ it('a reset token thirty times at once sets one password', async () => {
   expect(await mailbox.read(email, /was changed/)).toHaveLength(1);
 });
 
-it('thirty requests at once mail five codes, of which the last works', async () => {
+it('30 concurrent requests mail five codes, of which the last works', async () => {
   const email = addressOf(await t.user());
   const answers = await Promise.all(Array.from({ length: 30 }, () => request(email)));
   expect(statuses(answers)).toEqual({ '202': 30 });

@@ -47,12 +47,36 @@ async function proven() {
   return { ...user, resetToken: body['reset_token'] };
 }
 
-const deadly: [string, (user: { id: string; token: string }) => Promise<unknown>][] = [
-  ['another password', ({ token }) => t.request('PUT', '/api/users/me/password', { token, body: { current_password: PASSWORD, new_password: 'a word nobody guesses' } })], // prettier-ignore
-  ['another e-mail address', ({ id, token }) => t.request('PATCH', '/api/users/me', { token, body: { email: `${id}@example.org`, current_password: PASSWORD } })], // prettier-ignore
-  ['no e-mail address any more', ({ token }) => t.request('PATCH', '/api/users/me', { token, body: { email: null, current_password: PASSWORD } })], // prettier-ignore
-  ['deactivation', async ({ id }) => t.request('PATCH', `/api/users/${id}`, { token: await t.asAdmin(), body: { is_active: false } })], // prettier-ignore
-  ['deactivation and reactivation', async ({ id }) => { const token = await t.asAdmin(); for (const is_active of [false, true]) await t.request('PATCH', `/api/users/${id}`, { token, body: { is_active } }); }], // prettier-ignore
+const invalidations: [string, (user: { id: string; token: string }) => Promise<unknown>][] = [
+  [
+    'another password',
+    ({ token }) =>
+      t.request('PUT', '/api/users/me/password', {
+        token,
+        body: { current_password: PASSWORD, new_password: 'a word nobody guesses' },
+      }),
+  ],
+  [
+    'another e-mail address',
+    ({ id, token }) =>
+      t.request('PATCH', '/api/users/me', { token, body: { email: `${id}@example.org`, current_password: PASSWORD } }),
+  ],
+  [
+    'no e-mail address any more',
+    ({ token }) => t.request('PATCH', '/api/users/me', { token, body: { email: null, current_password: PASSWORD } }),
+  ],
+  [
+    'deactivation',
+    async ({ id }) => t.request('PATCH', `/api/users/${id}`, { token: await t.asAdmin(), body: { is_active: false } }),
+  ],
+  [
+    'deactivation and reactivation',
+    async ({ id }) => {
+      const token = await t.asAdmin();
+      for (const is_active of [false, true])
+        await t.request('PATCH', `/api/users/${id}`, { token, body: { is_active } });
+    },
+  ],
   ['deletion', async ({ id }) => t.request('DELETE', `/api/users/${id}`, { token: await t.asAdmin() })],
 ];
 
@@ -71,7 +95,7 @@ describe('a forgotten password', () => {
     expect((await mailbox.newest(email, /was changed/)).text).toContain('From:   127.0.0.1');
   });
 
-  it('is audited, step by step', async () => {
+  it('writes an audit event for each step', async () => {
     const { id, email, code } = await forgetful();
     await validate(email, wrong(code));
     const { body } = await validate(email, code);
@@ -88,7 +112,7 @@ describe('a forgotten password', () => {
     ]);
   });
 
-  it('is asked for in vain by those without an address, who get no mail', async () => {
+  it('sends no mail for a user without an e-mail address', async () => {
     const body = { username: 'unreachable', password: PASSWORD, fullname: 'Un Reachable' };
     await t.request('POST', '/api/users', { body });
     expect((await request('unreachable')).status).toBe(422);
@@ -96,7 +120,7 @@ describe('a forgotten password', () => {
     expect(smtp.mails.filter(({ raw }) => raw.includes('unreachable'))).toEqual([]);
   });
 
-  it('waits for nobody: the answer comes while the mail server is away', async () => {
+  it('answers while the mail server is unavailable', async () => {
     const user = await t.user();
     await sent(t);
     await smtp.stopListening();
@@ -122,7 +146,7 @@ describe('a code', () => {
     expect((await validate(email, code)).body['code']).toBe('invalid_code');
   });
 
-  it('allows five tries in all, the right one included', async () => {
+  it('allows five attempts in total, the correct one included', async () => {
     const [lucky, unlucky] = [await forgetful(), await forgetful()];
     for (let i = 0; i < 4; i++) expect((await validate(lucky.email, wrong(lucky.code))).status).toBe(404);
     expect((await validate(lucky.email, lucky.code)).status).toBe(200);
@@ -130,7 +154,7 @@ describe('a code', () => {
     expect((await validate(unlucky.email, unlucky.code)).status).toBe(404);
   });
 
-  it('is replaced by the next one, which has five tries of its own', async () => {
+  it('is replaced by the next one, which has five attempts of its own', async () => {
     const { email, code } = await forgetful();
     for (let i = 0; i < 5; i++) await validate(email, wrong(code));
     await request(email);
@@ -139,19 +163,19 @@ describe('a code', () => {
     expect((await validate(email, next)).status).toBe(200);
   });
 
-  it('is good for its own account only', async () => {
+  it('works for its own account only', async () => {
     const [one, other] = [await forgetful(), await forgetful()];
     expect((await validate(other.email, one.code)).status).toBe(404);
     expect((await validate(one.email, one.code)).status).toBe(200);
   });
 
-  it.each(deadly)('is dead after %s', async (_, happens) => {
+  it.each(invalidations)('is refused after %s', async (_, invalidate) => {
     const user = await forgetful();
-    await happens(user);
+    await invalidate(user);
     expect((await validate(user.email, user.code)).body['code']).toBe('invalid_code');
   });
 
-  it('of an address that has moved to somebody else opens neither account', async () => {
+  it('of an address that another user has taken over works for neither account', async () => {
     const { token, email, code, username } = await forgetful();
     await t.request('PATCH', '/api/users/me', { token, body: { email: null, current_password: PASSWORD } });
     const heir = await t.user();
@@ -161,13 +185,13 @@ describe('a code', () => {
     expect(await canSignIn(username, PASSWORD)).toBe(true);
   });
 
-  it('survives a user who merely changes their name', async () => {
+  it('still works after a change of the username', async () => {
     const { token, email, code } = await forgetful();
     await t.request('PATCH', '/api/users/me', { token, body: { fullname: 'Another Name' } });
     expect((await validate(email, code)).status).toBe(200);
   });
 
-  it('comes at most five times an hour; then the newest still counts', async () => {
+  it('is mailed at most five times per hour; then the newest still works', async () => {
     const user = await t.user();
     const email = addressOf(user);
     const answers = [];
@@ -177,12 +201,15 @@ describe('a code', () => {
     expect((await validate(email, await mailbox.code(email))).status).toBe(200);
   });
 
-  it.each(['', '1234567', '123456789', 'abcdefgh', '０１２３４５６７', "' or true --"])('is not %j', async (code) => {
-    const { email } = await forgetful();
-    expect((await validate(email, code)).body['code']).toBe('invalid_code');
-  });
+  it.each(['', '1234567', '123456789', 'abcdefgh', '０１２３４５６７', "' or true --"])(
+    'is refused as %j',
+    async (code) => {
+      const { email } = await forgetful();
+      expect((await validate(email, code)).body['code']).toBe('invalid_code');
+    },
+  );
 
-  it.each([12345678, null, ['1'], { a: 1 }, undefined])('is text, not %j', async (code) => {
+  it.each([12345678, null, ['1'], { a: 1 }, undefined])('must be a string: %j is answered with 422', async (code) => {
     expect((await validate('a@example.org', code)).status).toBe(422);
   });
 });
@@ -203,7 +230,7 @@ describe('a reset token', () => {
     expect(await canSignIn(username, NEW_PASSWORD)).toBe(true);
   });
 
-  it('is not used up by a password that is refused', async () => {
+  it('can be used again after a password was refused', async () => {
     const { resetToken, email, username } = await proven();
     for (const refused of ['short', 'Password1', username.padEnd(8, 'x').slice(0, 7), email, 'é'.repeat(37)]) {
       expect((await reset(resetToken, refused)).body).toMatchObject({ status: 422, code: 'password_refused' });
@@ -211,24 +238,24 @@ describe('a reset token', () => {
     expect((await reset(resetToken)).status).toBe(204);
   });
 
-  it.each(deadly)('is dead after %s', async (_, happens) => {
+  it.each(invalidations)('is refused after %s', async (_, invalidate) => {
     const user = await proven();
-    await happens(user);
+    await invalidate(user);
     expect((await reset(user.resetToken)).body['code']).toBe('invalid_reset_token');
   });
 
-  it('is dead when another code is asked for', async () => {
+  it('is refused after another code was requested', async () => {
     const { email, resetToken } = await proven();
     await request(email);
     expect((await reset(resetToken)).status).toBe(404);
   });
 
-  it.each(['', 'x', "' or true --", 'A'.repeat(43)])('is not %j', async (token) => {
+  it.each(['', 'x', "' or true --", 'A'.repeat(43)])('is refused as %j', async (token) => {
     expect((await reset(token)).body['code']).toBe('invalid_reset_token');
   });
 });
 
-describe('nothing tells whether there is an account', () => {
+describe('responses do not reveal whether there is an account', () => {
   /** What the database is asked during one request, and for it: without the values. */
   async function statementsOf(run: () => Promise<unknown>): Promise<string[]> {
     await sent(t);
@@ -261,7 +288,7 @@ describe('nothing tells whether there is an account', () => {
     };
   }
 
-  it('when a code is asked for: the same bytes, the same statements', async () => {
+  it('when a code is requested: the same bytes and the same statements', async () => {
     const { known, unknown, inactive } = await cases();
     await request(known); // the first request of all prepares
     const answers: ReturnType<typeof shape>[] = [];
@@ -273,7 +300,7 @@ describe('nothing tells whether there is an account', () => {
     expect(answers[1]).toEqual(answers[0]);
     expect(answers[2]).toEqual(answers[0]);
     expect(statements[0]!.length).toBeGreaterThan(6);
-    expect(statements[0]!.filter((text) => /^insert into (mails|password_resets)/.test(text))).toHaveLength(2);
+    expect(statements[0]!.filter((text) => /^insert into "?(mails|password_resets)\b/i.test(text))).toHaveLength(2);
     expect(statements[1]).toEqual(statements[0]);
     expect(statements[2]).toEqual(statements[0]);
     await sent(t);
@@ -283,7 +310,7 @@ describe('nothing tells whether there is an account', () => {
     expect(states).toEqual([{ state: 'discarded' }, { state: 'discarded' }]);
   });
 
-  it('when a code is tried: wrong, unknown, expired, used, out of tries', async () => {
+  it('when a code is tried: wrong, unknown, expired, used, or without attempts left', async () => {
     const [right, used, late, tired] = [await forgetful(), await forgetful(), await forgetful(), await forgetful()];
     const { unknown } = await cases();
     const known = await forgetful();
@@ -329,7 +356,7 @@ describe('POST /api/users/:id/password-reset', () => {
     expect(body['items']).toContainEqual(expect.objectContaining(asked));
   });
 
-  it('says why when it cannot', async () => {
+  it('answers with the reason when it cannot mail a code', async () => {
     const body = { username: 'mailless', password: PASSWORD, fullname: 'Mail Less' };
     const mailless = await t.request('POST', '/api/users', { body });
     expect((await trigger(mailless.body['id'])).body).toMatchObject({ status: 409, code: 'no_email' });
@@ -343,7 +370,7 @@ describe('POST /api/users/:id/password-reset', () => {
   });
 });
 
-it('rows of addresses that nobody has do not pile up', async () => {
+it('expired rows of unknown addresses are deleted', async () => {
   const count = async () =>
     Number((await t.dataSource.query<{ count: string }[]>('select count(*) from password_resets'))[0]!.count);
   await t.dataSource.query('delete from password_resets');
@@ -355,7 +382,7 @@ it('rows of addresses that nobody has do not pile up', async () => {
   expect(await count()).toBe(2);
 });
 
-it('a dump of the database and the logs hold no code, token or address of a mail', async () => {
+it('the database and the logs contain no code, token or address of a mail in clear text', async () => {
   await smtp.stopListening(); // so that the mails stay in the outbox
   const user = await t.user();
   await request(addressOf(user));
@@ -367,7 +394,10 @@ it('a dump of the database and the logs hold no code, token or address of a mail
     const rows = await Promise.all(
       tables.map(({ name }) => t.dataSource.query<{ row: string }[]>(`select t::text as row from "${name}" t`)),
     );
-    return rows.flat().map(({ row }) => row).join('\n'); // prettier-ignore
+    return rows
+      .flat()
+      .map(({ row }) => row)
+      .join('\n');
   };
   const whileQueued = await dump();
   await smtp.listenAgain();

@@ -15,14 +15,14 @@ afterAll(() => t.stop());
 type Change = [method: string, path: string, body: object];
 const current_password = PASSWORD;
 
-/** Checking a password takes a while: in it, the owner sets another one, by a reset. */
+/** Checking a password takes a while, in which the owner sets another one by a reset. */
 it.each<Change>([
   ['PATCH', '/api/users/me', { email: 'thief@example.org', current_password }],
   ['PUT', '/api/users/me/password', { current_password, new_password: 'the word of a thief' }],
   ['DELETE', '/api/users/me', { password: PASSWORD }],
   ['DELETE', '/api/users/me/two-step', { current_password }],
   ['POST', '/api/users/me/two-step/recovery-codes', { current_password }],
-])('%s %s by a password that is reset meanwhile does nothing', async (method, path, body) => {
+])('%s %s answers 403 and changes nothing when the password is reset during the check', async (method, path, body) => {
   const user: SignedInUser = path.includes('two-step') ? await twoFactorUser(t) : await t.user();
   const email = addressOf(user);
   const password_hash = await bcrypt.hash('silent meadow ninety', 4);
