@@ -3,7 +3,7 @@ import jwt from 'jsonwebtoken';
 import { createSecretKey } from 'node:crypto';
 import { createServer } from 'node:http';
 import pg from 'pg';
-import { AUTHENTICATE } from '../dist/src/auth/sessions/sessions.service.js';
+import { AUTHENTICATE } from '../dist/src/auth/authenticator.service.js';
 
 const key = createSecretKey(Buffer.from(process.env.SECRET_KEY));
 const pool = new pg.Pool({ ...JSON.parse(process.env.CONNECTION), max: 20 });

@@ -105,7 +105,10 @@ describe('on a configured database', () => {
   it('a new signing key beside the accepted old one signs nobody out', async () => {
     const keys = ['old', 'new'].map((name) => join(folder.path, `${name}.pem`)) as [string, string];
     for (const file of keys) {
-      writeFileSync(file, generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
+      writeFileSync(
+        file,
+        generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }),
+      );
     }
     const first = await start({ ADMIN_PASSWORD, SIGNING_KEY_FILE: keys[0] });
     const session = (await (await signIn(first, ADMIN_PASSWORD)).json()) as Session;

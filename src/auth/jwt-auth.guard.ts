@@ -1,27 +1,36 @@
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { AuthGuard, AuthModuleOptions } from '@nestjs/passport';
 import type { Request } from 'express';
-import { Problem } from '../http/problem.js';
+import { Problem, tokenProblem } from '../http/problem.js';
 import { Access } from '../permissions/access.decorators.js';
 import type { Caller } from '../users/caller.js';
-import { AuthenticatorService } from './authenticator.service.js';
 
-/** Global and closed by default: a route that declares nothing still needs a valid token. */
+/** Runs before every HTTP route and is closed by default: a route without an access decorator needs a valid token. */
 @Injectable()
-export class JwtAuthGuard implements CanActivate {
+export class JwtAuthGuard extends AuthGuard() {
   constructor(
+    options: AuthModuleOptions,
     private readonly reflector: Reflector,
-    private readonly authenticator: AuthenticatorService,
-  ) {}
+  ) {
+    super(options);
+  }
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (context.getType() !== 'http') return true; // sockets authenticate when they connect
-    const needed = this.reflector.getAllAndOverride(Access, [context.getHandler(), context.getClass()]) ?? [];
-    if (needed === 'public') return true;
-    const request = context.switchToHttp().getRequest<Request & { user: Caller }>();
-    const user = (request.user = await this.authenticator.authenticate(request));
-    const missing = needed.filter((permission) => !user.permissions[permission]);
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== 'http') return true; // WebSockets are authenticated when they connect
+    const required = this.reflector.getAllAndOverride(Access, [context.getHandler(), context.getClass()]) ?? [];
+    if (required === 'public') return true;
+    await super.canActivate(context);
+    const { user } = context.switchToHttp().getRequest<Request & { user: Caller }>();
+    const missing = required.filter((permission) => !user.permissions[permission]);
     if (missing.length === 0) return true;
     throw new Problem('forbidden', { detail: `This needs the permission ${missing.join(', ')}.` });
+  }
+
+  /** Called by Passport: `error` was thrown by the strategy, `reason` is why it refused the token. */
+  override handleRequest<T>(error: unknown, caller: T | false, reason: unknown): T {
+    if (error) throw error;
+    if (!caller) throw tokenProblem('invalid_token', reason);
+    return caller;
   }
 }

@@ -5,27 +5,24 @@ export interface PublishedKey {
   kty: string;
   crv: string;
   x: string;
-  y?: string;
+  y: string;
   kid: string;
-  alg: 'EdDSA' | 'ES256';
+  alg: 'ES256';
   use: 'sig';
 }
 
-/** A public key that verifies tokens of one algorithm. */
+/** A public key that verifies tokens. */
 export interface VerificationKey {
   publicKey: KeyObject;
   published: PublishedKey;
 }
 
-/** A key pair that signs and verifies tokens. */
+/** A private key that signs tokens, with its public key. */
 export interface KeyPair extends VerificationKey {
   privateKey: KeyObject;
 }
 
-/** The accepted types of key, as Node names them, and their algorithms. */
-const ALGORITHMS = { ed25519: 'EdDSA', prime256v1: 'ES256' } as const;
-
-/** Complete PEM blocks and nothing else, so that a truncated key is noticed. */
+/** The whole text must be PEM blocks: a truncated key must not be skipped. */
 const BLOCKS = /^(?:\s*-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]+-----END \1-----\s*)+$/;
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]+-----END \1-----/g;
 
@@ -56,21 +53,21 @@ function readKey(pem: { label: string; block: string }): VerificationKey {
     pem.label === 'PUBLIC KEY' ? parse(() => createPublicKey(pem.block)) : createPublicKey(readPrivate(pem));
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = publicKey;
   const kind = type === 'ec' ? `${details?.namedCurve}` : `${type}`;
-  if (!(kind in ALGORITHMS)) throw new Error(`this one is of the kind ${kind}`);
-  return { publicKey, published: publish(publicKey.export({ format: 'jwk' }), kind as keyof typeof ALGORITHMS) };
+  if (kind !== 'prime256v1') throw new Error(`this one is of the kind ${kind}`); // Node's name of P-256
+  return { publicKey, published: toPublishedKey(publicKey.export({ format: 'jwk' })) };
 }
 
-/** Converts to a JWK whose `kid` is its thumbprint (RFC 7638): a hash of the required members in the order of names. */
-function publish({ kty, crv, x, y }: JsonWebKey, kind: keyof typeof ALGORITHMS): PublishedKey {
-  const members = { crv: crv!, kty: kty!, x: x!, ...(y === undefined ? {} : { y }) };
+/** The `kid` is the thumbprint of the key (RFC 7638): the hash of its required members in the order of their names. */
+function toPublishedKey({ kty, crv, x, y }: JsonWebKey): PublishedKey {
+  const members = { crv: crv!, kty: kty!, x: x!, y: y! };
   const kid = createHash('sha256').update(JSON.stringify(members)).digest('base64url');
-  return { ...members, kid, alg: ALGORITHMS[kind], use: 'sig' };
+  return { ...members, kid, alg: 'ES256', use: 'sig' };
 }
 
 function parse(read: () => KeyObject): KeyObject {
   try {
     return read();
   } catch {
-    throw new Error('this one is damaged'); // the messages of OpenSSL do not help
+    throw new Error('this one is damaged'); // OpenSSL's message does not help an operator
   }
 }

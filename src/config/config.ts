@@ -96,11 +96,11 @@ export class Config {
   @IsOptional()
   @IsReadable(
     readKeyPair,
-    'must be one private key, Ed25519 or P-256, as PEM, such as "openssl genpkey -algorithm ed25519" makes',
+    'must be one P-256 private key as PEM, such as "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256" makes',
   )
   readonly SIGNING_KEY?: string;
   @IsOptional()
-  @IsReadable(readVerificationKeys, 'must be keys, Ed25519 or P-256, public or private, as PEM one after the other')
+  @IsReadable(readVerificationKeys, 'must be P-256 keys, public or private, as PEM one after the other')
   readonly ACCEPTED_SIGNING_KEYS?: string;
   @AsDuration() @IsDuration() readonly IDENTITY_TOKEN_TTL: Duration;
   @AsDuration() @IsDuration() readonly REFRESH_TOKEN_TTL: Duration;

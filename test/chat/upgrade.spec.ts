@@ -8,7 +8,7 @@ import { connect as connectChat, dial } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
-  const { privateKey } = generateKeyPairSync('ed25519'); // verifying its tokens is asynchronous
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const SIGNING_KEY = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   t = await startApp({ env: { RATE_LIMITS: 'on', TRUST_PROXY: 'loopback', SIGNING_KEY } });
 });

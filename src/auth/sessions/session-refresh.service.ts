@@ -6,7 +6,8 @@ import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { tokenProblem } from '../../http/problem.js';
 import { UsersService } from '../../users/users.service.js';
-import { type RefreshClaims, type SignedToken, TokensService } from '../tokens/tokens.service.js';
+import type { RefreshClaims } from '../tokens/token-claims.js';
+import { type SignedToken, TokensService } from '../tokens/tokens.service.js';
 import { SessionMailsService } from './session-mails.service.js';
 import { Session } from './session.entity.js';
 import type { SessionDto } from './sessions.dto.js';
@@ -39,7 +40,7 @@ export class SessionRefreshService {
    * `token_expired`, `token_reused`.
    */
   async refresh(refreshToken: string): Promise<SessionDto> {
-    const claims = await this.tokens.readCurrent(refreshToken, 'refresh');
+    const claims = this.tokens.verifyCurrent(refreshToken, 'refresh');
     return this.sessions.issueTokens(await this.accept(claims, (session) => this.rotation(session, claims)));
   }
 
@@ -48,10 +49,10 @@ export class SessionRefreshService {
    * rotated before revokes the session here, too. Throws as `refresh` does.
    */
   async renewIdentityToken(refreshToken: string): Promise<SignedToken> {
-    const claims = await this.tokens.readCurrent(refreshToken, 'refresh');
+    const claims = this.tokens.verifyCurrent(refreshToken, 'refresh');
     const now = this.clock.date();
     const session = await this.accept(claims, () => ({ last_used_at: now }));
-    return this.tokens.identity({ ...session, issued_at: now }, await this.users.get(session.user_id));
+    return this.tokens.signIdentityToken({ ...session, issued_at: now }, await this.users.get(session.user_id));
   }
 
   /** Checks the refresh token against its locked session and stores the changes. Throws `invalid_token`, `token_reused`. */

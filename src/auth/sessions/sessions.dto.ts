@@ -1,9 +1,9 @@
 import { IsIn, IsOptional, IsString, Length, MaxLength } from 'class-validator';
-import type { Profile } from '../../users/profile.js';
-import { toUserDto, UserDto } from '../../users/users.dto.js';
+import { UserDto } from '../../users/users.dto.js';
 import { deviceName } from './device.js';
 import type { Session } from './session.entity.js';
-import type { IdentityClaims, SignedToken } from '../tokens/tokens.service.js';
+import type { IdentityClaims } from '../tokens/token-claims.js';
+import type { SignedToken } from '../tokens/tokens.service.js';
 
 export class SignInDto {
   /**
@@ -77,7 +77,7 @@ export const toSessionDto = (
   { id }: { id: string },
   identity: SignedToken,
   refresh: SignedToken,
-  user: Profile,
+  user: UserDto,
 ): SessionDto => ({
   id,
   identity_token: identity.token,
@@ -85,7 +85,7 @@ export const toSessionDto = (
   token_type: 'Bearer',
   expires_at: identity.expires_at,
   refresh_expires_at: refresh.expires_at,
-  user: toUserDto(user),
+  user,
 });
 
 /** A session as its owner sees it. */

@@ -2,17 +2,16 @@ import { Module } from '@nestjs/common';
 import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
-import { Config } from '../../config/config.js';
 import { MailModule } from '../../mail/mail.module.js';
 import { UsersModule } from '../../users/users.module.js';
-import { JwksController } from '../tokens/jwks.controller.js';
-import { ALGORITHM, secretKeyOf } from '../tokens/secret-key.js';
+import { SigningKeysModule } from '../tokens/signing-keys.module.js';
 import { SigningKeys } from '../tokens/signing-keys.provider.js';
 import { TokensService } from '../tokens/tokens.service.js';
 import { SessionMailsService } from './session-mails.service.js';
 import { SessionRefreshService } from './session-refresh.service.js';
 import { SessionRevocationsService } from './session-revocations.service.js';
 import { Session } from './session.entity.js';
+import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
 import { UserSessionsController } from './user-sessions.controller.js';
 
@@ -24,22 +23,13 @@ import { UserSessionsController } from './user-sessions.controller.js';
     MailModule,
     UsersModule,
     JwtModule.registerAsync({
-      inject: [Config],
-      useFactory: (config: Config) => ({
-        secret: secretKeyOf(config),
-        signOptions: { algorithm: ALGORITHM },
-      }),
+      imports: [SigningKeysModule],
+      inject: [SigningKeys],
+      useFactory: ({ jwtOptions }: SigningKeys) => jwtOptions,
     }),
   ],
-  controllers: [UserSessionsController, JwksController],
-  providers: [
-    SessionsService,
-    SessionRefreshService,
-    SessionMailsService,
-    SessionRevocationsService,
-    SigningKeys,
-    TokensService,
-  ],
+  controllers: [SessionsController, UserSessionsController],
+  providers: [SessionsService, SessionRefreshService, SessionMailsService, SessionRevocationsService, TokensService],
   exports: [SessionsService, SessionRefreshService, SessionRevocationsService, TokensService],
 })
 export class SessionsModule {}

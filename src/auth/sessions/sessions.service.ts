@@ -1,6 +1,5 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import type { Pool } from 'pg';
 import { type EntityManager, type FindOptionsWhere, IsNull, MoreThan, Not, Repository } from 'typeorm';
 import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
@@ -10,23 +9,16 @@ import { POOL } from '../../database/pool.js';
 import { Problem } from '../../http/problem.js';
 import { rightsOf } from '../../permissions/permissions.js';
 import { actorOf, type Caller } from '../../users/caller.js';
-import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from '../../users/profile.js';
+import { toUserDto } from '../../users/users.dto.js';
 import { UsersService } from '../../users/users.service.js';
-import { endOf, TokensService } from '../tokens/tokens.service.js';
-import { isTwoFactorOn } from '../two-factor/is-two-factor-on.js';
+import { expiryOf } from '../tokens/token-claims.js';
+import { TokensService } from '../tokens/tokens.service.js';
+import { isTwoFactorOn } from '../is-two-factor-on.js';
 import type { VerifiedCredential } from '../verified-credential.js';
 import type { Device } from './device.js';
 import { SessionMailsService } from './session-mails.service.js';
 import { Session } from './session.entity.js';
 import { type CurrentSessionDto, type SessionDto, toCurrentSessionDto, toSessionDto } from './sessions.dto.js';
-
-/** Authenticates a request: session, user and rights in one query by primary keys. */
-export const AUTHENTICATE = {
-  name: 'authenticate',
-  text: `select s.id as session_id, ${PROFILE_COLUMNS}
-    from sessions s join users u on u.id = s.user_id ${PROFILE_GROUPS}
-    where s.id = $1 and u.is_active`,
-};
 
 /**
  * Opens a session only if the user is still active and the password hash still the one that was checked: checking takes
@@ -41,7 +33,6 @@ const OPEN = `insert into sessions (id, user_id, token_id, issued_at, user_agent
 export class SessionsService {
   constructor(
     @InjectRepository(Session) private readonly sessions: Repository<Session>,
-    @Inject(POOL) private readonly pool: Pool,
     private readonly users: UsersService,
     private readonly tokens: TokensService,
     private readonly audit: AuditService,
@@ -49,15 +40,6 @@ export class SessionsService {
     private readonly config: Config,
     private readonly clock: Clock,
   ) {}
-
-  /** The user of a session, read from the database now; null if the session was revoked or the user is deactivated. */
-  async authenticate(sessionId: string): Promise<Caller | null> {
-    type Row = Profile & { session_id: string };
-    const { rows } = await this.pool.query<Row>({ ...AUTHENTICATE, values: [sessionId] });
-    if (!rows[0]) return null;
-    const { session_id, ...profile } = rows[0];
-    return { id: profile.id, session_id, profile, ...rightsOf(profile.groups) };
-  }
 
   /**
    * Opens a session; `details` are added to the audit event. Null if the user was deactivated or deleted or changed the
@@ -96,8 +78,9 @@ export class SessionsService {
   /** Signs the newest tokens of a session; the user and their rights are read now. */
   async issueTokens(session: Session): Promise<SessionDto> {
     const user = await this.users.get(session.user_id);
-    const [identity, refresh] = await Promise.all([this.tokens.identity(session, user), this.tokens.refresh(session)]);
-    return toSessionDto(session, identity, refresh, user);
+    const rights = rightsOf(user.groups);
+    const identity = this.tokens.signIdentityToken(session, user, rights.permissions);
+    return toSessionDto(session, identity, this.tokens.signRefreshToken(session), toUserDto(user, rights));
   }
 
   /** The caller's sessions, newest first. */
@@ -115,10 +98,10 @@ export class SessionsService {
 
   /** The session of this identity token, with the expiry of both tokens and the user as the token names them. */
   async getCurrent(caller: Caller, identityToken: string): Promise<CurrentSessionDto> {
-    const claims = await this.tokens.readCurrent(identityToken, 'identity');
+    const claims = this.tokens.verifyCurrent(identityToken, 'identity');
     const session = await this.sessions.findOneBy({ id: caller.session_id, user_id: caller.id });
     if (!session) throw new Problem('session_not_found');
-    return toCurrentSessionDto(session, claims, endOf(claims), (await this.tokens.refresh(session)).expires_at);
+    return toCurrentSessionDto(session, claims, expiryOf(claims), this.tokens.refreshTokenExpiry(session));
   }
 
   /** Revokes one session of a user: its tokens are refused from the next request on. Throws `session_not_found`. */
@@ -133,7 +116,7 @@ export class SessionsService {
 
   /** Signs out with any token of a session, expired ones included; repeating it succeeds. Throws `invalid_token`. */
   async signOut(token: string): Promise<void> {
-    const { sid, sub } = await this.tokens.read(token);
+    const { sid, sub } = this.tokens.verify(token);
     await this.removeWhere({ id: sub, session_id: sid }, { user_id: sub, id: sid });
   }
 

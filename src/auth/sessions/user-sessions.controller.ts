@@ -12,7 +12,7 @@ import { SessionsService } from './sessions.service.js';
 export class UserSessionsController {
   constructor(private readonly sessions: SessionsService) {}
 
-  /** The devices on which a user is signed in. */
+  /** Returns a user's sessions, newest first. */
   @Get()
   @ApiProblems('user_not_found')
   async list(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<DeviceSessionDto[]> {
@@ -20,14 +20,14 @@ export class UserSessionsController {
     return sessions.map((session) => toDeviceSessionDto(session, caller.session_id));
   }
 
-  /** Signs a user out everywhere. */
+  /** Revokes all sessions of a user. */
   @Delete()
   @HttpCode(204)
   removeAll(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
     return this.sessions.removeAll(caller, id);
   }
 
-  /** Signs a user out on one device. */
+  /** Revokes one session of a user. */
   @Delete(':session_id')
   @HttpCode(204)
   @ApiProblems('session_not_found')

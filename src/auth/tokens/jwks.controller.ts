@@ -4,16 +4,16 @@ import { Public } from '../../permissions/access.decorators.js';
 import { JwksDto } from './jwks.dto.js';
 import { SigningKeys } from './signing-keys.provider.js';
 
-/** Where a rotation may not be noticed for longer than this: docs/operations.md says to wait for it. */
+/** Verifiers may miss a key rotation for this long; docs/operations.md tells operators to wait. */
 const CACHE_SECONDS = 300;
 
-/** Outside of `/api`, where verifiers look (RFC 8615). */
+/** Outside `/api`, at the well-known path (RFC 8615). */
 @ApiTags('sessions')
 @Controller('.well-known')
 export class JwksController {
   constructor(private readonly keyring: SigningKeys) {}
 
-  /** The public keys that verify tokens; none where SECRET_KEY signs them. */
+  /** Returns the public keys that verify tokens; none if SECRET_KEY signs them. */
   @Get('jwks.json')
   @Public()
   @Header('cache-control', `public, max-age=${CACHE_SECONDS}`)

@@ -1,22 +1,19 @@
 /** A public key, per RFC 7517. */
 export class JwkDto {
-  /** @example OKP */
+  /** @example EC */
   kty: string;
-  /** @example Ed25519 */
+  /** @example P-256 */
   crv: string;
-  /** @example 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo */
+  /** @example f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU */
   x: string;
+  /** @example x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0 */
+  y: string;
   /**
-   * Of ES256 keys only.
-   * @example x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0
-   */
-  y?: string;
-  /**
-   * The thumbprint of the key (RFC 7638), as in the header of the tokens that it signs.
+   * The thumbprint of the key (RFC 7638). Tokens that it signed name it in their header.
    * @example kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
    */
   kid: string;
-  /** @example EdDSA */
+  /** @example ES256 */
   alg: string;
   /** @example sig */
   use: string;

@@ -1,182 +1,114 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
-import { compactVerify, decodeProtectedHeader, SignJWT } from 'jose';
-import { Strategy } from 'passport-jwt';
 import { Clock } from '../../common/clock.provider.js';
-import { tokenProblem } from '../../http/problem.js';
-import type { Duration } from '../../config/setting-decorators.js';
 import { Config } from '../../config/config.js';
-import { rightsOf } from '../../permissions/permissions.js';
+import type { Duration } from '../../config/setting-decorators.js';
+import { tokenProblem } from '../../http/problem.js';
+import { type PermissionFlags, rightsOf } from '../../permissions/permissions.js';
 import type { Profile } from '../../users/profile.js';
-import { SigningKeys } from './signing-keys.provider.js';
-import type { Session } from '../sessions/session.entity.js';
-import { ALGORITHM, secretKeyOf } from './secret-key.js';
+import { type Claims, EXP_NEVER, expiryOf, isClaims } from './token-claims.js';
 
-/** The `exp` of a lifetime of "never": the last second that four-digit years can tell. Every token has an `exp`. */
-const FOREVER = 253_402_300_799;
-
-/** A signed token and when it ends; null: never. */
+/** A signed token and its expiry; null: never. */
 export interface SignedToken {
   token: string;
   expires_at: Date | null;
 }
 
-/** What the claims of both kinds have in common. `sid` is the session. */
-interface BaseClaims {
-  iss: string;
-  iat: number;
-  nbf: number;
-  exp: number;
-  sub: string;
-  sid: string;
+/** The session columns that tokens are made from: signing again gives the same claims. */
+interface TokenSource {
+  id: string;
+  user_id: string;
+  token_id: string;
+  issued_at: Date;
+  expires_at: Date | null;
 }
 
-/** The manga site's identity token, claim for claim, with `kind`, `sub`, `sid` and `jti` beside. */
-export interface IdentityClaims extends BaseClaims {
-  kind: 'identity';
-  jti: string;
-  user: { uid: string; username: string; groups: string[]; permissions: Record<string, boolean> };
-}
-
-/** The manga site's refresh token: `id_token` is the id of the one identity token that it belongs to. */
-export interface RefreshClaims extends BaseClaims {
-  kind: 'refresh';
-  id_token: string;
-}
-
-export type Claims = IdentityClaims | RefreshClaims;
-
-/**
- * What tokens are made from: the same session gives the same claims, so that a lost answer can be given again. Signed by
- * HS256 and EdDSA they are the same bytes, too; ES256 never signs alike twice.
- */
-type Issue = Pick<Session, 'id' | 'user_id' | 'token_id' | 'issued_at' | 'expires_at'>;
-
-/** When a token ends; null: never. */
-export const endOf = ({ exp }: { exp: number }): Date | null => (exp === FOREVER ? null : new Date(exp * 1000));
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/** All that a header of ours holds: no critical extension, no key or address of a key gets in. */
-const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid']);
-
-/** Signs and reads the two kinds of token. */
+/** Signs and verifies identity and refresh tokens. */
 @Injectable()
 export class TokensService {
-  /** Called directly: passport itself would keep it in a registry shared by the whole process. */
-  private readonly strategy: Strategy;
-
   constructor(
     private readonly config: Config,
     private readonly clock: Clock,
     private readonly jwt: JwtService,
-    private readonly keyring: SigningKeys,
-  ) {
-    this.strategy = new Strategy(
-      {
-        jwtFromRequest: (request: unknown) => (request as { token: string }).token,
-        secretOrKey: secretKeyOf(config) as unknown as string, // a KeyObject made once: parsing a string costs more than verifying
-        algorithms: [ALGORITHM],
-        ignoreExpiration: true,
-        jsonWebTokenOptions: { ignoreNotBefore: true },
-      },
-      (claims: unknown, done: (error: null, claims: unknown) => void) => done(null, claims || {}),
-    );
-  }
+  ) {}
 
-  identity(issue: Issue, user: Profile): Promise<SignedToken> {
+  /** Signs the identity token of a session, with the rights that the user has now. */
+  signIdentityToken(
+    session: TokenSource,
+    user: Profile,
+    permissions: PermissionFlags = rightsOf(user.groups).permissions,
+  ): SignedToken {
+    const groups = user.groups.map(({ name }) => name);
     const claims = {
       kind: 'identity',
-      jti: issue.token_id,
-      user: {
-        uid: user.id,
-        username: user.username,
-        groups: user.groups.map(({ name }) => name),
-        permissions: rightsOf(user.groups).permissions,
-      },
-    } as const;
-    return this.sign(claims, issue, this.config.IDENTITY_TOKEN_TTL);
+      jti: session.token_id,
+      user: { uid: user.id, username: user.username, groups, permissions },
+    };
+    return this.sign(session, claims, this.config.IDENTITY_TOKEN_TTL);
   }
 
-  refresh(issue: Issue): Promise<SignedToken> {
-    return this.sign({ kind: 'refresh', id_token: issue.token_id } as const, issue, this.config.REFRESH_TOKEN_TTL);
+  /** Signs the refresh token that belongs to the newest identity token of a session. */
+  signRefreshToken(session: TokenSource): SignedToken {
+    return this.sign(session, { kind: 'refresh', id_token: session.token_id }, this.config.REFRESH_TOKEN_TTL);
   }
 
-  /**
-   * The claims of a token that is ours and whole. Its times are not looked at. Raises `invalid_token`.
-   */
-  async read(token: string): Promise<Claims> {
-    const claims = await this.verify(token);
-    if (!isClaims(claims) || claims.iss !== this.config.issuer) throw tokenProblem('invalid_token');
-    return claims;
+  /** When the newest refresh token of a session expires; null: never. */
+  refreshTokenExpiry(session: TokenSource): Date | null {
+    return expiryOf({ exp: expOf(session, this.config.REFRESH_TOKEN_TTL) });
   }
 
-  /** As `read`, at a time at which the token is good. Raises `token_expired`, too. */
-  async readCurrent<K extends Claims['kind']>(token: string, kind: K): Promise<Extract<Claims, { kind: K }>> {
-    const claims = await this.read(token);
+  /** Verifies signature, issuer and claims of a token, but not its times. Throws `invalid_token`. */
+  verify(token: string): Claims {
+    let payload: unknown;
+    try {
+      payload = this.jwt.verify(token);
+    } catch (error) {
+      throw tokenProblem('invalid_token', error);
+    }
+    return this.checkClaims(payload);
+  }
+
+  /** The claims of a token, or null if `verify` would throw. */
+  find(token: string): Claims | null {
+    try {
+      return this.verify(token);
+    } catch {
+      return null;
+    }
+  }
+
+  /** Verifies a token of one kind, its times included. Throws `invalid_token`, `token_expired`. */
+  verifyCurrent<K extends Claims['kind']>(token: string, kind: K): Extract<Claims, { kind: K }> {
+    return this.checkCurrentClaims(this.verify(token), kind);
+  }
+
+  /** Checks the verified payload of a token of one kind, its times included. Throws `invalid_token`, `token_expired`. */
+  checkCurrentClaims<K extends Claims['kind']>(payload: unknown, kind: K): Extract<Claims, { kind: K }> {
+    const claims = this.checkClaims(payload);
     const now = this.clock.seconds();
     if (claims.kind !== kind || claims.nbf > now) throw tokenProblem('invalid_token');
     if (claims.exp <= now) throw tokenProblem('token_expired');
     return claims as Extract<Claims, { kind: K }>;
   }
 
-  /** By the one key that the header names, and by that key's one algorithm; without a name, by SECRET_KEY. */
-  private async verify(token: string): Promise<unknown> {
-    const { alg, kid } = headerOf(token);
-    if (alg === ALGORITHM && kid === undefined) return this.verifyBySecret(token);
-    const key = this.keyring.find(kid);
-    if (!key || key.published.alg !== alg) throw tokenProblem('invalid_token');
-    try {
-      const { payload } = await compactVerify(token, key.publicKey, { algorithms: [key.published.alg] });
-      return JSON.parse(Buffer.from(payload).toString());
-    } catch (error) {
-      throw tokenProblem('invalid_token', error);
-    }
+  private checkClaims(payload: unknown): Claims {
+    if (!isClaims(payload) || payload.iss !== this.config.issuer) throw tokenProblem('invalid_token');
+    return payload;
   }
 
-  private verifyBySecret(token: string): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const attempt = Object.assign(Object.create(this.strategy) as Strategy, {
-        success: resolve,
-        fail: (reason: unknown) => reject(tokenProblem('invalid_token', reason)),
-        error: (reason: unknown) => reject(tokenProblem('invalid_token', reason)), // a body that is no object
-      });
-      attempt.authenticate({ token } as unknown as Parameters<Strategy['authenticate']>[0]);
-    });
-  }
-
-  /** No token outlives its session. */
-  private async sign(claims: object, issue: Issue, lifetime: Duration): Promise<SignedToken> {
-    const iat = Math.floor(issue.issued_at.getTime() / 1000);
-    const end = Math.min(iat + lifetime / 1000, (issue.expires_at?.getTime() ?? Infinity) / 1000);
-    const exp = end === Infinity ? FOREVER : Math.floor(end);
-    const body = { iss: this.config.issuer, iat, nbf: iat, exp, sub: issue.user_id, sid: issue.id, ...claims };
-    return { token: await this.toToken(body), expires_at: endOf({ exp }) };
-  }
-
-  private toToken(body: Record<string, unknown>): string | Promise<string> {
-    const { signing } = this.keyring;
-    if (!signing) return this.jwt.sign(body);
-    const { alg, kid } = signing.published;
-    return new SignJWT(body).setProtectedHeader({ alg, typ: 'JWT', kid }).sign(signing.privateKey);
+  private sign(session: TokenSource, claims: object, lifetime: Duration): SignedToken {
+    const { id: sid, user_id: sub, issued_at } = session;
+    const iat = secondsOf(issued_at);
+    const exp = expOf(session, lifetime);
+    const token = this.jwt.sign({ iss: this.config.issuer, iat, nbf: iat, exp, sub, sid, ...claims });
+    return { token, expires_at: expiryOf({ exp }) };
   }
 }
 
-/** Raises `invalid_token`. */
-function headerOf(token: string): { alg?: unknown; kid?: unknown } {
-  try {
-    const header = decodeProtectedHeader(token);
-    if (Object.keys(header).every((name) => HEADER_MEMBERS.has(name))) return header;
-  } catch (error) {
-    throw tokenProblem('invalid_token', error);
-  }
-  throw tokenProblem('invalid_token');
-}
+const secondsOf = (date: Date): number => Math.floor(date.getTime() / 1000);
 
-/** Whatever else a token signed with our key may be. */
-function isClaims(value: unknown): value is Claims {
-  const { kind, sid, sub, exp, nbf, ...rest } = (value ?? {}) as Partial<BaseClaims> & Record<string, unknown>;
-  const tokenId = kind === 'identity' ? rest['jti'] : kind === 'refresh' ? rest['id_token'] : undefined;
-  const hasIds = [sid, sub, tokenId].every((id) => typeof id === 'string' && UUID.test(id));
-  return hasIds && Number.isSafeInteger(exp) && Number.isSafeInteger(nbf);
+/** The `exp` of a token that is issued now: no token outlives its session. */
+function expOf({ issued_at, expires_at }: TokenSource, lifetime: Duration): number {
+  const end = Math.min(secondsOf(issued_at) + lifetime / 1000, (expires_at?.getTime() ?? Infinity) / 1000);
+  return end === Infinity ? EXP_NEVER : Math.floor(end);
 }

@@ -11,7 +11,7 @@ import proxyAddress from 'proxy-addr';
 import type { WebSocket } from 'ws';
 import { AuthenticatorService } from '../../auth/authenticator.service.js';
 import { SessionRevocationsService } from '../../auth/sessions/session-revocations.service.js';
-import { endOf } from '../../auth/tokens/tokens.service.js';
+import { expiryOf } from '../../auth/tokens/token-claims.js';
 import { Config } from '../../config/config.js';
 import type { Problem } from '../../http/problem.js';
 import { mapToProblem } from '../../http/problem-mapping.js';
@@ -111,12 +111,12 @@ export class ConnectionsGateway
   /** Binds the connection to its session before the session is checked, so that no revocation in between is missed. */
   private async authenticate(connection: Connection, request: IncomingMessage): Promise<void> {
     try {
-      const claims = await this.authenticator.read(request);
+      const claims = this.authenticator.verify(request);
       this.connections.bindToSession(connection, claims.sid);
-      const user = await this.authenticator.caller(claims);
+      const user = await this.authenticator.getCaller(claims);
       const participant_id = await this.participants.getId(user.id);
       if (!connection.isOpen) return;
-      const expires_at = endOf(claims)?.getTime() ?? Infinity;
+      const expires_at = expiryOf(claims)?.getTime() ?? Infinity;
       this.connections.authenticate(connection, { user_id: user.id, participant_id, expires_at });
       if (connection.isOpen) connection.resumeReading();
     } catch (error) {

@@ -1,7 +1,8 @@
 import { Body, Controller, Get, Header, HttpCode, Post, Req, Res, UseFilters, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { AuthenticatorService, shownToken } from '../../auth/authenticator.service.js';
+import { AuthenticatorService } from '../../auth/authenticator.service.js';
+import { presentedToken } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
 import { Config } from '../../config/config.js';
 import { AcceptsBody } from '../../http/body.guard.js';
@@ -71,7 +72,7 @@ export class ChatappController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<string> {
     if (isForeignOrigin(request, this.config)) throw new Problem('foreign_origin');
-    const cookie = await this.chatapp.login(body, deviceOf(request), shownToken(request));
+    const cookie = await this.chatapp.login(body, deviceOf(request), presentedToken(request));
     response.set('set-cookie', cookie);
     return 'login successful';
   }

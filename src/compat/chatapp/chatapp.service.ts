@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { RegistrationService } from '../../account/registration.service.js';
-import { COOKIE } from '../../auth/authenticator.service.js';
+import { IDENTITY_COOKIE } from '../../auth/tokens/request-tokens.js';
 import type { Device } from '../../auth/sessions/device.js';
 import { SignInService } from '../../auth/sign-in.service.js';
 import { Clock } from '../../common/clock.provider.js';
@@ -35,6 +35,6 @@ export class ChatappService {
     const session = await this.signIns.signIn({ login, password }, device, earlierToken);
     const lifetime = ((session.expires_at?.getTime() ?? Infinity) - this.clock.now()) / 1000;
     const maxAge = Math.min(Math.ceil(lifetime), MAX_COOKIE_SECONDS);
-    return `${COOKIE}=${session.identity_token}; HttpOnly; Max-Age=${maxAge}; Path=/; Secure; SameSite=Lax`;
+    return `${IDENTITY_COOKIE}=${session.identity_token}; HttpOnly; Max-Age=${maxAge}; Path=/; Secure; SameSite=Lax`;
   }
 }

@@ -1,7 +1,7 @@
 import { Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { anyBearer } from '../../auth/authenticator.service.js';
+import { bearerCredentials } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
 import { AcceptsBody } from '../../http/body.guard.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
@@ -23,7 +23,7 @@ export class TmtarController {
   @Get()
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')
   login(@Req() request: Request): Promise<TmtarSessionDto> {
-    return this.tmtar.login(anyBearer(request), deviceOf(request));
+    return this.tmtar.login(bearerCredentials(request), deviceOf(request));
   }
 
   /** Same as GET. */
@@ -31,6 +31,6 @@ export class TmtarController {
   @HttpCode(200)
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')
   loginByPost(@Req() request: Request): Promise<TmtarSessionDto> {
-    return this.tmtar.login(anyBearer(request), deviceOf(request));
+    return this.tmtar.login(bearerCredentials(request), deviceOf(request));
   }
 }

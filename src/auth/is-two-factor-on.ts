@@ -1,6 +1,6 @@
 import { type EntityManager, IsNull, Not } from 'typeorm';
-import { User } from '../../users/user.entity.js';
-import { TwoFactor } from './two-factor.entity.js';
+import { User } from '../users/user.entity.js';
+import { TwoFactor } from './two-factor/two-factor.entity.js';
 
 /**
  * Whether two-factor authentication of this user is on. Locks the user's row first: a confirmation in progress is waited
