@@ -34,7 +34,7 @@ const EXCEPTIONS: Record<string, { to: string[]; reason: string }> = {
 };
 
 /** Imports that remain to be turned round. The list only shrinks. */
-const REMAINING = ['auth/sessions → auth/tokens → auth/sessions', 'auth/sessions → auth/two-factor → auth/sessions'];
+const REMAINING: string[] = [];
 
 const isNew = (violation: string): boolean => !REMAINING.includes(violation);
 

@@ -11,6 +11,8 @@ interface Table {
 
 /** Uses of another module's table, as `file: table`, each with the reason for it. */
 const EXCEPTIONS: Record<string, string> = {
+  'auth/authenticator.service.ts: users': 'the hot query AUTHENTICATE reads session, user and rights at once',
+  'auth/is-two-factor-on.ts: users': 'locks the row of the user, against a concurrent confirmation',
   'chat/contacts/contacts.service.ts: users': 'joins the username and full name of a participant',
   'chat/messages/messages.service.ts: users': 'joins the usernames of senders',
   'chat/presence/presence.service.ts: users': 'joins the usernames of participants',
