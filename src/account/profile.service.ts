@@ -58,9 +58,11 @@ export class ProfileService {
   async updateWithin(
     manager: EntityManager,
     caller: Caller,
-    { current_password: _, ...changes }: UpdateMeDto,
+    dto: UpdateMeDto,
     credential: VerifiedCredential | undefined,
   ): Promise<void> {
+    const changes = { ...dto };
+    delete changes.current_password;
     if (credential) await this.reauthentication.assertStillValid(manager, caller, credential);
     const { email: oldEmail } = await this.users.lockForUpdate(manager, caller.id);
     const isNewEmail = changes.email !== undefined && changes.email !== oldEmail;
