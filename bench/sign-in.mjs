@@ -71,10 +71,23 @@ try {
   const { identity_token } = await (await signIn()).json();
   const others = async () => {
     const headers = { authorization: `Bearer ${identity_token}` };
-    const { latency } = await autocannon({ url: `${machi.url}/api/users/me`, headers, connections: 4, overallRate: 200, duration: SECONDS }); // prettier-ignore
+    const { latency } = await autocannon({
+      url: `${machi.url}/api/users/me`,
+      headers,
+      connections: 4,
+      overallRate: 200,
+      duration: SECONDS,
+    });
     return latency.p99;
   };
-  const rows = { 'bare, 1 at a time': [], [`bare, ${cpus().length} at a time`]: [], [`Machi, ${CLIENTS} clients`]: [], ratio: [], 'p99 ms of /users/me, quiet': [], 'p99 ms of /users/me, 50 signing in': [] }; // prettier-ignore
+  const rows = {
+    'bare, 1 at a time': [],
+    [`bare, ${cpus().length} at a time`]: [],
+    [`Machi, ${CLIENTS} clients`]: [],
+    ratio: [],
+    'p99 ms of /users/me, quiet': [],
+    'p99 ms of /users/me, 50 signing in': [],
+  };
   const keys = Object.keys(rows);
   for (let round = 0; round < ROUNDS; round++) {
     const one = await rateOf(1, bare);

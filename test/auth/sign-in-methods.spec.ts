@@ -12,7 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-const exchange = (token: string) => t.request('POST', '/api/sessions/exchange', { body: { token, provider: 'trusted-subject' } }); // prettier-ignore
+const exchange = (token: string) =>
+  t.request('POST', '/api/sessions/exchange', { body: { token, provider: 'trusted-subject' } });
 
 /** Somebody who came from elsewhere and has no password. */
 async function newcomer(subject: string): Promise<{ id: string; token: string }> {
@@ -65,7 +66,10 @@ it('a passkey or an external identity can be removed while the other exists, and
   const credential = authenticator.get(options as Parameters<VirtualAuthenticator['get']>[0]);
   expect((await t.request('POST', '/api/sessions/passkey', { body: { credential } })).status).toBe(201);
 
-  await t.request('POST', '/api/users/me/identities', { token, body: { token: 'two.ways', provider: 'trusted-subject' } }); // prettier-ignore
+  await t.request('POST', '/api/users/me/identities', {
+    token,
+    body: { token: 'two.ways', provider: 'trusted-subject' },
+  });
   expect(await remove(`passkeys/${id}`)).toEqual([204, undefined]);
   const [left] = (await t.request('GET', '/api/users/me/identities', { token })).body as unknown as { id: string }[];
   expect(await remove(`identities/${left!.id}`)).toEqual([409, 'last_way_to_sign_in']);
@@ -76,7 +80,9 @@ it('removing a passkey and an external identity at once leaves one of them', asy
   for (let round = 0; round < 20; round++) {
     const { token } = await newcomer(`racer.${round}`);
     const { id } = await addPasskey(token);
-    const [identity] = (await t.request('GET', '/api/users/me/identities', { token })).body as unknown as { id: string }[]; // prettier-ignore
+    const [identity] = (await t.request('GET', '/api/users/me/identities', { token })).body as unknown as {
+      id: string;
+    }[];
     const paths = [`passkeys/${id}`, `identities/${identity!.id}`];
     const answers = await Promise.all(paths.map((path) => t.request('DELETE', `/api/users/me/${path}`, { token })));
     expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([204, 409]);

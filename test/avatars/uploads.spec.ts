@@ -30,7 +30,7 @@ it.each(FORMATS)('PUT /api/users/me/avatar accepts a %s and stores square WebP f
   expect(status).toBe(202);
   expect(body).toMatchObject({ state: 'pending', is_shown: false, decided_at: null, reason: null });
   for (const size of SIZES) {
-    const { status: found, bytes, headers } = await get(t, body['urls'][size] as string, user.token);
+    const { status: found, bytes, headers } = await get(t, body['urls'][size], user.token);
     expect([found, headers.get('content-type')]).toEqual([200, 'image/webp']);
     const { format, width, height } = await sharp(bytes).metadata();
     expect([format, width, height]).toEqual(['webp', Number(size), Number(size)]);

@@ -188,7 +188,6 @@ describe('GET /profile', () => {
       ['/api/sessions/current', token],
       [`/api/audit?subject_id=${id}`, admin],
     ] as const) {
-      // prettier-ignore
       const { status, text } = await t.request('GET', path, { token: by });
       expect([path, status, text.includes('1990040112345')]).toEqual([path, 200, false]);
     }

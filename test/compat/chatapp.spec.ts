@@ -49,7 +49,10 @@ describe('POST /register', () => {
     [{ username: 'x', password: PASSWORD, fullname: 'z' }, 'username must be 3 to 30 letters, digits, ".", "_" or "-"'],
     [{ username: 'xyz', password: 'y', fullname: 'z' }, 'password must have at least 8 bytes'],
     [{ username: 'xyz', password: 'password1', fullname: 'z' }, 'password is one of the most common ones'],
-    [{ username: 'xyz', password: PASSWORD, fullname: 'a\nb' }, 'fullname must be a single line without control characters'], // prettier-ignore
+    [
+      { username: 'xyz', password: PASSWORD, fullname: 'a\nb' },
+      'fullname must be a single line without control characters',
+    ],
     [{ username: 'xyz', password: PASSWORD, fullname: '\0' }, 'Text must be valid Unicode without NUL characters.'],
   ])('refuses %j', async (body, sentence) => {
     expect(plain(await post('/register', body))).toEqual([400, sentence]);

@@ -51,7 +51,9 @@ it('the audit log lists actor, action, subject and IP address', async () => {
   await patch(true);
   const { body } = await client.get(`/api/audit?subject_id=${user.id}`, admin);
   const events = body['items'] as Record<string, unknown>[];
-  expect(events.map(({ action }) => action)).toEqual(expect.arrayContaining(['user.reactivated', 'session.refused', 'user.deactivated', 'session.opened'])); // prettier-ignore
+  expect(events.map(({ action }) => action)).toEqual(
+    expect.arrayContaining(['user.reactivated', 'session.refused', 'user.deactivated', 'session.opened']),
+  );
   expect(events.find(({ action }) => action === 'user.deactivated')).toMatchObject({
     actor_id: me['id'],
     subject_id: user.id,

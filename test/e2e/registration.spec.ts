@@ -42,7 +42,11 @@ describe('the vaccine registration', () => {
       await client.request('POST', '/api/login', { body: multipart }),
     ];
     for (const { status, body } of answers) {
-      expect([status, Object.keys(body).toSorted(), body['token_type']]).toEqual([200, ['access_token', 'token_type'], 'Bearer']); // prettier-ignore
+      expect([status, Object.keys(body).toSorted(), body['token_type']]).toEqual([
+        200,
+        ['access_token', 'token_type'],
+        'Bearer',
+      ]);
       const profile = await client.get('/api/profile', body['access_token'] as string);
       expect([profile.status, profile.body]).toMatchObject([200, { email, nid, verified: false }]);
     }

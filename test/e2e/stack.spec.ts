@@ -67,7 +67,11 @@ describe('the edge', () => {
   it('answers every failure with problem+json', async () => {
     expectProblem(await client.get('/api/nowhere'), 404, 'route_not_found');
     expectProblem(await client.get('/api/users/me'), 401, 'token_required');
-    expectProblem(await client.request('POST', '/api/sessions', { body: '{', headers: { 'content-type': 'application/json' } }), 400, 'malformed_json'); // prettier-ignore
+    expectProblem(
+      await client.request('POST', '/api/sessions', { body: '{', headers: { 'content-type': 'application/json' } }),
+      400,
+      'malformed_json',
+    );
     const refused = await client.post('/api/users', { username: 'x', password: PASSWORD, role_id: 1 });
     expectProblem(refused, 422, 'validation_failed');
     expect((refused.body['errors'] as { path: string }[]).map(({ path }) => path)).toEqual(
@@ -77,7 +81,11 @@ describe('the edge', () => {
 
   it('answers 413 to bodies above 100 KB', async () => {
     const { status, headers, body } = await client.post('/api/users', { fullname: 'x'.repeat(110 * 1024) });
-    expect([status, headers.get('content-type'), body['code']]).toEqual([413, 'application/problem+json', 'body_too_large']); // prettier-ignore
+    expect([status, headers.get('content-type'), body['code']]).toEqual([
+      413,
+      'application/problem+json',
+      'body_too_large',
+    ]);
   });
 });
 

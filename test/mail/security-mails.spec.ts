@@ -129,7 +129,7 @@ it('users without an address receive no security mails', async () => {
   await t.request('POST', '/api/users', { body });
   await sent(t);
   const count = smtp.mails.length;
-  const token = (await signIn('hermit', FIREFOX)).body['identity_token'] as string;
+  const token = (await signIn('hermit', FIREFOX)).body['identity_token'];
   await signIn('hermit', SAFARI);
   const change = { current_password: PASSWORD, new_password: 'silent meadow ninety' };
   expect((await t.request('PUT', '/api/users/me/password', { token, body: change })).status).toBe(204);

@@ -46,7 +46,13 @@ describe('app codes', () => {
     const uri = new URL(secretUri(SECRET, 'Machi & Co', 'hana.sato'));
     expect([uri.protocol, uri.host]).toEqual(['otpauth:', 'totp']);
     expect(decodeURIComponent(uri.pathname)).toBe('/Machi & Co:hana.sato');
-    expect(Object.fromEntries(uri.searchParams)).toEqual({ issuer: 'Machi & Co', secret: SECRET, algorithm: 'SHA1', digits: '6', period: '30' }); // prettier-ignore
+    expect(Object.fromEntries(uri.searchParams)).toEqual({
+      issuer: 'Machi & Co',
+      secret: SECRET,
+      algorithm: 'SHA1',
+      digits: '6',
+      period: '30',
+    });
   });
 });
 

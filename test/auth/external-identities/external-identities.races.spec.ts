@@ -22,7 +22,11 @@ const nameOf = () => `name-${randomUUID().slice(0, 8)}`;
 it('30 exchanges at once of a new identity create one user', async () => {
   for (let round = 0; round < 5; round++) {
     const subject = randomUUID();
-    const token = await tokenOf(subject, { preferred_username: nameOf(), email: `${subject}@example.org`, email_verified: true }); // prettier-ignore
+    const token = await tokenOf(subject, {
+      preferred_username: nameOf(),
+      email: `${subject}@example.org`,
+      email_verified: true,
+    });
     const answers = await Promise.all(Array.from({ length: 30 }, () => exchange(token)));
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
     expect(new Set(answers.map(({ body }) => body['user']['id'])).size).toBe(1);
@@ -66,7 +70,9 @@ it('removing the last two sign-in methods at once leaves one (20 rounds)', async
     await t.request('POST', '/api/users/me/identities', { token, body });
     const { body: both } = await t.request('GET', '/api/users/me/identities', { token });
     const answers = await Promise.all(
-      (both as unknown as { id: string }[]).map(({ id }) => t.request('DELETE', `/api/users/me/identities/${id}`, { token })), // prettier-ignore
+      (both as unknown as { id: string }[]).map(({ id }) =>
+        t.request('DELETE', `/api/users/me/identities/${id}`, { token }),
+      ),
     );
     expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([204, 409]);
   }
@@ -82,7 +88,10 @@ it('exchanging and linking a new identity at once leads to one user (40 rounds)'
     const early = round % 2 ? exchange(token) : undefined;
     const linking = link();
     const [exchanged, linked] = await Promise.all([early ?? exchange(token), linking]);
-    const [row] = await t.dataSource.query<{ user_id: string }[]>('select user_id from external_identities where subject = $1', [subject]); // prettier-ignore
+    const [row] = await t.dataSource.query<{ user_id: string }[]>(
+      'select user_id from external_identities where subject = $1',
+      [subject],
+    );
     expect(exchanged.body['user']['id']).toBe(row!.user_id);
     expect([round, linked.status]).toEqual([round, row!.user_id === id ? 201 : 409]);
   }

@@ -95,7 +95,12 @@ describe('a user created at the first sign-in', () => {
   });
 
   it('has no rights, whatever the claims are', async () => {
-    const { user, token } = await newcomer({ groups: ['admin', 'Administrators'], roles: ['admin'], admin: true, permissions: { admin: true } }); // prettier-ignore
+    const { user, token } = await newcomer({
+      groups: ['admin', 'Administrators'],
+      roles: ['admin'],
+      admin: true,
+      permissions: { admin: true },
+    });
     expect(user['groups']).toEqual([]);
     expect(Object.values(user['permissions'])).not.toContain(true);
     expect((await t.request('GET', '/api/audit', { token })).status).toBe(403);
@@ -143,7 +148,9 @@ describe('an e-mail address verified by both sides', () => {
     const verified = 'update users set email_verified_at = $2 where id = $1';
     await t.dataSource.query(verified, [user.id, here ? t.clock.date() : null]);
     const subject = randomUUID();
-    const { body } = await exchange(await tokenOf(subject, { email: `${user.username}@example.org`, email_verified: there })); // prettier-ignore
+    const { body } = await exchange(
+      await tokenOf(subject, { email: `${user.username}@example.org`, email_verified: there }),
+    );
     if (here && there) expect(body['user']['id']).toBe(user.id);
     else expect(body['user']['id']).not.toBe(user.id);
     const { body: mine } = await t.request('GET', '/api/users/me/identities', { token: user.token });

@@ -31,15 +31,13 @@ afterAll(async () => {
 
 const exchange = async (token: string) => {
   const { status, body, headers } = await t.request('POST', '/api/sessions/exchange', { body: { token } });
-  return { status, code: body['code'] as string | undefined, msg: body['msg'] as string | undefined, body, headers };
+  return { status, code: body['code'], msg: body['msg'], body, headers };
 };
 const sign = (
   claims: Record<string, unknown> = {},
   header: Record<string, unknown> = {},
   key?: Parameters<typeof issuer.sign>[2],
-) =>
-  // prettier-ignore
-  issuer.sign({ iat: now, exp: now + 600, ...claims }, header, key);
+) => issuer.sign({ iat: now, exp: now + 600, ...claims }, header, key);
 
 describe('a token of an OpenID Connect issuer', () => {
   it.each<[string, Record<string, unknown>, number]>([
@@ -68,7 +66,12 @@ describe('a token of an OpenID Connect issuer', () => {
     ['that only refreshes', { typ: 'Refresh' }, 401],
     ['that says it is a bearer’s', { typ: 'Bearer' }, 201],
   ])('%s', async (_, claims, status) => {
-    const iss = claims['iss'] === 'placeholder' ? `${issuer.issuer}/` : Array.isArray(claims['iss']) ? [issuer.issuer] : claims['iss']; // prettier-ignore
+    const iss =
+      claims['iss'] === 'placeholder'
+        ? `${issuer.issuer}/`
+        : Array.isArray(claims['iss'])
+          ? [issuer.issuer]
+          : claims['iss'];
     const answer = await exchange(await sign('iss' in claims ? { ...claims, iss } : claims));
     expect(answer.status).toBe(status);
     if (status === 401) expect(answer).toMatchObject({ code: 'invalid_token', msg: 'Invalid token' });
@@ -160,14 +163,21 @@ describe('a token of an OpenID Connect issuer', () => {
 
   it('belongs to another user than the same subject of another issuer', async () => {
     const sub = randomUUID();
-    const [one, two] = [await exchange(await sign({ sub })), await exchange(await other.sign({ sub, iat: now, exp: now + 600 }))]; // prettier-ignore
+    const [one, two] = [
+      await exchange(await sign({ sub })),
+      await exchange(await other.sign({ sub, iat: now, exp: now + 600 })),
+    ];
     expect([one.status, two.status]).toEqual([201, 201]);
     expect(one.body['user']['id']).not.toBe(two.body['user']['id']);
   });
 
   it('identifies a case-sensitive subject', async () => {
     const sub = `Sub-${randomUUID()}`;
-    const ids = await Promise.all([sub, sub.toLowerCase(), `${sub} `].map(async (each) => (await exchange(await sign({ sub: each }))).body['user']['id'])); // prettier-ignore
+    const ids = await Promise.all(
+      [sub, sub.toLowerCase(), `${sub} `].map(
+        async (each) => (await exchange(await sign({ sub: each }))).body['user']['id'],
+      ),
+    );
     expect(new Set(ids).size).toBe(3);
   });
 });

@@ -43,7 +43,12 @@ const newcomer = async (claims: object = {}) => {
 describe('POST /api/sessions/exchange', () => {
   it('creates a user at the first sign-in and finds it later', async () => {
     const subject = randomUUID();
-    const claims = { preferred_username: 'hana.sato', name: 'Hana Sato', email: 'Hana@Example.org', email_verified: true }; // prettier-ignore
+    const claims = {
+      preferred_username: 'hana.sato',
+      name: 'Hana Sato',
+      email: 'Hana@Example.org',
+      email_verified: true,
+    };
     const { status, body } = await exchange(await tokenOf(subject, claims));
     expect(status).toBe(201);
     const user = await t.request('GET', '/api/users/me', { token: body['identity_token'] });
@@ -60,7 +65,9 @@ describe('POST /api/sessions/exchange', () => {
     const again = await exchange(await tokenOf(subject, { preferred_username: 'somebody.else' }));
     expect(again.body['user']).toEqual(user.body);
     expect(again.body['id']).not.toBe(body['id']);
-    const { body: next } = await t.request('POST', '/api/sessions/refresh', { body: { refresh_token: again.body['refresh_token'] } }); // prettier-ignore
+    const { body: next } = await t.request('POST', '/api/sessions/refresh', {
+      body: { refresh_token: again.body['refresh_token'] },
+    });
     expect(next['user']).toEqual(user.body);
   });
 
@@ -73,7 +80,11 @@ describe('POST /api/sessions/exchange', () => {
       details: { issuer: provider.issuer, is_new_user: true },
     });
     await exchange('a.b.c');
-    expect(await lastEvent()).toMatchObject({ action: 'session.refused', succeeded: false, details: { reason: 'invalid_token' } }); // prettier-ignore
+    expect(await lastEvent()).toMatchObject({
+      action: 'session.refused',
+      succeeded: false,
+      details: { reason: 'invalid_token' },
+    });
   });
 
   it('accepts ID tokens for the same user', async () => {
@@ -96,7 +107,10 @@ describe('POST /api/sessions/exchange', () => {
   it('refuses unconfigured providers and tokens of another issuer than the provider', async () => {
     const token = await tokenOf(randomUUID());
     for (const name of ['https://else.example', `${provider.issuer}/`, 'trusted-subject', '__proto__', 'off']) {
-      expect((await exchange(token, { provider: name })).body).toMatchObject({ status: 422, code: 'unknown_identity_provider' }); // prettier-ignore
+      expect((await exchange(token, { provider: name })).body).toMatchObject({
+        status: 422,
+        code: 'unknown_identity_provider',
+      });
     }
     expect((await exchange(token, { provider: 'https://unused.example' })).body['code']).toBe('invalid_token');
   });

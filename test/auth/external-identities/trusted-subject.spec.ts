@@ -19,7 +19,10 @@ describe('EXTERNAL_IDENTITY=trusted-subject', () => {
     expect(body['user']).toMatchObject({ username: 'admin', permissions: { admin: true } });
     const later = await t.user('admin');
     await t.request('PATCH', `/api/users/${body['user']['id']}`, { token: later.token, body: { username: 'root' } });
-    expect((await exchange('just_admins_identity')).body['user']).toMatchObject({ id: body['user']['id'], username: 'root' }); // prettier-ignore
+    expect((await exchange('just_admins_identity')).body['user']).toMatchObject({
+      id: body['user']['id'],
+      username: 'root',
+    });
     await t.request('PATCH', `/api/users/${body['user']['id']}`, { token: later.token, body: { username: 'admin' } });
   });
 

@@ -22,7 +22,12 @@ describe('signing in with a passkey', () => {
   it('starts with options that name no user', async () => {
     const { status, body } = await t.request('POST', '/api/sessions/passkey/options');
     expect(status).toBe(200);
-    expect(body).toEqual({ rpId: 'machi.example', challenge: expect.stringMatching(/^[\w-]{43}$/), timeout: 5 * MINUTE, userVerification: 'required' }); // prettier-ignore
+    expect(body).toEqual({
+      rpId: 'machi.example',
+      challenge: expect.stringMatching(/^[\w-]{43}$/),
+      timeout: 5 * MINUTE,
+      userVerification: 'required',
+    });
   });
 
   it('opens the same kind of session as a password', async () => {

@@ -12,8 +12,12 @@ beforeAll(async () => {
 afterAll(() => t.stop());
 
 const path = '/api/users/me/passkeys';
-const requestOptions = async () => (await t.request('POST', '/api/sessions/passkey/options')).body as { challenge: string; rpId: string }; // prettier-ignore
-const creationOptions = async (token: string) => (await t.request('POST', `${path}/options`, { token, body: { current_password: PASSWORD } })).body as Parameters<VirtualAuthenticator['create']>[0]; // prettier-ignore
+const requestOptions = async () =>
+  (await t.request('POST', '/api/sessions/passkey/options')).body as { challenge: string; rpId: string };
+const creationOptions = async (token: string) =>
+  (await t.request('POST', `${path}/options`, { token, body: { current_password: PASSWORD } })).body as Parameters<
+    VirtualAuthenticator['create']
+  >[0];
 const create = (token: string, credential: object) => t.request('POST', path, { token, body: { credential } });
 const signInWith = (credential: object) => t.request('POST', '/api/sessions/passkey', { body: { credential } });
 

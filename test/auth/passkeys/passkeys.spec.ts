@@ -66,7 +66,10 @@ describe('registering a passkey', () => {
     const named = new VirtualAuthenticator('https://machi.example').create(await optionsFor(user.token), {
       flags: 0x5d,
     }); // backed up
-    expect((await create(user.token, { credential: named, name: ' My phone ' })).body).toMatchObject({ name: 'My phone', is_synced: true }); // prettier-ignore
+    expect((await create(user.token, { credential: named, name: ' My phone ' })).body).toMatchObject({
+      name: 'My phone',
+      is_synced: true,
+    });
     expect((await list(user.token)).map(({ name }) => name)).toEqual(['Firefox on Linux', 'My phone']);
     expect(await auditOf(user.id)).toEqual(['passkey.added', 'passkey.added']);
   });
@@ -123,8 +126,21 @@ describe('registering a passkey', () => {
     ['extensions that are not there', { flags: 0xc5 }],
     ['an algorithm that was not asked for', { alg: -35 }],
     ['attestation that was not asked for', { fmt: 'apple' }],
-    ['a certificate', packed([['alg', -7], ['sig', Buffer.alloc(70)], ['x5c', Buffer.alloc(10)]])], // prettier-ignore
-    ['a wrong signature of itself', packed([['alg', -7], ['sig', Buffer.alloc(70)]])], // prettier-ignore
+    [
+      'a certificate',
+      packed([
+        ['alg', -7],
+        ['sig', Buffer.alloc(70)],
+        ['x5c', Buffer.alloc(10)],
+      ]),
+    ],
+    [
+      'a wrong signature of itself',
+      packed([
+        ['alg', -7],
+        ['sig', Buffer.alloc(70)],
+      ]),
+    ],
     ['a statement where there is none', { attStmt: new Map([['x', 1]]) }],
     ['a format that is none', { fmt: 'x'.repeat(200) }],
     ['a challenge that is a number', { clientData: { challenge: 1 } }],
@@ -158,7 +174,10 @@ describe('registering a passkey', () => {
 
   it('refuses malformed and deeply nested CBOR', async () => {
     const user = await t.user();
-    const whole = Buffer.from(new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token)).response.attestationObject, 'base64url'); // prettier-ignore
+    const whole = Buffer.from(
+      new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token)).response.attestationObject,
+      'base64url',
+    );
     const broken = {
       cut: whole.subarray(0, -20),
       'cut at once': whole.subarray(0, 1),
@@ -168,8 +187,20 @@ describe('registering a passkey', () => {
       'no map': cbor('text'),
       'an empty map': cbor(new Map()),
       'more behind it': Buffer.concat([whole, Buffer.alloc(10)]),
-      'data that is text': cbor(new Map<string, unknown>([['fmt', 'none'], ['attStmt', new Map()], ['authData', 'x'.repeat(100)]])), // prettier-ignore
-      'data that is short': cbor(new Map<string, unknown>([['fmt', 'none'], ['attStmt', new Map()], ['authData', Buffer.alloc(36)]])), // prettier-ignore
+      'data that is text': cbor(
+        new Map<string, unknown>([
+          ['fmt', 'none'],
+          ['attStmt', new Map()],
+          ['authData', 'x'.repeat(100)],
+        ]),
+      ),
+      'data that is short': cbor(
+        new Map<string, unknown>([
+          ['fmt', 'none'],
+          ['attStmt', new Map()],
+          ['authData', Buffer.alloc(36)],
+        ]),
+      ),
     };
     for (const [name, bytes] of Object.entries(broken)) {
       const credential = new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token));
@@ -218,7 +249,11 @@ describe('registering a passkey', () => {
 
   it('accepts responses without the optional fields that older browsers omit', async () => {
     const user = await t.user();
-    const { response, authenticatorAttachment: _, ...rest } = new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token)); // prettier-ignore
+    const {
+      response,
+      authenticatorAttachment: _,
+      ...rest
+    } = new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token));
     const { clientDataJSON, attestationObject } = response;
     const credential = { ...rest, response: { clientDataJSON, attestationObject } };
     expect((await create(user.token, { credential })).status).toBe(201);
@@ -253,7 +288,8 @@ describe('registering a passkey', () => {
 describe("the caller's passkeys", () => {
   it('can be renamed and removed by their owner only', async () => {
     const [user, thief] = [await passkeyUser(), await t.user()];
-    const rename = (token: string, name: string) => t.request('PATCH', `${path}/${user.passkey}`, { token, body: { name } }); // prettier-ignore
+    const rename = (token: string, name: string) =>
+      t.request('PATCH', `${path}/${user.passkey}`, { token, body: { name } });
     expect((await rename(user.token, 'Old phone')).body).toMatchObject({ id: user.passkey, name: 'Old phone' });
     expect((await rename(thief.token, 'Mine')).body).toMatchObject({ status: 404, code: 'passkey_not_found' });
     expect((await remove(thief.token, user.passkey)).body).toMatchObject({ status: 404, code: 'passkey_not_found' });

@@ -46,7 +46,14 @@ describe('POST /api/sessions', () => {
         uid: user.id,
         username: user.username,
         groups: [`group of ${user.username}`],
-        permissions: { admin: false, early_access: false, manage_projects: false, upload_chapters: true, moderate_avatars: false, view_hidden: false }, // prettier-ignore
+        permissions: {
+          admin: false,
+          early_access: false,
+          manage_projects: false,
+          upload_chapters: true,
+          moderate_avatars: false,
+          view_hidden: false,
+        },
       },
     });
     expect(refresh).toMatchObject({ iss: t.config.issuer, nbf: refresh['iat'], id_token: identity['jti'] });

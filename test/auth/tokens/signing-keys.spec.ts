@@ -218,7 +218,10 @@ describe('a key verifies by its own algorithm only', () => {
       'a certificate elsewhere': await sign({ alg: 'ES256', kid: current.kid, x5u: `${t.url}/x` }, current.privateKey),
       'a certificate': await sign({ alg: 'ES256', kid: current.kid, x5c: ['MIIB'] }, current.privateKey),
       'a critical extension': `${Buffer.from(JSON.stringify({ alg: 'ES256', kid: current.kid, crit: ['x'], x: 1 })).toString('base64url')}.${identity.split('.').slice(1).join('.')}`,
-      'another issuer': await sign({ alg: 'ES256', kid: current.kid }, current.privateKey, { ...claims, iss: 'urn:machi:production' }), // prettier-ignore
+      'another issuer': await sign({ alg: 'ES256', kid: current.kid }, current.privateKey, {
+        ...claims,
+        iss: 'urn:machi:production',
+      }),
       'no issuer': await sign({ alg: 'ES256', kid: current.kid }, current.privateKey, { ...claims, iss: undefined }),
       'no exp': await sign({ alg: 'ES256', kid: current.kid }, current.privateKey, { ...claims, exp: undefined }),
       none: `${Buffer.from(JSON.stringify({ alg: 'none', kid: current.kid })).toString('base64url')}.${identity.split('.')[1]}.`,
@@ -227,9 +230,24 @@ describe('a key verifies by its own algorithm only', () => {
         `.${Buffer.from(JSON.stringify({ ...claims, sub: claims['sid'] })).toString('base64url')}.`,
       ),
       'a cut signature': identity.slice(0, -4),
-      'a body that is no object': await sign({ alg: 'ES256', kid: current.kid }, current.privateKey).then((token) => token.replace(/\.[^.]+\./, '.bnVsbA.')), // prettier-ignore
+      'a body that is no object': await sign({ alg: 'ES256', kid: current.kid }, current.privateKey).then((token) =>
+        token.replace(/\.[^.]+\./, '.bnVsbA.'),
+      ),
     };
-    const names = ['../../../etc/passwd', '/dev/null', "' or 1=1 --", 'http://127.0.0.1/key', '__proto__', 'constructor', '', 'k'.repeat(9000), 7, null, { a: 1 }, [current.kid]]; // prettier-ignore
+    const names = [
+      '../../../etc/passwd',
+      '/dev/null',
+      "' or 1=1 --",
+      'http://127.0.0.1/key',
+      '__proto__',
+      'constructor',
+      '',
+      'k'.repeat(9000),
+      7,
+      null,
+      { a: 1 },
+      [current.kid],
+    ];
     for (const kid of names) {
       const text = JSON.stringify(kid).slice(0, 40);
       const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'JWT', kid })).toString('base64url');
@@ -241,7 +259,12 @@ describe('a key verifies by its own algorithm only', () => {
     }
     for (const [name, token] of Object.entries(forgeries)) {
       const answer = await me(t, token);
-      expect([name, answer.status, answer.body['code'], answer.body['msg']]).toEqual([name, 401, 'invalid_token', 'Invalid token']); // prettier-ignore
+      expect([name, answer.status, answer.body['code'], answer.body['msg']]).toEqual([
+        name,
+        401,
+        'invalid_token',
+        'Invalid token',
+      ]);
     }
     expect(await status(t, identity)).toBe(200);
   });

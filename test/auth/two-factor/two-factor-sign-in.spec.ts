@@ -34,7 +34,7 @@ describe('signing in with two-factor authentication', () => {
     const { status, body } = await answer(asked.body['challenge'] as string, codeNow(user));
     expect(status).toBe(201);
     expect(body).toMatchObject({ token_type: 'Bearer', user: { id: user.id } });
-    expect((await get(body['identity_token'] as string)).body['enabled']).toBe(true);
+    expect((await get(body['identity_token'])).body['enabled']).toBe(true);
   });
 
   it('returns a challenge for a sign-in by e-mail address', async () => {
@@ -44,7 +44,11 @@ describe('signing in with two-factor authentication', () => {
 
   it('returns byte-identical responses for a wrong password with and without two-factor authentication', async () => {
     const [plain, user] = [await t.user(), await twoFactorUser(t)];
-    const attempts = [await signIn(plain.username, 'wrong'), await signIn(user.username, 'wrong'), await signIn('nobody', 'wrong')]; // prettier-ignore
+    const attempts = [
+      await signIn(plain.username, 'wrong'),
+      await signIn(user.username, 'wrong'),
+      await signIn('nobody', 'wrong'),
+    ];
     const texts = attempts.map(({ text, headers }) => text.replace(headers.get('x-request-id')!, ''));
     expect(new Set(texts).size).toBe(1);
     expect(attempts[0]!.body['code']).toBe('invalid_credentials');
@@ -77,7 +81,8 @@ describe('signing in with two-factor authentication', () => {
 
   it('accepts each code once, including the one of the setup, and none older than a used one', async () => {
     const user = await twoFactorUser(t);
-    const refused = async (code: string) => expect((await answer(await challengeFor(t, user), code)).body['code']).toBe('wrong_code'); // prettier-ignore
+    const refused = async (code: string) =>
+      expect((await answer(await challengeFor(t, user), code)).body['code']).toBe('wrong_code');
     await refused(codeNow(user));
     nextStep();
     const code = codeNow(user);

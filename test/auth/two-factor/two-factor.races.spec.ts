@@ -10,7 +10,8 @@ beforeAll(async () => {
 afterAll(() => t.stop());
 
 const CROWD = 30;
-const answer = (challenge: string, code: string) => t.request('POST', '/api/sessions/two-step', { body: { challenge, code } }); // prettier-ignore
+const answer = (challenge: string, code: string) =>
+  t.request('POST', '/api/sessions/two-step', { body: { challenge, code } });
 
 const tally = (answers: Answer[]): Record<string, number> => {
   const counts: Record<string, number> = {};

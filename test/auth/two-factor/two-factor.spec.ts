@@ -25,12 +25,12 @@ describe('two-factor setup', () => {
     const begun = await begin(user.token);
     expect(begun.status).toBe(201);
     expect(begun.body).toEqual({ secret: expect.stringMatching(/^[A-Z2-7]{32}$/), uri: expect.any(String) });
-    expect(new URL(begun.body['uri'] as string).searchParams.get('secret')).toBe(begun.body['secret']);
+    expect(new URL(begun.body['uri']).searchParams.get('secret')).toBe(begun.body['secret']);
     expect(begun.body['uri']).toContain(`Machi:${user.username}`);
     expect((await get(user.token)).body['enabled']).toBe(false);
     expect((await signIn(user.username)).status).toBe(201); // nothing is asked for yet
 
-    const code = codeAt(begun.body['secret'] as string, t.clock.now());
+    const code = codeAt(begun.body['secret'], t.clock.now());
     const confirmed = await confirm(user.token, code);
     expect(confirmed.status).toBe(200);
     expect(confirmed.body).toEqual({ recovery_codes: Array(10).fill(expect.stringMatching(/^(\w{4}-){3}\w{4}$/)) });
@@ -46,16 +46,19 @@ describe('two-factor setup', () => {
     const user = await t.user();
     const other = await t.signIn(user.username, PASSWORD);
     const { body } = await begin(user.token);
-    await confirm(user.token, codeAt(body['secret'] as string, t.clock.now()));
+    await confirm(user.token, codeAt(body['secret'], t.clock.now()));
     expect((await get(other)).status).toBe(401);
     expect((await get(user.token)).status).toBe(200);
   });
 
   it('accepts a code of the newest secret only', async () => {
     const user = await t.user();
-    const first = (await begin(user.token)).body['secret'] as string;
-    const second = (await begin(user.token)).body['secret'] as string;
-    expect((await confirm(user.token, codeAt(first, t.clock.now()))).body).toMatchObject({ status: 403, code: 'wrong_code' }); // prettier-ignore
+    const first = (await begin(user.token)).body['secret'];
+    const second = (await begin(user.token)).body['secret'];
+    expect((await confirm(user.token, codeAt(first, t.clock.now()))).body).toMatchObject({
+      status: 403,
+      code: 'wrong_code',
+    });
     expect((await confirm(user.token, wrongCodeAt(second, t.clock.now()))).status).toBe(403);
     expect((await signIn(user.username)).status).toBe(201);
     expect((await confirm(user.token, codeAt(second, t.clock.now()))).status).toBe(200);
@@ -82,7 +85,6 @@ describe('two-factor setup', () => {
       await turnOff(user.token, body),
       await renew(user.token, body),
     ]) {
-      // prettier-ignore
       expect([refused.status, refused.body['code']]).toEqual([status, code]);
     }
     expect((await get(user.token)).body['enabled']).toBe(true);
