@@ -7,7 +7,7 @@ import { PERMISSION_NAMES, PERMISSIONS } from './permissions.js';
 @ApiTags('groups')
 @Controller('permissions')
 export class PermissionsController {
-  /** All permissions that groups can give, with their meaning. */
+  /** Returns all permissions that groups can grant, with their meaning. */
   @Get()
   @SignedIn()
   list(): PermissionDto[] {

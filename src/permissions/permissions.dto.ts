@@ -26,7 +26,7 @@ export class PermissionFlagsDto implements PermissionFlags {
 
 export class PermissionDto {
   /**
-   * As it stands in tokens and groups.
+   * The name in tokens and groups.
    * @example upload_chapters
    */
   name: Permission;

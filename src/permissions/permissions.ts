@@ -1,4 +1,4 @@
-/** Every permission there is, with its meaning. The first six are the manga site's, and stand in every identity token. */
+/** All permissions, with their meaning. The first six come from the manga site and are in every identity token. */
 export const PERMISSIONS = {
   admin: 'Everything; implies all other permissions.',
   early_access: 'Read chapters before their release.',
@@ -16,7 +16,7 @@ export type Permission = keyof typeof PERMISSIONS;
 
 export const PERMISSION_NAMES = Object.keys(PERMISSIONS) as Permission[];
 
-/** What membership in one group gives. */
+/** The rights that membership in one group grants. */
 export interface GroupRights {
   id: string;
   name: string;
@@ -27,8 +27,8 @@ export interface GroupRights {
 export type PermissionFlags = Record<Permission, boolean>;
 
 /**
- * The union of what someone's groups give: all permissions as booleans. Early access is a number of days before release
- * (the largest counts), so a group that grants days grants the permission.
+ * Combines the rights of a user's groups: each permission as a boolean, and the largest number of early-access days. A
+ * group that grants days also grants the permission `early_access`.
  */
 export function rightsOf(groups: GroupRights[]): { permissions: PermissionFlags; early_access_days: number } {
   const early_access_days = Math.max(0, ...groups.map((group) => group.early_access_days));

@@ -4,7 +4,7 @@ import { requestContext } from '../../http/request-context.js';
 
 const MAX_USER_AGENT = 300;
 
-/** Where a session is opened from. */
+/** The client that opens a session. */
 export interface Device {
   ip: string | null;
   user_agent: string | null;
@@ -18,7 +18,7 @@ export function deviceOf(request: Request): Device {
   return { ip: requestContext()?.ip ?? null, user_agent: userAgent || null };
 }
 
-/** As people know their devices: "Firefox on Windows"; for what is no browser, the program's name. */
+/** A readable name such as "Firefox on Windows"; for clients that are not browsers, the program's name. */
 export function deviceName(userAgent: string | null): string {
   if (userAgent === null) return 'Unknown device';
   const { browser, os } = bowser.parse(userAgent);

@@ -1,7 +1,7 @@
 import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { User } from '../../users/user.entity.js';
 
-/** A device that a user has signed in on, as people name it; it is remembered when its sessions have ended. */
+/** A device that a user has signed in on. Kept after its sessions have ended, to detect sign-ins on new devices. */
 @Entity('known_devices')
 export class KnownDevice {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'known_devices_pkey' }) user_id: string;

@@ -22,7 +22,7 @@ export class SignInDto {
 
 export class RefreshDto {
   /**
-   * The newest one; it can be used once.
+   * The newest refresh token. It can be used once.
    * @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl
    */
   @IsString()
@@ -32,7 +32,7 @@ export class RefreshDto {
 
 export class SignOutDto {
   /**
-   * In place of an identity token in the header.
+   * Replaces the identity token in the header.
    * @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl
    */
   @IsOptional()
@@ -43,7 +43,7 @@ export class SignOutDto {
 
 export class SignOutAllQueryDto {
   /**
-   * `true` leaves the session of this request.
+   * `true` keeps the session of this request.
    * @example true
    */
   @IsOptional()
@@ -97,12 +97,12 @@ export class DeviceSessionDto {
   /** @example 203.0.113.9 */
   ip: string | null;
   created_at: Date;
-  /** When it was opened or last refreshed. */
+  /** When the session was opened or last refreshed. */
   last_used_at: Date;
-  /** When it ends however often it is refreshed; null: never. */
+  /** When the session expires, no matter how often it is refreshed; null: never. */
   expires_at: Date | null;
   /**
-   * Whether this request belongs to it.
+   * Whether this is the session of the request.
    * @example true
    */
   is_current: boolean;
@@ -124,7 +124,7 @@ export class CurrentSessionDto extends DeviceSessionDto {
   identity_expires_at: Date | null;
   /** When the newest refresh token of the session expires; null: never. */
   refresh_expires_at: Date | null;
-  /** As the identity token of this request shows them. */
+  /** The user as the identity token of this request names them. */
   user: TokenUserDto;
 }
 

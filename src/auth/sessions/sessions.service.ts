@@ -5,7 +5,6 @@ import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
-import { POOL } from '../../database/pool.js';
 import { Problem } from '../../http/problem.js';
 import { rightsOf } from '../../permissions/permissions.js';
 import { actorOf, type Caller } from '../../users/caller.js';
