@@ -102,7 +102,7 @@ describe('on a configured database', () => {
     expect(Object.keys(document.paths)).toContain('/api/users/me');
   });
 
-  it('a new signing key beside the accepted old one signs nobody out', async () => {
+  it('a new signing key beside the accepted old one ends no session', async () => {
     const keys = ['old', 'new'].map((name) => join(folder.path, `${name}.pem`)) as [string, string];
     for (const file of keys) {
       writeFileSync(

@@ -265,7 +265,7 @@ describe('secrets', () => {
     expect(findConfigErrors({ ...production, ADMIN_PASSWORD_FILE: file })).toHaveLength(1);
   });
 
-  it('a signing key is made once outside of production, for nobody else to read', () => {
+  it('creates the signing key once outside of production, readable by its owner only', () => {
     const env = { NODE_ENV: 'development', DATA_DIR: folder };
     const first = loadConfig(env).SECRET_KEY;
     expect(Buffer.byteLength(first)).toBeGreaterThanOrEqual(32);

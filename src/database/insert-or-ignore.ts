@@ -2,7 +2,7 @@ import type { EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 import type { QueryDeepPartialEntity } from 'typeorm/query-builder/QueryPartialEntity.js';
 
 /**
- * Inserts a row unless it violates a unique constraint. Returns whether it was inserted. A conflict raises no error, so the
+ * Inserts a row unless it violates a unique constraint. Returns whether it was inserted. A conflict throws no error, so the
  * transaction can continue.
  */
 export async function insertOrIgnore<Entity extends ObjectLiteral>(

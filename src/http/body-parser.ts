@@ -15,7 +15,7 @@ export const readBody = (parser: RequestHandler, request: Request, response: Res
 
 /**
  * Limits the bytes that a parser reads. Parsers of Express read an oversized body to its end before they report it; this
- * reports it at once. Raises `body_too_large`.
+ * reports it at once. Throws `body_too_large`.
  */
 export const withBodyLimit =
   (parser: RequestHandler): RequestHandler =>
@@ -47,7 +47,7 @@ const parseJson = withBodyLimit(
   }),
 );
 
-/** The JSON parser of Express with the checks of assertShape. Raises `malformed_json`, `invalid_text` and its problems. */
+/** The JSON parser of Express with the checks of assertShape. Throws `malformed_json`, `invalid_text` and its problems. */
 export const jsonParser: RequestHandler = (request, response, next) =>
   parseJson(request, response, (error?: unknown) => {
     if (error) return next(error);

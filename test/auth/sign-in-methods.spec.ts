@@ -15,7 +15,7 @@ afterAll(() => t.stop());
 const exchange = (token: string) =>
   t.request('POST', '/api/sessions/exchange', { body: { token, provider: 'trusted-subject' } });
 
-/** Somebody who came from elsewhere and has no password. */
+/** A user of an identity provider, without a password. */
 async function newcomer(subject: string): Promise<{ id: string; token: string }> {
   const { body } = await exchange(subject);
   return { id: body['user'].id, token: body['identity_token'] };

@@ -21,13 +21,13 @@ async function costOf(path: string, body: object) {
   return { status, rounds, text: text.replace(headers.get('x-request-id')!, '') };
 }
 
-const doors = [
+const routes = [
   ['/api/sessions', (login: string, password: string) => ({ login, password })],
   ['/api/auth/login', (username: string, password: string) => ({ username, password })],
   ['/api/login', (username: string, password: string) => ({ username, password })],
 ] as const;
 
-it.each(doors)('%s does the same work and gives the same bytes, whoever is tried', async (path, body) => {
+it.each(routes)('%s does the same work and returns the same bytes for known and unknown users', async (path, body) => {
   const [user, old, gone] = [await t.user(), await t.user(), await t.user()];
   const weak = await bcrypt.hash(PASSWORD, 4);
   await t.dataSource.query('update users set password_hash = $2 where id = $1', [old.id, weak]);

@@ -4,11 +4,11 @@ import { call, get, imageFile, upload } from '../support/images.js';
 
 let t: TestApp;
 let moderators: string[];
-let pictures: Buffer[];
+let images: Buffer[];
 beforeAll(async () => {
   t = await startApp();
   moderators = [(await t.user('moderate_avatars')).token, (await t.user('moderate_avatars')).token];
-  pictures = await Promise.all([1, 2, 3, 4].map((seed) => imageFile(seed)));
+  images = await Promise.all([1, 2, 3, 4].map((seed) => imageFile(seed)));
   await t.warmUp();
 });
 afterAll(() => t.stop());
@@ -17,7 +17,7 @@ const post = (path: string, token: string, body?: object) =>
   t.request('POST', `/api/moderation/avatars/${path}`, { token, body });
 const approve = (id: string, token = moderators[0]!) => post(`${id}/approve`, token);
 const reject = (id: string, token = moderators[1]!) => post(`${id}/reject`, token, { reason: 'No.' });
-const uploaded = async (user: SignedInUser): Promise<string> => (await upload(t, user, pictures[0]!)).body['id'];
+const uploaded = async (user: SignedInUser): Promise<string> => (await upload(t, user, images[0]!)).body['id'];
 
 const rows = (user: SignedInUser) =>
   t.dataSource.query<{ id: string; state: string; is_shown: boolean }[]>(
@@ -29,7 +29,7 @@ const rows = (user: SignedInUser) =>
 it('four concurrent uploads of one user leave one pending avatar with its files', async () => {
   for (let round = 0; round < 5; round++) {
     const user = await t.user();
-    const answers = await Promise.all(pictures.map((bytes) => upload(t, user, bytes)));
+    const answers = await Promise.all(images.map((bytes) => upload(t, user, bytes)));
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202]);
     const [waiting, ...others] = await rows(user);
     expect([waiting?.state, others]).toEqual(['pending', []]);
@@ -67,7 +67,7 @@ it('an approval never shows an avatar that a concurrent upload has replaced', as
   for (let round = 0; round < 10; round++) {
     const user = await t.user();
     const first = await uploaded(user);
-    const [{ status }, second] = await Promise.all([approve(first), upload(t, user, pictures[1]!)]);
+    const [{ status }, second] = await Promise.all([approve(first), upload(t, user, images[1]!)]);
     expect(second.status).toBe(202);
     const waiting = { id: second.body['id'], state: 'pending', is_shown: false };
     const before = { id: first, state: 'approved', is_shown: true };
@@ -84,7 +84,7 @@ it('no concurrent upload or approval survives a take-down or a removal', async (
     const body = { reason: 'Rude.', lock_days: 1 };
     const [takenDown, again] = await Promise.all([
       t.request('DELETE', `/api/moderation/users/${one.id}/avatar`, { token: moderators[0]!, body }),
-      upload(t, one, pictures[1]!),
+      upload(t, one, images[1]!),
       approve(first, moderators[1]),
     ]);
     expect([takenDown.status, await rows(one)]).toEqual([204, []]);

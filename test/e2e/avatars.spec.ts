@@ -3,7 +3,7 @@ import { Client, expectProblem, MACHI_URL } from './client.js';
 
 const client = new Client();
 
-/** A picture of one pixel. */
+/** An image of one pixel. */
 const PNG = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
   'base64',
@@ -33,9 +33,9 @@ describe('an avatar', () => {
     expect(approved.status).toBeLessThan(300);
     const leads = await client.get(`/api/users/${user.id}/avatar`);
     expect(leads.status).toBe(302);
-    const picture = await fetch(new URL(leads.headers.get('location')!, MACHI_URL));
-    const bytes = Buffer.from(await picture.arrayBuffer());
-    expect([picture.status, picture.headers.get('content-type')]).toEqual([200, 'image/webp']);
+    const image = await fetch(new URL(leads.headers.get('location')!, MACHI_URL));
+    const bytes = Buffer.from(await image.arrayBuffer());
+    expect([image.status, image.headers.get('content-type')]).toEqual([200, 'image/webp']);
     expect(bytes.toString('latin1', 8, 12)).toBe('WEBP');
   });
 

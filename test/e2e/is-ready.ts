@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MACHI_URL } from './client.js';
 
-/** A suite that finds nobody should say so once. */
+/** Reports once, for all suites, that the server does not answer. */
 export async function setup(): Promise<void> {
   const deadline = Date.now() + 60_000;
   for (;;) {

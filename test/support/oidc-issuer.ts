@@ -90,7 +90,7 @@ async function newProvider(issuer: string, accounts: Map<string, object>): Promi
       },
     },
   });
-  // Whoever is named signs in, without being asked for anything.
+  // The named user is signed in without a form.
   provider.use(async (context, next) => {
     if (!context.path.startsWith('/interaction/')) return next();
     const { params } = await provider.interactionDetails(context.req, context.res);
@@ -102,7 +102,7 @@ async function newProvider(issuer: string, accounts: Map<string, object>): Promi
   return provider;
 }
 
-/** A real OpenID provider, with people in it. */
+/** An OpenID provider with users. */
 export async function startProvider() {
   const accounts = new Map<string, object>();
   const server = await listen((_, response) => response.writeHead(500).end());

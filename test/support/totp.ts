@@ -25,7 +25,7 @@ export interface TwoFactorUser extends SignedInUser {
   recoveryCodes: string[];
 }
 
-/** A user with two-step sign-in on; the code of the current step has been used for that. */
+/** A user with two-factor authentication. The code of the current time step has been used. */
 export async function twoFactorUser(t: TestApp): Promise<TwoFactorUser> {
   const user = await t.user();
   const { token } = user;
@@ -33,7 +33,7 @@ export async function twoFactorUser(t: TestApp): Promise<TwoFactorUser> {
   const secret = begun.body['secret'];
   const code = codeAt(secret, t.clock.now());
   const { status, body, text } = await t.request('POST', '/api/users/me/two-step/confirm', { token, body: { code } });
-  if (status !== 200) throw new Error(`two-step: ${status} ${text}`);
+  if (status !== 200) throw new Error(`two-factor: ${status} ${text}`);
   return { ...user, secret, recoveryCodes: body['recovery_codes'] };
 }
 

@@ -27,9 +27,9 @@ const eventsOf = async (subject_id: string) => {
   const { body } = await t.request('GET', `/api/audit?subject_id=${subject_id}`, { token: await t.asAdmin() });
   return body['items'] as { action: string; succeeded: boolean; details: object; session_id: string }[];
 };
-/** The access token of somebody who signs in at the provider. */
+/** An access token that the provider issues to a user. */
 const tokenOf = async (subject: string, claims: object = {}) => (await provider.signIn(subject, claims)).access_token;
-/** Somebody new, from there: their session here. */
+/** Exchanges the token of a new user of the provider for a session. */
 const newcomer = async (claims: object = {}) => {
   const subject = randomUUID();
   const { status, body } = await exchange(await tokenOf(subject, claims));

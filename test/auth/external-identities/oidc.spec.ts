@@ -43,12 +43,12 @@ describe('a token of an OpenID Connect issuer', () => {
   it.each<[string, Record<string, unknown>, number]>([
     ['as it should be', {}, 201],
     ['for us among others', { aud: ['https://else.example', AUDIENCE] }, 201],
-    ['for somebody else', { aud: 'https://else.example' }, 401],
-    ['for nobody', { aud: undefined }, 401],
+    ['for another audience', { aud: 'https://else.example' }, 401],
+    ['without an audience', { aud: undefined }, 401],
     ['for none of a list', { aud: [] }, 401],
     ['for an address that begins as ours', { aud: `${AUDIENCE}/x` }, 401],
     ['for a list that is none', { aud: { 0: AUDIENCE } }, 401],
-    ['of nobody', { iss: undefined }, 401],
+    ['without an issuer', { iss: undefined }, 401],
     ['of an issuer that is not ours', { iss: 'https://else.example' }, 401],
     ['of an issuer that is written otherwise', { iss: 'placeholder' }, 401],
     ['of several issuers', { iss: ['placeholder'] }, 401],
@@ -133,7 +133,7 @@ describe('a token of an OpenID Connect issuer', () => {
       'None at all': `${part({ alg: 'None' })}.${body}.`,
       'an empty signature': `${head}.${body}.`,
       'another key': await sign({}, {}, stranger.privateKey),
-      'a key that it brings': await sign({}, { jwk }, stranger.privateKey),
+      'a key in its own header': await sign({}, { jwk }, stranger.privateKey),
       'a key that is elsewhere': await sign({}, { jku: `${other.issuer}/jwks`, kid: other.kid }, other.privateKey),
       'the key of another issuer': await sign({}, { kid: other.kid }, other.privateKey),
       'a key for encryption': await sign({}, { kid: 'for-encryption' }, stranger.privateKey),
@@ -158,7 +158,7 @@ describe('a token of an OpenID Connect issuer', () => {
     const names = ['../../../etc/passwd', "' or 1=1 --", 'http://127.0.0.1:1/', '__proto__', '', 'k'.repeat(8000)];
     for (const kid of names)
       expect([kid, (await exchange(await sign({}, { kid }))).code]).toEqual([kid, 'invalid_token']);
-    expect(issuer.count('/jwks')).toBe(paths); // within the minute nobody is asked
+    expect(issuer.count('/jwks')).toBe(paths); // no request within the minute
   });
 
   it('belongs to another user than the same subject of another issuer', async () => {
@@ -244,7 +244,7 @@ describe('an OpenID Connect issuer', () => {
     expect(answer).toMatchObject({ status: 503, code: 'identity_provider_unavailable' });
     expect(answer.headers.get('retry-after')).toBe('10');
     expect(performance.now() - began).toBeLessThan(5000);
-    expect(other.count('/jwks') + other.count('/.well-known/openid-configuration')).toBe(before); // nobody was sent on
+    expect(other.count('/jwks') + other.count('/.well-known/openid-configuration')).toBe(before); // the redirect was not followed
     issuer.mend();
     t.clock.advance(9_999);
     expect((await exchange(token)).headers.get('retry-after')).toBe('1');

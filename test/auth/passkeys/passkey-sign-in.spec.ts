@@ -78,8 +78,8 @@ describe('signing in with a passkey', () => {
     ['another domain', { rpId: 'evil.example' }],
     ['a challenge of its own', { challenge: 'A'.repeat(43) }],
     ['the other ceremony', { type: 'webauthn.create' }],
-    ['nobody verified', { flags: 1 }],
-    ['nobody present', { flags: 4 }],
+    ['user not verified', { flags: 1 }],
+    ['user not present', { flags: 4 }],
     ['no flags', { flags: 0 }],
     ['extensions that are not there', { flags: 0x85 }],
     ['another user', { userHandle: Buffer.from(randomUUID()).toString('base64url') }],
@@ -110,13 +110,13 @@ describe('signing in with a passkey', () => {
   });
 
   it("refuses one user's key with another user's credential id", async () => {
-    const [victim, thief] = [await passkeyUser(), await passkeyUser()];
-    const forged = thief.authenticator.get(await requestOptions());
+    const [victim, attacker] = [await passkeyUser(), await passkeyUser()];
+    const forged = attacker.authenticator.get(await requestOptions());
     const id = victim.authenticator.id.toString('base64url');
     expectRefused(await signInWith({ ...forged, id, rawId: id }));
     const userHandle = Buffer.from(victim.id.replaceAll('-', ''), 'hex').toString('base64url');
-    expectRefused(await signIn(thief, { userHandle }));
-    const both = thief.authenticator.get(await requestOptions(), { userHandle });
+    expectRefused(await signIn(attacker, { userHandle }));
+    const both = attacker.authenticator.get(await requestOptions(), { userHandle });
     expectRefused(await signInWith({ ...both, id, rawId: id }));
   });
 

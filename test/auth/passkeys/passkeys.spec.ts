@@ -120,8 +120,8 @@ describe('registering a passkey', () => {
     ['another domain', { rpId: 'evil.example' }],
     ['a challenge of its own', { challenge: 'A'.repeat(43) }],
     ['the other ceremony', { type: 'webauthn.get' }],
-    ['nobody verified', { flags: 0x41 }],
-    ['nobody present', { flags: 0x44 }],
+    ['user not verified', { flags: 0x41 }],
+    ['user not present', { flags: 0x44 }],
     ['no credential', { flags: 0x05 }],
     ['extensions that are not there', { flags: 0xc5 }],
     ['an algorithm that was not asked for', { alg: -35 }],
@@ -154,10 +154,10 @@ describe('registering a passkey', () => {
   });
 
   it('refuses a challenge that was used, belongs to another user or was issued for a sign-in', async () => {
-    const [user, thief] = [await t.user(), await t.user()];
+    const [user, attacker] = [await t.user(), await t.user()];
     const code = async (token: string, credential: object) => (await create(token, { credential })).body['code'];
     const options = await optionsFor(user.token);
-    expect(await code(thief.token, new VirtualAuthenticator(ORIGIN).create(options))).toBe('passkey_refused');
+    expect(await code(attacker.token, new VirtualAuthenticator(ORIGIN).create(options))).toBe('passkey_refused');
     const toSignIn = { ...options, challenge: (await requestOptions()).challenge };
     expect(await code(user.token, new VirtualAuthenticator(ORIGIN).create(toSignIn))).toBe('passkey_refused');
     expect(await code(user.token, new VirtualAuthenticator(ORIGIN).create(options))).toBeUndefined();
@@ -287,13 +287,13 @@ describe('registering a passkey', () => {
 
 describe("the caller's passkeys", () => {
   it('can be renamed and removed by their owner only', async () => {
-    const [user, thief] = [await passkeyUser(), await t.user()];
+    const [user, attacker] = [await passkeyUser(), await t.user()];
     const rename = (token: string, name: string) =>
       t.request('PATCH', `${path}/${user.passkey}`, { token, body: { name } });
     expect((await rename(user.token, 'Old phone')).body).toMatchObject({ id: user.passkey, name: 'Old phone' });
-    expect((await rename(thief.token, 'Mine')).body).toMatchObject({ status: 404, code: 'passkey_not_found' });
-    expect((await remove(thief.token, user.passkey)).body).toMatchObject({ status: 404, code: 'passkey_not_found' });
-    expect(await list(thief.token)).toEqual([]);
+    expect((await rename(attacker.token, 'Mine')).body).toMatchObject({ status: 404, code: 'passkey_not_found' });
+    expect((await remove(attacker.token, user.passkey)).body).toMatchObject({ status: 404, code: 'passkey_not_found' });
+    expect(await list(attacker.token)).toEqual([]);
     expect(await list(user.token)).toMatchObject([{ name: 'Old phone' }]);
 
     expect((await remove(user.token, user.passkey)).status).toBe(204);

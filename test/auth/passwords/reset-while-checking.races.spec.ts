@@ -17,8 +17,8 @@ const current_password = PASSWORD;
 
 /** Checking a password takes a while, in which the owner sets another one by a reset. */
 it.each<Change>([
-  ['PATCH', '/api/users/me', { email: 'thief@example.org', current_password }],
-  ['PUT', '/api/users/me/password', { current_password, new_password: 'the word of a thief' }],
+  ['PATCH', '/api/users/me', { email: 'attacker@example.org', current_password }],
+  ['PUT', '/api/users/me/password', { current_password, new_password: 'the word of a attacker' }],
   ['DELETE', '/api/users/me', { password: PASSWORD }],
   ['DELETE', '/api/users/me/two-step', { current_password }],
   ['POST', '/api/users/me/two-step/recovery-codes', { current_password }],

@@ -245,7 +245,7 @@ describe('an identity token', () => {
       'another algorithm': sign(claims, { algorithm: 'HS384' }),
       'no algorithm': unsigned,
       'a critical extension': sign(claims, { header: { alg: 'HS256', crit: ['x'], x: 1 } as jwt.JwtHeader }),
-      'somebody else': sign({ ...claims, sub: randomUUID() }),
+      'another user': sign({ ...claims, sub: randomUUID() }),
       'no exp': sign(without('exp')),
       'no nbf': sign(without('nbf')),
       'no kind': sign(without('kind')),

@@ -192,10 +192,10 @@ it('the database and the logs contain no secret, code or challenge in clear', as
 });
 
 it("an encrypted secret cannot be decrypted in another user's row", async () => {
-  const [user, thief] = [await twoFactorUser(t), await twoFactorUser(t)];
+  const [user, attacker] = [await twoFactorUser(t), await twoFactorUser(t)];
   const copy = 'update two_factor set secret = (select secret from two_factor where user_id = $2) where user_id = $1';
-  await t.dataSource.query(copy, [user.id, thief.id]);
+  await t.dataSource.query(copy, [user.id, attacker.id]);
   nextStep();
-  expect((await answer(await challengeFor(t, user), codeNow(thief))).status).toBe(500);
+  expect((await answer(await challengeFor(t, user), codeNow(attacker))).status).toBe(500);
   expect(await sessionsOf(user.id)).toBe(1);
 });
