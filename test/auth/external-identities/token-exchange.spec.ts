@@ -1,19 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../../support/app.js';
-import { AUDIENCE, startProvider } from '../../support/oidc-issuer.js';
+import { oidcClient, oidcEnv } from '../../support/oidc-client.js';
+import { startProvider } from '../../support/oidc-issuer.js';
 
 let provider: Awaited<ReturnType<typeof startProvider>>;
 let t: TestApp;
 beforeAll(async () => {
   provider = await startProvider();
-  t = await startApp({
-    env: {
-      EXTERNAL_IDENTITY: 'oidc',
-      OIDC_ISSUER: `https://unused.example,${provider.issuer}`,
-      OIDC_AUDIENCE: `${AUDIENCE},${provider.clientId}`,
-    },
-  });
+  t = await startApp({ env: oidcEnv(provider) });
 });
 beforeEach(() => t.clock.set(Date.now())); // the provider lives by real time
 afterAll(async () => {
@@ -21,24 +16,12 @@ afterAll(async () => {
   await provider.stop();
 });
 
-const exchange = (token: unknown, more: object = { provider: provider.issuer }) =>
-  t.request('POST', '/api/sessions/exchange', { body: { token, ...more } });
-const eventsOf = async (subject_id: string) => {
-  const { body } = await t.request('GET', `/api/audit?subject_id=${subject_id}`, { token: await t.asAdmin() });
-  return body['items'] as { action: string; succeeded: boolean; details: object; session_id: string }[];
-};
+const { exchange, eventsOf, tokenOf, newcomer } = oidcClient(
+  () => t,
+  () => provider,
+);
 const lastEvent = async () =>
   ((await t.request('GET', '/api/audit', { token: await t.asAdmin() })).body['items'] as object[])[0];
-
-/** An access token that the provider issues to a user. */
-const tokenOf = async (subject: string, claims: object = {}) => (await provider.signIn(subject, claims)).access_token;
-/** Exchanges the token of a new user of the provider for a session. */
-const newcomer = async (claims: object = {}) => {
-  const subject = randomUUID();
-  const { status, body } = await exchange(await tokenOf(subject, claims));
-  expect(status).toBe(201);
-  return { subject, id: body['user']['id'], user: body['user'], token: body['identity_token'] };
-};
 
 describe('POST /api/sessions/exchange', () => {
   it('creates a user at the first sign-in and finds it later', async () => {
