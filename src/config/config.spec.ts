@@ -88,9 +88,9 @@ describe('production refuses', () => {
     ['PUBLIC_URL', { SMTP_URL: 'smtp://mail.example', MAIL_FROM: 'machi@example.org' }],
     ['MAIL_FROM', { SMTP_URL: 'smtp://mail.example', PUBLIC_URL: 'https://machi.example.org' }],
   ])('%s: %j', (name, env) => {
-    const faults = findConfigErrors({ ...production, ...env });
-    expect(faults).toHaveLength(1);
-    expect(faults[0]).toContain(name);
+    const errors = findConfigErrors({ ...production, ...env });
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toContain(name);
     expect(findConfigErrors({ ...production, ...env, NODE_ENV: 'test', SECRET_KEY })).toEqual([]);
   });
 
@@ -120,11 +120,11 @@ describe('every profile refuses', () => {
     ['SECRET_KEY_FILE', { SECRET_KEY_FILE: '/nowhere/at/all' }],
     ['ADMIN_USERNAME', { ADMIN_USERNAME: 'a b' }],
   ])('%s: %j', (name, env) => {
-    const faults = findConfigErrors({ NODE_ENV: 'test', SECRET_KEY, ...env });
-    expect(faults.join()).toContain(name);
+    const errors = findConfigErrors({ NODE_ENV: 'test', SECRET_KEY, ...env });
+    expect(errors.join()).toContain(name);
   });
 
-  it('all faults at once', () => {
+  it('all errors at once', () => {
     expect(findConfigErrors({ NODE_ENV: 'production', PORT: 'x', IDENTITY_TOKEN_TTL: 'never' })).toHaveLength(3);
   });
 });
@@ -173,11 +173,11 @@ describe('signing keys', () => {
 });
 
 describe('EXTERNAL_IDENTITY=oidc', () => {
-  const faults = (NODE_ENV: string, OIDC_ISSUER: string, OIDC_AUDIENCE = 'machi') =>
+  const errors = (NODE_ENV: string, OIDC_ISSUER: string, OIDC_AUDIENCE = 'machi') =>
     findConfigErrors({ ...production, NODE_ENV, EXTERNAL_IDENTITY: 'oidc', OIDC_ISSUER, OIDC_AUDIENCE });
 
   it('needs an issuer and an audience', () => {
-    expect(faults('production', '', '').join()).toMatch(/OIDC_ISSUER is missing.*OIDC_AUDIENCE is missing/);
+    expect(errors('production', '', '').join()).toMatch(/OIDC_ISSUER is missing.*OIDC_AUDIENCE is missing/);
     expect(findConfigErrors({ ...production, EXTERNAL_IDENTITY: 'off' })).toEqual([]);
   });
 
@@ -195,8 +195,8 @@ describe('EXTERNAL_IDENTITY=oidc', () => {
   });
 
   it.each(['http://127.0.0.1:4000', 'http://localhost', 'http://[::1]:4000/realm'])('%s: not in production', (url) => {
-    expect(faults('test', url)).toEqual([]);
-    expect(faults('production', url).join()).toContain('OIDC_ISSUER must be https');
+    expect(errors('test', url)).toEqual([]);
+    expect(errors('production', url).join()).toContain('OIDC_ISSUER must be https');
   });
 
   it.each([
@@ -211,7 +211,7 @@ describe('EXTERNAL_IDENTITY=oidc', () => {
     'https://id.example#x',
     'https://id.example,http://id.example',
   ])('%s: nowhere', (url) => {
-    for (const profile of ['test', 'production']) expect(faults(profile, url)).toHaveLength(1);
+    for (const profile of ['test', 'production']) expect(errors(profile, url)).toHaveLength(1);
   });
 });
 

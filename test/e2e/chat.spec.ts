@@ -34,7 +34,7 @@ class Chat {
   }
 
   /** The data of the first success of this type. */
-  async heard(type: string): Promise<Frame> {
+  async received(type: string): Promise<Frame> {
     const find = () => this.frames.find((frame) => frame['type'] === type && frame['success'] === true);
     await expect.poll(find, { timeout: 10_000 }).toBeDefined();
     return find()!['data'] as Frame;
@@ -42,7 +42,7 @@ class Chat {
 
   ask(type: string, fields: Frame = {}): Promise<Frame> {
     this.send(type, fields);
-    return this.heard(type);
+    return this.received(type);
   }
 }
 
@@ -65,10 +65,10 @@ describe('the chat', () => {
     const [hana, rika] = [await client.user(), await client.user()];
     const [a, b] = [await Chat.of(hana), await Chat.of(rika)];
     const { id } = await a.ask('create_conversation', { members: [rika.user.username], name: 'Tea' });
-    expect(await b.heard('create_conversation')).toMatchObject({ id, name: 'Tea' });
+    expect(await b.received('create_conversation')).toMatchObject({ id, name: 'Tea' });
     a.send('send_message', { conversation_id: id, content: 'お茶でも？' });
     for (const chat of [a, b]) {
-      expect(await chat.heard('send_message')).toMatchObject({
+      expect(await chat.received('send_message')).toMatchObject({
         conversation_id: id,
         sender_username: hana.user.username,
         content: 'お茶でも？',
@@ -84,7 +84,7 @@ describe('the chat', () => {
     const a = await Chat.of(hana);
     await a.ask('add_contact', { contact_username: rika.user.username });
     await Chat.of(rika);
-    expect(await a.heard('user_status')).toEqual({ username: rika.user.username, is_online: true });
+    expect(await a.received('user_status')).toEqual({ username: rika.user.username, is_online: true });
   });
 
   it('answers invalid frames with an error and stays open', async () => {

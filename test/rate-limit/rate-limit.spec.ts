@@ -304,7 +304,7 @@ it('POST /api/users answers 429 after a hundred registrations of a network in te
 it('PUT /api/users/me/avatar answers 429 after sixty uploads of a user in an hour', async () => {
   const [one, other] = [await t.user(), await t.user()];
   const upload = ({ token }: { token: string }) =>
-    call(t, 'PUT', '/api/users/me/avatar', token, { body: formOf(Buffer.from('no picture')) });
+    call(t, 'PUT', '/api/users/me/avatar', token, { body: formOf(Buffer.from('no image')) });
   expect(await statuses(60, () => upload(one))).toEqual(Array<number>(60).fill(415));
   expect(await upload(one)).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
   expect((await upload(other)).status).toBe(415);
@@ -315,7 +315,7 @@ it('PUT /api/users/me/avatar answers 429 after sixty uploads of a user in an hou
 
 it('does not count uploads that are refused as too many at once', async () => {
   const user = await t.user();
-  const upload = () => call(t, 'PUT', '/api/users/me/avatar', user.token, { body: formOf(Buffer.from('no picture')) });
+  const upload = () => call(t, 'PUT', '/api/users/me/avatar', user.token, { body: formOf(Buffer.from('no image')) });
   const unfinished = [];
   for (let i = 0; i < 4; i++) unfinished.push(await startUpload(t, user.token));
   await expect.poll(() => canUpload(t, user)).toBe(false);

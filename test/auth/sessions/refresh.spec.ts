@@ -37,7 +37,7 @@ const eventsOf = async (subject_id: string) => {
 };
 
 describe('POST /api/sessions/refresh', () => {
-  it('gives the next pair, of the same session', async () => {
+  it('returns the next pair of tokens, of the same session', async () => {
     const first = await signIn();
     t.clock.advance(MINUTE);
     const { status: code, body } = await refresh(first.refresh);
@@ -62,7 +62,7 @@ describe('POST /api/sessions/refresh', () => {
     expect(decode(body['identity_token'])['user']).toMatchObject({ permissions: { view_hidden: true } });
   });
 
-  it('gives a lost answer again for 10 s, and no second branch', async () => {
+  it('returns the same next tokens again for 10 s', async () => {
     const first = await signIn();
     const child = (await refresh(first.refresh)).body;
     t.clock.advance(9_999);
@@ -87,7 +87,7 @@ describe('POST /api/sessions/refresh', () => {
     expect(events[0]).toMatchObject({ action: 'session.refresh_theft', session_id: first.id, succeeded: false });
   });
 
-  it('takes any older one for stolen at once', async () => {
+  it('revokes the session at once when an older token is used', async () => {
     const first = await signIn();
     const child = (await refresh(first.refresh)).body;
     const grandchild = (await refresh(child['refresh_token'])).body;
@@ -95,7 +95,7 @@ describe('POST /api/sessions/refresh', () => {
     expect(await status(grandchild['identity_token'])).toBe(401);
   });
 
-  it('leaves the other devices alone when one is robbed', async () => {
+  it('keeps other sessions of the user when one is revoked', async () => {
     const first = await signIn();
     const other = await t.signIn(first.user.username, PASSWORD);
     const child = (await refresh(first.refresh)).body;
@@ -224,7 +224,7 @@ describe('/api/sessions', () => {
     expect((await refresh(first.refresh)).status).toBe(401);
   });
 
-  it('tells about the current one what its token says', async () => {
+  it('describes the current session with the contents of its token', async () => {
     const first = await signIn();
     const { body } = await t.request('GET', '/api/sessions/current', { token: first.identity });
     const claims = decode(first.identity);
@@ -255,7 +255,7 @@ describe('DELETE /api/sessions/current', () => {
     expect((await refresh(first.refresh)).status).toBe(401);
   });
 
-  it('works with the refresh token alone', async () => {
+  it('signs out with only the refresh token', async () => {
     const first = await signIn();
     t.clock.advance(16 * MINUTE);
     expect((await signOut({ body: { refresh_token: first.refresh } })).status).toBe(204);
