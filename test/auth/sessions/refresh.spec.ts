@@ -37,7 +37,7 @@ const eventsOf = async (subject_id: string) => {
 };
 
 describe('POST /api/sessions/refresh', () => {
-  it('returns the next pair of tokens, of the same session', async () => {
+  it('returns the next identity and refresh token of the same session', async () => {
     const first = await signIn();
     t.clock.advance(MINUTE);
     const { status: code, body } = await refresh(first.refresh);
@@ -50,7 +50,7 @@ describe('POST /api/sessions/refresh', () => {
     expect(await status(body['identity_token'])).toBe(200);
   });
 
-  it('shows rights as they are now', async () => {
+  it('puts the current rights into the identity token', async () => {
     const first = await signIn();
     const admin = await t.asAdmin();
     const group = await t.request('POST', '/api/groups', {
@@ -62,7 +62,7 @@ describe('POST /api/sessions/refresh', () => {
     expect(decode(body['identity_token'])['user']).toMatchObject({ permissions: { view_hidden: true } });
   });
 
-  it('returns the same next tokens again for 10 s', async () => {
+  it('returns the same tokens for the previous refresh token within the grace period of 10 s', async () => {
     const first = await signIn();
     const child = (await refresh(first.refresh)).body;
     t.clock.advance(9_999);
@@ -75,7 +75,7 @@ describe('POST /api/sessions/refresh', () => {
     expect(grandchild.status).toBe(200);
   });
 
-  it('revokes the session when the parent token is used ten seconds after its replacement', async () => {
+  it('revokes the session when the previous refresh token is used after the grace period', async () => {
     const first = await signIn();
     const child = (await refresh(first.refresh)).body;
     t.clock.advance(10_000);
@@ -87,7 +87,7 @@ describe('POST /api/sessions/refresh', () => {
     expect(events[0]).toMatchObject({ action: 'session.refresh_theft', session_id: first.id, succeeded: false });
   });
 
-  it('revokes the session at once when an older token is used', async () => {
+  it('revokes the session at once when an older refresh token is used', async () => {
     const first = await signIn();
     const child = (await refresh(first.refresh)).body;
     const grandchild = (await refresh(child['refresh_token'])).body;
@@ -95,7 +95,7 @@ describe('POST /api/sessions/refresh', () => {
     expect(await status(grandchild['identity_token'])).toBe(401);
   });
 
-  it('keeps other sessions of the user when one is revoked', async () => {
+  it('keeps the other sessions of the user when refresh token reuse revokes one', async () => {
     const first = await signIn();
     const other = await t.signIn(first.user.username, PASSWORD);
     const child = (await refresh(first.refresh)).body;
@@ -105,7 +105,7 @@ describe('POST /api/sessions/refresh', () => {
     expect(await status(other)).toBe(200);
   });
 
-  it('expires at its exact second, and slides', async () => {
+  it('answers 401 token_expired from the second of expiry on, which moves with each refresh', async () => {
     const first = await signIn();
     t.clock.advance(7 * DAY - 1000);
     const child = await refresh(first.refresh);
@@ -117,7 +117,7 @@ describe('POST /api/sessions/refresh', () => {
     });
   });
 
-  it('does not outlive 30 days, however often it is refreshed', async () => {
+  it('issues no token beyond SESSION_MAX_AGE, no matter how often the session is refreshed', async () => {
     const { refresh: first, id } = await signIn();
     const start = t.clock.now();
     let token = first;
@@ -139,12 +139,12 @@ describe('POST /api/sessions/refresh', () => {
     expect(row!.expires_at.getTime()).toBe(start + 30 * DAY);
   });
 
-  it('is revoked by nothing but a token that was used: junk changes nothing', async () => {
+  it('refuses forged and malformed tokens without revoking the session', async () => {
     const first = await signIn();
     const claims = decode(first.refresh);
     const key = createSecretKey(Buffer.from(t.config.SECRET_KEY));
     const otherKey = createSecretKey(Buffer.from(randomUUID().repeat(2)));
-    const junk: unknown[] = [
+    const invalidTokens: unknown[] = [
       'x',
       first.identity,
       `${first.refresh}x`,
@@ -155,13 +155,13 @@ describe('POST /api/sessions/refresh', () => {
       jwt.sign({ ...claims, iss: 'urn:machi:production' }, key),
       jwt.sign({ ...claims, id_token: randomUUID(), exp: 1 }, key),
     ];
-    for (const token of junk) expect((await refresh(token)).status).toBe(401);
+    for (const token of invalidTokens) expect((await refresh(token)).status).toBe(401);
     for (const token of [null, 5, {}, ['x'], '']) expect((await refresh(token)).status).toBe(422);
     expect(await status(first.identity)).toBe(200);
     expect((await refresh(first.refresh)).status).toBe(200);
   });
 
-  it('is refused for a user who is deactivated', async () => {
+  it('answers 401 invalid_token after the user was deactivated', async () => {
     const first = await signIn();
     await t.request('PATCH', `/api/users/${first.user.id}`, { token: await t.asAdmin(), body: { is_active: false } });
     expect((await refresh(first.refresh)).body['code']).toBe('invalid_token');
@@ -171,7 +171,7 @@ describe('POST /api/sessions/refresh', () => {
 describe('/api/sessions', () => {
   const agent = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0';
 
-  it('lists the devices, newest first, and ends one', async () => {
+  it('lists the sessions of the caller, newest first, and revokes one', async () => {
     const user = await t.user();
     const headers = { 'user-agent': agent };
     const { body } = await t.request('POST', '/api/sessions', {
@@ -201,7 +201,7 @@ describe('/api/sessions', () => {
     expect(await list(user.token)).toHaveLength(1);
   });
 
-  it('lists no dead ones, and forgets them at the next sign-in', async () => {
+  it('omits expired sessions and deletes them at the next sign-in', async () => {
     const first = await signIn();
     t.clock.advance(8 * DAY);
     const token = await t.signIn(first.user.username, PASSWORD);
@@ -213,7 +213,7 @@ describe('/api/sessions', () => {
     expect(row!.count).toBe('1');
   });
 
-  it('ends all, or all others', async () => {
+  it('revokes all sessions, or all but the current one', async () => {
     const first = await signIn();
     const other = await t.signIn(first.user.username, PASSWORD);
     await t.request('DELETE', '/api/sessions?except_current=true', { token: other });
@@ -224,7 +224,7 @@ describe('/api/sessions', () => {
     expect((await refresh(first.refresh)).status).toBe(401);
   });
 
-  it('describes the current session with the contents of its token', async () => {
+  it('returns the current session with the expiry of both tokens and the user of the token', async () => {
     const first = await signIn();
     const { body } = await t.request('GET', '/api/sessions/current', { token: first.identity });
     const claims = decode(first.identity);
@@ -241,13 +241,13 @@ describe('/api/sessions', () => {
 describe('DELETE /api/sessions/current', () => {
   const signOut = (options: object) => t.request('DELETE', '/api/sessions/current', options);
 
-  it('works again and again', async () => {
+  it('answers 204 when repeated', async () => {
     const first = await signIn();
     for (let i = 0; i < 3; i++) expect((await signOut({ token: first.identity })).status).toBe(204);
     expect((await refresh(first.refresh)).status).toBe(401);
   });
 
-  it('works with an expired identity token', async () => {
+  it('accepts an expired identity token', async () => {
     const first = await signIn();
     t.clock.advance(16 * MINUTE);
     expect(await status(first.identity)).toBe(401);
@@ -255,14 +255,14 @@ describe('DELETE /api/sessions/current', () => {
     expect((await refresh(first.refresh)).status).toBe(401);
   });
 
-  it('signs out with only the refresh token', async () => {
+  it('accepts the refresh token in the body instead of an identity token', async () => {
     const first = await signIn();
     t.clock.advance(16 * MINUTE);
     expect((await signOut({ body: { refresh_token: first.refresh } })).status).toBe(204);
     expect((await refresh(first.refresh)).status).toBe(401);
   });
 
-  it('refuses what is no token of ours', async () => {
+  it('refuses missing, foreign and malformed tokens', async () => {
     expect((await signOut({})).body['code']).toBe('token_required');
     expect((await signOut({ token: 'a.b.c' })).body['code']).toBe('invalid_token');
     expect((await signOut({ body: { refresh_token: 'x' } })).body['code']).toBe('invalid_token');
@@ -274,7 +274,7 @@ describe('PUT /api/users/me/password', () => {
   const next = 'silent meadow ninety';
   const change = (token: string, body: object) => t.request('PUT', '/api/users/me/password', { token, body });
 
-  it('changes it, and signs out every device, this one too', async () => {
+  it('changes the password and revokes all sessions, the current one included', async () => {
     const first = await signIn();
     const other = await t.signIn(first.user.username, PASSWORD);
     expect((await change(other, { current_password: PASSWORD, new_password: next })).status).toBe(204);
@@ -300,8 +300,8 @@ describe('PUT /api/users/me/password', () => {
   });
 });
 
-describe('races', () => {
-  it('30 refreshes at once have one child', async () => {
+describe('concurrent requests', () => {
+  it('return the same next tokens to 30 concurrent refreshes', async () => {
     const first = await signIn();
     const answers = await Promise.all(Array.from({ length: 30 }, () => refresh(first.refresh)));
     expect(answers.every((answer) => answer.status === 200)).toBe(true);
@@ -312,13 +312,13 @@ describe('races', () => {
   const OTHER = 'silent meadow ninety';
   const ROUNDS = rounds(30, 200);
   type Session = Awaited<ReturnType<typeof signIn>>;
-  const enders: Record<string, (session: Session, from: string, to: string) => Promise<unknown>> = {
+  const revocations: Record<string, (session: Session, from: string, to: string) => Promise<unknown>> = {
     'signing out': ({ identity }) => t.request('DELETE', '/api/sessions/current', { token: identity }),
     'a password change': ({ identity }, current_password, new_password) =>
       t.request('PUT', '/api/users/me/password', { token: identity, body: { current_password, new_password } }),
   };
 
-  it.each(Object.keys(enders))(
+  it.each(Object.keys(revocations))(
     `a refresh and %s at once leave no valid token, ${ROUNDS} times`,
     async (name) => {
       const user = await t.user();
@@ -326,7 +326,7 @@ describe('races', () => {
       for (let round = 0; round < ROUNDS; round++) {
         const [from, to] = round % 2 && changes ? [OTHER, PASSWORD] : [PASSWORD, OTHER];
         const first = await signIn(user, from);
-        const [answer] = await Promise.all([refresh(first.refresh), enders[name]!(first, from, to)]);
+        const [answer] = await Promise.all([refresh(first.refresh), revocations[name]!(first, from, to)]);
         const tokens = [first.identity, answer.body['identity_token'] as string | undefined].filter(
           (token) => token !== undefined,
         );

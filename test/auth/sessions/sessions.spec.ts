@@ -16,7 +16,7 @@ const signIn = (login: string, password = PASSWORD) =>
 const me = (token: string) => t.request('GET', '/api/users/me', { token });
 
 describe('POST /api/sessions', () => {
-  it('answers both tokens, their ends and the user', async () => {
+  it('returns both tokens with their expiry, and the user', async () => {
     const user = await t.user('upload_chapters');
     const { status, body } = await signIn(user.username);
     expect(status).toBe(201);
@@ -32,7 +32,7 @@ describe('POST /api/sessions', () => {
     expect((await me(body['identity_token'])).status).toBe(200);
   });
 
-  it("makes the manga site's token bodies, claim for claim", async () => {
+  it("issues tokens with the claims of the manga site's document", async () => {
     const user = await t.user('upload_chapters');
     const { body } = await signIn(user.username);
     const identity = decode(body['identity_token']);
@@ -61,21 +61,21 @@ describe('POST /api/sessions', () => {
     expect(body['expires_at']).toBe(new Date((identity['exp'] as number) * 1000).toISOString());
   });
 
-  it('never expires where lifetimes are "never", and still says so in exp', async () => {
+  it('issues tokens that never expire, with an exp in the year 9999, if the lifetimes are never', async () => {
     const env = { IDENTITY_TOKEN_TTL: 'never', REFRESH_TOKEN_TTL: 'never', SESSION_MAX_AGE: 'never' };
-    const eternal = await startApp({ env });
-    const user = await eternal.user();
-    const { body } = await eternal.request('POST', '/api/sessions', {
+    const unlimited = await startApp({ env });
+    const user = await unlimited.user();
+    const { body } = await unlimited.request('POST', '/api/sessions', {
       body: { login: user.username, password: PASSWORD },
     });
     expect(body).toMatchObject({ expires_at: null, refresh_expires_at: null });
     expect(decode(body['identity_token'])['exp']).toBe(253402300799);
-    eternal.clock.advance(100 * 365 * 24 * 3600 * 1000);
-    expect((await eternal.request('GET', '/api/users/me', { token: body['identity_token'] })).status).toBe(200);
-    await eternal.stop();
+    unlimited.clock.advance(100 * 365 * 24 * 3600 * 1000);
+    expect((await unlimited.request('GET', '/api/users/me', { token: body['identity_token'] })).status).toBe(200);
+    await unlimited.stop();
   });
 
-  it('answers an unknown user, a wrong password and a deactivated user alike, to the byte', async () => {
+  it('returns byte-identical responses for unknown users, wrong passwords and deactivated users', async () => {
     const [user, gone] = [await t.user(), await t.user()];
     await t.request('PATCH', `/api/users/${gone.id}`, { token: await t.asAdmin(), body: { is_active: false } });
     const attempts = await Promise.all([
@@ -112,7 +112,7 @@ describe('POST /api/sessions', () => {
     });
   });
 
-  it('opens a session per device, each ending on its own', async () => {
+  it('opens a session per sign-in, which is revoked on its own', async () => {
     const user = await t.user();
     const other = (await signIn(user.username)).body['identity_token'];
     await t.request('DELETE', '/api/sessions/current', { token: user.token });
@@ -120,7 +120,7 @@ describe('POST /api/sessions', () => {
     expect((await me(other)).status).toBe(200);
   });
 
-  it('remembers the device it was opened from', async () => {
+  it('stores the user agent and the address of the client', async () => {
     const user = await t.user();
     const headers = { 'user-agent': 'Machi Browser/1.0', 'x-forwarded-for': '203.0.113.9' };
     const { body } = await t.request('POST', '/api/sessions', {
@@ -133,28 +133,28 @@ describe('POST /api/sessions', () => {
     expect(row).toEqual({ user_agent: 'Machi Browser/1.0', ip: '127.0.0.1' });
   });
 
-  it('rehashes a password when the configured cost has risen', async () => {
-    const dear = await startApp({ env: { BCRYPT_COST: '6' } });
-    const user = await dear.user();
+  it('rehashes the password if the configured cost has risen', async () => {
+    const costly = await startApp({ env: { BCRYPT_COST: '6' } });
+    const user = await costly.user();
     const stored = async () =>
       (
-        await dear.dataSource.query<{ password_hash: string }[]>('select password_hash from users where id = $1', [
+        await costly.dataSource.query<{ password_hash: string }[]>('select password_hash from users where id = $1', [
           user.id,
         ])
       )[0]!;
-    await dear.dataSource.query('update users set password_hash = $2 where id = $1', [
+    await costly.dataSource.query('update users set password_hash = $2 where id = $1', [
       user.id,
       await hash(PASSWORD, 4),
     ]);
-    await dear.signIn(user.username, PASSWORD);
+    await costly.signIn(user.username, PASSWORD);
     expect(getRounds((await stored()).password_hash)).toBe(6);
-    await dear.signIn(user.username, PASSWORD);
-    await dear.stop();
+    await costly.signIn(user.username, PASSWORD);
+    await costly.stop();
   });
 });
 
 describe('DELETE /api/sessions/current', () => {
-  it('ends the session: its token is refused on the very next request', async () => {
+  it('revokes the session: its token is refused on the next request', async () => {
     const user = await t.user();
     const { status, text } = await t.request('DELETE', '/api/sessions/current', { token: user.token });
     expect([status, text]).toEqual([204, '']);
@@ -163,7 +163,7 @@ describe('DELETE /api/sessions/current', () => {
 });
 
 describe('an identity token', () => {
-  it('expires at its exact second', async () => {
+  it('is refused with token_expired from the second of expiry on', async () => {
     const user = await t.user();
     const exp = decode(user.token)['exp'] as number;
     t.clock.set(exp * 1000 - 1);
@@ -174,7 +174,7 @@ describe('an identity token', () => {
     expect(expired.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
   });
 
-  it('is worth nothing once its session has reached its greatest age', async () => {
+  it('expires with its session at SESSION_MAX_AGE', async () => {
     const short = await startApp({ env: { SESSION_MAX_AGE: '1m', IDENTITY_TOKEN_TTL: '15m' } });
     const user = await short.user();
     short.clock.advance(61_000);
@@ -182,7 +182,7 @@ describe('an identity token', () => {
     await short.stop();
   });
 
-  it('is asked for, and looked for in the Authorization header only', async () => {
+  it('is required, and read from the Authorization header only', async () => {
     const user = await t.user();
     const missing = await t.request('GET', '/api/users/me');
     expect(missing.body).toMatchObject({ status: 401, code: 'token_required', msg: 'Missing Authorization Header' });
@@ -201,7 +201,7 @@ describe('an identity token', () => {
     }
   });
 
-  it('may come in the cookie of the chat client, where nothing changes', async () => {
+  it('is accepted in the login-token cookie for GET and HEAD only', async () => {
     const user = await t.user();
     const call = (method: string, path: string, headers: Record<string, string>) =>
       t.request(method, path, { headers, ...(method === 'GET' || method === 'HEAD' ? {} : { body: {} }) });
@@ -228,7 +228,7 @@ describe('an identity token', () => {
     }
   });
 
-  it('counts only when it is ours, of the right kind, and whole', async () => {
+  it('is refused with invalid_token if it is forged, of another kind or incomplete', async () => {
     const user = await t.user();
     const key = createSecretKey(Buffer.from(t.config.SECRET_KEY));
     const otherKey = createSecretKey(Buffer.from(randomUUID().repeat(2)));
@@ -238,7 +238,7 @@ describe('an identity token', () => {
       jwt.sign(body, secret, { algorithm: 'HS256', ...options });
     const unsigned = `${Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url')}.${user.token.split('.')[1]}.`;
     const { body: session } = await signIn(user.username);
-    expect((await me(sign(claims))).status).toBe(200); // the forgery kit itself works
+    expect((await me(sign(claims))).status).toBe(200); // the helper signs valid tokens
     const forgeries: Record<string, string> = {
       'another key': sign(claims, {}, otherKey),
       'another issuer': sign({ ...claims, iss: 'urn:machi:production' }),
@@ -250,16 +250,16 @@ describe('an identity token', () => {
       'no nbf': sign(without('nbf')),
       'no kind': sign(without('kind')),
       'no session': sign(without('sid')),
-      'an exp that is no number': `${sign(claims).split('.')[0]}.${Buffer.from(JSON.stringify({ ...claims, exp: '9999999999' })).toString('base64url')}.x`,
-      'a session that is no id': sign({ ...claims, sid: "' or true --" }),
-      'a session that is not there': sign({ ...claims, sid: randomUUID() }),
-      'a time to come': sign({ ...claims, nbf: (claims['iat'] as number) + 1e6 }),
+      'an exp that is not a number': `${sign(claims).split('.')[0]}.${Buffer.from(JSON.stringify({ ...claims, exp: '9999999999' })).toString('base64url')}.x`,
+      'a session id that is not a UUID': sign({ ...claims, sid: "' or true --" }),
+      'an unknown session': sign({ ...claims, sid: randomUUID() }),
+      'an nbf in the future': sign({ ...claims, nbf: (claims['iat'] as number) + 1e6 }),
       'a refresh token': session['refresh_token'],
       'a changed body': user.token.replace(
         /\.[^.]+\./,
         `.${Buffer.from(JSON.stringify({ ...claims, sub: randomUUID() })).toString('base64url')}.`,
       ),
-      'a cut signature': user.token.slice(0, -2),
+      'a truncated signature': user.token.slice(0, -2),
       'two dots': '..',
       noise: 'x'.repeat(8000),
     };

@@ -12,7 +12,7 @@ const asAdmin = async <Method extends string, Path extends string>(method: Metho
   t.request(method, path, { token: await t.asAdmin() });
 const me = (token: string) => t.request('GET', '/api/users/me', { token });
 
-it('an administrator sees where a user is signed in, and that is audited', async () => {
+it('GET /api/users/:id/sessions returns the sessions of a user to administrators and writes an audit event', async () => {
   const user = await t.user();
   const own = (await t.request('GET', '/api/sessions', { token: user.token })).body as object[];
   const seen = (await asAdmin('GET', `/api/users/${user.id}/sessions`)).body as object[];
@@ -23,7 +23,7 @@ it('an administrator sees where a user is signed in, and that is audited', async
   expect((await asAdmin('GET', `/api/users/${randomUUID()}/sessions`)).body['code']).toBe('user_not_found');
 });
 
-it('ends one of them, or all; not through another user', async () => {
+it('DELETE /api/users/:id/sessions revokes one or all sessions of that user and of no other', async () => {
   const [user, other] = [await t.user(), await t.user()];
   const second = await t.signIn(user.username, user.password);
   const { id } = (await t.request('GET', '/api/sessions/current', { token: second })).body;
@@ -38,7 +38,7 @@ it('ends one of them, or all; not through another user', async () => {
   expect(body['items']).toHaveLength(2);
 });
 
-it("an administrator's reading of a profile is audited, a user's own is not", async () => {
+it('GET /api/users/:id writes an audit event for administrators and none for the user', async () => {
   const user = await t.user();
   await t.request('GET', `/api/users/${user.id}`, { token: user.token });
   await asAdmin('GET', `/api/users/${user.id}`);

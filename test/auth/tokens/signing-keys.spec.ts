@@ -57,16 +57,16 @@ async function restart(env: Record<string, string>): Promise<TestApp> {
   return t;
 }
 
-interface Pass {
+interface Tokens {
   identity: string;
   refresh: string;
 }
-async function signIn(t: TestApp): Promise<Pass> {
+async function signIn(t: TestApp): Promise<Tokens> {
   const { username } = await first.user();
   const { body } = await t.request('POST', '/api/sessions', { body: { login: username, password: PASSWORD } });
   return { identity: body['identity_token'], refresh: body['refresh_token'] };
 }
-const refresh = async (t: TestApp, { refresh: refresh_token }: Pass) => {
+const refresh = async (t: TestApp, { refresh: refresh_token }: Tokens) => {
   const { status, body } = await t.request('POST', '/api/sessions/refresh', { body: { refresh_token } });
   return { status, identity: body['identity_token'], refresh: body['refresh_token'] };
 };
@@ -77,11 +77,11 @@ const published = async (t: TestApp) =>
   (await t.request('GET', '/.well-known/jwks.json')).body as unknown as JSONWebKeySet;
 
 describe('GET /.well-known/jwks.json', () => {
-  it('is empty where SECRET_KEY signs', async () => {
+  it('returns no keys if SECRET_KEY signs', async () => {
     expect(await published(first)).toEqual({ keys: [] });
   });
 
-  it('shows public parts only, with which anybody can check tokens', async () => {
+  it('returns public keys only, which verify the tokens', async () => {
     const t = await restart({ SIGNING_KEY: current.pem, ACCEPTED_SIGNING_KEYS: former.pem });
     const { headers, text, body } = await t.request('GET', '/.well-known/jwks.json');
     expect(headers.get('cache-control')).toBe('public, max-age=300');
@@ -100,13 +100,13 @@ describe('GET /.well-known/jwks.json', () => {
     expect(payload['user']).toBeDefined();
   });
 
-  it('is there, and not below /api', async () => {
+  it('is not found below /api', async () => {
     expect((await first.request('GET', '/api/.well-known/jwks.json')).status).toBe(404);
   });
 });
 
 describe('tokens signed by a key pair', () => {
-  it('say so in their header, work, and are refreshed', async () => {
+  it('name algorithm and key in their header, are accepted, and can be refreshed', async () => {
     const t = await restart({ SIGNING_KEY: current.pem });
     const session = await signIn(t);
     const header = { alg: 'ES256', typ: 'JWT', kid: current.kid };
@@ -118,7 +118,7 @@ describe('tokens signed by a key pair', () => {
     expect(await status(t, next.identity)).toBe(401);
   });
 
-  it('expire at their exact second', async () => {
+  it('are refused with token_expired from the second of expiry on', async () => {
     const t = await restart({ SIGNING_KEY: current.pem });
     const { identity } = await signIn(t);
     const { exp } = jwt.decode(identity) as { exp: number };
@@ -128,7 +128,7 @@ describe('tokens signed by a key pair', () => {
     expect((await me(t, identity)).body['code']).toBe('token_expired');
   });
 
-  it('are given again when the answer was lost: the same child', async () => {
+  it('have the same claims when a refresh is repeated within the grace period', async () => {
     const t = await restart({ SIGNING_KEY: current.pem });
     const session = await signIn(t);
     const [child, again] = [await refresh(t, session), await refresh(t, session)];
@@ -138,8 +138,8 @@ describe('tokens signed by a key pair', () => {
   });
 });
 
-describe('a rotation', () => {
-  it('from SECRET_KEY to a key pair, to another, and back to SECRET_KEY ends no session', async () => {
+describe('a key rotation', () => {
+  it('keeps all sessions from SECRET_KEY to a key pair, to another one, and back to SECRET_KEY', async () => {
     const steps: [env: Record<string, string>, kid: string | undefined][] = [
       [{}, undefined],
       [{ SIGNING_KEY: former.pem }, former.kid],
@@ -157,7 +157,7 @@ describe('a rotation', () => {
     }
   });
 
-  it('of nodes one after the other works when the next key is accepted before it signs', async () => {
+  it('works node by node if the next key is accepted everywhere before it signs', async () => {
     const next = await newKey();
     const older = await restart({ SIGNING_KEY: current.pem, ACCEPTED_SIGNING_KEYS: next.public });
     const newer = await restart({ SIGNING_KEY: next.pem, ACCEPTED_SIGNING_KEYS: current.public });
@@ -167,7 +167,7 @@ describe('a rotation', () => {
     expect(await kids(older)).toEqual(await kids(newer));
   });
 
-  it('ends where the old key is taken away: its tokens are refused, and end nothing', async () => {
+  it('refuses tokens of a key that is no longer accepted, without revoking their session', async () => {
     const old = await restart({ SIGNING_KEY: former.pem });
     const session = await signIn(old);
     const t = await restart({ SIGNING_KEY: current.pem });
@@ -177,8 +177,8 @@ describe('a rotation', () => {
   });
 });
 
-describe('a key verifies by its own algorithm only', () => {
-  it('whatever the header says', async () => {
+describe('a forged token', () => {
+  it('is refused, whatever algorithm, key or extension its header names', async () => {
     const t = await restart({ SIGNING_KEY: current.pem, ACCEPTED_SIGNING_KEYS: former.pem });
     const stranger = await newKey();
     const ed25519 = generateKeyPairSync('ed25519').privateKey;
@@ -196,7 +196,7 @@ describe('a key verifies by its own algorithm only', () => {
       await sign({ alg: 'ES256', kid: former.kid }, former.privateKey),
       await sign({ alg: 'HS256' }, secret),
     ])
-      expect(await status(t, good)).toBe(200); // the forgery kit itself works
+      expect(await status(t, good)).toBe(200); // the helper signs valid tokens
 
     const forgeries: Record<string, string> = {
       'the public PEM as a secret': await sign({ alg: 'HS256', kid: current.kid }, bytes(current.public)),
