@@ -301,7 +301,7 @@ describe('PUT /api/users/me/password', () => {
 });
 
 describe('concurrent requests', () => {
-  it('return the same next tokens to 30 concurrent refreshes', async () => {
+  it('return the same next tokens for 30 concurrent refreshes', async () => {
     const first = await signIn();
     const answers = await Promise.all(Array.from({ length: 30 }, () => refresh(first.refresh)));
     expect(answers.every((answer) => answer.status === 200)).toBe(true);
