@@ -24,7 +24,7 @@ export const PROBLEMS = {
   invalid_credentials: [401, 'The login or the password is wrong.'],
   two_step_required: [
     401,
-    'The password is correct. Send the "challenge" with a two-factor code to POST /api/sessions/two-step.',
+    'The password is correct. Send the "challenge" with a two-factor code to POST /api/sessions/two-factor.',
   ],
   invalid_challenge: [401, 'This sign-in has been completed or has expired; start again.'],
   invalid_passkey: [401, 'This passkey was not accepted; request new options and try again, or sign in another way.'],
