@@ -42,4 +42,5 @@ export const AUDIT_ACTIONS = [
   'group.member_removed',
 ] as const;
 
+/** The name of an audited action. */
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];

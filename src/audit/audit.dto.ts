@@ -3,6 +3,7 @@ import { PageQueryDto } from '../http/pagination.dto.js';
 import type { AuditEvent } from './audit-event.entity.js';
 import { AUDIT_ACTIONS, type AuditAction } from './audit.actions.js';
 
+/** Filters and page of the audit log. */
 export class AuditQueryDto extends PageQueryDto {
   /**
    * Returns only events of this action.
@@ -23,6 +24,7 @@ export class AuditQueryDto extends PageQueryDto {
   subject_id?: string;
 }
 
+/** An audit event; see AuditEvent. */
 export class AuditEventDto {
   /** @example "42" */
   id: string;
@@ -45,6 +47,7 @@ export class AuditEventDto {
   details: object;
 }
 
+/** A page of audit events. */
 export class AuditPageDto {
   items: AuditEventDto[];
   /** Pass it as `cursor` to get the next page; null on the last page. */

@@ -5,7 +5,7 @@ import { jsonParser, readBody } from '../http/body-parser.js';
 import { bodyProblemOf, hasBody } from '../http/json-body.middleware.js';
 import { Problem } from '../http/problem.js';
 
-/** Reads the body as JSON, whatever its Content-Type says: `curl -d` declares a form. See `readAnyJson`. */
+/** Reads the body as JSON for any Content-Type: `curl -d` declares a form. See `readAnyJson`. */
 @Injectable()
 export class AnyJsonInterceptor implements NestInterceptor {
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {

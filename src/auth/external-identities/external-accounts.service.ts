@@ -55,7 +55,7 @@ export class ExternalAccountsService {
     });
   }
 
-  /** Lets one transaction at a time link this identity; the others then find what it has done. */
+  /** Serialises transactions that link this identity: a later one finds the row of an earlier one. */
   private async lock(manager: EntityManager, { issuer, subject }: Identity): Promise<void> {
     await manager.query(LOCK_EXTERNAL_IDENTITY, [`${issuer} ${subject}`]);
   }
@@ -80,7 +80,7 @@ export class ExternalAccountsService {
     return row?.user_id ?? null;
   }
 
-  /** A user without this identity to whom it belongs: by an e-mail address that both sides have verified. */
+  /** Finds the user of a new identity by an e-mail address that the issuer and Machi have verified; null: none. */
   private async findExistingUser(manager: EntityManager, identity: Identity): Promise<string | null> {
     if (identity.isFirstAdministrator) return this.groups.findFirstAdministrator(manager);
     return identity.email === undefined ? null : this.users.findIdByVerifiedEmail(manager, identity.email);
@@ -97,7 +97,7 @@ export class ExternalAccountsService {
     return isInserted ? (row as ExternalIdentity) : null;
   }
 
-  /** Takes over username and e-mail address if they are free. Throws `busy` if others keep taking them meanwhile. */
+  /** Creates a user with the identity's username and e-mail address where they are free. Throws `busy` after repeated conflicts. */
   private async createUser(manager: EntityManager, { username, fullname, email }: Identity): Promise<string> {
     for (let attempt = 0; attempt < MAX_INSERT_ATTEMPTS; attempt++) {
       const available = await this.users.findAvailable(manager, { username: validUsername(username), email });

@@ -3,6 +3,7 @@ import { IsOptional, IsString, Length } from 'class-validator';
 import { CurrentPasswordDto } from '../reauthentication.dto.js';
 import type { ExternalIdentity } from './external-identity.entity.js';
 
+/** A token of an identity provider. */
 export class TokenExchangeDto {
   /**
    * An access token or an ID token of the identity provider.
@@ -22,8 +23,10 @@ export class TokenExchangeDto {
   provider?: string;
 }
 
+/** A token of the identity to link, and the caller's current password. */
 export class LinkIdentityDto extends IntersectionType(TokenExchangeDto, CurrentPasswordDto) {}
 
+/** A linked external identity. */
 export class ExternalIdentityDto {
   /** @example 0199c2a4-7c31-7b0e-8d52-4f6e8a9b0c1d */
   id: string;

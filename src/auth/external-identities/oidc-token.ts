@@ -23,6 +23,7 @@ const TYPES = [undefined, 'jwt', 'at+jwt', 'application/at+jwt'];
 /** Keycloak puts the token type into a claim. */
 const KEYCLOAK_TYPES = [undefined, 'Bearer', 'ID'];
 
+/** Whether the header is that of an access or ID token with an accepted algorithm. */
 export const isTokenHeader = ({ alg, typ }: Partial<JWTHeaderParameters>): boolean =>
   ALGORITHMS.includes(alg ?? '') && TYPES.includes(typeof typ === 'string' ? typ.toLowerCase() : typ);
 

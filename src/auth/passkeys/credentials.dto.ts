@@ -35,6 +35,7 @@ abstract class CredentialDto {
   clientExtensionResults: Record<string, unknown>;
 }
 
+/** The authenticator's response to a registration. */
 export class AttestationResponseDto {
   /** @example eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIn0 */
   @IsBase64Url(4096)
@@ -73,6 +74,7 @@ export class AttestationResponseDto {
   transports?: string[];
 }
 
+/** The authenticator's response to an authentication. */
 export class AssertionResponseDto {
   /** @example eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0 */
   @IsBase64Url(4096)

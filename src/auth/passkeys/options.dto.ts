@@ -4,6 +4,7 @@ import type {
   PublicKeyCredentialRequestOptionsJSON,
 } from '@simplewebauthn/server';
 
+/** The relying party for which a passkey is created. */
 export class RelyingPartyDto {
   /** @example machi.example.org */
   id?: string;
@@ -11,6 +12,7 @@ export class RelyingPartyDto {
   name: string;
 }
 
+/** The user for whom a passkey is created. */
 export class PasskeyUserDto {
   /** @example AZnCpFseHD-PIT1am3weQg */
   id: string;

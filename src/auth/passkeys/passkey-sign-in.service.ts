@@ -34,7 +34,7 @@ export class PasskeySignInService {
     private readonly clock: Clock,
   ) {}
 
-  /** Issues a challenge for any passkey: the browser knows for which users it has passkeys. Throws `rate_limited`. */
+  /** Issues a challenge for any passkey: the browser selects the user. Throws `rate_limited`. */
   async options(): Promise<RequestOptionsDto> {
     const { rpId, challenge, timeout, userVerification } = await generateAuthenticationOptions({
       rpID: this.relyingParty.id,
@@ -68,7 +68,7 @@ export class PasskeySignInService {
     return 'value' in verification ? verification.value : null;
   }
 
-  /** Throws the same problem whatever was wrong. */
+  /** Throws the same problem for every cause, and audits the refusal. */
   private async refuse(passkey: Passkey | null, action: AuditAction = 'passkey.refused'): Promise<never> {
     const details = passkey ? { id: passkey.id } : {};
     const subject_id = passkey?.user_id ?? null;

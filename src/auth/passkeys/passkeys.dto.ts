@@ -4,6 +4,7 @@ import { IsLine } from '../../http/validation.js';
 import { AuthenticationDto, RegistrationDto } from './credentials.dto.js';
 import type { Passkey } from './passkey.entity.js';
 
+/** A passkey to register. */
 export class CreatePasskeyDto {
   /**
    * The name shown to the owner; by default the name of the device that registers it.
@@ -19,12 +20,14 @@ export class CreatePasskeyDto {
   credential: RegistrationDto;
 }
 
+/** A new name for a passkey. */
 export class UpdatePasskeyDto {
   /** @example "My phone" */
   @IsLine(1, 100)
   name: string;
 }
 
+/** The authenticator's response to sign-in options. */
 export class PasskeySignInDto {
   @IsObject()
   @ValidateNested()
@@ -32,6 +35,7 @@ export class PasskeySignInDto {
   credential: AuthenticationDto;
 }
 
+/** A passkey as its owner sees it. */
 export class PasskeyDto {
   /** @example 0199c2a4-9d21-7b64-a1f3-6c8e5d4b3a29 */
   id: string;

@@ -14,6 +14,7 @@ export const ALGORITHMS = [-8, -7, -257];
 /** The result of verifying an authenticator's response; `reason` is the error. */
 export type Verification<T> = { value: T } | { reason: unknown };
 
+/** A verified new credential; `isSynced`: it is synchronised between devices. */
 export type NewCredential = WebAuthnCredential & { isSynced: boolean };
 
 /** The challenge that a response claims to answer; null if it cannot be read. */

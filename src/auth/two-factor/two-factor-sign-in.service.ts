@@ -137,7 +137,7 @@ export class TwoFactorSignInService {
     return false;
   }
 
-  /** Neither counted nor delayed: recovery codes cannot be guessed, and let the owner in while others guess app codes. */
+  /** Neither counted nor delayed: recovery codes cannot be guessed, and must work while an attacker guesses app codes. */
   private async useRecoveryCode(manager: EntityManager, { user_id }: TwoFactor, code: string): Promise<boolean> {
     const values = [user_id, this.secrets.hashRecoveryCode(user_id, code)];
     const [used] = await returningRows<{ left: number }>(manager, USE_RECOVERY_CODE, values);

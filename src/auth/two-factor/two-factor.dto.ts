@@ -1,5 +1,6 @@
 import { IsString, Length } from 'class-validator';
 
+/** A code of the authenticator app. */
 export class CodeDto {
   /**
    * The six digits that the authenticator app shows.
@@ -10,6 +11,7 @@ export class CodeDto {
   code: string;
 }
 
+/** The second step of a sign-in: a challenge and a code for it. */
 export class TwoFactorSignInDto {
   /**
    * The `challenge` of the problem `two_step_required`.
@@ -28,6 +30,7 @@ export class TwoFactorSignInDto {
   code: string;
 }
 
+/** The state of the caller's two-factor authentication. */
 export class TwoFactorDto {
   /**
    * Whether signing in with a password requires a code.
@@ -39,6 +42,7 @@ export class TwoFactorDto {
   recovery_codes_left: number;
 }
 
+/** A new TOTP secret, not yet confirmed. */
 export class TwoFactorSecretDto {
   /**
    * The secret in base32, to type into the authenticator app.
@@ -52,6 +56,7 @@ export class TwoFactorSecretDto {
   uri: string;
 }
 
+/** New recovery codes. */
 export class RecoveryCodesDto {
   /**
    * Each replaces one app code, once. They are shown only in this response.

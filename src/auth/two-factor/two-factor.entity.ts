@@ -7,7 +7,7 @@ export class TwoFactor {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'two_factor_pkey' }) user_id: string;
   /** The TOTP secret, encrypted and bound to the user. */
   @Column('bytea') secret: Buffer;
-  /** When the first code confirmed the app; null: setup is not finished, and sign-in asks for no code. */
+  /** When the first code confirmed the app; null: setup is not finished, and sign-in requires no code. */
   @Column('timestamptz', { nullable: true }) confirmed_at: Date | null;
   /** The newest time step whose code was used. Codes of this and earlier steps are refused. */
   @Column('integer', { default: 0 }) last_step: number;

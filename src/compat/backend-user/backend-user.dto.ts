@@ -10,6 +10,7 @@ const AsText = (strip: RegExp): PropertyDecorator =>
     typeof value === 'string' || Number.isSafeInteger(value) ? String(value).replace(strip, '') : value,
   );
 
+/** A user to register. */
 export class BackendUserCreateDto extends PickType(CreateUserDto, ['password', 'address'] as const) {
   /** @example "Hana Sato" */
   @IsLine(1, 100)
@@ -33,6 +34,7 @@ export class BackendUserCreateDto extends PickType(CreateUserDto, ['password', '
   phone_number: string;
 }
 
+/** The OAuth 2 password grant. */
 export class BackendUserLoginDto {
   /**
    * The e-mail address.
@@ -46,6 +48,7 @@ export class BackendUserLoginDto {
   password: string;
 }
 
+/** The response to the OAuth 2 password grant. */
 export class BackendUserTokenDto {
   /** @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl */
   access_token: string;
@@ -74,12 +77,14 @@ export class BackendUserProfileDto {
   address: string | null;
 }
 
+/** The address to which a reset code is mailed. */
 export class BackendUserEmailDto {
   /** @example hana@example.org */
   @IsEmailAddress()
   email: string;
 }
 
+/** A mailed reset code and its address. */
 export class BackendUserCodeDto extends BackendUserEmailDto {
   /**
    * The eight digits from the mail.
@@ -90,11 +95,13 @@ export class BackendUserCodeDto extends BackendUserEmailDto {
   code_from_user: string;
 }
 
+/** A sentence for the user. */
 export class BackendUserMessageDto {
   /** @example "If a user has this address, a code has been mailed to it." */
   message: string;
 }
 
+/** The reset token for a correct code. */
 export class BackendUserResetDto extends BackendUserMessageDto {
   /** @example 6v3K0Yb8l1mZr2Tq9sXw4uJc7nPd5eAf */
   reset_token: string;

@@ -31,7 +31,7 @@ const throwAs400 = (error: unknown): never => {
   throw code ? new Problem(code) : error;
 };
 
-/** Translates the documented formats of the vaccine registration to Machi's services. */
+/** Converts between the documented formats of the vaccine registration and Machi's services. */
 @Injectable()
 export class BackendUserService {
   constructor(

@@ -1,5 +1,6 @@
 import { validationFailed } from '../../http/problem.js';
 
+/** Credentials of a user. */
 export class ChatappLoginDto {
   /** @example hana.sato */
   username: string;
@@ -7,6 +8,7 @@ export class ChatappLoginDto {
   password: string;
 }
 
+/** A user to register. */
 export class ChatappRegisterDto extends ChatappLoginDto {
   /** @example "Hana Sato" */
   fullname: string;

@@ -11,7 +11,7 @@ import { stringFields } from './chatapp.dto.js';
 /** The maximum that browsers accept (RFC 6265bis, section 5.5). */
 const MAX_COOKIE_SECONDS = 400 * 24 * 3600;
 
-/** Translates the documented formats of the chat app to Machi's services. */
+/** Converts between the documented formats of the chat app and Machi's services. */
 @Injectable()
 export class ChatappService {
   constructor(

@@ -26,7 +26,7 @@ export class TmtarService {
 }
 
 /**
- * The document knows neither the choice of a provider nor two-factor authentication: a token of an unknown provider is an
+ * The document has neither a choice of provider nor two-factor authentication: a token of an unknown provider is an
  * invalid token, and a required code is explained in `msg`, which the clients read.
  */
 function throwDocumented(error: unknown): never {
