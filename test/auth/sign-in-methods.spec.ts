@@ -30,25 +30,25 @@ async function addPasskey(token: string): Promise<{ authenticator: VirtualAuthen
 }
 
 it('POST /api/sessions/exchange requires a code from users with two-factor authentication', async () => {
-  const { id, token } = await newcomer('two.steps');
+  const { id, token } = await newcomer('two.factors');
   const path = '/api/users/me/two-step';
   const { body: begun } = await t.request('POST', path, { token, body: {} });
   const secret = begun['secret'];
   await t.request('POST', `${path}/confirm`, { token, body: { code: codeAt(secret, t.clock.now()) } });
 
-  const asked = await exchange('two.steps');
-  expect(asked.body).toMatchObject({ status: 401, code: 'two_step_required' });
+  const challenged = await exchange('two.factors');
+  expect(challenged.body).toMatchObject({ status: 401, code: 'two_step_required' });
   t.clock.advance(30_000);
-  const body = { challenge: asked.body['challenge'] as string, code: codeAt(secret, t.clock.now()) };
+  const body = { challenge: challenged.body['challenge'] as string, code: codeAt(secret, t.clock.now()) };
   const signedIn = await t.request('POST', '/api/sessions/two-step', { body });
   expect([signedIn.status, signedIn.body['user'].id]).toEqual([201, id]);
 
   await t.request('PATCH', `/api/users/${id}`, { token: await t.asAdmin(), body: { is_active: false } });
-  expect((await exchange('two.steps')).body).toMatchObject({ status: 401, code: 'invalid_token' });
+  expect((await exchange('two.factors')).body).toMatchObject({ status: 401, code: 'invalid_token' });
 });
 
 it('a passkey or an external identity can be removed while the other exists, and the last one cannot', async () => {
-  const { token } = await newcomer('two.ways');
+  const { token } = await newcomer('two.methods');
   const { id, authenticator } = await addPasskey(token);
   const other = await addPasskey(token);
   const remove = async (path: string) => {
@@ -68,7 +68,7 @@ it('a passkey or an external identity can be removed while the other exists, and
 
   await t.request('POST', '/api/users/me/identities', {
     token,
-    body: { token: 'two.ways', provider: 'trusted-subject' },
+    body: { token: 'two.methods', provider: 'trusted-subject' },
   });
   expect(await remove(`passkeys/${id}`)).toEqual([204, undefined]);
   const [left] = (await t.request('GET', '/api/users/me/identities', { token })).body as unknown as { id: string }[];

@@ -21,7 +21,7 @@ afterAll(async () => {
 let networks = 0;
 const from = (): Record<string, string> => ({ 'x-forwarded-for': `198.51.100.${++networks}` });
 
-const person = () => ({
+const registration = () => ({
   name: 'Noor',
   email: `${randomUUID().slice(0, 8)}@example.org`,
   password: PASSWORD,
@@ -45,7 +45,7 @@ async function send(path: string, fields: Record<string, string>, kind: 'urlenco
 const KINDS = ['urlencoded', 'multipart', 'json'] as const;
 
 async function registered() {
-  const body = person();
+  const body = registration();
   const created = await create(body);
   const { body: token } = await send('/api/login', { username: body.email, password: PASSWORD }, 'urlencoded');
   return { ...body, id: created.body['id'], token: token['access_token']! };
@@ -53,7 +53,7 @@ async function registered() {
 
 describe('POST /create', () => {
   it('returns the user without password, role or undocumented fields', async () => {
-    const body = person();
+    const body = registration();
     const extra = { role_id: 1, verified: true, is_active: false, id: 7, groups: ['admin'], username: 'root' };
     const { status, body: user } = await create({ ...body, ...extra });
     expect(status).toBe(201);
@@ -85,7 +85,7 @@ describe('POST /create', () => {
     [{ address: 'a\nb' }, 422],
     [{ name: '\0' }, 400],
   ])('refuses %j', async (wrong, status) => {
-    expect((await create({ ...person(), ...wrong })).status).toBe(status);
+    expect((await create({ ...registration(), ...wrong })).status).toBe(status);
   });
 
   it.each(['[]', '', 'null', '{'])('refuses the body %j', async (body) => {
@@ -94,12 +94,12 @@ describe('POST /create', () => {
   });
 
   it('accepts numbers in text fields and an address', async () => {
-    const { body } = await create({ ...person(), nid: 19900401, phone_number: 1700000000, address: 'Dhaka' });
+    const { body } = await create({ ...registration(), nid: 19900401, phone_number: 1700000000, address: 'Dhaka' });
     expect(body).toMatchObject({ nid: '19900401', phone_number: '1700000000', address: 'Dhaka' });
   });
 
   it('answers 400 for a second account with the same address', async () => {
-    const body = person();
+    const body = registration();
     await create(body);
     expect((await create({ ...body, email: body.email.toUpperCase() })).body).toMatchObject({
       status: 400,
@@ -201,8 +201,8 @@ describe.each([
 ])('%s and %s', (forgot, validate) => {
   it.each(KINDS)('lead to a new password (%s)', async (kind) => {
     const { email } = await registered();
-    const asked = await send(forgot, { email }, kind);
-    expect([asked.status, asked.body]).toEqual([200, { message: expect.any(String) }]);
+    const requested = await send(forgot, { email }, kind);
+    expect([requested.status, requested.body]).toEqual([200, { message: expect.any(String) }]);
     const code = await mailbox.code(email);
     const { status, body } = await send(validate, { code_from_user: code, email }, kind);
     expect([status, body]).toEqual([200, { message: expect.any(String), reset_token: expect.any(String) }]);

@@ -19,11 +19,11 @@ const plain = ({ status, text, headers }: Awaited<ReturnType<typeof post>>) => {
   return [status, text];
 };
 
-const person = (username: string) => ({ username, password: PASSWORD, fullname: 'A person' });
+const registration = (username: string) => ({ username, password: PASSWORD, fullname: 'A person' });
 
 describe('POST /register', () => {
   it('creates a user who can use the canonical routes', async () => {
-    expect(plain(await post('/register', person('Rika')))).toEqual([201, 'registered']);
+    expect(plain(await post('/register', registration('Rika')))).toEqual([201, 'registered']);
     const token = await t.signIn('rika', PASSWORD);
     const { body } = await t.request('GET', '/api/users/me', { token });
     expect(body).toMatchObject({ username: 'Rika', fullname: 'A person', email: null });
@@ -59,14 +59,14 @@ describe('POST /register', () => {
   });
 
   it('refuses a taken username after all other checks', async () => {
-    await post('/register', person('taken'));
-    expect(plain(await post('/register', person('TAKEN')))).toEqual([409, 'username already exists']);
-    expect(plain(await post('/register', { ...person('taken'), password: 'short' }))[0]).toBe(400);
+    await post('/register', registration('taken'));
+    expect(plain(await post('/register', registration('TAKEN')))).toEqual([409, 'username already exists']);
+    expect(plain(await post('/register', { ...registration('taken'), password: 'short' }))[0]).toBe(400);
   });
 
   it('ignores unknown and administrative fields', async () => {
     const extra = { email: 'x@example.org', is_active: false, permissions: ['admin'], id: 1 };
-    expect(plain(await post('/register', { ...person('extra'), ...extra }))).toEqual([201, 'registered']);
+    expect(plain(await post('/register', { ...registration('extra'), ...extra }))).toEqual([201, 'registered']);
     const { body } = await t.request('GET', '/api/users/me', { token: await t.signIn('extra', PASSWORD) });
     expect(body).toMatchObject({ email: null, groups: [], permissions: { admin: false } });
   });
@@ -80,7 +80,7 @@ describe('POST /register', () => {
   });
 
   it.each(['/register', '/auth/login'])('%s refuses an oversized body with a text response', async (path) => {
-    expect(plain(await post(path, { ...person('large'), fullname: 'x'.repeat(200_000) }))).toEqual([
+    expect(plain(await post(path, { ...registration('large'), fullname: 'x'.repeat(200_000) }))).toEqual([
       413,
       'The body is larger than 100 KB.',
     ]);
@@ -92,7 +92,7 @@ describe('POST /auth/login', () => {
     post('/auth/login', { username, password }, headers);
 
   it('sets the documented cookie, which GET /auth/verify accepts', async () => {
-    await post('/register', person('Sora'));
+    await post('/register', registration('Sora'));
     t.clock.set(Math.floor(Date.now() / 1000) * 1000 + 400);
     const answer = await login('sora');
     expect(plain(answer)).toEqual([202, 'login successful']);

@@ -78,7 +78,7 @@ describe('a user created at the first sign-in', () => {
     expect(made['email']).toBeNull();
   });
 
-  it('has no rights, whatever the claims are', async () => {
+  it('has no rights for any claims', async () => {
     const { user, token } = await newcomer({
       groups: ['admin', 'Administrators'],
       roles: ['admin'],

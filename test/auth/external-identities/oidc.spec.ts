@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 let start = 0;
 beforeEach(() => {
-  start += 3_600_000; // later than all that is kept
+  start += 3_600_000; // past the lifetime of cached keys
   t.clock.set(Math.ceil(Date.now() / 1000) * 1000 + start);
   now = t.clock.seconds();
 });
@@ -41,13 +41,13 @@ const sign = (
 
 describe('a token of an OpenID Connect issuer', () => {
   it.each<[string, Record<string, unknown>, number]>([
-    ['as it should be', {}, 201],
-    ['for us among others', { aud: ['https://else.example', AUDIENCE] }, 201],
+    ['with valid claims', {}, 201],
+    ['for Machi among other audiences', { aud: ['https://else.example', AUDIENCE] }, 201],
     ['for another audience', { aud: 'https://else.example' }, 401],
     ['without an audience', { aud: undefined }, 401],
     ['for none of a list', { aud: [] }, 401],
     ['for an address that begins as ours', { aud: `${AUDIENCE}/x` }, 401],
-    ['for a list that is none', { aud: { 0: AUDIENCE } }, 401],
+    ['for an audience that is an object', { aud: { 0: AUDIENCE } }, 401],
     ['without an issuer', { iss: undefined }, 401],
     ['of an issuer that is not ours', { iss: 'https://else.example' }, 401],
     ['of an issuer that is written otherwise', { iss: 'placeholder' }, 401],
@@ -56,7 +56,7 @@ describe('a token of an OpenID Connect issuer', () => {
     ['of an empty subject', { sub: '' }, 401],
     ['of a subject that is no text', { sub: 7 }, 401],
     ['of a subject with a NUL', { sub: 'a\0b' }, 401],
-    ['of a subject of half a character', { sub: 'a\ud800' }, 401],
+    ['of a subject with a lone surrogate', { sub: 'a\ud800' }, 401],
     ['of a subject of 255 characters', { sub: 'x'.repeat(255) }, 201],
     ['of a subject of 256 characters', { sub: 'x'.repeat(256) }, 401],
     ['that never ends', { exp: undefined }, 401],
@@ -183,7 +183,7 @@ describe('a token of an OpenID Connect issuer', () => {
 });
 
 describe('an OpenID Connect issuer', () => {
-  const ways: Record<string, () => void> = {
+  const failures: Record<string, () => void> = {
     'that is broken': () => {
       issuer.routes['/.well-known/openid-configuration'] = (_, response) => response.writeHead(500).end();
     },
@@ -235,8 +235,8 @@ describe('an OpenID Connect issuer', () => {
     },
   };
 
-  it.each(Object.keys(ways))('that %s answers 503 and is asked again after ten seconds', async (name) => {
-    ways[name]!();
+  it.each(Object.keys(failures))('that %s answers 503 and is requested again after ten seconds', async (name) => {
+    failures[name]!();
     const token = await sign();
     const before = other.count('/jwks') + other.count('/.well-known/openid-configuration');
     const began = performance.now();
@@ -252,7 +252,7 @@ describe('an OpenID Connect issuer', () => {
     expect((await exchange(token)).status).toBe(201);
   });
 
-  it('is asked once for concurrent sign-ins', async () => {
+  it('receives one request for concurrent sign-ins', async () => {
     const before = issuer.count('/jwks');
     const tokens = await Promise.all(Array.from({ length: 20 }, () => sign()));
     const answers = await Promise.all(tokens.map(exchange));
@@ -264,13 +264,13 @@ describe('an OpenID Connect issuer', () => {
     const known = await sign();
     expect((await exchange(known)).status).toBe(201);
     t.clock.advance(60_000);
-    ways['that is broken']!();
+    failures['that is broken']!();
     const unknown = await sign({}, { kid: 'new' });
     expect(await exchange(unknown)).toMatchObject({ status: 503, code: 'identity_provider_unavailable' });
     expect((await exchange(known)).status).toBe(201);
-    const asked = issuer.count('/.well-known/openid-configuration');
+    const requests = issuer.count('/.well-known/openid-configuration');
     expect((await exchange(unknown)).headers.get('retry-after')).toBe('60');
-    expect(issuer.count('/.well-known/openid-configuration')).toBe(asked);
+    expect(issuer.count('/.well-known/openid-configuration')).toBe(requests);
   });
 
   it('whose only key has no kid is supported', async () => {

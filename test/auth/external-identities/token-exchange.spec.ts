@@ -45,7 +45,7 @@ describe('POST /api/sessions/exchange', () => {
       user: user.body,
     });
     expect(user.body).toMatchObject({ username: 'hana.sato', fullname: 'Hana Sato', email: 'hana@example.org' });
-    const again = await exchange(await tokenOf(subject, { preferred_username: 'somebody.else' }));
+    const again = await exchange(await tokenOf(subject, { preferred_username: 'another.name' }));
     expect(again.body['user']).toEqual(user.body);
     expect(again.body['id']).not.toBe(body['id']);
     const { body: next } = await t.request('POST', '/api/sessions/refresh', {
@@ -146,7 +146,7 @@ describe('the keys of an issuer', () => {
     expect(known.status).toBe(201);
     const count = provider.count('/jwks');
     expect((await exchange(token)).status).toBe(201);
-    expect(provider.count('/jwks')).toBe(count); // they are kept
+    expect(provider.count('/jwks')).toBe(count); // they are cached
 
     await provider.rotate();
     const renewed = await tokenOf(randomUUID());
@@ -163,7 +163,7 @@ describe('the keys of an issuer', () => {
 
   it('are fetched again after ten minutes', async () => {
     const token = await tokenOf(randomUUID());
-    t.clock.advance(1_800_000); // past all that was kept
+    t.clock.advance(1_800_000); // past the lifetime of cached keys
     await exchange(token);
     const count = provider.count('/jwks');
     t.clock.advance(599_999);

@@ -22,16 +22,16 @@ const { path, get, turnOff, signIn, answer, codeNow, wrongCode, nextStep, auditO
 describe('signing in with two-factor authentication', () => {
   it('returns a challenge for the correct password', async () => {
     const user = await twoFactorUser(t);
-    const asked = await signIn(user.username);
-    expect(asked.body).toMatchObject({
+    const challenged = await signIn(user.username);
+    expect(challenged.body).toMatchObject({
       status: 401,
       code: 'two_step_required',
       challenge: expect.stringMatching(/^[\w-]{43}$/),
       challenge_expires_at: new Date(t.clock.now() + 5 * MINUTE).toISOString(),
     });
-    expect(asked.body).not.toHaveProperty('identity_token');
+    expect(challenged.body).not.toHaveProperty('identity_token');
     nextStep();
-    const { status, body } = await answer(asked.body['challenge'] as string, codeNow(user));
+    const { status, body } = await answer(challenged.body['challenge'] as string, codeNow(user));
     expect(status).toBe(201);
     expect(body).toMatchObject({ token_type: 'Bearer', user: { id: user.id } });
     expect((await get(body['identity_token'])).body['enabled']).toBe(true);
@@ -131,10 +131,10 @@ it('SessionsService.open refuses every credential without a verified code while 
   const credential = { userId: user.id };
   const [sessions, signIns] = [t.app.get(SessionsService), t.app.get(SignInService)];
   expect(await t.dataSource.transaction((manager) => sessions.open(manager, credential, device, {}))).toBeNull();
-  const asked = await signIns.openSession(credential, device, {}).catch((error: Problem) => error);
-  expect(asked).toMatchObject({ code: 'two_step_required' });
+  const challenged = await signIns.openSession(credential, device, {}).catch((error: Problem) => error);
+  expect(challenged).toMatchObject({ code: 'two_step_required' });
   nextStep();
-  expect((await answer((asked as Problem).members['challenge'] as string, codeNow(user))).status).toBe(201);
+  expect((await answer((challenged as Problem).members['challenge'] as string, codeNow(user))).status).toBe(201);
 });
 
 it('compatibility routes answer 401 for users with two-factor authentication', async () => {

@@ -28,7 +28,7 @@ describe('two-factor setup', () => {
     expect(new URL(begun.body['uri']).searchParams.get('secret')).toBe(begun.body['secret']);
     expect(begun.body['uri']).toContain(`Machi:${user.username}`);
     expect((await get(user.token)).body['enabled']).toBe(false);
-    expect((await signIn(user.username)).status).toBe(201); // nothing is asked for yet
+    expect((await signIn(user.username)).status).toBe(201); // no code is required yet
 
     const code = codeAt(begun.body['secret'], t.clock.now());
     const confirmed = await confirm(user.token, code);
@@ -180,14 +180,14 @@ it('the database and the logs contain no secret, code or challenge in clear', as
   const dumps = await Promise.all(
     tables.map((table) => t.dataSource.query<{ row: string }[]>(`select to_jsonb(x)::text as row from ${table} x`)),
   );
-  const kept = [...dumps.flat().map(({ row }) => row), ...t.logLines].join('\n').toLowerCase();
-  expect(kept).toContain(user.id); // the search would find something
+  const stored = [...dumps.flat().map(({ row }) => row), ...t.logLines].join('\n').toLowerCase();
+  expect(stored).toContain(user.id); // the search would find something
   const hex = (text: string) => Buffer.from(text).toString('hex');
   const secrets = [user.secret, challenge, pending, used, ...others, used.replaceAll('-', '')];
   for (const secret of secrets) {
-    expect(kept).not.toContain(secret.toLowerCase());
-    expect(kept).not.toContain(hex(secret));
-    expect(kept).not.toContain(Buffer.from(secret, 'base64url').toString('hex'));
+    expect(stored).not.toContain(secret.toLowerCase());
+    expect(stored).not.toContain(hex(secret));
+    expect(stored).not.toContain(Buffer.from(secret, 'base64url').toString('hex'));
   }
 });
 
