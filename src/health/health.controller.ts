@@ -1,15 +1,15 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { SkipThrottle } from '@nestjs/throttler';
 import { VERSION } from '../common/version.js';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
+import { SkipRequestLimit } from '../rate-limit/rate-limit.decorator.js';
 import { HealthDto, ReadyDto, StatusDto } from './health.dto.js';
 import { HealthService } from './health.service.js';
 
 @ApiTags('health')
 @Controller()
 @Public()
-@SkipThrottle()
+@SkipRequestLimit(true)
 export class HealthController {
   constructor(private readonly health: HealthService) {}
 

@@ -3,7 +3,7 @@ import { Config } from '../config/config.js';
 import { clientNetwork } from './client-network.js';
 import { type Quota, quotaKey } from './quotas.js';
 import { sendQuotaHeaders } from './rate-limit-headers.js';
-import { QUOTA_THROTTLER, RateLimitStorageService } from './rate-limit-storage.service.js';
+import { RateLimitStorageService } from './rate-limit-storage.service.js';
 
 /**
  * Counts requests in the middle of a service, where `@RateLimit` on the route cannot: when the subject is a user, or when
@@ -20,7 +20,7 @@ export class QuotasService {
   async consume(quota: Quota, subject = clientNetwork()): Promise<void> {
     if (this.config.RATE_LIMITS === 'off') return;
     const { limit, windowMs } = quota;
-    const record = await this.storage.increment(quotaKey(quota, subject), windowMs, limit, windowMs, QUOTA_THROTTLER);
+    const record = await this.storage.increment(quotaKey(quota, subject), windowMs, limit);
     sendQuotaHeaders(quota, record);
   }
 }

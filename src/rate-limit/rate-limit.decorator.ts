@@ -1,8 +1,12 @@
 import { applyDecorators, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import { ApiExtension } from '@nestjs/swagger';
 import type { Quota } from './quotas.js';
 
 const QUOTA = Symbol('quota');
+
+/** Exempts the routes of a controller from the limit on all requests. */
+export const SkipRequestLimit = Reflector.createDecorator<true>();
 
 /**
  * Limits how often a client's network may call this route. Routes with the same quota share one count. Documents the

@@ -2,7 +2,6 @@ import { Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { ThrottlerModule } from '@nestjs/throttler';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { Config } from '../config/config.js';
 import { BackoffService } from './backoff.service.js';
 import { QuotasService } from './quotas.service.js';
 import { RateLimitCounter } from './rate-limit-counter.entity.js';
@@ -14,7 +13,7 @@ import { RateLimitStorageService } from './rate-limit-storage.service.js';
 @Module({
   imports: [
     TypeOrmModule.forFeature([RateLimitCounter]),
-    ThrottlerModule.forRootAsync({ inject: [Config, RateLimitStorageService], useFactory: throttlerOptions }),
+    ThrottlerModule.forRootAsync({ inject: [RateLimitStorageService], useFactory: throttlerOptions }),
   ],
   providers: [
     RateLimitCountersService,
