@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
 import type { DataSource } from 'typeorm';
 import { AccountModule } from './account/account.module.js';
 import { UserAdministrationModule } from './account/user-administration.module.js';
@@ -12,6 +13,7 @@ import { Config } from './config/config.js';
 import { DatabaseModule } from './database/database.module.js';
 import { GroupsModule } from './groups/groups.module.js';
 import { HttpModule } from './http/http.module.js';
+import { OriginGuard } from './http/origin.guard.js';
 import { HealthModule } from './health/health.module.js';
 import { ExternalIdentitiesModule } from './auth/external-identities/external-identities.module.js';
 import { RateLimitModule } from './rate-limit/rate-limit.module.js';
@@ -50,9 +52,12 @@ export class AppModule {
     return {
       module: AppModule,
       global: true,
-      // Global guards run in this order: rate limit, body, then those of the features (authentication).
+      // Global guards run in this order: origin (below), rate limit, body, then those of the features (authentication).
       imports: [RateLimitModule, HttpModule, DatabaseModule.forRoot(dataSource), ...compat, ...FEATURES],
-      providers: [{ provide: Config, useValue: config }],
+      providers: [
+        { provide: Config, useValue: config },
+        { provide: APP_GUARD, useClass: OriginGuard },
+      ],
       exports: [Config],
     };
   }

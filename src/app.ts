@@ -25,6 +25,8 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   app.use(requestLog(log));
   app.use(
     helmet({
+      // With the default, no-referrer, browsers would send `Origin: null` with the forms of our own pages.
+      referrerPolicy: { policy: 'same-origin' },
       contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     }),
   );

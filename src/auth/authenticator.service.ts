@@ -2,11 +2,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { Pool } from 'pg';
 import { POOL } from '../database/pool.js';
-import { tokenProblem } from '../http/problem.js';
+import { isTokenProblem, Problem, tokenProblem } from '../http/problem.js';
 import { rightsOf } from '../permissions/permissions.js';
 import type { Caller } from '../users/caller.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from '../users/profile.js';
-import { identityToken } from './tokens/request-tokens.js';
+import { identityTokens } from './tokens/request-tokens.js';
 import type { IdentityClaims } from './tokens/token-claims.js';
 import { TokensService } from './tokens/tokens.service.js';
 
@@ -26,14 +26,31 @@ export class AuthenticatorService {
     private readonly tokens: TokensService,
   ) {}
 
-  /** Authenticates a request. Throws `token_required`, `invalid_token`, `token_expired`. */
+  /** The caller of a request. Throws `token_required`, `invalid_token`, `token_expired`. */
   async authenticate(request: IncomingMessage): Promise<Caller> {
-    return this.getCaller(this.verify(request));
+    return (await this.authenticateToken(request)).caller;
   }
 
-  /** Verifies the identity token of a request, without reading its session. Throws as `authenticate` does. */
-  verify(request: IncomingMessage): IdentityClaims {
-    return this.tokens.verifyCurrent(identityToken(request), 'identity');
+  /**
+   * The caller of a request with the claims of the token: the first of its tokens that is valid and has a live session.
+   * `onVerified` is called before a session is read. Throws as `authenticate` does; about several tokens, for the first one.
+   */
+  async authenticateToken(
+    request: IncomingMessage,
+    onVerified?: (claims: IdentityClaims) => void,
+  ): Promise<{ caller: Caller; claims: IdentityClaims }> {
+    let refusal: Problem | undefined;
+    for (const token of identityTokens(request)) {
+      try {
+        const claims = this.tokens.verifyCurrent(token, 'identity');
+        onVerified?.(claims);
+        return { caller: await this.getCaller(claims), claims };
+      } catch (error) {
+        if (!(error instanceof Problem && isTokenProblem(error.code))) throw error;
+        refusal ??= error;
+      }
+    }
+    throw refusal ?? tokenProblem('token_required');
   }
 
   /** The user of a session and their rights, read from the database now. Throws `invalid_token`. */

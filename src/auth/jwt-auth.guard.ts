@@ -5,6 +5,8 @@ import type { Request } from 'express';
 import { Problem, tokenProblem } from '../http/problem.js';
 import { Access } from '../permissions/access.decorators.js';
 import type { Caller } from '../users/caller.js';
+import { AuthenticatorService } from './authenticator.service.js';
+import { identityTokens } from './tokens/request-tokens.js';
 
 /** Runs before every HTTP route and is closed by default: a route without an access decorator needs a valid token. */
 @Injectable()
@@ -12,6 +14,7 @@ export class JwtAuthGuard extends AuthGuard() {
   constructor(
     options: AuthModuleOptions,
     private readonly reflector: Reflector,
+    private readonly authenticator: AuthenticatorService,
   ) {
     super(options);
   }
@@ -20,8 +23,11 @@ export class JwtAuthGuard extends AuthGuard() {
     if (context.getType() !== 'http') return true; // WebSockets are authenticated when they connect
     const required = this.reflector.getAllAndOverride(Access, [context.getHandler(), context.getClass()]) ?? [];
     if (required === 'public') return true;
-    await super.canActivate(context);
-    const { user } = context.switchToHttp().getRequest<Request & { user: Caller }>();
+    const request = context.switchToHttp().getRequest<Request & { user: Caller }>();
+    // passport-jwt reads one token; a browser may send several cookies, of which any may be the valid one.
+    if (identityTokens(request).length > 1) request.user = await this.authenticator.authenticate(request);
+    else await super.canActivate(context);
+    const { user } = request;
     const missing = required.filter((permission) => !user.permissions[permission]);
     if (missing.length === 0) return true;
     throw new Problem('forbidden', { detail: `This needs the permission ${missing.join(', ')}.` });

@@ -4,7 +4,7 @@ import passport from 'passport';
 import { Strategy, type StrategyOptionsWithoutRequest, type VerifyCallback } from 'passport-jwt';
 import type { Caller } from '../users/caller.js';
 import { AuthenticatorService } from './authenticator.service.js';
-import { identityToken } from './tokens/request-tokens.js';
+import { identityTokens } from './tokens/request-tokens.js';
 import { ALGORITHMS, SigningKeys } from './tokens/signing-keys.provider.js';
 import { TokensService } from './tokens/tokens.service.js';
 
@@ -27,7 +27,7 @@ export class JwtStrategy extends PassportStrategy(NamedJwtStrategy) implements O
   ) {
     super({
       name: defaultStrategy as string,
-      jwtFromRequest: identityToken,
+      jwtFromRequest: (request) => identityTokens(request)[0], // JwtAuthGuard handles several
       secretOrKeyProvider: (_request, token, done) => {
         const key = keys.findVerificationKey(token as string);
         // The types know no KeyObject; jsonwebtoken takes one.

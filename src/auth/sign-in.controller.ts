@@ -7,7 +7,7 @@ import { RateLimit } from '../rate-limit/rate-limit.decorator.js';
 import { deviceOf } from './sessions/device.js';
 import { SessionDto, SignInDto } from './sessions/sessions.dto.js';
 import { SignInService } from './sign-in.service.js';
-import { presentedToken } from './tokens/request-tokens.js';
+import { presentedTokens } from './tokens/request-tokens.js';
 import { TwoFactorSignInDto } from './two-factor/two-factor.dto.js';
 
 @ApiTags('sessions')
@@ -25,7 +25,7 @@ export class SignInController {
   @Public()
   @ApiProblems('invalid_credentials', 'two_step_required', 'rate_limited', 'busy')
   signIn(@Body() dto: SignInDto, @Req() request: Request): Promise<SessionDto> {
-    return this.signIns.signIn(dto, deviceOf(request), presentedToken(request));
+    return this.signIns.signIn(dto, deviceOf(request), presentedTokens(request));
   }
 
   /** Completes a sign-in with a code of the authenticator app or a recovery code. Each code counts once. */

@@ -32,16 +32,16 @@ export class SignInService {
 
   /**
    * Signs in by username or e-mail address. Unknown users, wrong passwords and deactivated users get the same response at
-   * the same cost, and only the correct password reveals that two-factor authentication is on. `earlierToken` is any
-   * token of an earlier session, sent as the caller's: it proves a known device, whose failures are counted on their own.
+   * the same cost, and only the correct password reveals that two-factor authentication is on. `earlierTokens` are tokens
+   * of earlier sessions, sent as the caller's: one of the user proves a known device, whose failures are counted apart.
    * Throws `invalid_credentials`, `two_step_required`, `rate_limited`.
    */
-  async signIn({ login, password }: SignInDto, device: Device, earlierToken?: string): Promise<SessionDto> {
+  async signIn({ login, password }: SignInDto, device: Device, earlierTokens: string[] = []): Promise<SessionDto> {
     const name = normaliseLogin(login);
     const user = await this.users.findCredentials(name);
-    const isKnownDevice = this.isTokenOf(user, earlierToken);
+    const isKnownDevice = user !== null && earlierTokens.some((token) => this.tokens.find(token)?.sub === user.id);
     const attempt = isKnownDevice
-      ? await this.backoff.reserve(KNOWN_DEVICE_BACKOFF, user!.id)
+      ? await this.backoff.reserve(KNOWN_DEVICE_BACKOFF, user.id)
       : await this.backoff.reserve(LOGIN_BACKOFF, name);
     const session = await attempt.releaseOnError(this.openWithPassword(user, password, device));
     if (!session) return this.refuse(user, attempt);
@@ -101,10 +101,5 @@ export class SignInService {
     await this.audit.write(manager, { action: 'session.refused', subject_id, succeeded: false });
     if (attempt.isLockingFailure) await this.audit.write(manager, { action: 'user.locked', subject_id });
     throw new Problem('invalid_credentials');
-  }
-
-  /** Whether the token has a valid signature, whatever its age, and belongs to this user. */
-  private isTokenOf(user: StoredCredentials | null, token: string | undefined): boolean {
-    return user !== null && token !== undefined && this.tokens.find(token)?.sub === user.id;
   }
 }

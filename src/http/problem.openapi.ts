@@ -1,5 +1,6 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
+import { isUnsafe } from './origin.guard.js';
 import { type ProblemCode, PROBLEMS } from './problem-catalogue.js';
 import { isTokenProblem, isUnavailable, Problem, tokenProblem, unavailable, validationFailed } from './problem.js';
 
@@ -55,13 +56,15 @@ const RATE_LIMIT_HEADERS = {
 export function documentProblems(document: OpenAPIObject): OpenAPIObject {
   (document.components ??= {}).schemas = { ...document.components?.schemas, Problem: PROBLEM_SCHEMA as never };
   for (const item of Object.values(document.paths)) {
-    for (const operation of Object.values(item as Record<string, Operation>)) addProblemResponses(operation);
+    for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
+      addProblemResponses(method.toUpperCase(), operation);
+    }
   }
   return document;
 }
 
-function addProblemResponses(operation: Operation): void {
-  const codes = new Set([...impliedProblems(operation), ...(operation['x-problems'] ?? [])]);
+function addProblemResponses(method: string, operation: Operation): void {
+  const codes = new Set([...impliedProblems(method, operation), ...(operation['x-problems'] ?? [])]);
   delete operation['x-problems'];
   delete operation['x-quota'];
   if (operation['x-plain-text']) return; // such a route documents its errors itself
@@ -85,9 +88,10 @@ const toResponse = (status: number, codes: ProblemCode[]) => ({
   },
 });
 
-function impliedProblems(operation: Operation): ProblemCode[] {
+function impliedProblems(method: string, operation: Operation): ProblemCode[] {
   const parameters = (operation.parameters ?? []) as { in: string }[];
   const codes: ProblemCode[] = [];
+  if (isUnsafe(method)) codes.push('foreign_origin');
   if (operation.security) codes.push('token_required', 'invalid_token', 'token_expired', 'database_unavailable');
   if (operation['x-permissions']?.length) codes.push('forbidden');
   if (operation['x-quota']) codes.push('rate_limited', 'database_unavailable');

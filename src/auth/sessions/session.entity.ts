@@ -1,5 +1,6 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } from 'typeorm';
 import { User } from '../../users/user.entity.js';
+import type { CompatSystem } from '../compat-system.js';
 
 /**
  * A session on one device. Holds the id of its newest identity token, to which exactly one refresh token belongs. Tokens
@@ -21,6 +22,10 @@ export class Session {
   @Column('inet', { nullable: true }) ip: string | null;
   @Column('timestamptz') created_at: Date;
   @Column('timestamptz') last_used_at: Date;
+  /** The replaced system whose route opened the session; null: a route of ours. */
+  @Column('text', { nullable: true }) compat_system: CompatSystem | null;
+  /** The client that got the newest tokens by a refresh, as `clientOf` names it; null before the first refresh. */
+  @Column('text', { nullable: true }) refreshed_by: string | null;
   /** When the session expires, no matter how often it is refreshed; null: never. */
   @Column('timestamptz', { nullable: true }) expires_at: Date | null;
 

@@ -4,7 +4,7 @@ import type { Request } from 'express';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
-import { bearerToken, identityToken } from '../tokens/request-tokens.js';
+import { bearerToken, identityTokens } from '../tokens/request-tokens.js';
 import {
   CurrentSessionDto,
   DeviceSessionDto,
@@ -49,7 +49,7 @@ export class SessionsController {
   @Get('current')
   @SignedIn()
   current(@CurrentUser() caller: Caller, @Req() request: Request): Promise<CurrentSessionDto> {
-    return this.sessions.getCurrent(caller, identityToken(request));
+    return this.sessions.getCurrent(caller, identityTokens(request));
   }
 
   /** Revokes all sessions of the caller, or all but this one. */

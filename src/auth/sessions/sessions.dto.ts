@@ -115,6 +115,11 @@ export class TokenUserDto {
   username: string;
   /** @example ["Translators"] */
   groups: string[];
+  /**
+   * Present if the user is in more groups than the token names.
+   * @example true
+   */
+  groups_truncated?: boolean;
   /** @example { "admin": false, "upload_chapters": true } */
   permissions: Record<string, boolean>;
 }

@@ -23,8 +23,9 @@ import { type CurrentSessionDto, type SessionDto, toCurrentSessionDto, toSession
  * Opens a session only if the user is still active and the password hash still the one that was checked: checking takes
  * a while. The row lock makes a concurrent deactivation wait, so that it finds this session and revokes it.
  */
-const OPEN = `insert into sessions (id, user_id, token_id, issued_at, user_agent, ip, created_at, last_used_at, expires_at)
-  select $1::uuid, u.id, $3::uuid, $4::timestamptz, $5, $6::inet, $4, $4, $7 from users u
+const OPEN = `insert into sessions
+  (id, user_id, token_id, issued_at, user_agent, ip, created_at, last_used_at, expires_at, compat_system)
+  select $1::uuid, u.id, $3::uuid, $4::timestamptz, $5, $6::inet, $4, $4, $7, $10 from users u
   where u.id = $2 and u.is_active and ($9 or u.password_hash is not distinct from $8) for share returning *`;
 
 /** Opens, lists and revokes sessions. */
@@ -66,6 +67,7 @@ export class SessionsService {
       expiresAt,
       passwordHash,
       passwordHash === undefined,
+      device.compat_system ?? null,
     ]);
     if (!session) return null;
     const event = { action: 'session.opened', actor_id: userId, subject_id: userId, session_id: id } as const;
@@ -95,11 +97,15 @@ export class SessionsService {
     return sessions;
   }
 
-  /** The session of this identity token, with the expiry of both tokens and the user as the token names them. */
-  async getCurrent(caller: Caller, identityToken: string): Promise<CurrentSessionDto> {
-    const claims = this.tokens.verifyCurrent(identityToken, 'identity');
+  /**
+   * The caller's session, with the expiry of both tokens and the user as the token names them. `identityTokens` are those
+   * of the request, of which one authenticated the caller.
+   */
+  async getCurrent(caller: Caller, identityTokens: string[]): Promise<CurrentSessionDto> {
+    const tokens = identityTokens.map((token) => this.tokens.find(token));
+    const claims = tokens.find((token) => token?.kind === 'identity' && token.sid === caller.session_id);
     const session = await this.sessions.findOneBy({ id: caller.session_id, user_id: caller.id });
-    if (!session) throw new Problem('session_not_found');
+    if (!session || claims?.kind !== 'identity') throw new Problem('session_not_found');
     return toCurrentSessionDto(session, claims, expiryOf(claims), this.tokens.refreshTokenExpiry(session));
   }
 

@@ -5,13 +5,21 @@ import { tokenProblem } from '../../http/problem.js';
 /** The cookie that holds an identity token. */
 export const IDENTITY_COOKIE = 'login-token';
 
+/** Bounds the work of a request that sends the cookie many times. Browsers send it twice at most: for two paths or domains. */
+const MAX_COOKIES = 8;
+
 /** Anchored, so that it takes linear time on any header. */
 const BEARER = /^Bearer (\S+)$/i;
 
+/** Credentials of another scheme, such as `Basic` for a reverse proxy, are not meant for us and count as absent. */
+const BEARER_SCHEME = /^Bearer(?:\s|$)/i;
+
+type Headers = IncomingMessage['headers'];
+
 /** The Bearer credentials of a request, in any format (RFC 6750, section 2.1). Throws `token_required`, `invalid_token`. */
 export function bearerCredentials({ headers }: Pick<IncomingMessage, 'headers'>): string {
-  if (headers.authorization === undefined) throw tokenProblem('token_required');
-  const token = BEARER.exec(headers.authorization)?.[1];
+  if (!hasBearer(headers)) throw tokenProblem('token_required');
+  const token = BEARER.exec(headers.authorization!)?.[1];
   if (token === undefined) throw tokenProblem('invalid_token');
   return token;
 }
@@ -24,21 +32,30 @@ export function bearerToken(request: Pick<IncomingMessage, 'headers'>): string {
 }
 
 /**
- * The identity token of a request: from the Authorization header, or from the cookie for GET, HEAD and the WebSocket
- * upgrade. Browsers send cookies with cross-site requests, so a cookie must not authenticate a change. Throws
- * `token_required`, `invalid_token`.
+ * The identity tokens of a request, at least one: the Bearer token, or the cookies for GET, HEAD and the WebSocket upgrade.
+ * A browser sends several cookies of one name in an order that says nothing about their age (RFC 6265, section 5.4), so
+ * any of them may be the valid one. Browsers send cookies with cross-site requests, so a cookie must not authenticate a
+ * change. Throws `token_required`, `invalid_token`.
  */
-export function identityToken(request: Pick<IncomingMessage, 'headers' | 'method'>): string {
+export function identityTokens(request: Pick<IncomingMessage, 'headers' | 'method'>): [string, ...string[]] {
   const { headers, method } = request;
   const isSafe = method === 'GET' || method === 'HEAD';
-  const cookie = isSafe && headers.authorization === undefined ? cookieToken(headers) : undefined;
-  return cookie ?? bearerToken(request);
+  const [first, ...others] = isSafe && !hasBearer(headers) ? cookieTokens(headers) : [];
+  return first === undefined ? [bearerToken(request)] : [first, ...others];
 }
 
-/** The token that a request sends by header or cookie, unverified. */
-export function presentedToken({ headers }: Pick<IncomingMessage, 'headers'>): string | undefined {
-  return BEARER.exec(headers.authorization ?? '')?.[1] ?? cookieToken(headers);
+/** The tokens that a request sends by header or cookie, unverified. */
+export function presentedTokens({ headers }: Pick<IncomingMessage, 'headers'>): string[] {
+  const token = BEARER.exec(headers.authorization ?? '')?.[1];
+  return token === undefined ? cookieTokens(headers) : [token];
 }
 
-const cookieToken = ({ cookie = '' }: IncomingMessage['headers']): string | undefined =>
-  parseCookie(cookie)[IDENTITY_COOKIE];
+const hasBearer = ({ authorization }: Headers): boolean =>
+  authorization !== undefined && BEARER_SCHEME.test(authorization);
+
+/** `parseCookie` returns the first cookie of a name, so each one is parsed on its own. */
+function cookieTokens({ cookie }: Headers): string[] {
+  if (cookie === undefined) return [];
+  const values = cookie.split(';').map((pair) => parseCookie(pair)[IDENTITY_COOKIE]);
+  return [...new Set(values.filter((value) => value !== undefined))].slice(0, MAX_COOKIES);
+}

@@ -1,3 +1,5 @@
+import type { GroupClaims } from './group-claims.js';
+
 /** Claims that identity and refresh tokens share. Times are in unix seconds; `sid` is the id of the session. */
 interface BaseClaims {
   iss: string;
@@ -12,7 +14,7 @@ interface BaseClaims {
 export interface IdentityClaims extends BaseClaims {
   kind: 'identity';
   jti: string;
-  user: { uid: string; username: string; groups: string[]; permissions: Record<string, boolean> };
+  user: { uid: string; username: string; permissions: Record<string, boolean> } & GroupClaims;
 }
 
 /** Claims of a refresh token. `id_token` is the `jti` of the one identity token that it belongs to. */

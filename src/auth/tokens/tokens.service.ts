@@ -6,6 +6,8 @@ import type { Duration } from '../../config/setting-decorators.js';
 import { tokenProblem } from '../../http/problem.js';
 import { type PermissionFlags, rightsOf } from '../../permissions/permissions.js';
 import type { Profile } from '../../users/profile.js';
+import type { CompatSystem } from '../compat-system.js';
+import { groupClaims } from './group-claims.js';
 import { type Claims, EXP_NEVER, expiryOf, isClaims } from './token-claims.js';
 
 /** A signed token and its expiry; null: never. */
@@ -21,7 +23,11 @@ interface TokenSource {
   token_id: string;
   issued_at: Date;
   expires_at: Date | null;
+  compat_system: CompatSystem | null;
 }
+
+/** How far the clocks of two nodes may differ, or a clock be set back: a token that one has just signed is valid on the other. */
+const CLOCK_TOLERANCE_SECONDS = 60;
 
 /** Signs and verifies identity and refresh tokens. */
 @Injectable()
@@ -38,11 +44,14 @@ export class TokensService {
     user: Profile,
     permissions: PermissionFlags = rightsOf(user.groups).permissions,
   ): SignedToken {
-    const groups = user.groups.map(({ name }) => name);
+    const groups = groupClaims(
+      user.groups.map(({ name }) => name),
+      session.compat_system,
+    );
     const claims = {
       kind: 'identity',
       jti: session.token_id,
-      user: { uid: user.id, username: user.username, groups, permissions },
+      user: { uid: user.id, username: user.username, ...groups, permissions },
     };
     return this.sign(session, claims, this.config.IDENTITY_TOKEN_TTL);
   }
@@ -86,7 +95,7 @@ export class TokensService {
   checkCurrentClaims<K extends Claims['kind']>(payload: unknown, kind: K): Extract<Claims, { kind: K }> {
     const claims = this.checkClaims(payload);
     const now = this.clock.seconds();
-    if (claims.kind !== kind || claims.nbf > now) throw tokenProblem('invalid_token');
+    if (claims.kind !== kind || claims.nbf > now + CLOCK_TOLERANCE_SECONDS) throw tokenProblem('invalid_token');
     if (claims.exp <= now) throw tokenProblem('token_expired');
     return claims as Extract<Claims, { kind: K }>;
   }

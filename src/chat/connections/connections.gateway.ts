@@ -111,13 +111,13 @@ export class ConnectionsGateway
   /** Binds the connection to its session before the session is checked, so that no revocation in between is missed. */
   private async authenticate(connection: Connection, request: IncomingMessage): Promise<void> {
     try {
-      const claims = this.authenticator.verify(request);
-      this.connections.bindToSession(connection, claims.sid);
-      const user = await this.authenticator.getCaller(claims);
-      const participant_id = await this.participants.getId(user.id);
+      const { caller, claims } = await this.authenticator.authenticateToken(request, ({ sid }) =>
+        this.connections.bindToSession(connection, sid),
+      );
+      const participant_id = await this.participants.getId(caller.id);
       if (!connection.isOpen) return;
       const expires_at = expiryOf(claims)?.getTime() ?? Infinity;
-      this.connections.authenticate(connection, { user_id: user.id, participant_id, expires_at });
+      this.connections.authenticate(connection, { user_id: caller.id, participant_id, expires_at });
       if (connection.isOpen) connection.resumeReading();
     } catch (error) {
       const { code, cause } = mapToProblem(error);

@@ -93,9 +93,10 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     return this.bySocket.get(socket)!;
   }
 
-  /** Closes the connection when this session is revoked. Called before the session is checked. */
+  /** Closes the connection when this session is revoked. Called before the session is checked, once for each token. */
   bindToSession(connection: Connection, sessionId: string): void {
     if (!connection.isOpen) return;
+    if (connection.sessionId !== undefined) this.unbindFromSession(connection, connection.sessionId);
     connection.bindToSession(sessionId);
     const connections = this.bySession.get(sessionId);
     if (connections) connections.add(connection);

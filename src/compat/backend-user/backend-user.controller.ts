@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Post, Req, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { presentedToken } from '../../auth/tokens/request-tokens.js';
+import { presentedTokens } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
 import { AcceptsBody } from '../../http/body.guard.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
@@ -48,7 +48,7 @@ export class BackendUserController {
   @ApiBody({ type: BackendUserLoginDto })
   @ApiProblems('malformed_form', 'login_refused', 'rate_limited', 'busy')
   login(@Body() body: object, @Req() request: Request): Promise<BackendUserTokenDto> {
-    return this.backendUser.login(body, deviceOf(request), presentedToken(request));
+    return this.backendUser.login(body, deviceOf(request, 'backend-user'), presentedTokens(request));
   }
 
   /** Returns the caller with the national id (vaccine registration). */

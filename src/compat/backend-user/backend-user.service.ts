@@ -51,10 +51,10 @@ export class BackendUserService {
     return this.profile(await this.registration.register({ ...fields, fullname, username }).catch(throwAs400));
   }
 
-  /** Throws `login_refused` and the problems of signing in. `earlierToken` is any token of an earlier session. */
-  async login(body: object, device: Device, earlierToken: string | undefined): Promise<BackendUserTokenDto> {
+  /** Throws `login_refused` and the problems of signing in. `earlierTokens` are tokens of earlier sessions. */
+  async login(body: object, device: Device, earlierTokens: string[]): Promise<BackendUserTokenDto> {
     const { username: login, password } = assertValid(BackendUserLoginDto, body);
-    const signedIn = this.signIns.signIn({ login, password }, device, earlierToken);
+    const signedIn = this.signIns.signIn({ login, password }, device, earlierTokens);
     const { identity_token, token_type } = await signedIn.catch(throwAs400);
     return { access_token: identity_token, token_type };
   }

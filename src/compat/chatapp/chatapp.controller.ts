@@ -2,12 +2,9 @@ import { Body, Controller, Get, Header, HttpCode, Post, Req, Res, UseFilters, Us
 import { ApiBody, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { AuthenticatorService } from '../../auth/authenticator.service.js';
-import { presentedToken } from '../../auth/tokens/request-tokens.js';
+import { presentedTokens } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
-import { Config } from '../../config/config.js';
 import { AcceptsBody } from '../../http/body.guard.js';
-import { isForeignOrigin } from '../../http/origin.js';
-import { Problem } from '../../http/problem.js';
 import { Public } from '../../permissions/access.decorators.js';
 import { REGISTRATION_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
@@ -17,6 +14,7 @@ import { ChatappService } from './chatapp.service.js';
 import { PlainText, PlainTextFilter } from './plain-text.filter.js';
 
 const COMMON_ERRORS = {
+  403: ['Requests from this origin are not allowed; …'],
   413: ['The body is larger than 100 KB.'],
   429: ['Too many attempts; …'],
   503: ['Machi is busy; …', 'The database does not answer; …'],
@@ -33,7 +31,6 @@ export class ChatappController {
   constructor(
     private readonly chatapp: ChatappService,
     private readonly authenticator: AuthenticatorService,
-    private readonly config: Config,
   ) {}
 
   /** Registers a user (chat app). */
@@ -63,7 +60,6 @@ export class ChatappController {
     202: ['login successful'],
     400: ['not a valid json', 'username required', 'username should be a string', 'username should not be empty'],
     401: ['mismatch username and password'],
-    403: ['Sign in from a page of this site, or of one of its allowed origins.'],
     ...COMMON_ERRORS,
   })
   async login(
@@ -71,8 +67,7 @@ export class ChatappController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<string> {
-    if (isForeignOrigin(request, this.config)) throw new Problem('foreign_origin');
-    const cookie = await this.chatapp.login(body, deviceOf(request), presentedToken(request));
+    const cookie = await this.chatapp.login(body, deviceOf(request, 'chatapp'), presentedTokens(request));
     response.set('set-cookie', cookie);
     return 'login successful';
   }

@@ -27,12 +27,12 @@ export class ChatappService {
   }
 
   /**
-   * Returns the `Set-Cookie` header of a successful sign-in. `earlierToken` is any token of an earlier session. Throws the
+   * Returns the `Set-Cookie` header of a successful sign-in. `earlierTokens` are tokens of earlier sessions. Throws the
    * problems of the chat app's document, then those of signing in.
    */
-  async login(body: object, device: Device, earlierToken: string | undefined): Promise<string> {
+  async login(body: object, device: Device, earlierTokens: string[]): Promise<string> {
     const { username: login, password } = stringFields(body, 'username', 'password');
-    const session = await this.signIns.signIn({ login, password }, device, earlierToken);
+    const session = await this.signIns.signIn({ login, password }, device, earlierTokens);
     const lifetime = ((session.expires_at?.getTime() ?? Infinity) - this.clock.now()) / 1000;
     const maxAge = Math.min(Math.ceil(lifetime), MAX_COOKIE_SECONDS);
     return `${IDENTITY_COOKIE}=${session.identity_token}; HttpOnly; Max-Age=${maxAge}; Path=/; Secure; SameSite=Lax`;

@@ -23,7 +23,7 @@ export class TmtarController {
   @Get()
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')
   login(@Req() request: Request): Promise<TmtarSessionDto> {
-    return this.tmtar.login(bearerCredentials(request), deviceOf(request));
+    return this.tmtar.login(bearerCredentials(request), deviceOf(request, 'tmtar'));
   }
 
   /** Same as GET. */
@@ -31,6 +31,6 @@ export class TmtarController {
   @HttpCode(200)
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')
   loginByPost(@Req() request: Request): Promise<TmtarSessionDto> {
-    return this.tmtar.login(bearerCredentials(request), deviceOf(request));
+    return this.tmtar.login(bearerCredentials(request), deviceOf(request, 'tmtar'));
   }
 }

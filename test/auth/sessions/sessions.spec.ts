@@ -221,7 +221,7 @@ describe('an identity token', () => {
     const other = await t.user();
     const both = { ...headers, authorization: `Bearer ${other.token}` };
     expect((await call('GET', '/api/users/me', both)).body['id']).toBe(other.id);
-    const wrong = { ...headers, authorization: 'Basic x' };
+    const wrong = { ...headers, authorization: 'Bearer x' };
     expect((await call('GET', '/api/users/me', wrong)).body['code']).toBe('invalid_token');
     for (const cookie of ['login-token=', 'login-token=x', `login-token=${user.token}x`, `Login-Token=${user.token}`]) {
       expect((await call('GET', '/api/users/me', { cookie })).status).toBe(401);
