@@ -29,16 +29,16 @@ function findConfigErrors(env: Record<string, string>): string[] {
   }
 }
 
-describe('durations', () => {
+describe('parseDuration', () => {
   it.each([
     ['90s', 90_000],
     ['15m', 900_000],
     ['12h', 43_200_000],
     ['7d', 604_800_000],
     ['never', Infinity],
-  ])('%s', (text, ms) => expect(parseDuration(text)).toBe(ms));
+  ])('reads %s as %d milliseconds', (text, ms) => expect(parseDuration(text)).toBe(ms));
 
-  it.each(['', '0m', '15', 'm', '15 m', '-1d', '1.5h', '1w', '15M', 'NEVER', '1e3s'])('not %j', (text) => {
+  it.each(['', '0m', '15', 'm', '15 m', '-1d', '1.5h', '1w', '15M', 'NEVER', '1e3s'])('returns NaN for %j', (text) => {
     expect(parseDuration(text)).toBeNaN();
   });
 });
@@ -71,7 +71,7 @@ describe('the profile', () => {
   });
 });
 
-describe('production refuses', () => {
+describe('production', () => {
   it.each<[string, Record<string, string>]>([
     ['SECRET_KEY', { SECRET_KEY: '' }],
     ['SECRET_KEY', { SECRET_KEY: SECRET_KEY.slice(0, 31) }],
@@ -87,17 +87,17 @@ describe('production refuses', () => {
     ['BCRYPT_COST', { BCRYPT_COST: '9' }],
     ['PUBLIC_URL', { SMTP_URL: 'smtp://mail.example', MAIL_FROM: 'machi@example.org' }],
     ['MAIL_FROM', { SMTP_URL: 'smtp://mail.example', PUBLIC_URL: 'https://machi.example.org' }],
-  ])('%s: %j', (name, env) => {
+  ])('refuses the setting %s in %j, and test accepts it', (name, env) => {
     const errors = findConfigErrors({ ...production, ...env });
     expect(errors).toHaveLength(1);
     expect(errors[0]).toContain(name);
     expect(findConfigErrors({ ...production, ...env, NODE_ENV: 'test', SECRET_KEY })).toEqual([]);
   });
 
-  it('nothing that is sound', () => expect(findConfigErrors(production)).toEqual([]));
+  it('accepts a configuration without errors', () => expect(findConfigErrors(production)).toEqual([]));
 });
 
-describe('every profile refuses', () => {
+describe('every profile', () => {
   it.each<[string, Record<string, string>]>([
     ['SECRET_KEY', { SECRET_KEY: 'short' }],
     ['PORT', { PORT: '65536' }],
@@ -119,12 +119,12 @@ describe('every profile refuses', () => {
     ['DEBUG', { DEBUG: 'yes' }],
     ['SECRET_KEY_FILE', { SECRET_KEY_FILE: '/nowhere/at/all' }],
     ['ADMIN_USERNAME', { ADMIN_USERNAME: 'a b' }],
-  ])('%s: %j', (name, env) => {
+  ])('refuses the setting %s in %j', (name, env) => {
     const errors = findConfigErrors({ NODE_ENV: 'test', SECRET_KEY, ...env });
     expect(errors.join()).toContain(name);
   });
 
-  it('all errors at once', () => {
+  it('reports all errors at once', () => {
     expect(findConfigErrors({ NODE_ENV: 'production', PORT: 'x', IDENTITY_TOKEN_TTL: 'never' })).toHaveLength(3);
   });
 });
@@ -140,7 +140,7 @@ describe('signing keys', () => {
     expect(findConfigErrors({ ...production, SIGNING_KEY, ACCEPTED_SIGNING_KEYS: SIGNING_KEY })).toEqual([]);
   });
 
-  it('accept several, public ones, too', () => {
+  it('may be several, with public ones among the accepted ones', () => {
     const ACCEPTED_SIGNING_KEYS = [SIGNING_KEY, p256.publicKey.export(spki)].join('\n');
     expect(findConfigErrors({ ...production, ACCEPTED_SIGNING_KEYS })).toEqual([]);
   });
@@ -165,7 +165,7 @@ describe('signing keys', () => {
       p256.privateKey.export({ ...pkcs8, cipher: 'aes-256-cbc', passphrase: 'x' }),
     ],
     ['ACCEPTED_SIGNING_KEYS', 'not PEM', SIGNING_KEY + SIGNING_KEY.slice(0, -10)],
-  ])('%s: not one that is %s', (name, why, pem) => {
+  ])('%s refuses a key and names the reason "%s" without showing the key', (name, why, pem) => {
     expect(findConfigErrors({ ...production, [name]: String(pem) })).toHaveLength(1);
     expect(fault({ [name]: String(pem) })).toMatch(new RegExp(`^${name} must be .*${why}`));
     expect(fault({ [name]: String(pem) })).not.toContain(String(pem).split('\n')[1]);
@@ -181,7 +181,7 @@ describe('EXTERNAL_IDENTITY=oidc', () => {
     expect(findConfigErrors({ ...production, EXTERNAL_IDENTITY: 'off' })).toEqual([]);
   });
 
-  it('takes several', () => {
+  it('accepts several issuers and audiences', () => {
     const env = {
       EXTERNAL_IDENTITY: 'oidc',
       OIDC_ISSUER: 'https://a.example, https://b.example/x',
@@ -194,10 +194,13 @@ describe('EXTERNAL_IDENTITY=oidc', () => {
     ]);
   });
 
-  it.each(['http://127.0.0.1:4000', 'http://localhost', 'http://[::1]:4000/realm'])('%s: not in production', (url) => {
-    expect(errors('test', url)).toEqual([]);
-    expect(errors('production', url).join()).toContain('OIDC_ISSUER must be https');
-  });
+  it.each(['http://127.0.0.1:4000', 'http://localhost', 'http://[::1]:4000/realm'])(
+    'accepts the issuer %s outside production only',
+    (url) => {
+      expect(errors('test', url)).toEqual([]);
+      expect(errors('production', url).join()).toContain('OIDC_ISSUER must be https');
+    },
+  );
 
   it.each([
     'http://id.example',
@@ -210,7 +213,7 @@ describe('EXTERNAL_IDENTITY=oidc', () => {
     'https://id.example?x=1',
     'https://id.example#x',
     'https://id.example,http://id.example',
-  ])('%s: nowhere', (url) => {
+  ])('accepts the issuer %s in no profile', (url) => {
     for (const profile of ['test', 'production']) expect(errors(profile, url)).toHaveLength(1);
   });
 });
@@ -231,14 +234,14 @@ describe('the database', () => {
     expect(database({ DATABASE_URL: 'postgresql://u@localhost/n?host=/run/postgresql' })?.host).toBe('/run/postgresql');
   });
 
-  it('or from its parts', () => {
+  it('comes from the DB_* settings without DATABASE_URL', () => {
     const parts = { DB_HOST: 'db', DB_NAME: 'n', DB_USER: 'u', DB_PASSWORD: 'p' };
     expect(database(parts)).toEqual({ host: 'db', port: 5432, database: 'n', user: 'u', password: 'p' });
   });
 });
 
 describe('secrets', () => {
-  it.each(SECRETS)('%s may come as a file', (name) => {
+  it.each(SECRETS)('are read from a file if the setting is %s_FILE', (name) => {
     const values: Record<string, string> = {
       DATABASE_URL: 'postgres://u@h/n',
       SMTP_URL: 'smtp://u:p@h',
@@ -255,7 +258,7 @@ describe('secrets', () => {
     );
   });
 
-  it('none is an empty file', () => {
+  it('are refused if their file is empty', () => {
     const file = join(folder, 'empty');
     writeFileSync(file, '\n');
     expect(findConfigErrors({ NODE_ENV: 'production', SECRET_KEY_FILE: file })).toEqual([
@@ -265,7 +268,7 @@ describe('secrets', () => {
     expect(findConfigErrors({ ...production, ADMIN_PASSWORD_FILE: file })).toHaveLength(1);
   });
 
-  it('creates the signing key once outside of production, readable by its owner only', () => {
+  it('include a SECRET_KEY that is created once outside production, readable by its owner only', () => {
     const env = { NODE_ENV: 'development', DATA_DIR: folder };
     const first = loadConfig(env).SECRET_KEY;
     expect(Buffer.byteLength(first)).toBeGreaterThanOrEqual(32);
@@ -274,7 +277,7 @@ describe('secrets', () => {
   });
 });
 
-it('is frozen', () => {
+it('the configuration is frozen', () => {
   const config = loadConfig(production) as { PORT: number };
   expect(() => (config.PORT = 1)).toThrow(TypeError);
 });
@@ -287,7 +290,7 @@ describe('.env.example', () => {
     expect(entries.map(([name]) => name).toSorted()).toEqual(listSettings().toSorted());
   });
 
-  it.each(entries.filter(([name]) => name !== 'SECRET_KEY'))('gives the default of %s: %j', (name, shown) => {
+  it.each(entries.filter(([name]) => name !== 'SECRET_KEY'))('gives the default of %s as %j', (name, shown) => {
     const config = loadConfig(production)[name as keyof Config];
     const given = shown === '' ? {} : { [name]: shown };
     const expected = loadConfig({ ...production, ...given })[name as keyof Config];

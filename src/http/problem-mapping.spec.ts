@@ -8,43 +8,53 @@ import { mapToProblem } from './problem-mapping.js';
 const database = (fields: object, message = 'message of the server') => Object.assign(new Error(message), fields);
 const query = (fields: object) => new QueryFailedError('select $1', ['a secret'], database(fields));
 
-describe('a failure becomes', () => {
-  it.each<[string, unknown, number, string]>([
-    ['itself, being a problem', new Problem('forbidden'), 403, 'forbidden'],
-    ['404: no such entity', new EntityNotFoundError(class Thing {}, {}), 404, 'not_found'],
-    ['409: unique', query({ code: '23505' }), 409, 'already_exists'],
-    ['409: a unique constraint of ours', query({ code: '23505', constraint: 'users_email_key' }), 409, 'email_taken'],
+describe('mapToProblem', () => {
+  it.each<[string, number, string, unknown]>([
+    ['a problem', 403, 'forbidden', new Problem('forbidden')],
+    ['a missing entity', 404, 'not_found', new EntityNotFoundError(class Thing {}, {})],
+    ['a unique violation', 409, 'already_exists', query({ code: '23505' })],
     [
-      '409: unique, of the pool itself',
-      database({ code: '23505', constraint: 'groups_name_key' }),
+      'a violation of a unique constraint of ours',
+      409,
+      'email_taken',
+      query({ code: '23505', constraint: 'users_email_key' }),
+    ],
+    [
+      'a violation that the pool itself reports',
       409,
       'group_name_taken',
+      database({ code: '23505', constraint: 'groups_name_key' }),
     ],
-    ['404: a foreign key', query({ code: '23503', constraint: 'group_members_user_id_fkey' }), 404, 'user_not_found'],
-    ['400: bad data', query({ code: '22P02' }), 400, 'invalid_value'],
-    ['400: a check', query({ code: '23514' }), 400, 'invalid_value'],
-    ['409: the last administrator', query({ code: 'MA001' }), 409, 'last_administrator'],
-    ['503: a deadlock', query({ code: '40P01' }), 503, 'busy'],
-    ['503: a statement time-out', query({ code: '57014' }), 503, 'busy'],
-    ['503: a server that shuts down', query({ code: '57P01' }), 503, 'database_unavailable'],
-    ['503: no connection left', query({ code: '53300' }), 503, 'database_unavailable'],
-    ['503: refused', database({ code: 'ECONNREFUSED' }), 503, 'database_unavailable'],
-    ['503: cut', database({}, 'Connection terminated unexpectedly'), 503, 'database_unavailable'],
-    ['503: no answer', database({}, 'Query read timeout'), 503, 'database_unavailable'],
-    ['500: bad SQL', query({ code: '42601' }), 500, 'internal_error'],
-    ['404: no route', new NotFoundException('Cannot GET /x'), 404, 'route_not_found'],
-    ['400: a broken escape in the path', new URIError('URI malformed'), 400, 'bad_request'],
-    ['500: a defect', new TypeError("Cannot read properties of undefined (reading 'x')"), 500, 'internal_error'],
-    ['500: what is no error at all', 'thrown text', 500, 'internal_error'],
-    ['500: nothing', undefined, 500, 'internal_error'],
-  ])('%s', (_, error, status, code) => {
+    [
+      'a violation of a foreign key',
+      404,
+      'user_not_found',
+      query({ code: '23503', constraint: 'group_members_user_id_fkey' }),
+    ],
+    ['data with an invalid format', 400, 'invalid_value', query({ code: '22P02' })],
+    ['a violation of a check constraint', 400, 'invalid_value', query({ code: '23514' })],
+    ['the removal of the last administrator', 409, 'last_administrator', query({ code: 'MA001' })],
+    ['a deadlock', 503, 'busy', query({ code: '40P01' })],
+    ['a statement timeout', 503, 'busy', query({ code: '57014' })],
+    ['a server that shuts down', 503, 'database_unavailable', query({ code: '57P01' })],
+    ['a server without free connections', 503, 'database_unavailable', query({ code: '53300' })],
+    ['a refused connection', 503, 'database_unavailable', database({ code: 'ECONNREFUSED' })],
+    ['a lost connection', 503, 'database_unavailable', database({}, 'Connection terminated unexpectedly')],
+    ['a query timeout', 503, 'database_unavailable', database({}, 'Query read timeout')],
+    ['invalid SQL', 500, 'internal_error', query({ code: '42601' })],
+    ['an unknown route', 404, 'route_not_found', new NotFoundException('Cannot GET /x')],
+    ['an invalid escape in the path', 400, 'bad_request', new URIError('URI malformed')],
+    ['a defect', 500, 'internal_error', new TypeError("Cannot read properties of undefined (reading 'x')")],
+    ['a thrown text', 500, 'internal_error', 'thrown text'],
+    ['a thrown undefined', 500, 'internal_error', undefined],
+  ])('maps %s to %i %s without internal details', (_, status, code, error) => {
     const problem = mapToProblem(error);
     expect([problem.getStatus(), problem.code]).toEqual([status, code]);
     expect(JSON.stringify(problem.toBody())).not.toMatch(/select|message of the server|Cannot|secret|thrown/);
   });
 });
 
-it('an error in the log holds neither parameters nor details', () => {
+it('serializeError omits parameters and details of database errors', () => {
   const error = query({ code: '23505', detail: 'Key (email)=(a@example.org) already exists.' });
   expect(JSON.stringify(serializeError(error))).not.toMatch(/a secret|a@example\.org/);
 });

@@ -90,7 +90,7 @@ describe('an e-mail address', () => {
 });
 
 describe('a link', () => {
-  it('begins with PUBLIC_URL whatever the request headers are', async () => {
+  it('begins with PUBLIC_URL for any request headers', async () => {
     const headers = {
       host: 'evil.example',
       'x-forwarded-host': 'evil.example',

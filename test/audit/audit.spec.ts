@@ -63,7 +63,7 @@ it('a rolled-back change leaves no audit event', async () => {
   expect(((await list('limit=1'))['items'] as { id: string }[])[0]!.id).toBe(before);
 });
 
-it('GET /api/audit pages and filters', async () => {
+it('GET /api/audit returns pages and applies filters', async () => {
   await t.user();
   const first = await list('limit=2');
   const second = await list(`limit=2&cursor=${first['next_cursor']}`);
@@ -79,7 +79,7 @@ it('GET /api/audit pages and filters', async () => {
 });
 
 it.each(['update audit_events set succeeded = true', 'delete from audit_events', 'truncate audit_events'])(
-  'cannot be rewritten: %s',
+  'the database refuses "%s"',
   async (statement) => {
     await expect(t.dataSource.query(statement)).rejects.toMatchObject({ code: 'MA002' });
   },

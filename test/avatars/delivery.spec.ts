@@ -86,7 +86,7 @@ it('GET /api/avatars/:id/:size.webp answers conditional requests, single ranges 
   expect([head.status, head.headers.get('content-length'), head.bytes.length]).toEqual([200, String(whole.length), 0]);
 });
 
-it('accepts ids in upper case and answers with the same bytes and ETag', async () => {
+it('GET /api/avatars accepts ids in upper case and answers with the same bytes and ETag', async () => {
   const user = await t.user();
   const path = (id: string) => `/api/users/${id}/avatar`;
   const identicon = (await get(t, path(user.id))).bytes;
@@ -98,7 +98,7 @@ it('accepts ids in upper case and answers with the same bytes and ETag', async (
 });
 
 it.each(['63.webp', '1024.webp', '64.png', '064.webp', '64', '../64.webp', '64.webp.webp'])(
-  'answers 404 for the file name %s',
+  'GET /api/avatars answers 404 for the file name %s',
   async (name) => {
     const user = await t.user();
     const { id } = await uploadApproved(t, user, moderator, ++seed);
@@ -106,7 +106,7 @@ it.each(['63.webp', '1024.webp', '64.png', '064.webp', '64', '../64.webp', '64.w
   },
 );
 
-it('sends users without an avatar an identicon that depends on the id and the size only, and answers unknown ids alike', async () => {
+it('GET /api/users/:id/avatar of a user without an avatar leads to an identicon that depends on id and size only, as for unknown ids', async () => {
   const user = await t.user();
   const path = `/api/users/${user.id}/avatar`;
   const { status, headers, bytes } = await get(t, path);
@@ -131,7 +131,7 @@ it('sends users without an avatar an identicon that depends on the id and the si
   expect((await get(t, `/api/users/${gone}/avatar?d=404`)).body['code']).toBe('avatar_not_found');
 });
 
-it('hides the avatar of a deactivated user', async () => {
+it('the avatar of a deactivated user is hidden', async () => {
   const user = await t.user();
   const { urls } = await uploadApproved(t, user, moderator, ++seed);
   await t.request('PATCH', `/api/users/${user.id}`, { token: await t.asAdmin(), body: { is_active: false } });

@@ -23,18 +23,21 @@ async function storedBytes(bytes: Buffer): Promise<Buffer> {
   return Buffer.concat(all.map((answer) => answer.bytes));
 }
 
-it.each(FORMATS)('detects a %s by its first bytes, whatever its name and media type', async (format) => {
-  for (const part of [
-    { name: 'a.svg', type: 'image/svg+xml' },
-    { name: '../../../etc/passwd', type: 'text/html' },
-    { name: 'a.exe', type: '' },
-    { name: `${'x'.repeat(3000)}.png`, type: 'application/octet-stream' },
-    { name: 'нет имени 😀', type: 'image/png; charset=utf-8' },
-  ]) {
-    expect(await outcome(await imageFile(1, format), part)).toBe('accepted');
-  }
-  expect(await outcome(await imageFile(1, format), { name: 'a\0.exe' })).toBe('400 malformed_multipart');
-});
+it.each(FORMATS)(
+  'an upload of a %s is recognised by its first bytes, for any file name and media type',
+  async (format) => {
+    for (const part of [
+      { name: 'a.svg', type: 'image/svg+xml' },
+      { name: '../../../etc/passwd', type: 'text/html' },
+      { name: 'a.exe', type: '' },
+      { name: `${'x'.repeat(3000)}.png`, type: 'application/octet-stream' },
+      { name: 'нет имени 😀', type: 'image/png; charset=utf-8' },
+    ]) {
+      expect(await outcome(await imageFile(1, format), part)).toBe('accepted');
+    }
+    expect(await outcome(await imageFile(1, format), { name: 'a\0.exe' })).toBe('400 malformed_multipart');
+  },
+);
 
 it.each<[string, Buffer]>([
   [
@@ -42,7 +45,7 @@ it.each<[string, Buffer]>([
     Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>'),
   ],
   ['an SVG with a declaration', Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')],
-  ['a page', Buffer.from('<!doctype html><script>alert(1)</script>')],
+  ['an HTML page', Buffer.from('<!doctype html><script>alert(1)</script>')],
   ['a PDF', Buffer.from('%PDF-1.7\n')],
   ['an archive', Buffer.from('PK\x03\x04')],
   ['a script', Buffer.from('#!/bin/sh\n')],
@@ -50,17 +53,17 @@ it.each<[string, Buffer]>([
   ['a BMP', Buffer.concat([Buffer.from('BM'), Buffer.alloc(60)])],
   ['a JPEG XL', Buffer.from('\xff\x0a', 'latin1')],
   ['a HEIC', Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'latin1')],
-  ['a film', Buffer.from('\0\0\0\x18ftypmp42\0\0\0\0mp42isom', 'latin1')],
-  ['nothing', Buffer.alloc(0)],
+  ['a video', Buffer.from('\0\0\0\x18ftypmp42\0\0\0\0mp42isom', 'latin1')],
+  ['an empty file', Buffer.alloc(0)],
   ['one byte', Buffer.from('\xff', 'latin1')],
-  ['noise', randomBytes(1000)],
-  ['zeros', Buffer.alloc(1000)],
+  ['random bytes', randomBytes(1000)],
+  ['zero bytes', Buffer.alloc(1000)],
   ['text before an image', Buffer.from(' \xff\xd8\xff\xe0', 'latin1')],
-])('answers unsupported_picture to %s', async (_, bytes) => {
+])('an upload of %s answers unsupported_picture', async (_, bytes) => {
   expect(await outcome(bytes, { name: 'me.png', type: 'image/png' })).toBe('415 unsupported_picture');
 });
 
-it('answers picture_damaged to a valid signature with other content behind it', async () => {
+it('an upload with a valid signature and other content answers picture_damaged', async () => {
   const heads: Record<string, Buffer> = {
     jpeg: Buffer.from('\xff\xd8\xff\xe0', 'latin1'),
     png: Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
@@ -84,7 +87,7 @@ it('answers picture_damaged to a valid signature with other content behind it', 
 
 const PAYLOAD = '<script>alert("polyglot")</script><?php system("id"); ?>PK\x03\x04polyglot';
 
-it.each(FORMATS)('removes metadata and appended data from a %s', async (format) => {
+it.each(FORMATS)('an upload of a %s loses metadata and appended data', async (format) => {
   const tagged = scene(3)
     .withExif({ IFD0: { Copyright: PAYLOAD } })
     .withXmp('<x:xmpmeta xmlns:x="adobe:ns:meta/">polyglot</x:xmpmeta>');
@@ -94,7 +97,7 @@ it.each(FORMATS)('removes metadata and appended data from a %s', async (format) 
     expect([trace, all.includes(trace)]).toEqual([trace, false]);
 });
 
-it('removes comments and unknown chunks', async () => {
+it('an upload loses comments and unknown chunks', async () => {
   const all = await storedBytes(await jpegOf(100_000));
   expect(all.length).toBeLessThan(100_000);
   const gif = await imageFile(4, 'gif');

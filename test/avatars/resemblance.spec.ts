@@ -19,7 +19,7 @@ const queue = async (query = '') =>
     user: { id: string };
   }[];
 
-it('marks a rejected image that any user uploads again, even rescaled or re-encoded', async () => {
+it('an upload is marked when it resembles a rejected image, even rescaled or re-encoded', async () => {
   const original = scene(900, 400);
   const { body } = await upload(t, await t.user(), await original.jpeg({ quality: 92 }).toBuffer());
   await decide(body['id'], 'reject', { reason: 'No.' });
@@ -42,7 +42,7 @@ it('marks a rejected image that any user uploads again, even rescaled or re-enco
   });
 });
 
-it('tells plain and simple images apart, and recognises each of them after rescaling', async () => {
+it('the perceptual hash tells plain and simple images apart, and recognises each of them after rescaling', async () => {
   const own = await startApp();
   const user = await own.user('moderate_avatars');
   const { token } = user;

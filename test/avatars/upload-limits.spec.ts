@@ -20,7 +20,7 @@ const flat = (width: number, height: number) =>
 
 const TYPE = 'multipart/form-data; boundary=x-boundary-x';
 
-it('accepts a file of exactly 5 MiB and answers 413 to larger ones', async () => {
+it('PUT /api/users/me/avatar accepts a file of exactly 5 MiB and answers 413 to larger ones', async () => {
   expect(await outcome(await jpegOf(5 * MIB))).toBe('accepted');
   expect(await outcome(await jpegOf(5 * MIB - 1))).toBe('accepted');
   for (const size of [5 * MIB + 1, 5 * MIB + 300_000, 20 * MIB]) {
@@ -28,7 +28,7 @@ it('accepts a file of exactly 5 MiB and answers 413 to larger ones', async () =>
   }
 });
 
-it('answers 413 to an oversized Content-Length before the body arrives', async () => {
+it('PUT /api/users/me/avatar answers 413 to an oversized Content-Length before the body arrives', async () => {
   const socket = connect(t.port, '127.0.0.1');
   let answer = '';
   socket.on('data', (chunk) => (answer += String(chunk))).on('error', () => undefined);
@@ -40,7 +40,7 @@ it('answers 413 to an oversized Content-Length before the body arrives', async (
   socket.destroy();
 });
 
-it('answers 413 to an endless chunked body while it still arrives', async () => {
+it('PUT /api/users/me/avatar answers 413 to an endless chunked body while it still arrives', async () => {
   const boundary = 'b'.repeat(20);
   const head = `--${boundary}\r\nContent-Disposition: form-data; name="avatar"; filename="a.jpg"\r\n\r\n`;
   const socket = connect(t.port, '127.0.0.1');
@@ -63,7 +63,7 @@ it('answers 413 to an endless chunked body while it still arrives', async () => 
   socket.destroy();
 });
 
-it('accepts 25 million pixels and refuses more without decoding them', async () => {
+it('PUT /api/users/me/avatar accepts 25 million pixels and refuses more without decoding them', async () => {
   expect(await outcome(await flat(5000, 5000).png().toBuffer())).toBe('accepted');
   for (const [format, width, height] of [
     ['png', 5001, 5000],
@@ -76,7 +76,7 @@ it('accepts 25 million pixels and refuses more without decoding them', async () 
   }
 }, 120_000);
 
-it('refuses an image whose header claims far more pixels than the file has', async () => {
+it('PUT /api/users/me/avatar refuses an image whose header claims far more pixels than the file has', async () => {
   const png = await flat(10, 10).png().toBuffer();
   png.writeUInt32BE(0x7fffffff, 16);
   png.writeUInt32BE(0x7fffffff, 20);
@@ -87,7 +87,7 @@ it('refuses an image whose header claims far more pixels than the file has', asy
   expect(await outcome(gif)).toBe('422 picture_too_large');
 });
 
-it('reads the first frame only of an animation with 100,000 frames', async () => {
+it('PUT /api/users/me/avatar reads the first frame only of an animation with 100,000 frames', async () => {
   const gif = await flat(8, 8).gif().toBuffer();
   const image = gif.indexOf(0x2c, 13 + 3 * 2 ** ((gif[10]! & 7) + 1));
   const frame = gif.subarray(image, -1);
@@ -100,7 +100,7 @@ it('reads the first frame only of an animation with 100,000 frames', async () =>
   expect(await outcome(frames)).toBe('accepted');
 });
 
-it('does not unpack 200 MiB of compressed text in a PNG chunk', async () => {
+it('PUT /api/users/me/avatar does not unpack 200 MiB of compressed text in a PNG chunk', async () => {
   const { deflateSync, crc32 } = await import('node:zlib');
   const png = await flat(10, 10).png().toBuffer();
   const text = Buffer.concat([

@@ -37,7 +37,7 @@ it.each(FORMATS)('PUT /api/users/me/avatar accepts a %s and stores square WebP f
   }
 });
 
-it('shows a pending avatar to its owner, moderators and administrators only, whatever headers are sent', async () => {
+it('a pending avatar is visible to its owner, moderators and administrators only, with any headers', async () => {
   const user = await t.user();
   const { body } = await upload(t, user, await nextImage());
   const url = body['urls']['64'];
@@ -71,7 +71,7 @@ it('shows a pending avatar to its owner, moderators and administrators only, wha
   expect(other['avatar_url']).toBe(`/api/users/${user.id}/avatar`);
 });
 
-it('replaces the pending avatar with a newer upload', async () => {
+it('a newer upload replaces the pending avatar', async () => {
   const user = await t.user();
   const first = (await upload(t, user, await nextImage())).body;
   const second = (await upload(t, user, await nextImage())).body;
@@ -86,7 +86,7 @@ it('replaces the pending avatar with a newer upload', async () => {
   expect(await mine(user.token)).toMatchObject({ shown: null, pending: { id: second['id'] }, rejected: null });
 });
 
-it('rotates the image upright, crops its middle square and drops all metadata', async () => {
+it('PUT /api/users/me/avatar rotates the image upright, crops its middle square and drops all metadata', async () => {
   const [w, h] = [300, 100]; // stored rotated; upright it is 100 × 300 with red, green and blue bands from the top
   const bands = ['#00f', '#0f0', '#f00'].map((background, i) => ({
     input: { create: { width: 100, height: h, channels: 3 as const, background } },
@@ -118,7 +118,7 @@ it('rotates the image upright, crops its middle square and drops all metadata', 
   expect(new Set([8, 24, 40, 56].map(row))).toEqual(new Set(['010'])); // the middle square is green
 });
 
-it('refuses forms without a file, with a second file or with further fields', async () => {
+it('PUT /api/users/me/avatar refuses forms without a file, with a second file or with further fields', async () => {
   const user = await t.user();
   const bytes = await nextImage();
   const two = formOf(bytes);
@@ -147,7 +147,7 @@ it('refuses forms without a file, with a second file or with further fields', as
   expect(await mine(user.token)).toMatchObject({ pending: null });
 });
 
-it('accepts forms on the upload routes only, from signed-in users only, whatever the case and trailing slash of the path', async () => {
+it('upload routes alone accept forms, from signed-in users only, in any letter case and with a trailing slash', async () => {
   const { token } = await t.user();
   for (const [method, path] of [
     ['POST', '/api/users'],

@@ -13,7 +13,7 @@ afterAll(() => t.stop());
 const root = { success: false, type: 'root', error: expect.stringMatching(/^.{5,}$/) };
 const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
 
-describe('a frame without a known type is answered with a root error and keeps the connection open', () => {
+describe('a frame without a known type', () => {
   let client: ChatClient;
   beforeAll(async () => {
     [client] = (await connectUsers(t, 1)) as [ChatClient];
@@ -43,13 +43,13 @@ describe('a frame without a known type is answered with a root error and keeps t
     ['NUL in the type', '{"type":"ping\\u0000"}'],
     ['a binary frame', Buffer.from('{"type":"ping"}')],
     ['an empty binary frame', Buffer.alloc(0)],
-  ])('%s', async (_, frame) => {
+  ])('(%s) is answered with a root error and keeps the connection open', async (_, frame) => {
     client.send(frame);
     expect(await client.next()).toEqual(root);
     await client.expectNoFrame();
   });
 
-  it('a __proto__ member sets no field', async () => {
+  it('sets no field by a __proto__ member', async () => {
     client.send('{"type":"send_message","__proto__":{"conversation_id":1,"content":"x"}}');
     expect(await client.next()).toMatchObject({ success: false, type: 'send_message' });
     client.send('{"type":"ping","__proto__":{"request_id":"x"},"constructor":1}');

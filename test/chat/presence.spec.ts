@@ -76,7 +76,7 @@ describe('user_status', () => {
   });
 });
 
-describe('revoking a session closes its connections with 4401 within a second', () => {
+describe('revoking a session', () => {
   const asAdmin = async (method: string, path: string, body?: object) =>
     t.request(method, path, { token: await t.asAdmin(), body });
 
@@ -92,7 +92,7 @@ describe('revoking a session closes its connections with 4401 within a second', 
     ],
     ['by deactivating the user', ({ id }) => asAdmin('PATCH', `/api/users/${id}`, { is_active: false })],
     ['by deleting the user', ({ id }) => asAdmin('DELETE', `/api/users/${id}`)],
-  ])('%s, and nothing is delivered afterwards', async (_, end) => {
+  ])('%s closes its connections with 4401 within a second, and nothing is delivered afterwards', async (_, end) => {
     const [one] = await connectUsers(t, 1);
     const user = await t.user();
     const [phone, tablet] = [await connect(t, user), await connect(t, user)];
@@ -110,7 +110,7 @@ describe('revoking a session closes its connections with 4401 within a second', 
     expect(await dial(t, user).end()).toEqual([4401, 'invalid login-token']);
   });
 
-  it('and leaves the connections of other sessions open', async () => {
+  it('leaves the connections of other sessions open', async () => {
     const user = await t.user();
     const phone = await connect(t, user);
     const tablet = await connect(t, { token: await t.signIn(user.username, PASSWORD) });
@@ -119,7 +119,7 @@ describe('revoking a session closes its connections with 4401 within a second', 
     await tablet.expectNoFrame();
   });
 
-  it('and one that is being authenticated', async () => {
+  it('closes a connection that is being authenticated', async () => {
     for (let i = 0; i < 20; i++) {
       const user = await t.user();
       const client = dial(t, user);

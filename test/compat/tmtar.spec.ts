@@ -79,7 +79,7 @@ describe.each(['GET', 'POST'])('%s /users/login', (method) => {
   });
 });
 
-it('EXTERNAL_IDENTITY=off answers 401', async () => {
+it('GET /api/users/login answers 401 with EXTERNAL_IDENTITY=off', async () => {
   const plain = await startApp();
   const answer = await plain.request('GET', '/api/users/login', { headers: { authorization: 'Bearer anybody' } });
   expect(answer.body).toMatchObject({ status: 401, msg: expect.any(String) });

@@ -41,24 +41,27 @@ const connections = async (): Promise<number> => {
   return rows.length;
 };
 
-it('holds LISTEN and the lock of the chat node on one connection', async () => {
+it('the dedicated connection holds LISTEN and the lock of the chat node', async () => {
   expect(await connections()).toBe(1);
   expect(await locked()).toEqual(await nodes());
   expect(await nodes()).toHaveLength(1);
 });
 
-it.each(['cut', 'freeze'] as const)('registers the chat node again after a connection fault (%s)', async (fault) => {
-  const before = await nodes();
-  proxy[fault]();
-  proxy.restore();
-  await expect.poll(nodes).not.toEqual(before);
-  await expect.poll(nodes).toHaveLength(1); // the row of the lost connection is removed
-  expect(await nodes()).not.toEqual(before);
-  expect(await locked()).toEqual(await nodes());
-  expect(await connections()).toBe(1);
-});
+it.each(['cut', 'freeze'] as const)(
+  'the dedicated connection registers the chat node again after a connection fault (%s)',
+  async (fault) => {
+    const before = await nodes();
+    proxy[fault]();
+    proxy.restore();
+    await expect.poll(nodes).not.toEqual(before);
+    await expect.poll(nodes).toHaveLength(1); // the row of the lost connection is removed
+    expect(await nodes()).not.toEqual(before);
+    expect(await locked()).toEqual(await nodes());
+    expect(await connections()).toBe(1);
+  },
+);
 
-it('reconnects after a connection was dropped without an error', async () => {
+it('the dedicated connection reconnects after it was dropped without an error', async () => {
   const before = await nodes();
   proxy.freeze();
   await expect.poll(connections).toBe(0); // a heartbeat was not answered in time
@@ -68,7 +71,7 @@ it('reconnects after a connection was dropped without an error', async () => {
   expect(await locked()).toEqual(await nodes());
 });
 
-it('removes the chat node and closes the connection at shutdown', async () => {
+it('the dedicated connection removes the chat node and closes at shutdown', async () => {
   const [own] = await locked();
   await t.stop();
   expect(await nodes()).not.toContain(own);

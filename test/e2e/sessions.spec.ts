@@ -48,8 +48,8 @@ describe('refreshing', () => {
   });
 });
 
-describe.concurrent('the end of a token', () => {
-  it('of the identity token answers 401 with the msg of old clients; the refresh token still works', async () => {
+describe.concurrent('after its expiry', () => {
+  it('the identity token answers 401 with the msg of old clients; the refresh token still works', async () => {
     const { identity_token, refresh_token } = await client.user();
     expect((await me(identity_token)).status).toBe(200);
     await untilEndOf(identity_token);
@@ -61,7 +61,7 @@ describe.concurrent('the end of a token', () => {
     expect((await me(next.body['identity_token'])).status).toBe(200);
   });
 
-  it('of the refresh token answers 401 with the same msg, and only a new sign-in helps', async () => {
+  it('the refresh token answers 401 with the same msg, and only a new sign-in helps', async () => {
     const { refresh_token } = await client.user();
     await untilEndOf(refresh_token);
     const late = await refresh(refresh_token);
@@ -69,7 +69,7 @@ describe.concurrent('the end of a token', () => {
     expect(late.body['msg']).toBe('Token has expired');
   });
 
-  it('does not prevent the device from signing out', async () => {
+  it('a token still signs its device out', async () => {
     const { identity_token, refresh_token } = await client.user();
     await untilEndOf(identity_token);
     expect((await client.request('DELETE', '/api/sessions/current', { token: identity_token })).status).toBe(204);

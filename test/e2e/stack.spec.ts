@@ -23,7 +23,7 @@ describe('health', () => {
 });
 
 describe('lifetimes', () => {
-  it('are those that the stack configures', async () => {
+  it('of tokens are those that the stack configures', async () => {
     const { identity_token, refresh_token } = await client.user();
     const lives = [lifetimeOf(identity_token), lifetimeOf(refresh_token)];
     const ends = [claimsOf(identity_token).exp, claimsOf(refresh_token).exp];
@@ -36,13 +36,13 @@ describe('lifetimes', () => {
 
 describe('Swagger UI', () => {
   const PATHS = ['/docs', '/docs-json'];
-  it.runIf(STACK === 'development')('is there', async () => {
+  it.runIf(STACK === 'development')('is served in development', async () => {
     const [page, document] = await Promise.all(PATHS.map((path) => client.get(path)));
     expect(page!.text).toContain('swagger-ui');
     expect(Object.keys(document!.body['paths'] as object)).toContain('/api/users/me');
   });
 
-  it.runIf(STACK !== 'development').each(PATHS)('is not there: %s', async (path) => {
+  it.runIf(STACK !== 'development').each(PATHS)('answers 404 for %s', async (path) => {
     expectProblem(await client.get(path), 404, 'route_not_found');
   });
 });

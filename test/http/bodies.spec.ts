@@ -13,7 +13,7 @@ const json = { 'content-type': 'application/json' };
 const post = (body: string, headers: Record<string, string> = json) =>
   t.request('POST', '/api/users', { body, headers });
 
-describe('POST /api/users with a JSON body', () => {
+describe('POST /api/users', () => {
   const nested = (depth: number) => '{"a":'.repeat(depth - 1) + '{}' + '}'.repeat(depth - 1);
   const keys = (count: number) =>
     JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, 0])));
@@ -21,7 +21,7 @@ describe('POST /api/users with a JSON body', () => {
   it.each([
     ['that is not JSON', '{bad', 400, 'malformed_json'],
     ['that is cut short', '{"username":"x"', 400, 'malformed_json'],
-    ['that is empty text', '""', 400, 'malformed_json'],
+    ['that is an empty string', '""', 400, 'malformed_json'],
     ['that is a number', '5', 400, 'malformed_json'],
     ['that is null', 'null', 400, 'malformed_json'],
     ['that is a list', '[{"username":"listed","password":"x","fullname":"x"}]', 422, 'validation_failed'],
@@ -39,7 +39,7 @@ describe('POST /api/users with a JSON body', () => {
     ['with __proto__', '{"__proto__":{"is_active":true}}', 422, 'validation_failed'],
     ['with constructor', '{"constructor":{"prototype":{"x":1}}}', 422, 'validation_failed'],
     ['of more than 100 KB', JSON.stringify({ username: 'x'.repeat(102_400) }), 413, 'body_too_large'],
-  ])('%s is refused', async (_, body, status, code) => {
+  ])('refuses a JSON body %s', async (_, body, status, code) => {
     expect((await post(body)).body).toMatchObject({ status, code });
   });
 
@@ -59,7 +59,7 @@ describe('POST /api/users with a JSON body', () => {
     expect(answer.body).toMatchObject({ status: 415, code: 'unsupported_media_type' });
   });
 
-  it('answers 415 to a compressed body, whatever its content', async () => {
+  it('answers 415 to any compressed body', async () => {
     const response = await fetch(`${t.url}/api/users`, {
       method: 'POST',
       headers: { ...json, 'content-encoding': 'gzip' },

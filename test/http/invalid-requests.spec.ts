@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-describe('an invalid request is answered with a problem', () => {
+describe('an invalid request', () => {
   it.each([
     ['without a host', 'GET /api/misc/ping HTTP/1.1\r\n\r\n', 400, 'bad_request'],
     [
@@ -25,7 +25,7 @@ describe('an invalid request is answered with a problem', () => {
       400,
       'bad_request',
     ],
-    ['CONNECT', 'CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'bad_request'],
+    ['with the method CONNECT', 'CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'bad_request'],
     ['that is not HTTP', 'hello\r\n\r\n', 400, 'bad_request'],
     [
       'with two lengths',
@@ -45,14 +45,14 @@ describe('an invalid request is answered with a problem', () => {
       431,
       'headers_too_large',
     ],
-  ])('%s', async (_, bytes, status, code) => {
+  ])('%s is answered with a problem', async (_, bytes, status, code) => {
     const { text } = await sendRaw(t.port, bytes);
     expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(text).toContain('content-type: application/problem+json');
     expect(JSON.parse(text.split('\r\n\r\n')[1]!)).toMatchObject({ status, code, request_id: expect.any(String) });
   });
 
-  it('when its headers take too long', async () => {
+  it('whose headers take too long is answered with request_timeout', async () => {
     const quick = await startApp();
     quick.app.getHttpServer().headersTimeout = 200; // ten seconds elsewhere; the check itself runs every second
     const { text, ms } = await sendRaw(quick.port, 'GET / HTTP/1.1\r\nhost:');
@@ -61,7 +61,7 @@ describe('an invalid request is answered with a problem', () => {
     await quick.stop();
   });
 
-  it('when its body takes too long', async () => {
+  it('whose body takes too long is answered with request_timeout', async () => {
     const quick = await startApp();
     Object.assign(quick.app.getHttpServer() as object, { headersTimeout: 100, requestTimeout: 200 });
     const { text } = await sendRaw(
@@ -72,7 +72,7 @@ describe('an invalid request is answered with a problem', () => {
     await quick.stop();
   });
 
-  it('at once when its chunked body is malformed', async () => {
+  it('with a malformed chunked body is answered at once', async () => {
     const head =
       'POST /api/users HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n';
     const { text, ms } = await sendRaw(t.port, head, 'ZZ\r\n');
@@ -80,7 +80,7 @@ describe('an invalid request is answered with a problem', () => {
     expect(ms).toBeLessThan(5000);
   });
 
-  it('after 50 clients sent CONNECT and reset the connection', async () => {
+  it('with CONNECT and a reset, sent by 50 clients, does not stop the server', async () => {
     for (let i = 0; i < 50; i++) {
       const socket = connect(t.port, '127.0.0.1');
       socket.on('error', () => undefined);
@@ -90,7 +90,7 @@ describe('an invalid request is answered with a problem', () => {
     expect((await t.request('GET', '/api/misc/ping')).text).toBe('pong');
   });
 
-  it('and its connection is closed if the client does not close it', async () => {
+  it('has its connection closed if the client does not close it', async () => {
     const open = (): Promise<number> =>
       new Promise((resolve) => t.app.getHttpServer().getConnections((_: unknown, count: number) => resolve(count)));
     const before = await open();
@@ -101,7 +101,7 @@ describe('an invalid request is answered with a problem', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('after 10 seconds for the headers and 30 seconds for the body', () => {
+  it('times out after 10 seconds for the headers and 30 seconds for the body', () => {
     const { headersTimeout, requestTimeout } = t.app.getHttpServer() as {
       headersTimeout: number;
       requestTimeout: number;

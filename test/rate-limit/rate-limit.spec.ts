@@ -37,7 +37,7 @@ const statuses = async (count: number, ask: (i: number) => Promise<{ status: num
 
 const FREE = [401, 401, 401, 401, 401];
 
-it('lets attempts within the free allowance through, also with a clock that is a moment behind', async () => {
+it('BackoffService lets attempts within the free allowance through, also with a clock that is a moment behind', async () => {
   const { username } = await t.user();
   const from = newNetwork();
   t.clock.set(t.clock.now());
@@ -203,7 +203,7 @@ describe('failed sign-ins from one network', () => {
   const tryMany = (from: (i: number) => string, count: number) =>
     statuses(count, (i) => attempt(`guess-${randomUUID().slice(0, 8)}-${i}`, { from: from(i) }));
 
-  it('make the network wait after twenty, whatever the logins, but not a known device', async () => {
+  it('make the network wait after twenty for any logins, but not a known device', async () => {
     const from = newNetwork();
     const { username, token } = await t.user();
     t.clock.set(Date.now());
@@ -257,7 +257,7 @@ describe('failed sign-ins from one network', () => {
   });
 });
 
-it('ignores forwarding headers of clients that are not trusted proxies', async () => {
+it('the rate limit ignores forwarding headers of clients that are not trusted proxies', async () => {
   const plain = await startApp({ env: { RATE_LIMITS: 'on' } });
   const answers: number[] = [];
   for (let i = 0; i < 21; i++) {
@@ -313,7 +313,7 @@ it('PUT /api/users/me/avatar answers 429 after sixty uploads of a user in an hou
   expect((await call(t, 'PATCH', '/api/users/me', one.token, { body: fields })).status).toBe(200);
 });
 
-it('does not count uploads that are refused as too many at once', async () => {
+it('PUT /api/users/me/avatar does not count uploads that are refused as too many at once', async () => {
   const user = await t.user();
   const upload = () => call(t, 'PUT', '/api/users/me/avatar', user.token, { body: formOf(Buffer.from('no image')) });
   const unfinished = [];
@@ -339,7 +339,7 @@ it('POST /api/sessions answers 503 without the database', async () => {
   proxy.stop();
 });
 
-it('stores no login in rate_limit_counters', async () => {
+it('the table rate_limit_counters contains no login', async () => {
   await attempt('my-secret-password-typed-into-the-wrong-field');
   const rows = await t.dataSource.query<{ row: string }[]>(
     `select encode(key, 'escape') as row from rate_limit_counters`,
@@ -358,7 +358,7 @@ describe('the limit on all requests of a network', () => {
   const get = (path: string, from: string, token?: string) =>
     limited.request('GET', path, { token, headers: { 'x-forwarded-for': from } });
 
-  it('answers 429 to the sixth request within a minute, whatever the routes, and forgets the five afterwards', async () => {
+  it('answers 429 to the sixth request within a minute on any routes, and starts again afterwards', async () => {
     const from = newNetwork();
     const paths = ['/api/users/me', '/api/users', '/.well-known/jwks.json', '/api/users/me/', '/api/groups'];
     const answers = await Promise.all(paths.map((path) => get(path, from)));

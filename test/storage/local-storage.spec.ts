@@ -23,7 +23,7 @@ const root = join(folder, 'root');
 const storage = new LocalStorage(root);
 const bytes = Buffer.from('x');
 
-it('follows no symbolic link out of its folder', async () => {
+it('the local driver follows no symbolic link out of its folder', async () => {
   const outside = join(folder, 'outside');
   mkdirSync(outside);
   writeFileSync(join(outside, 'secret'), '{"type":"text/plain","cache_control":""}\nsecret');
@@ -47,7 +47,7 @@ it('follows no symbolic link out of its folder', async () => {
   expect(readFileSync(join(outside, 'secret'), 'utf8')).toMatch(/secret$/);
 });
 
-it('creates its folder again after it was removed', async () => {
+it('the local driver creates its folder again after it was removed', async () => {
   const own = new LocalStorage(join(folder, 'removed'));
   await own.put('a/b', bytes, metadataOf(bytes));
   rmSync(join(folder, 'removed'), { recursive: true });
@@ -57,7 +57,7 @@ it('creates its folder again after it was removed', async () => {
   expect(await own.head('a/b')).toMatchObject({ size: 1 });
 });
 
-it('leaves no unfinished files, and deletes old ones that a crash has left', async () => {
+it('the local driver leaves no unfinished files, and deletes old ones that a crash has left', async () => {
   const unfinished = join(root, '.unfinished');
   expect(readdirSync(unfinished)).toEqual([]);
   for (const name of ['old', 'new']) writeFileSync(join(unfinished, name), 'x');
@@ -67,7 +67,7 @@ it('leaves no unfinished files, and deletes old ones that a crash has left', asy
   expect(await keysOf(storage.list(''))).not.toContain('.unfinished/new');
 });
 
-it('leaves no descriptor open, whether objects or ranges are read or destroyed', async () => {
+it('the local driver leaves no descriptor open, whether objects or ranges are read or destroyed', async () => {
   const large = randomBytes(200_000);
   await storage.put('fd/large', large, metadataOf(large));
   const count = () => readdirSync('/proc/self/fd').length;

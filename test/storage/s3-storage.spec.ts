@@ -40,13 +40,13 @@ it.each<[string, number, object, string]>([
   ['NoSuchBucket', 404, {}, '<Error><Code>NoSuchBucket</Code></Error>'],
   ['a redirect', 307, { location: 'http://127.0.0.1:1/' }, ''],
   ['a 500', 500, {}, 'failure'],
-])('throws storage_unavailable when the server answers with %s', async (_, status, headers, text) => {
+])('the s3 driver throws storage_unavailable when the server answers with %s', async (_, status, headers, text) => {
   answer = (response) => response.writeHead(status, { ...headers }).end(text);
   await expect(store.put('a/b', bytes, metadataOf(bytes))).rejects.toMatchObject(UNAVAILABLE);
   await expect(keysOf(store.list('a/'))).rejects.toMatchObject(UNAVAILABLE);
 });
 
-it('throws storage_unavailable for an object of unknown length', async () => {
+it('the s3 driver throws storage_unavailable for an object of unknown length', async () => {
   answer = (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome</h1>'); // in chunks
   await expect(store.get('a/b')).rejects.toMatchObject(UNAVAILABLE);
   await expect(store.get('a/b', { start: 0, end: 1 })).rejects.toMatchObject(UNAVAILABLE);

@@ -122,12 +122,12 @@ describe('an existing user', () => {
   });
 });
 
-describe('an e-mail address verified by both sides', () => {
+describe('an e-mail address in a token', () => {
   it.each([
-    ['both', true, true],
-    ['only there', false, true],
-    ['only here', true, false],
-  ])('%s: has the linking result %j', async (_, here, there) => {
+    ['both sides', true, true],
+    ['the identity provider only', false, true],
+    ['Machi only', true, false],
+  ])('that is verified by %s joins the accounts only if both have verified it', async (_, here, there) => {
     const user = await t.user();
     const verified = 'update users set email_verified_at = $2 where id = $1';
     await t.dataSource.query(verified, [user.id, here ? t.clock.date() : null]);

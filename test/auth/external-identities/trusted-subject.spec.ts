@@ -52,7 +52,7 @@ describe('EXTERNAL_IDENTITY=trusted-subject', () => {
   });
 });
 
-it('cannot be constructed in production', () => {
+it('TrustedSubjectProvider cannot be constructed in production', () => {
   expect(() => new TrustedSubjectProvider({ isProduction: true })).toThrow('EXTERNAL_IDENTITY');
 });
 

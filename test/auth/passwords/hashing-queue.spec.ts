@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { PASSWORD, startApp } from '../../support/app.js';
 
-it('answers GET /api/users/me before 20 concurrent sign-ins have been hashed', async () => {
+it('the server answers GET /api/users/me before 20 concurrent sign-ins have been hashed', async () => {
   const slow = await startApp({ env: { BCRYPT_COST: '10' } });
   const token = await slow.asAdmin();
   const signIns = Array.from({ length: 20 }, () =>
@@ -16,7 +16,7 @@ it('answers GET /api/users/me before 20 concurrent sign-ins have been hashed', a
   await slow.stop();
 });
 
-it('answers 503 busy with Retry-After to sign-ins beyond the hashing queue', async () => {
+it('POST /api/sessions answers 503 busy with Retry-After beyond the hashing queue', async () => {
   const slow = await startApp({ env: { BCRYPT_COST: '10' } });
   const attempts = Array.from({ length: 130 }, (_, i) =>
     slow.request('POST', '/api/sessions', { body: { login: `n${i}`, password: 'x' } }),

@@ -255,7 +255,7 @@ describe('a reset token', () => {
   });
 });
 
-describe('responses do not reveal whether there is an account', () => {
+describe('responses to known and unknown addresses', () => {
   /** What the database is asked during one request, and for it: without the values. */
   async function statementsOf(run: () => Promise<unknown>): Promise<string[]> {
     await sent(t);
@@ -288,7 +288,7 @@ describe('responses do not reveal whether there is an account', () => {
     };
   }
 
-  it('when a code is requested: the same bytes and the same statements', async () => {
+  it('have the same bytes and cause the same statements when a code is requested', async () => {
     const { known, unknown, inactive } = await cases();
     await request(known); // the first request of all prepares
     const answers: ReturnType<typeof shape>[] = [];
@@ -310,7 +310,7 @@ describe('responses do not reveal whether there is an account', () => {
     expect(states).toEqual([{ state: 'discarded' }, { state: 'discarded' }]);
   });
 
-  it('when a code is tried: wrong, unknown, expired, used, or without attempts left', async () => {
+  it('have the same bytes for codes that are wrong, unknown, expired, used or without attempts left', async () => {
     const [right, used, late, tired] = [await forgetful(), await forgetful(), await forgetful(), await forgetful()];
     const { unknown } = await cases();
     const known = await forgetful();

@@ -49,7 +49,7 @@ it.each<[string, (user: { id: string; token: string }) => Promise<unknown>]>([
   ],
   ['a deletion of the user', async ({ id }) => t.request('DELETE', `/api/users/${id}`, { token: await t.asAdmin() })],
   ['a deletion of the row', ({ id }) => t.dataSource.query('delete from sessions where user_id = $1', [id])],
-])('notifies listeners of the revoked session after %s', async (_, revoke) => {
+])('SessionRevocationsService notifies listeners of the revoked session after %s', async (_, revoke) => {
   const user = await t.user();
   const id = await sessionOf(user.token);
   await revoke(user);
@@ -57,7 +57,7 @@ it.each<[string, (user: { id: string; token: string }) => Promise<unknown>]>([
 });
 
 it.each(['cut', 'freeze'] as const)(
-  'finds a session that was revoked during a connection fault (%s) after reconnecting',
+  'SessionRevocationsService finds a session that was revoked during a connection fault (%s) after reconnecting',
   async (fault) => {
     const [user, other] = [await t.user(), await t.user()];
     active = [await sessionOf(user.token), await sessionOf(other.token)];

@@ -100,7 +100,7 @@ describe('GET /.well-known/jwks.json', () => {
     expect(payload['user']).toBeDefined();
   });
 
-  it('is not found below /api', async () => {
+  it('is not served below /api', async () => {
     expect((await first.request('GET', '/api/.well-known/jwks.json')).status).toBe(404);
   });
 });
@@ -178,7 +178,7 @@ describe('a key rotation', () => {
 });
 
 describe('a forged token', () => {
-  it('is refused, whatever algorithm, key or extension its header names', async () => {
+  it('is refused for any algorithm, key or extension in its header', async () => {
     const t = await restart({ SIGNING_KEY: current.pem, ACCEPTED_SIGNING_KEYS: former.pem });
     const stranger = await newKey();
     const ed25519 = generateKeyPairSync('ed25519').privateKey;
