@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, HttpCode, Put } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
 import { ChangePasswordDto, PasswordDto } from './account.dto.js';
@@ -13,6 +13,7 @@ export class AccountController {
 
   /** Changes the caller's password. Revokes all sessions of the caller, the current one included. */
   @Put('password')
+  @ApiOperation({ operationId: 'changePassword' })
   @SignedIn()
   @HttpCode(204)
   @ApiProblems('wrong_password', 'password_refused', 'rate_limited', 'busy')
@@ -22,6 +23,7 @@ export class AccountController {
 
   /** Deletes the caller's account permanently. */
   @Delete()
+  @ApiOperation({ operationId: 'deleteMe' })
   @SignedIn()
   @HttpCode(204)
   @ApiProblems('wrong_password', 'last_administrator', 'rate_limited', 'busy')

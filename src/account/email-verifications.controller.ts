@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Header, HttpCode, Param, Post, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { MAIL_ACCEPTED, MailAcceptedDto } from '../mail/mail.dto.js';
 import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.js';
@@ -18,6 +18,7 @@ export class EmailVerificationsController {
 
   /** Mails the caller a link that verifies the e-mail address. Mails nothing if it is verified or missing. */
   @Post('users/me/email-verification')
+  @ApiOperation({ operationId: 'sendEmailVerification' })
   @SignedIn()
   @HttpCode(202)
   async send(@CurrentUser() caller: Caller): Promise<MailAcceptedDto> {
@@ -27,6 +28,7 @@ export class EmailVerificationsController {
 
   /** Verifies an e-mail address by the token of the mailed link, which works once within 24 hours. */
   @Post('email-verifications')
+  @ApiOperation({ operationId: 'verifyEmail' })
   @Public()
   @HttpCode(204)
   @ApiProblems('invalid_link')
@@ -36,6 +38,7 @@ export class EmailVerificationsController {
 
   /** Returns the page that the mailed link opens in a browser. Its button verifies the address; opening it does not. */
   @Get('email-verifications/:token')
+  @ApiOperation({ operationId: 'showEmailVerificationPage' })
   @Public()
   @Header('content-type', 'text/html; charset=utf-8')
   @ApiOkResponse({ description: 'A page.', content: HTML })
@@ -45,6 +48,7 @@ export class EmailVerificationsController {
 
   /** Verifies the e-mail address for the button of that page. Returns a page, with status 404 if the link is not valid. */
   @Post('email-verifications/:token')
+  @ApiOperation({ operationId: 'confirmEmailVerificationPage' })
   @Public()
   @Header('content-type', 'text/html; charset=utf-8')
   @ApiOkResponse({ description: 'A page.', content: HTML })

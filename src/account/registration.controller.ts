@@ -1,5 +1,5 @@
 import { Body, Controller, Post, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 import { REGISTRATION_QUOTA } from '../rate-limit/quotas.js';
@@ -15,6 +15,7 @@ export class RegistrationController {
 
   /** Registers a user. */
   @Post()
+  @ApiOperation({ operationId: 'register' })
   @Public()
   @RateLimit(REGISTRATION_QUOTA)
   @ApiProblems('username_taken', 'email_taken', 'password_refused', 'busy')

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, HttpCode, Patch } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, RequirePermissions } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
@@ -16,6 +16,7 @@ export class UserAdministrationController {
 
   /** Renames, deactivates or reactivates a user. */
   @Patch()
+  @ApiOperation({ operationId: 'updateUser' })
   @ApiProblems('user_not_found', 'username_taken', 'last_administrator')
   async update(
     @CurrentUser() caller: Caller,
@@ -27,6 +28,7 @@ export class UserAdministrationController {
 
   /** Resets the failed sign-ins of a user, so that the user can sign in at once. */
   @Delete('lock')
+  @ApiOperation({ operationId: 'unlockUser' })
   @HttpCode(204)
   @ApiProblems('user_not_found')
   unlock(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
@@ -35,6 +37,7 @@ export class UserAdministrationController {
 
   /** Deletes a user permanently. */
   @Delete()
+  @ApiOperation({ operationId: 'deleteUser' })
   @HttpCode(204)
   @ApiProblems('user_not_found', 'last_administrator')
   remove(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {

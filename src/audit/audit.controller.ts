@@ -1,5 +1,5 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems, RequirePermissions } from '../permissions/access.decorators.js';
 import { AuditPageDto, AuditQueryDto } from './audit.dto.js';
 import { AuditService } from './audit.service.js';
@@ -11,6 +11,7 @@ export class AuditController {
 
   /** Returns audit events, newest first. */
   @Get()
+  @ApiOperation({ operationId: 'listAuditEvents' })
   @RequirePermissions('admin')
   @ApiProblems('invalid_cursor')
   list(@Query() query: AuditQueryDto): Promise<AuditPageDto> {

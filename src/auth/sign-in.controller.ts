@@ -1,5 +1,5 @@
 import { Body, Controller, Post, Req } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 import { SIGN_IN_QUOTA } from '../rate-limit/quotas.js';
@@ -22,6 +22,7 @@ export class SignInController {
    * correct password gets `two_step_required` with a challenge that is valid for five minutes.
    */
   @Post()
+  @ApiOperation({ operationId: 'signIn' })
   @Public()
   @ApiProblems('invalid_credentials', 'two_step_required', 'rate_limited', 'busy')
   signIn(@Body() dto: SignInDto, @Req() request: Request): Promise<SessionDto> {
@@ -30,6 +31,7 @@ export class SignInController {
 
   /** Completes a sign-in with a code of the authenticator app or a recovery code. Each code counts once. */
   @Post(['two-factor', 'two-step'])
+  @ApiOperation({ operationId: 'signInWithTwoFactorCode' })
   @Public()
   @RateLimit(SIGN_IN_QUOTA)
   @ApiProblems('invalid_challenge', 'wrong_code', 'too_many_codes')

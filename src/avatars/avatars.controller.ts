@@ -14,7 +14,15 @@ import {
   UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
-import { ApiConsumes, ApiCreatedResponse, ApiOkResponse, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiConsumes,
+  ApiCreatedResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiResponse,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { AuthenticatorService } from '../auth/authenticator.service.js';
 import { AcceptsBody } from '../http/body.guard.js';
@@ -65,6 +73,7 @@ export class AvatarsController {
 
   /** Returns the caller's avatars: the shown, the pending and the last rejected one. */
   @Get('users/me/avatar')
+  @ApiOperation({ operationId: 'getMyAvatar' })
   @SignedIn()
   async getOwn(@CurrentUser() caller: Caller): Promise<MyAvatarDto> {
     return toMyAvatarDto(shownAvatarUrl(caller.profile), await this.avatars.listOwn(caller));
@@ -75,6 +84,7 @@ export class AvatarsController {
    * Answers 202 while it waits for a moderator, 201 when everyone sees it at once. Replaces a pending avatar.
    */
   @Put('users/me/avatar')
+  @ApiOperation({ operationId: 'uploadAvatar' })
   @SignedIn()
   @HttpCode(202)
   @AcceptsBody('multipart')
@@ -97,6 +107,7 @@ export class AvatarsController {
 
   /** Removes the caller's shown and pending avatars. */
   @Delete('users/me/avatar')
+  @ApiOperation({ operationId: 'removeAvatar' })
   @SignedIn()
   @HttpCode(204)
   remove(@CurrentUser() caller: Caller): Promise<void> {
@@ -105,6 +116,7 @@ export class AvatarsController {
 
   /** Redirects to the avatar that a user shows. For users without an avatar it sends an image made from the id. */
   @Get('users/:id/avatar')
+  @ApiOperation({ operationId: 'getAvatarOfUser' })
   @Public()
   @ApiOkResponse(imageOf('image/png'))
   @ApiResponse({ status: 302, description: 'The address of the avatar.' })
@@ -122,6 +134,7 @@ export class AvatarsController {
 
   /** Sends one size of an avatar. Before a moderator has approved it, only its owner and moderators can read it. */
   @Get('avatars/:id/:size.webp')
+  @ApiOperation({ operationId: 'getAvatarFile' })
   @Public()
   @ApiParam({ name: 'size', enum: [...SIZES] })
   @ApiOkResponse(imageOf('image/webp'))

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, RequirePermissions } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
@@ -21,6 +21,7 @@ export class ModerationController {
 
   /** Lists avatars in one state, oldest first. */
   @Get('avatars')
+  @ApiOperation({ operationId: 'listAvatarsToModerate' })
   @ApiProblems('invalid_cursor')
   list(@Query() query: ModerationQueryDto): Promise<ModeratedAvatarsPageDto> {
     return this.moderation.list(query);
@@ -28,6 +29,7 @@ export class ModerationController {
 
   /** Approves a pending avatar: everyone sees it. The first of several decisions counts. */
   @Post('avatars/:id/approve')
+  @ApiOperation({ operationId: 'approveAvatar' })
   @HttpCode(200)
   @ApiProblems('avatar_not_found', 'avatar_not_pending')
   approve(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<ModeratedAvatarDto> {
@@ -36,6 +38,7 @@ export class ModerationController {
 
   /** Rejects a pending avatar. Its owner sees the reason; an avatar approved before stays. */
   @Post('avatars/:id/reject')
+  @ApiOperation({ operationId: 'rejectAvatar' })
   @HttpCode(200)
   @ApiProblems('avatar_not_found', 'avatar_not_pending')
   reject(
@@ -48,6 +51,7 @@ export class ModerationController {
 
   /** Removes a user's shown and pending avatars, and locks uploads for a number of days. */
   @Delete('users/:id/avatar')
+  @ApiOperation({ operationId: 'takeDownAvatar' })
   @HttpCode(204)
   @ApiProblems('user_not_found', 'avatar_not_found')
   takeDown(@CurrentUser() caller: Caller, @UuidParam('id') id: string, @Body() dto: TakeDownDto): Promise<void> {

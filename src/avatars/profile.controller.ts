@@ -1,5 +1,5 @@
 import { Body, Controller, Patch, UploadedFile, UseInterceptors } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UpdateMeDto } from '../account/account.dto.js';
 import { ProfileService } from '../account/profile.service.js';
 import { AcceptsBody } from '../http/body.guard.js';
@@ -26,6 +26,7 @@ export class ProfileController {
    * revokes all sessions of the caller.
    */
   @Patch()
+  @ApiOperation({ operationId: 'updateMe' })
   @SignedIn()
   @AcceptsBody('multipart')
   @UseInterceptors(UploadConcurrencyInterceptor, AvatarFormInterceptor)

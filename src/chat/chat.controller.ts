@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Problem } from '../http/problem.js';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 
@@ -12,6 +12,7 @@ export class ChatController {
    * or a Bearer header; without a valid token the connection is closed at once with code 4401.
    */
   @Get()
+  @ApiOperation({ operationId: 'connectToChat' })
   @Public()
   @ApiResponse({ status: 101, description: 'The connection is upgraded to WebSocket.' })
   @ApiProblems('websocket_required', 'foreign_origin')

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Put, Query, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { PageQueryDto } from '../http/pagination.dto.js';
 import { UuidParam } from '../http/validation.js';
@@ -22,6 +22,7 @@ export class GroupsController {
 
   /** Returns groups, oldest first: all groups for administrators, the caller's own for everyone else. */
   @Get()
+  @ApiOperation({ operationId: 'listGroups' })
   @SignedIn()
   @ApiProblems('invalid_cursor')
   list(@CurrentUser() caller: Caller, @Query() query: PageQueryDto): Promise<GroupsPageDto> {
@@ -30,6 +31,7 @@ export class GroupsController {
 
   /** Creates a group. */
   @Post()
+  @ApiOperation({ operationId: 'createGroup' })
   @RequirePermissions('admin')
   @ApiProblems('group_name_taken')
   async create(
@@ -44,6 +46,7 @@ export class GroupsController {
 
   /** Returns a group to its members and to administrators. */
   @Get(':id')
+  @ApiOperation({ operationId: 'getGroup' })
   @SignedIn()
   @ApiProblems('group_not_found')
   async get(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<GroupDto> {
@@ -52,6 +55,7 @@ export class GroupsController {
 
   /** Changes a group. The permissions of its members change with their next request. */
   @Patch(':id')
+  @ApiOperation({ operationId: 'updateGroup' })
   @RequirePermissions('admin')
   @ApiProblems('group_not_found', 'group_name_taken', 'last_administrator')
   async update(
@@ -64,6 +68,7 @@ export class GroupsController {
 
   /** Deletes a group. Its members lose the permissions it gave. */
   @Delete(':id')
+  @ApiOperation({ operationId: 'deleteGroup' })
   @RequirePermissions('admin')
   @HttpCode(204)
   @ApiProblems('group_not_found', 'last_administrator')
@@ -73,6 +78,7 @@ export class GroupsController {
 
   /** Returns the members of a group. */
   @Get(':id/members')
+  @ApiOperation({ operationId: 'listGroupMembers' })
   @RequirePermissions('admin')
   @ApiProblems('group_not_found', 'invalid_cursor')
   listMembers(@UuidParam('id') id: string, @Query() query: PageQueryDto): Promise<GroupMembersPageDto> {
@@ -81,6 +87,7 @@ export class GroupsController {
 
   /** Adds a user to a group. Succeeds if the user is a member already. */
   @Put(':id/members/:user_id')
+  @ApiOperation({ operationId: 'addGroupMember' })
   @RequirePermissions('admin')
   @HttpCode(204)
   @ApiProblems('group_not_found', 'user_not_found')
@@ -94,6 +101,7 @@ export class GroupsController {
 
   /** Removes a user from a group. */
   @Delete(':id/members/:user_id')
+  @ApiOperation({ operationId: 'removeGroupMember' })
   @RequirePermissions('admin')
   @HttpCode(204)
   @ApiProblems('member_not_found', 'last_administrator')

@@ -1,5 +1,5 @@
 import { Controller, Get, Header } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { VERSION } from '../common/version.js';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 import { SkipRequestLimit } from '../rate-limit/rate-limit.decorator.js';
@@ -15,6 +15,7 @@ export class HealthController {
 
   /** Returns the version and the results of the checks of process, database and storage. */
   @Get('health')
+  @ApiOperation({ operationId: 'getHealth' })
   @ApiProblems('not_ready')
   async all(): Promise<HealthDto> {
     return { status: 'ok', version: VERSION, checks: await this.health.assertReady() };
@@ -22,12 +23,14 @@ export class HealthController {
 
   /** Answers while the process is running. */
   @Get('health/live')
+  @ApiOperation({ operationId: 'getLiveness' })
   live(): StatusDto {
     return { status: 'ok' };
   }
 
   /** Answers 200 when this process can serve requests, else 503. */
   @Get('health/ready')
+  @ApiOperation({ operationId: 'getReadiness' })
   @ApiProblems('not_ready')
   async ready(): Promise<ReadyDto> {
     return { status: 'ok', checks: await this.health.assertReady() };
@@ -35,6 +38,7 @@ export class HealthController {
 
   /** Answers `pong`. */
   @Get('misc/ping')
+  @ApiOperation({ operationId: 'ping' })
   @Header('content-type', 'text/plain; charset=utf-8')
   @ApiOkResponse({ content: { 'text/plain': { schema: { type: 'string', example: 'pong' } } } })
   ping(): string {

@@ -34,17 +34,21 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('health', 'Health checks')
     .build();
   const document = SwaggerModule.createDocument(app, info, { autoTagControllers: false });
-  return documentProblems(markDeprecated(document));
+  return documentProblems(documentAliases(document));
 }
 
 /** Routes that have a new name; the old one still works. */
 const DEPRECATED_PATHS = /\/two-step(\/|$)/;
 
-function markDeprecated(document: OpenAPIObject): OpenAPIObject {
+/** A route with several paths has one operation for each; the operations after the first end in `Alias`. */
+function documentAliases(document: OpenAPIObject): OpenAPIObject {
+  const ids = new Set<string>();
   for (const [path, item] of Object.entries(document.paths)) {
-    if (!DEPRECATED_PATHS.test(path)) continue;
-    for (const operation of Object.values(item as Record<string, { deprecated?: boolean }>))
-      operation.deprecated = true;
+    for (const operation of Object.values(item as Record<string, { operationId: string; deprecated?: boolean }>)) {
+      if (DEPRECATED_PATHS.test(path)) operation.deprecated = true;
+      if (ids.has(operation.operationId)) operation.operationId += 'Alias';
+      ids.add(operation.operationId);
+    }
   }
   return document;
 }

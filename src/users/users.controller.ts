@@ -1,5 +1,5 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import { ApiExtraModels, ApiOkResponse, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from './caller.js';
@@ -14,6 +14,7 @@ export class UsersController {
 
   /** Searches users by name. Returns them in the order of their usernames. */
   @Get()
+  @ApiOperation({ operationId: 'listUsers' })
   @SignedIn()
   @ApiProblems('invalid_cursor', 'busy')
   list(@CurrentUser() caller: Caller, @Query() query: UsersQueryDto): Promise<UsersPageDto> {
@@ -22,6 +23,7 @@ export class UsersController {
 
   /** Returns the caller, with groups and permissions. */
   @Get('me')
+  @ApiOperation({ operationId: 'getMe' })
   @SignedIn()
   getMe(@CurrentUser() caller: Caller): UserDto {
     return toUserDto(caller.profile, caller);
@@ -29,6 +31,7 @@ export class UsersController {
 
   /** Returns a user: all fields for the user and for administrators, the public fields for everyone else. */
   @Get(':id')
+  @ApiOperation({ operationId: 'getUser' })
   @SignedIn()
   @ApiExtraModels(PublicUserDto)
   @ApiOkResponse({ schema: { oneOf: [{ $ref: getSchemaPath(UserDto) }, { $ref: getSchemaPath(PublicUserDto) }] } })

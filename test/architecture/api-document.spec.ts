@@ -12,6 +12,7 @@ beforeAll(async () => {
 afterAll(() => t.stop());
 
 interface Operation {
+  operationId: string;
   summary?: string;
   tags?: string[];
   security?: unknown[];
@@ -51,6 +52,13 @@ describe('every route', () => {
         .map(({ name }) => name)
         .toSorted(),
     );
+  });
+
+  it('names its operation with @ApiOperation({ operationId }): a unique identifier in lower camel case', () => {
+    expect(failing(({ operationId }) => /^[a-z]+[A-Za-z0-9]*$/.test(operationId))).toEqual([]);
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([]);
+    expect(ids).toEqual(expect.arrayContaining(['signIn', 'signOut', 'getMe', 'uploadAvatar']));
   });
 
   it('has a summary and one tag', () => {

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Post } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
@@ -13,6 +13,7 @@ export class ExternalIdentitiesController {
 
   /** Returns the external identities with which the caller can sign in. */
   @Get()
+  @ApiOperation({ operationId: 'listIdentities' })
   @SignedIn()
   async list(@CurrentUser() caller: Caller): Promise<ExternalIdentityDto[]> {
     return (await this.identities.list(caller)).map(toExternalIdentityDto);
@@ -20,6 +21,7 @@ export class ExternalIdentitiesController {
 
   /** Links an external identity to the caller. */
   @Post()
+  @ApiOperation({ operationId: 'linkIdentity' })
   @SignedIn()
   @ApiProblems(
     'identity_taken',
@@ -37,6 +39,7 @@ export class ExternalIdentitiesController {
 
   /** Unlinks an external identity; the last sign-in method cannot be removed. */
   @Delete(':id')
+  @ApiOperation({ operationId: 'unlinkIdentity' })
   @SignedIn()
   @HttpCode(204)
   @ApiProblems('identity_not_found', 'last_way_to_sign_in')

@@ -1,5 +1,5 @@
 import { Body, Controller, Post, Req } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { deviceOf } from '../sessions/device.js';
 import { SessionDto } from '../sessions/sessions.dto.js';
@@ -14,6 +14,7 @@ export class TokenExchangeController {
 
   /** Signs in with a token of an identity provider. The first sign-in creates a user without a password. */
   @Post('exchange')
+  @ApiOperation({ operationId: 'exchangeToken' })
   @Public()
   @ApiProblems(
     'invalid_token',

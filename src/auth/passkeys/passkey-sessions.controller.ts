@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { deviceOf } from '../sessions/device.js';
 import { SessionDto } from '../sessions/sessions.dto.js';
@@ -17,6 +17,7 @@ export class PasskeySessionsController {
 
   /** Starts a sign-in with a passkey: returns the options for `navigator.credentials.get()`, valid for one response within five minutes. */
   @Post('options')
+  @ApiOperation({ operationId: 'startPasskeySignIn' })
   @Public()
   @HttpCode(200)
   @RateLimit(SIGN_IN_QUOTA)
@@ -27,6 +28,7 @@ export class PasskeySessionsController {
 
   /** Signs in with a passkey. No two-factor code is requested. */
   @Post()
+  @ApiOperation({ operationId: 'signInWithPasskey' })
   @Public()
   @RateLimit(SIGN_IN_QUOTA)
   @ApiProblems('invalid_passkey')

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Req } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { deviceOf } from '../sessions/device.js';
 import { UuidParam } from '../../http/validation.js';
@@ -17,6 +17,7 @@ export class PasskeysController {
 
   /** Starts the registration of a passkey: returns the options for `navigator.credentials.create()`, valid for one response within five minutes. */
   @Post('options')
+  @ApiOperation({ operationId: 'startPasskeyRegistration' })
   @SignedIn()
   @HttpCode(200)
   @ApiProblems('wrong_password', 'sign_in_again', 'rate_limited', 'too_many_passkeys', 'busy')
@@ -29,6 +30,7 @@ export class PasskeysController {
 
   /** Registers the passkey that the browser has created. */
   @Post()
+  @ApiOperation({ operationId: 'createPasskey' })
   @SignedIn()
   @ApiProblems('passkey_refused', 'passkey_taken', 'too_many_passkeys')
   async create(
@@ -41,6 +43,7 @@ export class PasskeysController {
 
   /** Returns the caller's passkeys. */
   @Get()
+  @ApiOperation({ operationId: 'listPasskeys' })
   @SignedIn()
   async list(@CurrentUser() caller: Caller): Promise<PasskeyDto[]> {
     const passkeys = await this.passkeys.list(caller);
@@ -49,6 +52,7 @@ export class PasskeysController {
 
   /** Renames a passkey. */
   @Patch(':id')
+  @ApiOperation({ operationId: 'renamePasskey' })
   @SignedIn()
   @ApiProblems('passkey_not_found')
   async update(
@@ -61,6 +65,7 @@ export class PasskeysController {
 
   /** Removes a passkey; the last sign-in method cannot be removed. */
   @Delete(':id')
+  @ApiOperation({ operationId: 'deletePasskey' })
   @SignedIn()
   @HttpCode(204)
   @ApiProblems('passkey_not_found', 'last_way_to_sign_in')

@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Post, Put } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../../http/validation.js';
 import { MAIL_ACCEPTED, MailAcceptedDto } from '../../mail/mail.dto.js';
 import { ApiProblems, Public, RequirePermissions } from '../../permissions/access.decorators.js';
@@ -17,6 +17,7 @@ export class PasswordResetsController {
 
   /** Mails a code for a new password to the user with this address. The response is the same for unknown addresses. */
   @Post('password-resets')
+  @ApiOperation({ operationId: 'requestPasswordReset' })
   @Public()
   @HttpCode(202)
   @RateLimit(PASSWORD_RESET_QUOTA)
@@ -27,6 +28,7 @@ export class PasswordResetsController {
 
   /** Exchanges the newest mailed code for a reset token: once, within ten minutes, in at most five attempts. */
   @Post('password-resets/validate')
+  @ApiOperation({ operationId: 'validatePasswordResetCode' })
   @Public()
   @HttpCode(200)
   @RateLimit(RESET_CODE_QUOTA)
@@ -37,6 +39,7 @@ export class PasswordResetsController {
 
   /** Sets the new password. Revokes all sessions of the user. */
   @Put('password-resets')
+  @ApiOperation({ operationId: 'resetPassword' })
   @Public()
   @HttpCode(204)
   @ApiProblems('invalid_reset_token', 'password_refused', 'busy')
@@ -46,6 +49,7 @@ export class PasswordResetsController {
 
   /** Mails a user a code for a new password, which only the user receives. */
   @Post('users/:id/password-reset')
+  @ApiOperation({ operationId: 'requestPasswordResetOfUser' })
   @RequirePermissions('admin')
   @HttpCode(202)
   @ApiProblems('user_not_found', 'user_deactivated', 'no_email', 'too_many_mails')

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
@@ -30,6 +30,7 @@ export class SessionsController {
    * once. Used again within 10 s it gets the same tokens; used later it revokes the session.
    */
   @Post('refresh')
+  @ApiOperation({ operationId: 'refreshSession' })
   @Public()
   @HttpCode(200)
   @ApiProblems('invalid_token', 'token_expired', 'token_reused')
@@ -39,6 +40,7 @@ export class SessionsController {
 
   /** Returns the caller's sessions, newest first. */
   @Get()
+  @ApiOperation({ operationId: 'listSessions' })
   @SignedIn()
   async list(@CurrentUser() caller: Caller): Promise<DeviceSessionDto[]> {
     const sessions = await this.sessions.list(caller);
@@ -47,6 +49,7 @@ export class SessionsController {
 
   /** Returns the session of this request, the expiry of both tokens and the user as the identity token names them. */
   @Get('current')
+  @ApiOperation({ operationId: 'getCurrentSession' })
   @SignedIn()
   current(@CurrentUser() caller: Caller, @Req() request: Request): Promise<CurrentSessionDto> {
     return this.sessions.getCurrent(caller, identityTokens(request));
@@ -54,6 +57,7 @@ export class SessionsController {
 
   /** Revokes all sessions of the caller, or all but this one. */
   @Delete()
+  @ApiOperation({ operationId: 'signOutEverywhere' })
   @SignedIn()
   @HttpCode(204)
   removeAll(@CurrentUser() caller: Caller, @Query() { except_current }: SignOutAllQueryDto): Promise<void> {
@@ -65,6 +69,7 @@ export class SessionsController {
    * succeeds.
    */
   @Delete('current')
+  @ApiOperation({ operationId: 'signOut' })
   @Public()
   @ApiBearerAuth()
   @HttpCode(204)
@@ -74,6 +79,7 @@ export class SessionsController {
 
   /** Revokes one session of the caller. */
   @Delete(':id')
+  @ApiOperation({ operationId: 'revokeSession' })
   @SignedIn()
   @HttpCode(204)
   @ApiProblems('session_not_found')

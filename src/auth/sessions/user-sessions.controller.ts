@@ -1,5 +1,5 @@
 import { Controller, Delete, Get, HttpCode } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, RequirePermissions } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
@@ -14,6 +14,7 @@ export class UserSessionsController {
 
   /** Returns a user's sessions, newest first. */
   @Get()
+  @ApiOperation({ operationId: 'listSessionsOfUser' })
   @ApiProblems('user_not_found')
   async list(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<DeviceSessionDto[]> {
     const sessions = await this.sessions.listFor(caller, id);
@@ -22,6 +23,7 @@ export class UserSessionsController {
 
   /** Revokes all sessions of a user. */
   @Delete()
+  @ApiOperation({ operationId: 'revokeSessionsOfUser' })
   @HttpCode(204)
   removeAll(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
     return this.sessions.removeAll(caller, id);
@@ -29,6 +31,7 @@ export class UserSessionsController {
 
   /** Revokes one session of a user. */
   @Delete(':session_id')
+  @ApiOperation({ operationId: 'revokeSessionOfUser' })
   @HttpCode(204)
   @ApiProblems('session_not_found')
   remove(

@@ -1,5 +1,5 @@
 import { Controller, Get, Header } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Public } from '../../permissions/access.decorators.js';
 import { JwksDto } from './jwks.dto.js';
 import { SigningKeys } from './signing-keys.provider.js';
@@ -15,6 +15,7 @@ export class JwksController {
 
   /** Returns the public keys that verify tokens; none if SECRET_KEY signs them. */
   @Get('jwks.json')
+  @ApiOperation({ operationId: 'getSigningKeys' })
   @Public()
   @Header('cache-control', `public, max-age=${CACHE_SECONDS}`)
   list(): JwksDto {

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Post } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, RequirePermissions, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
@@ -15,6 +15,7 @@ export class TwoFactorController {
 
   /** Returns whether the caller's sign-in requires a code. */
   @Get(['me/two-factor', 'me/two-step'])
+  @ApiOperation({ operationId: 'getTwoFactor' })
   @SignedIn()
   get(@CurrentUser() caller: Caller): Promise<TwoFactorDto> {
     return this.twoFactor.get(caller);
@@ -22,6 +23,7 @@ export class TwoFactorController {
 
   /** Starts setup: returns a secret for the authenticator app, which takes effect once it is confirmed. */
   @Post(['me/two-factor', 'me/two-step'])
+  @ApiOperation({ operationId: 'startTwoFactorSetup' })
   @SignedIn()
   @ApiProblems('two_step_on', 'wrong_password', 'sign_in_again', 'rate_limited', 'busy')
   startSetup(
@@ -33,6 +35,7 @@ export class TwoFactorController {
 
   /** Enables two-factor authentication with a first code. Returns the recovery codes and ends the caller's other sessions. */
   @Post(['me/two-factor/confirm', 'me/two-step/confirm'])
+  @ApiOperation({ operationId: 'confirmTwoFactorSetup' })
   @SignedIn()
   @HttpCode(200)
   @ApiProblems('wrong_code', 'two_step_on', 'two_step_not_found', 'rate_limited')
@@ -42,6 +45,7 @@ export class TwoFactorController {
 
   /** Creates new recovery codes; the old ones become invalid. */
   @Post(['me/two-factor/recovery-codes', 'me/two-step/recovery-codes'])
+  @ApiOperation({ operationId: 'renewRecoveryCodes' })
   @SignedIn()
   @ApiProblems('two_step_not_found', 'wrong_password', 'sign_in_again', 'rate_limited', 'busy')
   renewRecoveryCodes(
@@ -53,6 +57,7 @@ export class TwoFactorController {
 
   /** Disables two-factor authentication. */
   @Delete(['me/two-factor', 'me/two-step'])
+  @ApiOperation({ operationId: 'disableTwoFactor' })
   @SignedIn()
   @HttpCode(204)
   @ApiProblems('two_step_not_found', 'wrong_password', 'sign_in_again', 'rate_limited', 'busy')
@@ -62,6 +67,7 @@ export class TwoFactorController {
 
   /** Disables a user's two-factor authentication, for users who have lost their phone and their recovery codes. */
   @Delete([':id/two-factor', ':id/two-step'])
+  @ApiOperation({ operationId: 'disableTwoFactorOfUser' })
   @RequirePermissions('admin')
   @HttpCode(204)
   @ApiProblems('two_step_not_found')

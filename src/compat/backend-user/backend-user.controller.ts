@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Post, Req, UseInterceptors } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { presentedTokens } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
@@ -32,6 +32,7 @@ export class BackendUserController {
 
   /** Registers a user (vaccine registration). Unknown fields are ignored, including `role_id` and `verified`. */
   @Post('create')
+  @ApiOperation({ operationId: 'registerAtBackendUser' })
   @ApiBody({ type: BackendUserCreateDto })
   @RateLimit(REGISTRATION_QUOTA)
   @ApiProblems('already_registered', 'password_refused', 'busy')
@@ -41,6 +42,7 @@ export class BackendUserController {
 
   /** Signs in with e-mail address and password by the OAuth 2 password grant (vaccine registration). */
   @Post('login')
+  @ApiOperation({ operationId: 'loginAtBackendUser' })
   @HttpCode(200)
   @UseInterceptors(FormInterceptor)
   @AcceptsBody('any')
@@ -53,6 +55,7 @@ export class BackendUserController {
 
   /** Returns the caller with the national id (vaccine registration). */
   @Get('profile')
+  @ApiOperation({ operationId: 'getProfileAtBackendUser' })
   @SignedIn()
   profile(@CurrentUser() caller: Caller): Promise<BackendUserProfileDto> {
     return this.backendUser.profile(caller.profile);
@@ -60,6 +63,7 @@ export class BackendUserController {
 
   /** Mails a reset code if a user has this address; the response is the same otherwise (vaccine registration). */
   @Post(['forgot_password', 'forgot'])
+  @ApiOperation({ operationId: 'forgotPasswordAtBackendUser' })
   @HttpCode(200)
   @UseInterceptors(FormInterceptor)
   @AcceptsBody('any')
@@ -73,6 +77,7 @@ export class BackendUserController {
 
   /** Exchanges a mailed code for a reset token, which `PUT /api/password-resets` accepts (vaccine registration). */
   @Post(['validate_code', 'validate'])
+  @ApiOperation({ operationId: 'validateCodeAtBackendUser' })
   @HttpCode(200)
   @UseInterceptors(FormInterceptor)
   @AcceptsBody('any')

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Header, HttpCode, Post, Req, Res, UseFilters, UseInterceptors } from '@nestjs/common';
-import { ApiBody, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { AuthenticatorService } from '../../auth/authenticator.service.js';
 import { presentedTokens } from '../../auth/tokens/request-tokens.js';
@@ -36,6 +36,7 @@ export class ChatappController {
   /** Registers a user (chat app). */
   @RateLimit(REGISTRATION_QUOTA)
   @Post('register')
+  @ApiOperation({ operationId: 'registerAtChatapp' })
   @UseInterceptors(AnyJsonInterceptor)
   @Header(...TEXT)
   @ApiBody({ type: ChatappRegisterDto })
@@ -52,6 +53,7 @@ export class ChatappController {
 
   /** Signs in (chat app). The identity token is set as the cookie `login-token`. */
   @Post('auth/login')
+  @ApiOperation({ operationId: 'loginAtChatapp' })
   @UseInterceptors(AnyJsonInterceptor)
   @HttpCode(202)
   @Header(...TEXT)
@@ -74,6 +76,7 @@ export class ChatappController {
 
   /** Returns a greeting for the user of the cookie `login-token` (chat app). */
   @Get('auth/verify')
+  @ApiOperation({ operationId: 'verifyAtChatapp' })
   @Header(...TEXT)
   @PlainText({ 200: ['Hello, hana.sato'], 401: ['login-token required', 'invalid login-token'] })
   async verify(@Req() request: Request): Promise<string> {

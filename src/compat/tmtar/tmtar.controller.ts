@@ -1,5 +1,5 @@
 import { Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { bearerCredentials } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
@@ -21,6 +21,7 @@ export class TmtarController {
 
   /** Signs in with an identity provider's access token, or renews the access token with a refresh token (augmented-reality service). */
   @Get()
+  @ApiOperation({ operationId: 'loginAtTmtar' })
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')
   login(@Req() request: Request): Promise<TmtarSessionDto> {
     return this.tmtar.login(bearerCredentials(request), deviceOf(request, 'tmtar'));
@@ -28,6 +29,7 @@ export class TmtarController {
 
   /** Same as GET. */
   @Post()
+  @ApiOperation({ operationId: 'loginAtTmtarByPost' })
   @HttpCode(200)
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')
   loginByPost(@Req() request: Request): Promise<TmtarSessionDto> {
