@@ -60,11 +60,19 @@ function findExternalIdentityErrors(config: UncheckedConfig): string[] {
   ];
 }
 
+const LIFETIMES = [
+  'IDENTITY_TOKEN_TTL',
+  'REFRESH_TOKEN_TTL',
+  'SESSION_MAX_AGE',
+  'COMPAT_TOKEN_TTL',
+  'COMPAT_REGISTRATION_TOKEN_TTL',
+] as const;
+
 /** Settings that are useful in development and unsafe in production. */
 function findProductionErrors(config: UncheckedConfig): string[] {
-  const endless = (['IDENTITY_TOKEN_TTL', 'REFRESH_TOKEN_TTL', 'SESSION_MAX_AGE'] as const)
-    .filter((name) => config[name] === Infinity)
-    .map((name) => `${name} is "never": set it to a duration such as 15m or 7d in production.`);
+  const endless = LIFETIMES.filter((name) => config[name] === Infinity).map(
+    (name) => `${name} is "never": set it to a duration such as 15m or 7d in production.`,
+  );
   const missing = Object.entries({ PUBLIC_URL: undefined, MAIL_FROM: DEFAULT_MAIL_FROM })
     .filter(([name, unset]) => config.SMTP_URL !== undefined && config[name as 'PUBLIC_URL' | 'MAIL_FROM'] === unset)
     .map(([name]) => `${name} is missing: set it, because mails need it and SMTP_URL is set.`);

@@ -71,6 +71,20 @@ describe('the profile', () => {
   });
 });
 
+describe('the lifetimes of tokens of compatibility routes', () => {
+  const lifetimes = (env: Record<string, string>) => {
+    const { COMPAT_TOKEN_TTL, COMPAT_REGISTRATION_TOKEN_TTL } = loadConfig({ SECRET_KEY, ...env });
+    return [COMPAT_TOKEN_TTL, COMPAT_REGISTRATION_TOKEN_TTL];
+  };
+  const [hour, day] = [3_600_000, 86_400_000];
+
+  it('are one hour and seven days, and the first is never where identity tokens never expire', () => {
+    expect(lifetimes({ NODE_ENV: 'test', IDENTITY_TOKEN_TTL: '15s' })).toEqual([hour, 7 * day]);
+    expect(lifetimes({ NODE_ENV: 'development' })).toEqual([Infinity, 7 * day]);
+    expect(lifetimes({ NODE_ENV: 'development', COMPAT_TOKEN_TTL: '5m' })[0]).toBe(300_000);
+  });
+});
+
 describe('production', () => {
   it.each<[string, Record<string, string>]>([
     ['SECRET_KEY', { SECRET_KEY: '' }],
@@ -81,6 +95,8 @@ describe('production', () => {
     ['IDENTITY_TOKEN_TTL', { IDENTITY_TOKEN_TTL: 'never' }],
     ['REFRESH_TOKEN_TTL', { REFRESH_TOKEN_TTL: 'never' }],
     ['SESSION_MAX_AGE', { SESSION_MAX_AGE: 'never' }],
+    ['COMPAT_TOKEN_TTL', { COMPAT_TOKEN_TTL: 'never' }],
+    ['COMPAT_REGISTRATION_TOKEN_TTL', { COMPAT_REGISTRATION_TOKEN_TTL: 'never' }],
     ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'https://a.example,*' }],
     ['EXTERNAL_IDENTITY', { EXTERNAL_IDENTITY: 'trusted-subject' }],
     ['PASSWORD_POLICY', { PASSWORD_POLICY: 'off' }],

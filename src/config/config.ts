@@ -1,5 +1,6 @@
 import { IsEmail, IsIn, IsOptional, IsString, IsUrl, Matches, MaxLength, MinLength } from 'class-validator';
 import { cpus } from 'node:os';
+import type { CompatSystem } from './compat-systems.js';
 import { readKeyPair, readVerificationKeys } from '../common/key-pair.js';
 import {
   AsDuration,
@@ -105,6 +106,8 @@ export class Config {
   @AsDuration() @IsDuration() readonly IDENTITY_TOKEN_TTL: Duration;
   @AsDuration() @IsDuration() readonly REFRESH_TOKEN_TTL: Duration;
   @AsDuration() @IsDuration() readonly SESSION_MAX_AGE: Duration;
+  @AsDuration() @IsDuration() readonly COMPAT_TOKEN_TTL: Duration;
+  @AsDuration() @IsDuration() readonly COMPAT_REGISTRATION_TOKEN_TTL: Duration;
   @Matches(/^[A-Za-z0-9._-]{3,30}$/) readonly ADMIN_USERNAME: string = 'admin';
   @IsOptional() @MinLength(1) readonly ADMIN_PASSWORD?: string;
   @IsInteger(4, 15) readonly BCRYPT_COST: number = 12;
@@ -136,6 +139,12 @@ export class Config {
   /** The issuer of tokens (`iss`). It differs between environments, so that none accepts the tokens of another. */
   get issuer(): string {
     return this.PUBLIC_URL ?? `urn:machi:${this.NODE_ENV}`;
+  }
+
+  /** The lifetime of identity tokens. Clients of two systems cannot refresh and get tokens of a lifetime of their own. */
+  identityLifetime(system: CompatSystem | null): Duration {
+    if (system === 'chatapp') return this.COMPAT_TOKEN_TTL;
+    return system === 'backend-user' ? this.COMPAT_REGISTRATION_TOKEN_TTL : this.IDENTITY_TOKEN_TTL;
   }
 
   /** How many passwords are hashed at a time. Leaves one processor for all other requests. */

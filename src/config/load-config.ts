@@ -61,8 +61,12 @@ const withoutEmpty = (environment: NodeJS.ProcessEnv): Values =>
 function withDefaults(env: Values): Values {
   const profile = PROFILES.find((name) => name === env['NODE_ENV']) ?? 'production';
   const DATA_DIR = resolve(env['DATA_DIR'] ?? '.data');
+  const defaults = profileDefaults(profile);
+  const isEndless = profile !== 'production' && { ...defaults, ...env }['IDENTITY_TOKEN_TTL'] === 'never';
   return {
-    ...profileDefaults(profile),
+    ...defaults,
+    COMPAT_TOKEN_TTL: isEndless ? 'never' : '1h',
+    COMPAT_REGISTRATION_TOKEN_TTL: '7d',
     LOG_LEVEL: env['DEBUG'] === 'true' ? 'debug' : 'info',
     ...env,
     NODE_ENV: profile,

@@ -55,11 +55,12 @@ export class Problem extends HttpException {
 export const validationFailed = (errors: FieldError[]): Problem =>
   new Problem('validation_failed', { members: { errors } });
 
+/** The augmented-reality service documents one `msg` for all tokens that do not count; `code` tells them apart. */
 const TOKEN_MESSAGES = {
   token_required: 'Missing Authorization Header',
-  invalid_token: 'Invalid token',
+  invalid_token: 'Token has expired',
   token_expired: 'Token has expired',
-  token_reused: 'Token has been revoked',
+  token_reused: 'Token has expired',
 } as const;
 
 type TokenProblemCode = keyof typeof TOKEN_MESSAGES;

@@ -170,7 +170,16 @@ describe('GET /profile', () => {
       verified: false,
       phone_number: '01700000000',
       address: null,
+      role_id: 1,
     });
+  });
+
+  it('returns role_id 2 to callers with verify_registrations or admin, else 1', async () => {
+    const roleOf = async (token: string) => (await t.request('GET', '/api/profile', { token })).body['role_id'];
+    expect(await roleOf((await registered()).token)).toBe(1);
+    expect(await roleOf((await t.user('moderate_avatars')).token)).toBe(1);
+    expect(await roleOf((await t.user('verify_registrations')).token)).toBe(2);
+    expect(await roleOf(await t.asAdmin())).toBe(2);
   });
 
   it('requires a Bearer token', async () => {
@@ -234,6 +243,11 @@ describe.each([
     const wrong = await refused({ email, code_from_user: code === '00000000' ? '1' : '00000000' });
     expect(wrong[0]).toBe(404);
     expect(await refused({ email: 'no@example.org', code_from_user: code })).toEqual(wrong);
+    expect(await refused({ code_from_user: code })).toEqual(wrong);
+    expect(await refused({ email: '', code_from_user: code })).toEqual(wrong);
+    expect(await refused({ email: 'nonsense', code_from_user: code })).toEqual(wrong);
+    expect(await refused({ email })).toEqual(wrong);
+    expect(await refused({})).toEqual(wrong);
     expect((await send(validate, { email, code_from_user: code }, 'json')).status).toBe(200);
     expect(await refused({ email, code_from_user: code })).toEqual(wrong);
   });

@@ -3,7 +3,7 @@ import { PASSWORD, startApp, type TestApp } from '../support/app.js';
 
 let t: TestApp;
 beforeAll(async () => {
-  t = await startApp({ env: { IDENTITY_TOKEN_TTL: '1h', ALLOWED_ORIGINS: 'https://chat.example.org' } });
+  t = await startApp({ env: { IDENTITY_TOKEN_TTL: '15m', ALLOWED_ORIGINS: 'https://chat.example.org' } });
 });
 afterAll(() => t.stop());
 

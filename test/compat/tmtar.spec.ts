@@ -59,23 +59,70 @@ describe.each(['GET', 'POST'])('%s /users/login', (method) => {
     t.clock.set(end - 1);
     expect((await login(body['refresh_token'], method)).status).toBe(200);
     t.clock.advance(1);
-    expect((await login(body['refresh_token'], method)).body).toMatchObject({ status: 401, msg: 'Token has expired' });
-    expect((await login(body['access_token'], method)).body).toMatchObject({ status: 401, msg: expect.any(String) });
+    expect((await login(body['refresh_token'], method)).body).toMatchObject({
+      status: 401,
+      code: 'token_expired',
+      msg: 'Token has expired',
+    });
+    const invalid = { status: 401, code: 'invalid_token', msg: 'Token has expired' };
+    expect((await login(body['access_token'], method)).body).toMatchObject(invalid);
     expect((await login(undefined, method)).body).toMatchObject({ status: 401, msg: 'Missing Authorization Header' });
   });
 
   it('refuses a refresh token of an ended session', async () => {
     const { body } = await login('leaver', method);
     await t.request('DELETE', '/api/sessions/current', { token: body['access_token'] });
-    expect((await login(body['refresh_token'], method)).body).toMatchObject({ status: 401, msg: 'Invalid token' });
+    expect((await login(body['refresh_token'], method)).body).toMatchObject({
+      status: 401,
+      code: 'invalid_token',
+      msg: 'Token has expired',
+    });
   });
 
   it('ends the session when a rotated refresh token is used', async () => {
     const { body } = await login('rotator', method);
     const next = await t.request('POST', '/api/sessions/refresh', { body: { refresh_token: body['refresh_token'] } });
     t.clock.advance(10_000);
-    expect((await login(body['refresh_token'], method)).body['code']).toBe('token_reused');
+    expect((await login(body['refresh_token'], method)).body).toMatchObject({
+      status: 401,
+      code: 'token_reused',
+      msg: 'Token has expired',
+    });
     expect((await me(next.body['identity_token'])).status).toBe(401);
+  });
+});
+
+describe('GET /users/profile', () => {
+  it('returns the caller, as GET /users/me does', async () => {
+    const { body } = await login('profile-reader');
+    const token = body['access_token'];
+    const profile = await t.request('GET', '/api/users/profile', { token });
+    expect([profile.status, profile.body]).toEqual([200, (await me(token)).body]);
+    expect((await t.request('GET', '/api/users/profile')).body).toMatchObject({
+      status: 401,
+      msg: 'Missing Authorization Header',
+    });
+  });
+
+  it('is not the route of a user whose id is a word: words are never looked up as ids', async () => {
+    const token = await t.asAdmin();
+    for (const word of ['profile', 'login', 'me', 'self', 'current', 'ME', 'undefined', 'null', '1', '%20']) {
+      for (const [method, rest] of [
+        ['PATCH', ''],
+        ['DELETE', '/lock'],
+        ['GET', '/sessions'],
+        ['DELETE', '/sessions'],
+        ['DELETE', '/two-factor'],
+        ['POST', '/password-reset'],
+      ] as const) {
+        if (word.toLowerCase() === 'me' && (rest === '' || rest === '/two-factor')) continue; // routes of the caller
+        const { status, body: problem } = await t.request(method, `/api/users/${word}${rest}`, {
+          token,
+          body: undefined,
+        });
+        expect([method, word, rest, status, problem['code']]).toEqual([method, word, rest, 400, 'invalid_id']);
+      }
+    }
   });
 });
 

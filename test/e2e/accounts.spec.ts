@@ -78,7 +78,7 @@ describe('signing in', () => {
     for (const token of [`${header}.${forged}.${signature}`, `${unsigned}.${claims}.`, 'x']) {
       const answer = await client.get('/api/users/me', token);
       expectProblem(answer, 401, 'invalid_token');
-      expect(answer.body['msg']).toBe('Invalid token');
+      expect(answer.body['msg']).toBe('Token has expired');
     }
   });
 });

@@ -26,7 +26,7 @@ describe('the chat app', () => {
     const login = await post('/api/auth/login', { username, password: PASSWORD });
     expect([login.status, login.text]).toEqual([202, 'login successful']);
     const cookie = login.headers.get('set-cookie')!;
-    expect(cookie).toMatch(/^login-token=[\w.-]+; HttpOnly; Max-Age=1[0-5]; Path=\/; Secure; SameSite=Lax$/);
+    expect(cookie).toMatch(/^login-token=[\w.-]+; HttpOnly; Max-Age=3600; Path=\/; Secure; SameSite=Lax$/);
     const headers = { cookie: cookie.split(';')[0]! };
     const greet = client.request('GET', '/api/auth/verify', { headers });
     expect(await plain(greet)).toEqual([200, `Hello, ${username}`]);

@@ -37,7 +37,7 @@ describe('refreshing', () => {
     const third = (await refresh(second.refresh_token)).body as Session;
     const stolen = await refresh(first.refresh_token);
     expectProblem(stolen, 401, 'token_reused');
-    expect(stolen.body['msg']).toBe('Token has been revoked');
+    expect(stolen.body['msg']).toBe('Token has expired');
     expect((await me(third.identity_token)).status).toBe(401);
     expect((await refresh(third.refresh_token)).status).toBe(401);
   });

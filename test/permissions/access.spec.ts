@@ -83,6 +83,7 @@ const TABLE: Record<string, 'public' | 'signed in' | 'any token of ours' | 'answ
   'POST /api/validate': 'public',
   'GET /api/users/login': 'answers 401 itself',
   'POST /api/users/login': 'answers 401 itself',
+  'GET /api/users/profile': 'signed in',
   'GET /.well-known/jwks.json': 'public',
   'POST /api/password-resets': 'public',
   'POST /api/password-resets/validate': 'public',

@@ -1,7 +1,7 @@
 import bowser from 'bowser';
 import type { Request } from 'express';
 import { requestContext } from '../../http/request-context.js';
-import type { CompatSystem } from '../compat-system.js';
+import type { CompatSystem } from '../../config/compat-systems.js';
 
 const MAX_USER_AGENT = 300;
 

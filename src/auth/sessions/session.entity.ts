@@ -1,6 +1,6 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } from 'typeorm';
 import { User } from '../../users/user.entity.js';
-import type { CompatSystem } from '../compat-system.js';
+import type { CompatSystem } from '../../config/compat-systems.js';
 
 /**
  * A session on one device. Holds the id of its newest identity token, to which exactly one refresh token belongs. Tokens

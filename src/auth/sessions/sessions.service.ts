@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { type EntityManager, type FindOptionsWhere, IsNull, MoreThan, Not, Repository } from 'typeorm';
+import { type EntityManager, type FindOptionsWhere, Not, Repository } from 'typeorm';
 import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
+import { COMPAT_SYSTEMS, type CompatSystem } from '../../config/compat-systems.js';
 import { Config } from '../../config/config.js';
 import { Problem } from '../../http/problem.js';
 import { rightsOf } from '../../permissions/permissions.js';
@@ -27,6 +28,10 @@ const OPEN = `insert into sessions
   (id, user_id, token_id, issued_at, user_agent, ip, created_at, last_used_at, expires_at, compat_system)
   select $1::uuid, u.id, $3::uuid, $4::timestamptz, $5, $6::inet, $4, $4, $7, $10 from users u
   where u.id = $2 and u.is_active and ($9 or u.password_hash is not distinct from $8) for share returning *`;
+
+/** The session has reached its end, or all its tokens have expired. Parameters: `expiryLimits`. */
+const IS_EXPIRED = `coalesce(expires_at <= :now, false)
+  or issued_at <= (cast(:oldestIssues as jsonb) ->> coalesce(compat_system, 'none'))::timestamptz`;
 
 /** Opens, lists and revokes sessions. */
 @Injectable()
@@ -145,15 +150,11 @@ export class SessionsService {
   }
 
   private listUnexpired(userId: string): Promise<Session[]> {
-    const { now, oldestIssue } = this.expiryLimits();
-    const where = { user_id: userId, issued_at: MoreThan(oldestIssue) };
-    return this.sessions.find({
-      where: [
-        { ...where, expires_at: IsNull() },
-        { ...where, expires_at: MoreThan(now) },
-      ],
-      order: { id: 'DESC' },
-    });
+    return this.sessions
+      .createQueryBuilder('session')
+      .where(`user_id = :userId and not (${IS_EXPIRED})`, { userId, ...this.expiryLimits() })
+      .orderBy('id', 'DESC')
+      .getMany();
   }
 
   private async removeExpired(manager: EntityManager, userId: string): Promise<void> {
@@ -161,18 +162,19 @@ export class SessionsService {
       .createQueryBuilder()
       .delete()
       .from(Session)
-      .where('user_id = :userId and (issued_at <= :oldestIssue or expires_at <= :now)', {
-        userId,
-        ...this.expiryLimits(),
-      })
+      .where(`user_id = :userId and (${IS_EXPIRED})`, { userId, ...this.expiryLimits() })
       .execute();
   }
 
-  /** All tokens that were issued at `oldestIssue` or earlier have expired. */
-  private expiryLimits(): { now: Date; oldestIssue: Date } {
-    const { IDENTITY_TOKEN_TTL, REFRESH_TOKEN_TTL } = this.config;
+  /** `oldestIssues`: tokens that a session of this system issued then, or earlier, have expired. */
+  private expiryLimits(): { now: Date; oldestIssues: string } {
     const now = this.clock.now();
-    const lifetime = Math.max(IDENTITY_TOKEN_TTL, REFRESH_TOKEN_TTL);
-    return { now: new Date(now), oldestIssue: new Date(lifetime === Infinity ? 0 : now - lifetime) };
+    const oldestIssueOf = (system: CompatSystem | null): Date => {
+      const lifetime = Math.max(this.config.identityLifetime(system), this.config.REFRESH_TOKEN_TTL);
+      return new Date(lifetime === Infinity ? 0 : now - lifetime);
+    };
+    const ofSystems = COMPAT_SYSTEMS.map((system) => [system, oldestIssueOf(system)]);
+    const oldestIssues = JSON.stringify({ none: oldestIssueOf(null), ...Object.fromEntries(ofSystems) });
+    return { now: new Date(now), oldestIssues };
   }
 }

@@ -1,4 +1,4 @@
-import type { CompatSystem } from '../compat-system.js';
+import type { CompatSystem } from '../../config/compat-systems.js';
 
 /** The groups of a user in the claims of an identity token. */
 export interface GroupClaims {

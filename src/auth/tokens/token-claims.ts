@@ -10,10 +10,16 @@ interface BaseClaims {
   sid: string;
 }
 
-/** Claims of an identity token: those of the manga site's document, and `kind`, `sub`, `sid` and `jti`. */
+/**
+ * Claims of an identity token: those of the manga site's document (`user`), of the chat app's (`username`) and of the
+ * vaccine registration's (`id`), and `kind`, `sub`, `sid` and `jti`. Machi itself reads neither `username` nor `id`, which
+ * tokens of 0.1.0 lack.
+ */
 export interface IdentityClaims extends BaseClaims {
   kind: 'identity';
   jti: string;
+  id: string;
+  username: string;
   user: { uid: string; username: string; permissions: Record<string, boolean> } & GroupClaims;
 }
 

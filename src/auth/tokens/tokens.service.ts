@@ -6,7 +6,7 @@ import type { Duration } from '../../config/setting-decorators.js';
 import { tokenProblem } from '../../http/problem.js';
 import { type PermissionFlags, rightsOf } from '../../permissions/permissions.js';
 import type { Profile } from '../../users/profile.js';
-import type { CompatSystem } from '../compat-system.js';
+import type { CompatSystem } from '../../config/compat-systems.js';
 import { groupClaims } from './group-claims.js';
 import { type Claims, EXP_NEVER, expiryOf, isClaims } from './token-claims.js';
 
@@ -51,9 +51,11 @@ export class TokensService {
     const claims = {
       kind: 'identity',
       jti: session.token_id,
+      id: user.id,
+      username: user.username,
       user: { uid: user.id, username: user.username, ...groups, permissions },
     };
-    return this.sign(session, claims, this.config.IDENTITY_TOKEN_TTL);
+    return this.sign(session, claims, this.config.identityLifetime(session.compat_system));
   }
 
   /** Signs the refresh token that belongs to the newest identity token of a session. */

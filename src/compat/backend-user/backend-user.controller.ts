@@ -11,6 +11,7 @@ import { type Caller, CurrentUser } from '../../users/caller.js';
 import {
   BackendUserCodeDto,
   BackendUserCreateDto,
+  BackendUserDto,
   BackendUserEmailDto,
   BackendUserLoginDto,
   BackendUserMessageDto,
@@ -36,7 +37,7 @@ export class BackendUserController {
   @ApiBody({ type: BackendUserCreateDto })
   @RateLimit(REGISTRATION_QUOTA)
   @ApiProblems('already_registered', 'password_refused', 'busy')
-  create(@Body() body: object | undefined): Promise<BackendUserProfileDto> {
+  create(@Body() body: object | undefined): Promise<BackendUserDto> {
     return this.backendUser.create(body);
   }
 
@@ -58,7 +59,7 @@ export class BackendUserController {
   @ApiOperation({ operationId: 'getProfileAtBackendUser' })
   @SignedIn()
   profile(@CurrentUser() caller: Caller): Promise<BackendUserProfileDto> {
-    return this.backendUser.profile(caller.profile);
+    return this.backendUser.profile(caller);
   }
 
   /** Mails a reset code if a user has this address; the response is the same otherwise (vaccine registration). */

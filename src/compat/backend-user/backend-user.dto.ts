@@ -57,7 +57,7 @@ export class BackendUserTokenDto {
 }
 
 /** A user in the format of the vaccine registration. */
-export class BackendUserProfileDto {
+export class BackendUserDto {
   /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
   id: string;
   /** @example "Hana Sato" */
@@ -77,6 +77,15 @@ export class BackendUserProfileDto {
   address: string | null;
 }
 
+/** The caller in the format of the vaccine registration. */
+export class BackendUserProfileDto extends BackendUserDto {
+  /**
+   * 2 for callers with the permission `verify_registrations` or `admin`, else 1.
+   * @example 1
+   */
+  role_id: number;
+}
+
 /** The address to which a reset code is mailed. */
 export class BackendUserEmailDto {
   /** @example hana@example.org */
@@ -84,14 +93,12 @@ export class BackendUserEmailDto {
   email: string;
 }
 
-/** A mailed reset code and its address. */
+/** A mailed reset code and its address. Not validated: whatever is missing or malformed is a wrong code. */
 export class BackendUserCodeDto extends BackendUserEmailDto {
   /**
    * The eight digits from the mail.
    * @example "12345678"
    */
-  @AsText(/\s/g)
-  @IsLine(1, 100)
   code_from_user: string;
 }
 

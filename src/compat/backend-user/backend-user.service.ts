@@ -7,11 +7,13 @@ import { Problem } from '../../http/problem.js';
 import type { ProblemCode } from '../../http/problem-catalogue.js';
 import { assertValid } from '../../http/validation.js';
 import { PasswordResetsService } from '../../auth/passwords/password-resets.service.js';
+import type { Caller } from '../../users/caller.js';
 import type { Profile } from '../../users/profile.js';
 import { UsersService } from '../../users/users.service.js';
 import {
-  BackendUserCodeDto,
+  type BackendUserCodeDto,
   BackendUserCreateDto,
+  type BackendUserDto,
   BackendUserEmailDto,
   BackendUserLoginDto,
   type BackendUserMessageDto,
@@ -25,6 +27,13 @@ const CODES_OF_400: Partial<Record<ProblemCode, ProblemCode>> = {
   email_taken: 'already_registered',
   invalid_credentials: 'login_refused',
 };
+
+const USER_ROLE = 1;
+const STAFF_ROLE = 2;
+
+/** A field of a form or of JSON as text; empty for what is neither text nor a number. */
+const toText = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 
 const throwAs400 = (error: unknown): never => {
   const code = error instanceof Problem ? CODES_OF_400[error.code] : undefined;
@@ -45,10 +54,10 @@ export class BackendUserService {
    * Registers a user with a random username, since there are no usernames in the vaccine registration and addresses are
    * private. Throws `already_registered`, `password_refused`.
    */
-  async create(body: object = {}): Promise<BackendUserProfileDto> {
+  async create(body: object = {}): Promise<BackendUserDto> {
     const { name: fullname, ...fields } = assertValid(BackendUserCreateDto, body);
     const username = `user-${randomBytes(6).toString('hex')}`;
-    return this.profile(await this.registration.register({ ...fields, fullname, username }).catch(throwAs400));
+    return this.toDto(await this.registration.register({ ...fields, fullname, username }).catch(throwAs400));
   }
 
   /** Throws `login_refused` and the problems of signing in. `earlierTokens` are tokens of earlier sessions. */
@@ -59,11 +68,10 @@ export class BackendUserService {
     return { access_token: identity_token, token_type };
   }
 
-  /** The profile with the national id, for its owner only. */
-  async profile(profile: Profile): Promise<BackendUserProfileDto> {
-    const { id, fullname: name, email, phone_number, address } = profile;
-    const nid = await this.users.findNationalId(id);
-    return { id, name, email, nid, verified: profile.email_verified_at !== null, phone_number, address };
+  /** The caller's profile, with the national id and the role that the administrators' site of the vaccine registration reads. */
+  async profile({ profile, permissions }: Caller): Promise<BackendUserProfileDto> {
+    const role_id = permissions.verify_registrations ? STAFF_ROLE : USER_ROLE; // admin implies all permissions
+    return { ...(await this.toDto(profile)), role_id };
   }
 
   /** Mails a reset code if a user has this address. */
@@ -72,10 +80,17 @@ export class BackendUserService {
     return { message: 'If a user has this address, a code has been mailed to it.' };
   }
 
-  /** Exchanges a mailed code for a reset token. Throws `invalid_code`. */
+  /** Exchanges a mailed code for a reset token. Throws `invalid_code`, also for missing and malformed fields. */
   async validate(body: object): Promise<BackendUserResetDto> {
-    const { email, code_from_user } = assertValid(BackendUserCodeDto, body);
-    const reset_token = await this.resets.validate(email, code_from_user);
+    const { email, code_from_user } = body as Partial<Record<keyof BackendUserCodeDto, unknown>>;
+    const reset_token = await this.resets.validate(toText(email), toText(code_from_user));
     return { message: 'Set a new password with the reset token: PUT /api/password-resets.', reset_token };
+  }
+
+  /** The user with the national id, for its owner only. */
+  private async toDto(profile: Profile): Promise<BackendUserDto> {
+    const { id, fullname: name, email, phone_number, address } = profile;
+    const nid = await this.users.findNationalId(id);
+    return { id, name, email, nid, verified: profile.email_verified_at !== null, phone_number, address };
   }
 }

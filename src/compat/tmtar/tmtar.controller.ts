@@ -4,23 +4,25 @@ import type { Request } from 'express';
 import { bearerCredentials } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
 import { AcceptsBody } from '../../http/body.guard.js';
-import { ApiProblems, Public } from '../../permissions/access.decorators.js';
+import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../../users/caller.js';
+import { toUserDto, UserDto } from '../../users/users.dto.js';
 import { TmtarSessionDto } from './tmtar.dto.js';
 import { TmtarService } from './tmtar.service.js';
 
 const PROBLEMS = ['token_required', 'invalid_token', 'token_expired', 'token_reused', 'rate_limited'] as const;
 
-/** Sign-in route of the augmented-reality service: with an identity provider's token, or with a refresh token of Machi. */
+/** Sign-in of the augmented-reality service, with an identity provider's token or a refresh token of Machi, and its profile. */
 @ApiTags('compat')
 @ApiBearerAuth()
 @AcceptsBody('any')
-@Controller('users/login')
-@Public()
+@Controller('users')
 export class TmtarController {
   constructor(private readonly tmtar: TmtarService) {}
 
   /** Signs in with an identity provider's access token, or renews the access token with a refresh token (augmented-reality service). */
-  @Get()
+  @Get('login')
+  @Public()
   @ApiOperation({ operationId: 'loginAtTmtar' })
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')
   login(@Req() request: Request): Promise<TmtarSessionDto> {
@@ -28,11 +30,20 @@ export class TmtarController {
   }
 
   /** Same as GET. */
-  @Post()
+  @Post('login')
+  @Public()
   @ApiOperation({ operationId: 'loginAtTmtarByPost' })
   @HttpCode(200)
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')
   loginByPost(@Req() request: Request): Promise<TmtarSessionDto> {
     return this.tmtar.login(bearerCredentials(request), deviceOf(request, 'tmtar'));
+  }
+
+  /** Returns the caller, as `GET /api/users/me` does (augmented-reality service). */
+  @Get('profile')
+  @SignedIn()
+  @ApiOperation({ operationId: 'getTmtarProfile' })
+  profile(@CurrentUser() caller: Caller): UserDto {
+    return toUserDto(caller.profile, caller);
   }
 }

@@ -109,7 +109,7 @@ describe('an existing user', () => {
     const { id, subject } = await newcomer();
     await t.request('PATCH', `/api/users/${id}`, { token: await t.asAdmin(), body: { is_active: false } });
     const { body } = await exchange(await tokenOf(subject));
-    expect(body).toMatchObject({ status: 401, code: 'invalid_token', msg: 'Invalid token' });
+    expect(body).toMatchObject({ status: 401, code: 'invalid_token', msg: 'Token has expired' });
     expect((await eventsOf(id))[0]).toMatchObject({ action: 'session.refused', details: { reason: 'deactivated' } });
     await t.request('PATCH', `/api/users/${id}`, { token: await t.asAdmin(), body: { is_active: true } });
     expect((await exchange(await tokenOf(subject))).body['user']['id']).toBe(id);

@@ -74,7 +74,7 @@ describe('a token of an OpenID Connect issuer', () => {
           : claims['iss'];
     const answer = await exchange(await sign('iss' in claims ? { ...claims, iss } : claims));
     expect(answer.status).toBe(status);
-    if (status === 401) expect(answer).toMatchObject({ code: 'invalid_token', msg: 'Invalid token' });
+    if (status === 401) expect(answer).toMatchObject({ code: 'invalid_token', msg: 'Token has expired' });
   });
 
   it.each<[string, number, string | undefined, (now: number) => Record<string, unknown>]>([

@@ -266,7 +266,7 @@ describe('a forged token', () => {
         name,
         401,
         'invalid_token',
-        'Invalid token',
+        'Token has expired',
       ]);
     }
     expect(await status(t, identity)).toBe(200);
