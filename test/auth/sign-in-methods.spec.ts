@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { VirtualAuthenticator } from '../support/webauthn-authenticator.js';
+import { VirtualAuthenticator } from '../support/virtual-authenticator.js';
 import { codeAt } from '../support/totp.js';
 
 const ORIGIN = 'https://machi.example';
@@ -39,7 +39,7 @@ it('POST /api/sessions/exchange requires a code from users with two-factor authe
   const challenged = await exchange('two.factors');
   expect(challenged.body).toMatchObject({ status: 401, code: 'two_step_required' });
   t.clock.advance(30_000);
-  const body = { challenge: challenged.body['challenge'] as string, code: codeAt(secret, t.clock.now()) };
+  const body = { challenge: challenged.body['challenge']!, code: codeAt(secret, t.clock.now()) };
   const signedIn = await t.request('POST', '/api/sessions/two-step', { body });
   expect([signedIn.status, signedIn.body['user'].id]).toEqual([201, id]);
 

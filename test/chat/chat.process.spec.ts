@@ -31,7 +31,7 @@ async function post(machi: MachiProcess, path: string, body: object): Promise<Fr
 async function register(machi: MachiProcess, username: string): Promise<Credentials> {
   await post(machi, '/api/users', { username, password: PASSWORD, fullname: username });
   const { identity_token } = await post(machi, '/api/sessions', { login: username, password: PASSWORD });
-  return { username, token: identity_token as string };
+  return { username, token: identity_token };
 }
 
 const message = (conversation_id: number, content: string, nonce?: string) => ({

@@ -78,7 +78,7 @@ async function post(path: string, body: object): Promise<Frame> {
 async function register(username: string): Promise<Credentials> {
   await post('/api/users', { username, password: PASSWORD, fullname: username });
   const { identity_token } = await post('/api/sessions', { login: username, password: PASSWORD });
-  return { username, token: identity_token as string };
+  return { username, token: identity_token };
 }
 
 /** The stored messages of a conversation in their order. */

@@ -47,7 +47,7 @@ describe('the vaccine registration', () => {
         ['access_token', 'token_type'],
         'Bearer',
       ]);
-      const profile = await client.get('/api/profile', body['access_token'] as string);
+      const profile = await client.get('/api/profile', body['access_token']);
       expect([profile.status, profile.body]).toMatchObject([200, { email, nid, verified: false }]);
     }
   });

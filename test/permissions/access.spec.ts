@@ -118,7 +118,7 @@ async function call(route: string, token?: string) {
   const [method, path] = route.split(' ') as [string, string];
   const body = method === 'GET' ? undefined : {};
   const { status, body: problem } = await t.request(method, path.replaceAll(/:\w+/g, UNKNOWN_ID), { token, body });
-  return { status, code: problem['code'] as string };
+  return { status, code: problem['code'] };
 }
 
 const users = new Map<Permission | undefined, SignedInUser>();

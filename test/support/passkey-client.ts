@@ -1,5 +1,5 @@
 import { PASSWORD, type SignedInUser, type TestApp } from './app.js';
-import { type Twists, VirtualAuthenticator } from './webauthn-authenticator.js';
+import { type Deviations, VirtualAuthenticator } from './virtual-authenticator.js';
 
 /** The origin of the page that uses passkeys. */
 export const ORIGIN = 'https://app.machi.example';
@@ -46,8 +46,8 @@ export function passkeyClient(app: () => TestApp) {
     return { ...user, authenticator, passkey: body['id'] };
   }
   const passkeyUser = async () => withPasskey(await app().user());
-  const signIn = async ({ authenticator }: PasskeyUser, twists: Twists = {}) =>
-    signInWith(authenticator.get(await requestOptions(), twists));
+  const signIn = async ({ authenticator }: PasskeyUser, deviations: Deviations = {}) =>
+    signInWith(authenticator.get(await requestOptions(), deviations));
   const withoutPassword = ({ id }: SignedInUser) =>
     app().dataSource.query('update users set password_hash = null where id = $1', [id]);
 

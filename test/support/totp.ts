@@ -41,5 +41,5 @@ export async function twoFactorUser(t: TestApp): Promise<TwoFactorUser> {
 export async function challengeFor(t: TestApp, { username, password }: SignedInUser): Promise<string> {
   const { body, text } = await t.request('POST', '/api/sessions', { body: { login: username, password } });
   if (body['code'] !== 'two_step_required') throw new Error(`no challenge: ${text}`);
-  return body['challenge'] as string;
+  return body['challenge']!;
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestApp, startApp } from '../../support/app.js';
 import { ORIGIN, PASSKEY_ENV, passkeyClient } from '../../support/passkey-client.js';
-import { cbor, type Twists, VirtualAuthenticator } from '../../support/webauthn-authenticator.js';
+import { cbor, type Deviations, VirtualAuthenticator } from '../../support/virtual-authenticator.js';
 
 const MINUTE = 60_000;
 
@@ -106,7 +106,7 @@ describe('registering a passkey', () => {
   });
 
   const packed = (statement: [string, unknown][]) => ({ fmt: 'packed', attStmt: new Map<string, unknown>(statement) });
-  it.each<[string, Twists]>([
+  it.each<[string, Deviations]>([
     ['another origin', { origin: 'https://evil.example' }],
     ['an allowed origin of another domain', { origin: 'https://other.example' }],
     ['an origin that looks alike', { origin: 'https://machi.example.evil.example' }],
@@ -142,9 +142,9 @@ describe('registering a passkey', () => {
     ['a challenge that is a number', { clientData: { challenge: 1 } }],
     ['a challenge that no database takes', { clientData: { challenge: 'a\u0000b' } }],
     ['a challenge with a lone surrogate', { clientData: { challenge: '\ud800' } }],
-  ])('refuses %s', async (_, twists) => {
+  ])('refuses %s', async (_, deviations) => {
     const user = await t.user();
-    const credential = new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token), twists);
+    const credential = new VirtualAuthenticator(ORIGIN).create(await optionsFor(user.token), deviations);
     expect((await create(user.token, { credential })).body).toMatchObject({ status: 422, code: 'passkey_refused' });
     expect(await list(user.token)).toEqual([]);
   });
@@ -164,7 +164,7 @@ describe('registering a passkey', () => {
   it('refuses a challenge after one wrong response', async () => {
     const user = await t.user();
     const options = await optionsFor(user.token);
-    const answers = [{ flags: 0x41 }, {}].map((twists) => new VirtualAuthenticator(ORIGIN).create(options, twists));
+    const answers = [{ flags: 0x41 }, {}].map((deviations) => new VirtualAuthenticator(ORIGIN).create(options, deviations));
     for (const credential of answers) expect((await create(user.token, { credential })).status).toBe(422);
   });
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type TestApp, startApp } from '../../support/app.js';
 import { ORIGIN, PASSKEY_ENV, passkeyClient } from '../../support/passkey-client.js';
 import { twoFactorUser } from '../../support/totp.js';
-import { type Twists, VirtualAuthenticator } from '../../support/webauthn-authenticator.js';
+import { type Deviations, VirtualAuthenticator } from '../../support/virtual-authenticator.js';
 
 const MINUTE = 60_000;
 
@@ -70,7 +70,7 @@ describe('signing in with a passkey', () => {
     expectRefused(await signInWith(user.authenticator.get(two)));
   });
 
-  it.each<[string, Twists]>([
+  it.each<[string, Deviations]>([
     ['another origin', { origin: 'https://evil.example' }],
     ['an allowed origin of another domain', { origin: 'https://other.example' }],
     ['a frame in another page', { clientData: { crossOrigin: true } }],
@@ -86,9 +86,9 @@ describe('signing in with a passkey', () => {
     ['client data without a challenge', { clientData: { challenge: undefined } }],
     ['a challenge that is a list', { clientData: { challenge: ['x'] } }],
     ['a challenge that no database takes', { clientData: { challenge: 'a\u0000b' } }],
-  ])('refuses %s', async (_, twists) => {
+  ])('refuses %s', async (_, deviations) => {
     const user = await passkeyUser();
-    expectRefused(await signIn(user, twists));
+    expectRefused(await signIn(user, deviations));
     expect(await auditOf(user.id)).toEqual(['passkey.added', 'passkey.refused']);
     expect((await signIn(user)).status).toBe(201); // the kit itself works
   });

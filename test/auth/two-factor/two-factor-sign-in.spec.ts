@@ -31,7 +31,7 @@ describe('signing in with two-factor authentication', () => {
     });
     expect(challenged.body).not.toHaveProperty('identity_token');
     nextStep();
-    const { status, body } = await answer(challenged.body['challenge'] as string, codeNow(user));
+    const { status, body } = await answer(challenged.body['challenge']!, codeNow(user));
     expect(status).toBe(201);
     expect(body).toMatchObject({ token_type: 'Bearer', user: { id: user.id } });
     expect((await get(body['identity_token'])).body['enabled']).toBe(true);

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 
-/** Just enough CBOR (RFC 8949) for what authenticators say: integers, bytes, text, maps. */
+/** Encodes the part of CBOR (RFC 8949) that authenticators use: integers, bytes, texts and maps. */
 export function cbor(value: number | string | Buffer | Map<number | string, unknown>): Buffer {
   if (typeof value === 'number') return value < 0 ? head(1, -1 - value) : head(0, value);
   if (typeof value === 'string') return Buffer.concat([head(3, Buffer.byteLength(value)), Buffer.from(value)]);
@@ -22,8 +22,8 @@ const UP = 1;
 const UV = 4;
 const AT = 64;
 
-/** What a hostile page, browser or authenticator may do differently. */
-export interface Twists {
+/** Values that differ from what a correct page, browser or authenticator sends. */
+export interface Deviations {
   origin?: string;
   rpId?: string;
   flags?: number;
@@ -48,7 +48,7 @@ interface RequestOptions {
   rpId: string;
 }
 
-/** A software authenticator and the browser in front of it: one discoverable ES256 credential, answered as browsers do. */
+/** A software authenticator with one discoverable ES256 credential. Returns the JSON that a browser sends. */
 export class VirtualAuthenticator {
   readonly id = randomBytes(16);
   counter = 0;
@@ -60,7 +60,7 @@ export class VirtualAuthenticator {
     ({ privateKey: this.privateKey, publicKey: this.publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' }));
   }
 
-  /** The same, with the attestation "packed" that this key signs itself. */
+  /** As `create`, with the attestation "packed" signed by the new key itself. */
   createSelfAttested(options: CreationOptions) {
     const plain = this.create(options);
     const { authenticatorData, clientDataJSON } = plain.response;
@@ -78,19 +78,19 @@ export class VirtualAuthenticator {
     });
   }
 
-  /** navigator.credentials.create(), as JSON. */
-  create(options: CreationOptions, twists: Twists = {}) {
+  /** The JSON result of navigator.credentials.create(). */
+  create(options: CreationOptions, deviations: Deviations = {}) {
     this.userHandle = options.user.id;
-    const clientData = this.clientData('webauthn.create', options.challenge, twists);
+    const clientData = this.clientData('webauthn.create', options.challenge, deviations);
     const length = Buffer.from([0, this.id.length]);
-    const attested = Buffer.concat([Buffer.alloc(16), length, this.id, this.coseKey(twists.alg ?? -7)]);
+    const attested = Buffer.concat([Buffer.alloc(16), length, this.id, this.coseKey(deviations.alg ?? -7)]);
     const data = Buffer.concat([
-      this.authenticatorData({ rpId: options.rp.id, flags: UP | UV | AT, ...twists }),
+      this.authenticatorData({ rpId: options.rp.id, flags: UP | UV | AT, ...deviations }),
       attested,
     ]);
-    const statement = twists.attStmt ?? new Map<string, unknown>();
+    const statement = deviations.attStmt ?? new Map<string, unknown>();
     const attestation = new Map<string, unknown>([
-      ['fmt', twists.fmt ?? 'none'],
+      ['fmt', deviations.fmt ?? 'none'],
       ['attStmt', statement],
       ['authData', data],
     ]);
@@ -108,11 +108,11 @@ export class VirtualAuthenticator {
     };
   }
 
-  /** navigator.credentials.get(), as JSON. */
-  get(options: RequestOptions, twists: Twists = {}) {
-    const clientData = this.clientData('webauthn.get', options.challenge, twists);
+  /** The JSON result of navigator.credentials.get(). */
+  get(options: RequestOptions, deviations: Deviations = {}) {
+    const clientData = this.clientData('webauthn.get', options.challenge, deviations);
     this.counter += 1;
-    const data = this.authenticatorData({ rpId: options.rpId, flags: UP | UV, ...twists });
+    const data = this.authenticatorData({ rpId: options.rpId, flags: UP | UV, ...deviations });
     const signature = sign('sha256', Buffer.concat([data, sha256(clientData)]), this.privateKey);
     return {
       ...this.credential(),
@@ -120,7 +120,7 @@ export class VirtualAuthenticator {
         clientDataJSON: base64url(clientData),
         authenticatorData: base64url(data),
         signature: base64url(signature),
-        userHandle: twists.userHandle ?? this.userHandle,
+        userHandle: deviations.userHandle ?? this.userHandle,
       },
       clientExtensionResults: {} as Record<string, unknown>,
     };
@@ -131,13 +131,13 @@ export class VirtualAuthenticator {
     return { id, rawId: id, type: 'public-key', authenticatorAttachment: 'platform' };
   }
 
-  private clientData(type: string, challenge: string, twists: Twists): string {
-    const { origin = this.origin } = twists;
-    const data = { type: twists.type ?? type, challenge: twists.challenge ?? challenge, origin, crossOrigin: false };
-    return JSON.stringify({ ...data, ...twists.clientData });
+  private clientData(type: string, challenge: string, deviations: Deviations): string {
+    const { origin = this.origin } = deviations;
+    const data = { type: deviations.type ?? type, challenge: deviations.challenge ?? challenge, origin, crossOrigin: false };
+    return JSON.stringify({ ...data, ...deviations.clientData });
   }
 
-  private authenticatorData({ rpId = '', flags = 0, counter = this.counter }: Twists): Buffer {
+  private authenticatorData({ rpId = '', flags = 0, counter = this.counter }: Deviations): Buffer {
     const count = Buffer.alloc(4);
     count.writeUInt32BE(counter);
     return Buffer.concat([sha256(rpId), Buffer.from([flags]), count]);
