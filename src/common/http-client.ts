@@ -15,9 +15,10 @@ export function isSafeUrl(text: string, isProduction: boolean): boolean {
 export async function fetchJson(url: string): Promise<unknown> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const response = await fetch(url, { redirect: 'manual', headers: { accept: 'application/json' }, signal });
-  const isOk = response.status === 200;
-  if (!isOk) await response.body?.cancel();
-  if (!isOk) throw new Error(`${url} answers with the status ${response.status}`);
+  if (response.status !== 200) {
+    await response.body?.cancel();
+    throw new Error(`${url} answers with the status ${response.status}`);
+  }
   return JSON.parse(await textOf(response)) as unknown;
 }
 

@@ -19,6 +19,7 @@ export function parseDuration(text: string): Duration {
 export const satisfies = (name: string, message: string, validate: (value: unknown) => boolean): PropertyDecorator =>
   ValidateBy({ name, validator: { validate, defaultMessage: () => `$property ${message}` } });
 
+/** Converts digits to a number and checks its range. */
 export const IsInteger = (min: number, max: number): PropertyDecorator =>
   applyDecorators(
     Transform(({ value }) => (/^\d{1,9}$/.test(String(value)) ? Number(value) : value)),
@@ -38,6 +39,7 @@ export const AsList = (): PropertyDecorator =>
       .filter((item) => item !== ''),
   );
 
+/** Converts a text with parseDuration. */
 export const AsDuration = (): PropertyDecorator =>
   Transform(({ value }) => (typeof value === 'string' ? parseDuration(value) : value));
 
@@ -64,11 +66,14 @@ export const IsReadable = (read: (text: string) => unknown, message: string): Pr
   });
 };
 
+/** `on` or `off`. */
 export const IsSwitch = (): PropertyDecorator => IsIn(['on', 'off']);
 
+/** Whether a text is the origin of a web site without a trailing slash, or `*`. */
 export const isOrigin = (text: string): boolean =>
   text === '*' || (URL.canParse(text) && new URL(text).origin === text);
 
+/** Whether Express's setting `trust proxy` accepts a text as an address, a range or a named range. */
 export const isProxy = (text: string): boolean => {
   const [address, bits, ...rest] = text.split('/');
   const version = isIP(address ?? '');
@@ -78,5 +83,6 @@ export const isProxy = (text: string): boolean => {
   );
 };
 
+/** Options of IsUrl. */
 export const postgresUrl = { protocols: ['postgres', 'postgresql'], require_tld: false, require_protocol: true };
 export const smtpUrl = { protocols: ['smtp', 'smtps'], require_tld: false, require_protocol: true };

@@ -1,4 +1,4 @@
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { migrations } from '../../migrations/index.js';
 import { AuditEvent } from '../audit/audit-event.entity.js';
 import { KnownDevice } from '../auth/sessions/known-device.entity.js';
@@ -70,12 +70,13 @@ interface PoolOptions {
   statementTimeout?: number;
 }
 
-export function dataSourceOptions(
+/** A data source that is not initialized. */
+export function newDataSource(
   connection: DatabaseConnection,
   { size, statementTimeout = STATEMENT_TIMEOUT_MS }: PoolOptions,
-): DataSourceOptions {
+): DataSource {
   const { user, ...rest } = connection;
-  return {
+  return new DataSource({
     type: 'postgres',
     ...rest,
     username: user,
@@ -94,9 +95,5 @@ export function dataSourceOptions(
       idleTimeoutMillis: 60_000,
       keepAlive: true,
     },
-  };
+  });
 }
-
-/** A data source that is not initialized. */
-export const newDataSource = (connection: DatabaseConnection, options: PoolOptions): DataSource =>
-  new DataSource(dataSourceOptions(connection, options));

@@ -1,8 +1,10 @@
+/** The process answers. */
 export class StatusDto {
   /** @example ok */
   status: 'ok';
 }
 
+/** The results of the health checks. */
 export class ChecksDto {
   /** @example ok */
   process: 'ok' | 'stopping';
@@ -14,10 +16,12 @@ export class ChecksDto {
   storage: 'ok' | 'unavailable';
 }
 
+/** This process can serve requests. */
 export class ReadyDto extends StatusDto {
   checks: ChecksDto;
 }
 
+/** As ReadyDto, with the version of Machi. */
 export class HealthDto extends ReadyDto {
   /** @example 0.1.0 */
   version: string;

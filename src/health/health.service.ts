@@ -11,7 +11,7 @@ const CHECK_TIMEOUT_MS = 1000;
 /** Checks whether this process can serve requests: it is not stopping, database and storage answer, the schema is current. */
 @Injectable()
 export class HealthService implements BeforeApplicationShutdown {
-  private draining = false;
+  private isDraining = false;
   private running: Promise<ChecksDto> | undefined;
 
   constructor(
@@ -20,7 +20,7 @@ export class HealthService implements BeforeApplicationShutdown {
   ) {}
 
   beforeApplicationShutdown(): void {
-    this.draining = true;
+    this.isDraining = true;
   }
 
   /** Returns the results of the checks. Throws `not_ready` with the results if one failed. */
@@ -39,14 +39,14 @@ export class HealthService implements BeforeApplicationShutdown {
   }
 
   private async runChecks(): Promise<ChecksDto> {
-    const process = this.draining ? 'stopping' : 'ok';
+    const process = this.isDraining ? 'stopping' : 'ok';
     const timeout = sleep(CHECK_TIMEOUT_MS, undefined, { ref: false });
-    const [database, isStorageWell] = await Promise.all([
+    const [database, isStorageAvailable] = await Promise.all([
       Promise.race([this.checkDatabase(), timeout]),
       Promise.race([this.storage.isAvailable(), timeout]),
     ]);
     const unavailable = { database: 'unavailable', migrations: 'unknown' } as const;
-    return { process, ...(database ?? unavailable), storage: isStorageWell ? 'ok' : 'unavailable' };
+    return { process, ...(database ?? unavailable), storage: isStorageAvailable ? 'ok' : 'unavailable' };
   }
 
   private async checkDatabase(): Promise<Pick<ChecksDto, 'database' | 'migrations'>> {

@@ -4,6 +4,7 @@ export class MailAcceptedDto {
   message: string;
 }
 
+/** The only instance. */
 export const MAIL_ACCEPTED: Readonly<MailAcceptedDto> = Object.freeze({
   message: 'If there is something to send, it is on its way.',
 });

@@ -13,7 +13,7 @@ import { type MailKind, MAILS, type SecurityContext, type ValuesOf, writeMail } 
 import type { Mail } from './mail.entity.js';
 
 /** At most this many mails of one kind per address and hour. */
-export const MAILS_AN_HOUR = 5;
+const MAX_MAILS_PER_HOUR = 5;
 const HOUR_MS = 3_600_000;
 
 /** The content of a queued mail, before encryption. */
@@ -36,7 +36,7 @@ interface NewMail<K extends MailKind> {
 /** Counts and inserts in one statement. */
 const INSERT_WITHIN_LIMIT = `insert into mails (id, kind, address_key, encrypted_content, created_at, due_at, expires_at)
   select $1, $2, $3, $4, $5, $5, $6
-  where (select count(*) from mails where address_key = $3 and kind = $2 and created_at > $7) < ${MAILS_AN_HOUR}
+  where (select count(*) from mails where address_key = $3 and kind = $2 and created_at > $7) < ${MAX_MAILS_PER_HOUR}
   returning id`;
 
 /** The outbox: mails are rows, written in the transaction that they report and sent by MailWorker after its commit. */

@@ -133,7 +133,12 @@ export class VirtualAuthenticator {
 
   private clientData(type: string, challenge: string, deviations: Deviations): string {
     const { origin = this.origin } = deviations;
-    const data = { type: deviations.type ?? type, challenge: deviations.challenge ?? challenge, origin, crossOrigin: false };
+    const data = {
+      type: deviations.type ?? type,
+      challenge: deviations.challenge ?? challenge,
+      origin,
+      crossOrigin: false,
+    };
     return JSON.stringify({ ...data, ...deviations.clientData });
   }
 

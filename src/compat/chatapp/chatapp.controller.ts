@@ -5,6 +5,7 @@ import { AuthenticatorService } from '../../auth/authenticator.service.js';
 import { presentedTokens } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
 import { AcceptsBody } from '../../http/body.guard.js';
+import { PROBLEMS } from '../../http/problem-catalogue.js';
 import { Public } from '../../permissions/access.decorators.js';
 import { REGISTRATION_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
@@ -14,10 +15,10 @@ import { ChatappService } from './chatapp.service.js';
 import { PlainText, PlainTextFilter } from './plain-text.filter.js';
 
 const COMMON_ERRORS = {
-  403: ['Requests from this origin are not allowed; …'],
-  413: ['The body is larger than 100 KB.'],
-  429: ['Too many attempts; …'],
-  503: ['Machi is busy; …', 'The database does not answer; …'],
+  403: [PROBLEMS.foreign_origin[1]],
+  413: [PROBLEMS.body_too_large[1]],
+  429: [PROBLEMS.rate_limited[1]],
+  503: [PROBLEMS.busy[1], PROBLEMS.database_unavailable[1]],
 };
 const TEXT = ['content-type', 'text/plain; charset=utf-8'] as const;
 

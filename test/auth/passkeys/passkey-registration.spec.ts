@@ -164,7 +164,9 @@ describe('registering a passkey', () => {
   it('refuses a challenge after one wrong response', async () => {
     const user = await t.user();
     const options = await optionsFor(user.token);
-    const answers = [{ flags: 0x41 }, {}].map((deviations) => new VirtualAuthenticator(ORIGIN).create(options, deviations));
+    const answers = [{ flags: 0x41 }, {}].map((deviations) =>
+      new VirtualAuthenticator(ORIGIN).create(options, deviations),
+    );
     for (const credential of answers) expect((await create(user.token, { credential })).status).toBe(422);
   });
 
