@@ -1,6 +1,7 @@
 import { Body, Controller, Post, Res } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { refToHeaders } from '../http/response-headers.openapi.js';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 import { REGISTRATION_QUOTA } from '../rate-limit/quotas.js';
 import { RateLimit } from '../rate-limit/rate-limit.decorator.js';
@@ -18,6 +19,7 @@ export class RegistrationController {
   @ApiOperation({ operationId: 'register' })
   @Public()
   @RateLimit(REGISTRATION_QUOTA)
+  @ApiCreatedResponse({ type: UserDto, headers: refToHeaders('Location') })
   @ApiProblems('username_taken', 'email_taken', 'password_refused', 'busy')
   async create(@Body() dto: CreateUserDto, @Res({ passthrough: true }) response: Response): Promise<UserDto> {
     const user = await this.registration.register(dto);

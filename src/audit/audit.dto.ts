@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsUUID } from 'class-validator';
 import { PageQueryDto } from '../http/pagination.dto.js';
 import type { AuditEvent } from './audit-event.entity.js';
@@ -34,14 +35,18 @@ export class AuditEventDto {
   /** @example true */
   succeeded: boolean;
   /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
+  @ApiProperty({ format: 'uuid' })
   actor_id: string | null;
   /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
+  @ApiProperty({ format: 'uuid' })
   subject_id: string | null;
   /** @example 0199c2a4-7a10-7d55-b1c2-9e8f7a6b5c4d */
+  @ApiProperty({ format: 'uuid' })
   session_id: string | null;
   /** @example 203.0.113.9 */
   ip: string | null;
   /** @example 7d4d6a3e-0f0e-4a53-9f39-6f4c7c3f1b11 */
+  @ApiProperty({ format: 'uuid' })
   request_id: string | null;
   /** @example {} */
   details: object;

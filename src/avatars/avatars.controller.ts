@@ -28,6 +28,7 @@ import { AuthenticatorService } from '../auth/authenticator.service.js';
 import { AcceptsBody } from '../http/body.guard.js';
 import { Problem } from '../http/problem.js';
 import type { ProblemCode } from '../http/problem-catalogue.js';
+import { refToHeaders } from '../http/response-headers.openapi.js';
 import { sendRepresentation } from '../http/representation.js';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.js';
@@ -36,6 +37,7 @@ import { shownAvatarUrl } from '../users/avatar-url.js';
 import { AvatarDeliveryService } from './avatar-delivery.service.js';
 import { AvatarFormInterceptor } from './avatar-form.interceptor.js';
 import { AvatarDto, AvatarQueryDto, MyAvatarDto, toAvatarDto, toMyAvatarDto, UploadAvatarDto } from './avatars.dto.js';
+import { APPROVED_AVATAR, OWN_AVATARS, PENDING_AVATAR } from './avatars.examples.js';
 import { AvatarsService } from './avatars.service.js';
 import { FormOnlyGuard } from './form-only.guard.js';
 import { SIZES } from './image-format.js';
@@ -75,6 +77,7 @@ export class AvatarsController {
   @Get('users/me/avatar')
   @ApiOperation({ operationId: 'getMyAvatar' })
   @SignedIn()
+  @ApiOkResponse({ type: MyAvatarDto, example: OWN_AVATARS })
   async getOwn(@CurrentUser() caller: Caller): Promise<MyAvatarDto> {
     return toMyAvatarDto(shownAvatarUrl(caller.profile), await this.avatars.listOwn(caller));
   }
@@ -91,8 +94,8 @@ export class AvatarsController {
   @UseGuards(FormOnlyGuard)
   @UseInterceptors(UploadConcurrencyInterceptor, AvatarFormInterceptor)
   @ApiConsumes('multipart/form-data')
-  @ApiResponse({ status: 202, type: AvatarDto })
-  @ApiCreatedResponse({ type: AvatarDto })
+  @ApiResponse({ status: 202, type: AvatarDto, example: PENDING_AVATAR })
+  @ApiCreatedResponse({ type: AvatarDto, example: APPROVED_AVATAR })
   @ApiProblems(...UPLOAD_PROBLEMS)
   async upload(
     @CurrentUser() caller: Caller,
@@ -119,7 +122,7 @@ export class AvatarsController {
   @ApiOperation({ operationId: 'getAvatarOfUser' })
   @Public()
   @ApiOkResponse(imageOf('image/png'))
-  @ApiResponse({ status: 302, description: 'The address of the avatar.' })
+  @ApiResponse({ status: 302, description: 'Redirects to the avatar.', headers: refToHeaders('Location') })
   @ApiProblems('avatar_not_found', 'database_unavailable')
   async getOfUser(
     @UuidParam('id') id: string,

@@ -14,8 +14,6 @@ const LARGEST = SIZES.at(-1)!;
 /** The wanted size, and what to send for users without an avatar. */
 export class AvatarQueryDto {
   /** Length of a side in pixels. The next larger of 64, 128, 256 and 512 is sent. */
-  @ApiPropertyOptional()
-  @IsOptional()
   @IsQueryInt(1, LARGEST)
   s: number = 256;
 
@@ -56,6 +54,7 @@ export class AvatarUrlsDto {
 /** An uploaded avatar as its owner sees it. */
 export class AvatarDto {
   /** @example 0199c2a4-8c33-7e01-a5d4-5f6e7d8c9b0a */
+  @ApiProperty({ format: 'uuid' })
   id: string;
   /** @example pending */
   state: 'pending' | 'approved' | 'rejected' | 'withdrawn';
@@ -69,10 +68,8 @@ export class AvatarDto {
   created_at: Date;
   /** When it was approved, rejected or withdrawn. */
   decided_at: Date | null;
-  /**
-   * Why it was rejected.
-   * @example "Shows another user."
-   */
+  /** Why it was rejected. */
+  @ApiProperty({ example: null })
   reason: string | null;
 }
 
@@ -100,7 +97,8 @@ export class ModeratedAvatarDto extends AvatarDto {
    * @example false
    */
   resembles_rejected: boolean;
-  /** The moderator. @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
+  /** The moderator. */
+  @ApiProperty({ format: 'uuid', example: null })
   decided_by: string | null;
 }
 

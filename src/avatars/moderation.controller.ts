@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, RequirePermissions } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
@@ -10,6 +10,7 @@ import {
   ReasonDto,
   TakeDownDto,
 } from './avatars.dto.js';
+import { APPROVED_MODERATED_AVATAR, MODERATED_AVATAR, REJECTED_MODERATED_AVATAR } from './avatars.examples.js';
 import { ModerationService } from './moderation.service.js';
 
 /** Routes of moderators: the queue of avatars, and decisions about them. */
@@ -22,6 +23,7 @@ export class ModerationController {
   /** Lists avatars in one state, oldest first. */
   @Get('avatars')
   @ApiOperation({ operationId: 'listAvatarsToModerate' })
+  @ApiOkResponse({ type: ModeratedAvatarsPageDto, example: { items: [MODERATED_AVATAR], next_cursor: null } })
   @ApiProblems('invalid_cursor')
   list(@Query() query: ModerationQueryDto): Promise<ModeratedAvatarsPageDto> {
     return this.moderation.list(query);
@@ -31,6 +33,7 @@ export class ModerationController {
   @Post('avatars/:id/approve')
   @ApiOperation({ operationId: 'approveAvatar' })
   @HttpCode(200)
+  @ApiOkResponse({ type: ModeratedAvatarDto, example: APPROVED_MODERATED_AVATAR })
   @ApiProblems('avatar_not_found', 'avatar_not_pending')
   approve(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<ModeratedAvatarDto> {
     return this.moderation.approve(caller, id);
@@ -40,6 +43,7 @@ export class ModerationController {
   @Post('avatars/:id/reject')
   @ApiOperation({ operationId: 'rejectAvatar' })
   @HttpCode(200)
+  @ApiOkResponse({ type: ModeratedAvatarDto, example: REJECTED_MODERATED_AVATAR })
   @ApiProblems('avatar_not_found', 'avatar_not_pending')
   reject(
     @CurrentUser() caller: Caller,

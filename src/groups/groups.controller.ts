@@ -1,7 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Put, Query, Res } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { PageQueryDto } from '../http/pagination.dto.js';
+import { refToHeaders } from '../http/response-headers.openapi.js';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, RequirePermissions, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
@@ -33,6 +34,7 @@ export class GroupsController {
   @Post()
   @ApiOperation({ operationId: 'createGroup' })
   @RequirePermissions('admin')
+  @ApiCreatedResponse({ type: GroupDto, headers: refToHeaders('Location') })
   @ApiProblems('group_name_taken')
   async create(
     @CurrentUser() caller: Caller,

@@ -1,4 +1,4 @@
-import { PartialType } from '@nestjs/swagger';
+import { ApiProperty, PartialType } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsInt, Max, Min } from 'class-validator';
 import { IsLine, IsOptionalNotNull } from '../http/validation.js';
 import { PERMISSION_NAMES, type Permission } from '../permissions/permissions.js';
@@ -42,6 +42,7 @@ export class UpdateGroupDto extends PartialType(CreateGroupDto, { skipNullProper
 /** A group. */
 export class GroupDto {
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5b */
+  @ApiProperty({ format: 'uuid' })
   id: string;
   /** @example Translators */
   name: string;

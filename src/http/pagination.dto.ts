@@ -6,9 +6,11 @@ import { Problem } from './problem.js';
 
 const PLAIN_INTEGER = /^(0|[1-9]\d{0,8})$/;
 
-/** A decimal integer in a query string. Refuses `0x10`, `1e3`, ` 7` and `7.0`. */
+/** An optional decimal integer in a query string. Refuses `0x10`, `1e3`, ` 7` and `7.0`. */
 export const IsQueryInt = (min: number, max: number): PropertyDecorator =>
   applyDecorators(
+    ApiPropertyOptional({ type: 'integer', minimum: min, maximum: max }),
+    IsOptional(),
     Transform(({ value }) => (typeof value === 'string' && PLAIN_INTEGER.test(value) ? Number(value) : value)),
     IsInt(),
     Min(min),
@@ -18,8 +20,6 @@ export const IsQueryInt = (min: number, max: number): PropertyDecorator =>
 /** Query parameters of a list with pages. */
 export class PageQueryDto {
   /** The maximum number of items. */
-  @ApiPropertyOptional()
-  @IsOptional()
   @IsQueryInt(1, 100)
   limit: number = 20;
 

@@ -3,7 +3,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import helmet from 'helmet';
-import { documentProblems } from './problem.openapi.js';
+import { completeOperations } from './problem.openapi.js';
 import { VERSION } from '../common/version.js';
 import type { Config } from '../config/config.js';
 
@@ -21,6 +21,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .setTitle('Machi')
     .setVersion(VERSION)
     .setDescription(INTRODUCTION)
+    .addServer('/')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The identity token.' })
     .addTag('sessions', 'Sign-in, token refresh and sign-out')
     .addTag('users', 'Accounts and profiles')
@@ -34,7 +35,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('health', 'Health checks')
     .build();
   const document = SwaggerModule.createDocument(app, info, { autoTagControllers: false });
-  return documentProblems(documentAliases(document));
+  return completeOperations(documentAliases(document));
 }
 
 /** Routes that have a new name; the old one still works. */

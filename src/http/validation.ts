@@ -1,4 +1,5 @@
 import { applyDecorators, Param, ParseUUIDPipe, type PipeTransform, ValidationPipe } from '@nestjs/common';
+import { ApiParam } from '@nestjs/swagger';
 import { plainToInstance, Transform } from 'class-transformer';
 import { Length, Matches, validateSync, ValidateIf, type ValidationError } from 'class-validator';
 import { type FieldError, Problem, validationFailed } from './problem.js';
@@ -31,12 +32,13 @@ function fieldErrors(error: ValidationError, parent = ''): FieldError[] {
 const inLowerCase: PipeTransform<string, string> = { transform: (id) => id.toLowerCase() };
 
 /** A path parameter that must be a UUID, in lower case. Throws `invalid_id`. */
-export const UuidParam = (name: string): ParameterDecorator =>
-  Param(
-    name,
-    new ParseUUIDPipe({ exceptionFactory: () => new Problem('invalid_id', { detail: `"${name}" is not a UUID.` }) }),
-    inLowerCase,
-  );
+export const UuidParam =
+  (name: string): ParameterDecorator =>
+  (target, method, index) => {
+    const exceptionFactory = (): Problem => new Problem('invalid_id', { detail: `"${name}" is not a UUID.` });
+    Param(name, new ParseUUIDPipe({ exceptionFactory }), inLowerCase)(target, method, index);
+    ApiParam({ name, format: 'uuid' })(target, method!, Object.getOwnPropertyDescriptor(target, method!)!);
+  };
 
 /** A text without control characters and without marks that change the direction of text. */
 const PRINTABLE = /^[^\p{Cc}\u202a-\u202e\u2066-\u2069]*$/u;

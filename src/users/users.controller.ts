@@ -34,7 +34,7 @@ export class UsersController {
   @ApiOperation({ operationId: 'getUser' })
   @SignedIn()
   @ApiExtraModels(PublicUserDto)
-  @ApiOkResponse({ schema: { oneOf: [{ $ref: getSchemaPath(UserDto) }, { $ref: getSchemaPath(PublicUserDto) }] } })
+  @ApiOkResponse({ schema: { anyOf: [{ $ref: getSchemaPath(UserDto) }, { $ref: getSchemaPath(PublicUserDto) }] } })
   @ApiProblems('user_not_found')
   async get(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<UserDto | PublicUserDto> {
     return toUserDtoFor(caller, await this.users.getFor(caller, id));

@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { IsEmail, IsOptional, IsString, Matches, MaxLength, ValidateBy } from 'class-validator';
@@ -105,6 +106,7 @@ export class UsersQueryDto extends PageQueryDto {
 /** The fields of a user that every signed-in user can read. */
 export class PublicUserDto {
   /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
+  @ApiProperty({ format: 'uuid' })
   id: string;
   /** @example hana.sato */
   username: string;
@@ -121,6 +123,7 @@ export class PublicUserDto {
 /** A group of which a user is a member. */
 export class UserGroupDto {
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5b */
+  @ApiProperty({ format: 'uuid' })
   id: string;
   /** @example Translators */
   name: string;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROBLEMS } from '../../src/http/problem-catalogue.js';
 import { packageRoot } from '../../src/common/version.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { routesOf } from '../support/routes.js';
@@ -18,12 +19,16 @@ interface Operation {
   security?: unknown[];
   'x-permissions'?: string[];
   'x-plain-text'?: boolean;
-  parameters?: { name: string; required?: boolean; schema: { default?: unknown } }[];
-  requestBody?: { content: Record<string, { schema: { $ref: string } }> };
-  responses: Record<string, { content?: Record<string, { schema?: { $ref?: string }; examples?: object }> }>;
+  parameters?: { name: string; in: string; required?: boolean; schema: Record<string, unknown> }[];
+  requestBody?: { required?: boolean; content: Record<string, { schema: { $ref: string } }> };
+  responses: Record<
+    string,
+    { headers?: object; content?: Record<string, { schema?: { $ref?: string }; examples?: Record<string, unknown> }> }
+  >;
 }
 
 interface Schema {
+  required?: string[];
   properties?: Record<string, Record<string, unknown>>;
 }
 
@@ -39,6 +44,9 @@ const operations = Object.entries(document.paths).flatMap(([path, item]) =>
 
 const failing = (isFine: (operation: Operation) => boolean): string[] =>
   operations.filter(({ operation }) => !isFine(operation)).map(({ name }) => name);
+
+const MULTIPART = 'multipart/form-data';
+const requiresToken = ({ security = [] }: Operation): boolean => security.length > 0;
 
 describe('every route', () => {
   it('declares who may call it', () => {
@@ -82,6 +90,12 @@ describe('every route', () => {
       ['limit', 'cursor'].every((name) => parameters.some((parameter) => parameter.name === name));
     expect(operations.filter(({ operation }) => isPaged(operation)).length).toBeGreaterThan(4);
     expect(failing((operation) => !isPaged(operation) || areThere(operation))).toEqual([]);
+    const limits = operations.flatMap(({ operation: { parameters = [] } }) =>
+      parameters.filter(({ name }) => name === 'limit').map(({ schema }) => schema),
+    );
+    expect(
+      limits.filter(({ type, minimum, maximum }) => type !== 'integer' || minimum !== 1 || maximum !== 100),
+    ).toEqual([]);
     const isFree = ({ parameters = [] }: Operation) =>
       parameters.every(({ required, schema }) => !(required && schema.default !== undefined));
     expect(failing(isFree)).toEqual([]);
@@ -96,8 +110,11 @@ describe('every route', () => {
       );
     expect(failing(areExplained)).toEqual([]);
     expect(
-      failing((operation) => !operation.security || ['401', '503'].every((status) => status in operation.responses)),
+      failing(
+        (operation) => !requiresToken(operation) || ['401', '503'].every((status) => status in operation.responses),
+      ),
     ).toEqual([]);
+    expect(failing(({ security }) => security !== undefined)).toEqual([]);
     expect(failing((operation) => !operation['x-permissions']?.length || '403' in operation.responses)).toEqual([]);
     expect(
       failing(
@@ -108,11 +125,41 @@ describe('every route', () => {
       ),
     ).toEqual([]);
   });
+
+  it('that takes a form only documents no problem of JSON bodies', () => {
+    const isFormOnly = ({ requestBody }: Operation) => Object.keys(requestBody?.content ?? {}).join() === MULTIPART;
+    const answersAboutJson = ({ responses }: Operation) =>
+      JSON.stringify(responses).includes('malformed_json') || JSON.stringify(responses['400']).includes('JSON');
+    expect(operations.filter(({ operation }) => isFormOnly(operation)).length).toBeGreaterThan(0);
+    expect(failing((operation) => !isFormOnly(operation) || !answersAboutJson(operation))).toEqual([]);
+  });
+
+  it('documents the headers of its responses', () => {
+    const has = (name: string) => (response: { headers?: object } | undefined) => name in (response?.headers ?? {});
+    const of = (path: string, method: string, status: number) => document.paths[path]![method]!.responses[status];
+    expect(failing(({ responses }) => Object.values(responses).every(has('X-Request-Id')))).toEqual([]);
+    expect(
+      failing(({ responses }) => ['429', '503'].every((s) => !(s in responses) || has('Retry-After')(responses[s]))),
+    ).toEqual([]);
+    expect(['/api/users', '/api/groups'].every((path) => has('Location')(of(path, 'post', 201)))).toBe(true);
+    expect([202, 429].every((status) => has('RateLimit')(of('/api/password-resets', 'post', status)))).toBe(true);
+  });
+
+  it('requires a body only if a field of it is required', () => {
+    const isRequired = ({ requestBody }: Operation) => requestBody?.required;
+    const name = 'DELETE /api/sessions/current';
+    expect(operations.find((operation) => operation.name === name)?.operation.requestBody?.required).toBe(false);
+    const hasRequired = ({ requestBody }: Operation) =>
+      Object.values(requestBody!.content).some(
+        ({ schema }) => (document.components.schemas[schema.$ref.split('/').at(-1)!]?.required ?? []).length > 0,
+      );
+    expect(failing((operation) => !isRequired(operation) || hasRequired(operation))).toEqual([]);
+  });
 });
 
 it('every field of every body has an example, a format or a default', () => {
   const bare = Object.entries(document.components.schemas)
-    .filter(([name]) => name !== 'Problem')
+    .filter(([name]) => !name.endsWith('Problem'))
     .flatMap(([name, { properties = {} }]) =>
       Object.entries(properties)
         .filter(
@@ -122,4 +169,40 @@ it('every field of every body has an example, a format or a default', () => {
         .map(([field]) => `${name}.${field}`),
     );
   expect(bare.filter((field) => !field.endsWith('.next_cursor'))).toEqual([]);
+});
+
+it('every id is documented as a UUID, in bodies and in paths', () => {
+  const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+  const fields = Object.entries(document.components.schemas).flatMap(([name, { properties = {} }]) =>
+    Object.entries(properties).map(([field, schema]) => ({ name: `${name}.${field}`, schema })),
+  );
+  const parameters = operations.flatMap(({ name, operation }) =>
+    (operation.parameters ?? []).map((parameter) => ({ ...parameter, name: `${name} ${parameter.name}` })),
+  );
+  const inPaths = parameters.filter((parameter) => parameter.in === 'path' && /(^|_|\s)id$/.test(parameter.name));
+  const withExample = fields.filter(({ schema }) => UUID.test(String(schema['example'])));
+  expect([inPaths.length, withExample.length].every((count) => count > 15)).toBe(true);
+  expect([...inPaths, ...withExample].filter(({ schema }) => schema['format'] !== 'uuid')).toEqual([]);
+});
+
+it('no answer is documented with oneOf, since a full answer also matches the shorter one', () => {
+  expect(JSON.stringify(document)).not.toContain('"oneOf"');
+});
+
+it('each problem code belongs to one schema, which requires the members that come with the code', () => {
+  const { Problem, ...schemas } = document.components.schemas as Record<
+    string,
+    Schema & { anyOf?: { $ref: string }[] }
+  >;
+  const kinds = Problem!.anyOf!.map(({ $ref }) => schemas[$ref.split('/').at(-1)!]!);
+  const codes = kinds.flatMap(({ properties }) => properties!['code']!['enum'] as string[]);
+  expect(codes.toSorted()).toEqual(Object.keys(PROBLEMS).toSorted());
+  const requiredWith = (code: string) =>
+    kinds.find(({ properties }) => (properties!['code']!['enum'] as string[]).includes(code))!.required;
+  expect(requiredWith('two_step_required')).toEqual(expect.arrayContaining(['challenge', 'challenge_expires_at']));
+  expect(requiredWith('user_not_found')).not.toContain('challenge');
+  expect(requiredWith('validation_failed')).toContain('errors');
+  expect(schemas['ValidationProblem']!.properties!['errors']).toMatchObject({
+    items: { required: ['path', 'message'] },
+  });
 });

@@ -2,7 +2,13 @@
 import type { components, paths } from './openapi-types.js';
 
 /** Fields of a failure, whichever it is: RFC 9457 and our own members. */
-type Problem = Partial<Omit<components['schemas']['Problem'], 'code'>> & { code?: string };
+type Problem = Partial<Intersection<WithoutCode<components['schemas']['Problem']>>> & { code?: string };
+
+type WithoutCode<Kind> = Kind extends unknown ? Omit<Kind, 'code'> : never;
+
+type Intersection<Union> = (Union extends unknown ? (member: Union) => void : never) extends (all: infer All) => void
+  ? All
+  : never;
 
 /**
  * The JSON that openapi.json promises for a method and a path, and beside it the fields of a problem, because a test reads the

@@ -1,4 +1,4 @@
-import { IntersectionType } from '@nestjs/swagger';
+import { ApiProperty, IntersectionType } from '@nestjs/swagger';
 import { IsOptional, IsString, Length } from 'class-validator';
 import { CurrentPasswordDto } from '../reauthentication.dto.js';
 import type { ExternalIdentity } from './external-identity.entity.js';
@@ -29,6 +29,7 @@ export class LinkIdentityDto extends IntersectionType(TokenExchangeDto, CurrentP
 /** A linked external identity. */
 export class ExternalIdentityDto {
   /** @example 0199c2a4-7c31-7b0e-8d52-4f6e8a9b0c1d */
+  @ApiProperty({ format: 'uuid' })
   id: string;
   /**
    * The issuer.

@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsObject, IsOptional, ValidateNested } from 'class-validator';
 import { IsLine } from '../../http/validation.js';
@@ -38,6 +39,7 @@ export class PasskeySignInDto {
 /** A passkey as its owner sees it. */
 export class PasskeyDto {
   /** @example 0199c2a4-9d21-7b64-a1f3-6c8e5d4b3a29 */
+  @ApiProperty({ format: 'uuid' })
   id: string;
   /** @example "My phone" */
   name: string;

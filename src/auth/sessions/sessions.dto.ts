@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, Length, MaxLength } from 'class-validator';
 import { UserDto } from '../../users/users.dto.js';
 import { deviceName } from './device.js';
@@ -44,7 +45,7 @@ export class SignOutDto {
 export class SignOutAllQueryDto {
   /**
    * `true` keeps the session of this request.
-   * @example true
+   * @example "true"
    */
   @IsOptional()
   @IsIn(['true', 'false'])
@@ -53,6 +54,7 @@ export class SignOutAllQueryDto {
 
 export class SessionDto {
   /** @example 0199c2a4-7a10-7d55-b1c2-9e8f7a6b5c4d */
+  @ApiProperty({ format: 'uuid' })
   id: string;
   /**
    * Send it as `Authorization: Bearer …`.
@@ -91,6 +93,7 @@ export const toSessionDto = (
 /** A session as its owner sees it. */
 export class DeviceSessionDto {
   /** @example 0199c2a4-7a10-7d55-b1c2-9e8f7a6b5c4d */
+  @ApiProperty({ format: 'uuid' })
   id: string;
   /** @example "Firefox on Windows" */
   device: string;
@@ -110,6 +113,7 @@ export class DeviceSessionDto {
 
 export class TokenUserDto {
   /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
+  @ApiProperty({ format: 'uuid' })
   uid: string;
   /** @example hana.sato */
   username: string;

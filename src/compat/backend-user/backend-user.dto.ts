@@ -1,4 +1,4 @@
-import { PickType } from '@nestjs/swagger';
+import { ApiProperty, PickType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsString, Matches, MaxLength } from 'class-validator';
 import { IsLine } from '../../http/validation.js';
@@ -59,6 +59,7 @@ export class BackendUserTokenDto {
 /** A user in the format of the vaccine registration. */
 export class BackendUserDto {
   /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
+  @ApiProperty({ format: 'uuid' })
   id: string;
   /** @example "Hana Sato" */
   name: string;
