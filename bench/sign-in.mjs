@@ -100,7 +100,7 @@ try {
     `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0].model}, ${ROUNDS} rounds of ${SECONDS} s\n`,
   );
   for (const [label, values] of Object.entries(rows)) console.log(label.padEnd(40), median(values).toFixed(2));
-  console.log('told to come back (503)'.padEnd(40), counts.refused);
+  console.log('refused with 503'.padEnd(40), counts.refused);
 } finally {
   await machi.stop();
   await postgres.stop();

@@ -1,4 +1,4 @@
-// Makes sure that dependencies are installed and the build is newer than its sources. Runs on Node alone.
+// Installs the dependencies and builds, where needed. Uses no package, since none may be installed yet.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -8,8 +8,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /**
- * The Nest CLI, for Node. Before 20.19.6, Node cannot load it: two of its parts load `ora` in a circle, unless it is there
- * before them.
+ * Arguments for Node to run the Nest CLI. Before 20.19.6, Node cannot load the CLI unless `ora` is loaded first, because two
+ * of its parts import `ora` in a circle.
  */
 export const NEST = ['--import', 'ora', join(root, 'node_modules/@nestjs/cli/bin/nest.js')];
 const LOCK = join(root, '.prepare.lock');
@@ -17,7 +17,7 @@ const INSTALLED = join(root, 'node_modules/.package-lock.json'); // npm writes i
 const BUILT = join(root, 'dist/.built');
 const SOURCES = ['src', 'migrations', 'package.json', 'nest-cli.json', 'tsconfig.json', 'tsconfig.build.json'];
 
-/** Installs and builds what is missing or stale; two at once wait for each other. */
+/** Installs and builds what is missing or outdated. Concurrent calls, also of other processes, run one after the other. */
 export async function prepare() {
   requireNode(20, 19);
   if (!needsInstall() && !needsBuild()) return;
@@ -54,7 +54,7 @@ function modified(path) {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-/** Folders count too: theirs changes when a file goes. */
+/** The newest change below a path. Folders count: their time changes when a file is removed. */
 function newest(path) {
   if (!statSync(path).isDirectory()) return modified(path);
   return Math.max(modified(path), ...readdirSync(path).map((name) => newest(join(path, name))));
@@ -64,7 +64,7 @@ async function lock() {
   process.on('exit', unlock);
   while (!tryLock()) {
     const holder = lockHolder();
-    const isFresh = Date.now() - modified(LOCK) < 2000; // its pid may not be written yet
+    const isFresh = Date.now() - modified(LOCK) < 2000; // the pid may not be written yet
     if (!isAlive(holder) && !isFresh) rmSync(LOCK, { force: true });
     await sleep(200);
   }
@@ -98,11 +98,11 @@ function isAlive(pid) {
   }
 }
 
-/** Its output goes to standard error; a signal that ends us ends it too. */
+/** Runs a command with its output on standard error. A signal that ends this process also ends the command. */
 async function run(what, command, args) {
   console.error(`${what} …`);
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
-  const pass = () => child.kill('SIGKILL') && process.exit(1); // npm does not mind a SIGTERM for long
+  const pass = () => child.kill('SIGKILL') && process.exit(1); // npm reacts to SIGTERM too late
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, pass);
   const [code, signal] = await once(child, 'close').catch((error) => [error.message]);
   for (const name of ['SIGINT', 'SIGTERM']) process.off(name, pass);

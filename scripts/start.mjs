@@ -1,11 +1,11 @@
-// `npm start`: everything from a bare clone to a running Machi, in this very process, so that signals reach it.
+// `npm start`: prepares the checkout and runs Machi in this process, so that signals reach it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { prepare, root } from './prepare.mjs';
 
 await prepare();
-process.chdir(root); // DATA_DIR and .env are beside package.json, wherever npm was called from
+process.chdir(root); // DATA_DIR and .env are relative to package.json, not to the caller's directory
 if (existsSync('.env')) process.loadEnvFile('.env');
 process.env.NODE_ENV ||= 'development';
 process.setSourceMapsEnabled(true);

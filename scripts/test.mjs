@@ -1,4 +1,4 @@
-// `npm test`: needs nothing beforehand; arguments go to Vitest.
+// `npm test`: prepares the checkout and runs Vitest with the given arguments.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { generateApiTypes } from './api-types.mjs';

@@ -42,7 +42,7 @@ it('an upload is marked when it resembles a rejected image, even rescaled or re-
   });
 });
 
-it('the perceptual hash tells plain and simple images apart, and recognises each of them after rescaling', async () => {
+it('the perceptual hash distinguishes plain and simple images, and recognises each of them after rescaling', async () => {
   const own = await startApp();
   const user = await own.user('moderate_avatars');
   const { token } = user;

@@ -111,9 +111,9 @@ it('a user with two connections stays online and gets messages after one of them
 });
 
 it('contacts are notified of an arrival even if recording a departure in the same batch fails', async () => {
-  const [friend, goes] = await connectUsers(t, 2);
-  const comes = await t.user();
-  for (const { username } of [goes!, comes]) await friend!.get('add_contact', { contact_username: username });
+  const [friend, leaving] = await connectUsers(t, 2);
+  const arriving = await t.user();
+  for (const { username } of [leaving!, arriving]) await friend!.get('add_contact', { contact_username: username });
   const holder = new Client(t.connection);
   await holder.connect();
   await holder.query(`create sequence tries;
@@ -126,13 +126,13 @@ it('contacts are notified of an arrival even if recording a departure in the sam
   await connect(t, await t.user());
   const asked = `select 1 from pg_locks where ${IN_THIS_DATABASE} and not granted and relation = 'presences'::regclass`;
   await expect.poll(() => t.dataSource.query<unknown[]>(asked)).toHaveLength(1);
-  await goes!.close();
-  await connect(t, comes);
+  await leaving!.close();
+  await connect(t, arriving);
   await holder.query('commit');
   await holder.end();
   const statuses = () => friend!.frames.filter(({ type }) => type === 'user_status').map(({ data }) => data as unknown);
-  await expect.poll(statuses).toContainEqual({ username: goes!.username, is_online: false });
-  expect(statuses()).toContainEqual({ username: comes.username, is_online: true });
+  await expect.poll(statuses).toContainEqual({ username: leaving!.username, is_online: false });
+  expect(statuses()).toContainEqual({ username: arriving.username, is_online: true });
   await t.dataSource.query(
     'drop trigger refuse_first on participants; drop function refuse_first; drop sequence tries',
   );

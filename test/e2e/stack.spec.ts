@@ -25,12 +25,12 @@ describe('health', () => {
 describe('lifetimes', () => {
   it('of tokens are those that the stack configures', async () => {
     const { identity_token, refresh_token } = await client.user();
-    const lives = [lifetimeOf(identity_token), lifetimeOf(refresh_token)];
+    const lifetimes = [lifetimeOf(identity_token), lifetimeOf(refresh_token)];
     const ends = [claimsOf(identity_token).exp, claimsOf(refresh_token).exp];
-    process.stdout.write(`${STACK}: tokens end ${ends.join(' and ')}, after ${lives.join(' and ')} s\n`);
-    if (STACK === 'production') expect(lives).toEqual([15 * MINUTE, 7 * DAY]);
+    process.stdout.write(`${STACK}: tokens end ${ends.join(' and ')}, after ${lifetimes.join(' and ')} s\n`);
+    if (STACK === 'production') expect(lifetimes).toEqual([15 * MINUTE, 7 * DAY]);
     else if (STACK === 'development') expect(ends).toEqual([FOREVER, FOREVER]);
-    else expect(lives).toEqual([15, 30]);
+    else expect(lifetimes).toEqual([15, 30]);
   });
 });
 

@@ -1,7 +1,7 @@
 // Generated from openapi.json by scripts/api-types.mjs, which `npm test` and `npm run typecheck` run.
 import type { components, paths } from './openapi-types.js';
 
-/** Fields of a failure, whichever it is: RFC 9457 and our own members. */
+/** The fields of any problem: those of RFC 9457 and our own members. */
 type Problem = Partial<Intersection<WithoutCode<components['schemas']['Problem']>>> & { code?: string };
 
 type WithoutCode<Kind> = Kind extends unknown ? Omit<Kind, 'code'> : never;
@@ -11,15 +11,15 @@ type Intersection<Union> = (Union extends unknown ? (member: Union) => void : ne
   : never;
 
 /**
- * The JSON that openapi.json promises for a method and a path, and beside it the fields of a problem, because a test reads the
- * status and the body of the same response. Paths that openapi.json does not know, and such that are built at run time,
+ * The JSON that openapi.json documents for a method and a path, with the fields of a problem, because a test reads the
+ * status and the body of the same response. Paths that are not in openapi.json, and paths that are built at run time,
  * have a loose type.
  */
 export type BodyOf<Method extends string, Path extends string> = [Operation<Method, Path>] extends [never]
   ? LooseBody
   : WithProblem<Success<Operation<Method, Path>>>;
 
-// oxlint-disable-next-line typescript/no-explicit-any -- until all callers are typed
+// oxlint-disable-next-line typescript/no-explicit-any -- for bodies that openapi.json does not describe
 export type LooseBody = Record<string, any>;
 
 type WithProblem<Body> = [Body] extends [never] ? LooseBody : Body & Omit<Problem, keyof Body>;
@@ -46,7 +46,7 @@ type Unnamed<Path extends string> = Path extends `${infer Before}{${string}}${in
   ? `${Before}{}${Unnamed<After>}`
   : Path;
 
-/** The template that a path of a request fits: itself, or itself with one or more segments as parameters. */
+/** The template of a request path: the path itself, or the path with one or more segments as parameters. */
 type Template<Path extends string> =
   WithoutQuery<Path> extends infer Bare extends string
     ? Bare extends keyof Templates
@@ -56,7 +56,7 @@ type Template<Path extends string> =
 
 type WithoutQuery<Path extends string> = Path extends `${infer Bare}?${string}` ? Bare : Path;
 
-/** Every segment that is known may be meant literally or as a parameter; one made at run time is a parameter. */
+/** A literal segment may be a fixed part of the path or the value of a parameter; any other segment is a parameter. */
 type Candidates<Path extends string> = Path extends `${infer Segment}/${infer Rest}`
   ? `${Candidate<Segment>}/${Candidates<Rest>}`
   : Candidate<Path>;

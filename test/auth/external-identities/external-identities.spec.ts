@@ -10,7 +10,7 @@ beforeAll(async () => {
   provider = await startProvider();
   t = await startApp({ env: oidcEnv(provider) });
 });
-beforeEach(() => t.clock.set(Date.now())); // the provider lives by real time
+beforeEach(() => t.clock.set(Date.now())); // the identity provider uses the system clock
 afterAll(async () => {
   await t.stop();
   await provider.stop();

@@ -53,7 +53,7 @@ const invalidations: [string, (user: { id: string; token: string }) => Promise<u
     ({ token }) =>
       t.request('PUT', '/api/users/me/password', {
         token,
-        body: { current_password: PASSWORD, new_password: 'a word nobody guesses' },
+        body: { current_password: PASSWORD, new_password: 'quiet window eleven' },
       }),
   ],
   [
@@ -101,10 +101,10 @@ describe('a forgotten password', () => {
     const { body } = await validate(email, code);
     await reset(body['reset_token']);
     const events = await t.request('GET', `/api/audit?subject_id=${id}`, { token: await t.asAdmin() });
-    const told = (events.body['items'] as { action: string; succeeded: boolean }[]).map(
+    const recorded = (events.body['items'] as { action: string; succeeded: boolean }[]).map(
       ({ action, succeeded }) => `${action} ${succeeded}`,
     );
-    expect(told.slice(0, 4)).toEqual([
+    expect(recorded.slice(0, 4)).toEqual([
       'user.password_reset true',
       'user.password_reset_code_tried true',
       'user.password_reset_code_tried false',
