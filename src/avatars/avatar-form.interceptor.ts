@@ -19,15 +19,13 @@ const REPLACEMENT_CHARACTER = '\ufffd';
 /**
  * Reads a form (multipart/form-data) with at most one file, named `avatar`, into memory. The file is checked against its
  * limit while it arrives; multer would read an oversized body to its end before it refuses it. Other bodies pass.
- * Throws `form_expected`, `file_too_large`, `malformed_multipart`, `no_file`, `invalid_text`, `validation_failed`,
- * `request_timeout`.
+ * Throws `file_too_large`, `malformed_multipart`, `no_file`, `invalid_text`, `validation_failed`, `request_timeout`.
  */
 @Injectable()
 export class AvatarFormInterceptor extends FileInterceptor('avatar', { limits: LIMITS, defParamCharset: 'utf8' }) {
   override async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = context.switchToHttp().getRequest<Request>();
     if (!isMultipart(request)) return next.handle();
-    assertReadable(request);
     try {
       const handled = await Promise.race([super.intercept(context, next), exceedsLimit(request)]);
       request.body = readFields(request.body as object);
@@ -38,7 +36,8 @@ export class AvatarFormInterceptor extends FileInterceptor('avatar', { limits: L
   }
 }
 
-function assertReadable(request: Request): void {
+/** Refuses a form by its headers. Throws `form_expected`, `file_too_large`, `request_timeout`. */
+export function assertFormHeaders(request: Request): void {
   const { 'content-length': length, 'content-encoding': encoding } = request.headers;
   if ((encoding ?? 'identity') !== 'identity') throw new Problem('form_expected');
   if (Number(length) > MAX_BODY_BYTES) throw new Problem('file_too_large');

@@ -41,7 +41,7 @@ import { APPROVED_AVATAR, OWN_AVATARS, PENDING_AVATAR } from './avatars.examples
 import { AvatarsService } from './avatars.service.js';
 import { FormOnlyGuard } from './form-only.guard.js';
 import { SIZES } from './image-format.js';
-import { UploadConcurrencyInterceptor } from './upload-concurrency.interceptor.js';
+import { UploadSlotsInterceptor } from './upload-slots.interceptor.js';
 
 /** Why an upload is refused. */
 export const UPLOAD_PROBLEMS = [
@@ -54,6 +54,7 @@ export const UPLOAD_PROBLEMS = [
   'picture_damaged',
   'picture_too_large',
   'picture_too_slow',
+  'request_timeout',
   'too_many_uploads',
   'rate_limited',
   'storage_unavailable',
@@ -92,7 +93,7 @@ export class AvatarsController {
   @HttpCode(202)
   @AcceptsBody('multipart')
   @UseGuards(FormOnlyGuard)
-  @UseInterceptors(UploadConcurrencyInterceptor, AvatarFormInterceptor)
+  @UseInterceptors(UploadSlotsInterceptor, AvatarFormInterceptor)
   @ApiConsumes('multipart/form-data')
   @ApiResponse({ status: 202, type: AvatarDto, example: PENDING_AVATAR })
   @ApiCreatedResponse({ type: AvatarDto, example: APPROVED_AVATAR })

@@ -9,8 +9,6 @@ import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
 import { Problem } from '../http/problem.js';
 import { mapToProblem } from '../http/problem-mapping.js';
-import { UPLOAD_QUOTA } from '../rate-limit/quotas.js';
-import { QuotasService } from '../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import type { Profile } from '../users/profile.js';
 import { UsersService } from '../users/users.service.js';
@@ -62,7 +60,6 @@ export class AvatarsService {
     private readonly userAvatars: UserAvatarsService,
     private readonly images: ImageProcessingService,
     private readonly files: AvatarFilesService,
-    private readonly quotas: QuotasService,
     private readonly audit: AuditService,
     private readonly config: Config,
     private readonly clock: Clock,
@@ -70,7 +67,7 @@ export class AvatarsService {
 
   /**
    * Makes an uploaded file the caller's new avatar: pending or shown, by `AVATAR_MODERATION`. Throws `avatar_locked`,
-   * `rate_limited`, `storage_unavailable` and the problems of the image.
+   * `storage_unavailable` and the problems of the image.
    */
   async create(caller: Caller, file: Buffer): Promise<UploadedAvatar> {
     const image = await this.storeImage(caller, file);
@@ -128,7 +125,6 @@ export class AvatarsService {
 
   private async storeImage(caller: Caller, file: Buffer): Promise<StoredImage> {
     await this.assertUnlocked(this.avatars.manager, caller);
-    await this.quotas.consume(UPLOAD_QUOTA, caller.id);
     const { files, hash } = await this.images.process(file);
     const id = uuidv7();
     await this.files.create(id, { files });

@@ -10,7 +10,7 @@ import { AvatarFormInterceptor } from './avatar-form.interceptor.js';
 import { UPLOAD_PROBLEMS } from './avatars.controller.js';
 import { UpdateProfileDto } from './avatars.dto.js';
 import { AvatarsService } from './avatars.service.js';
-import { UploadConcurrencyInterceptor } from './upload-concurrency.interceptor.js';
+import { UploadSlotsInterceptor } from './upload-slots.interceptor.js';
 
 /** The caller's profile. Defined here because a form may change the avatar in the same transaction. */
 @ApiTags('users')
@@ -29,7 +29,7 @@ export class ProfileController {
   @ApiOperation({ operationId: 'updateMe' })
   @SignedIn()
   @AcceptsBody('multipart')
-  @UseInterceptors(UploadConcurrencyInterceptor, AvatarFormInterceptor)
+  @UseInterceptors(UploadSlotsInterceptor, AvatarFormInterceptor)
   @ApiConsumes('application/json', 'multipart/form-data')
   @ApiBody({ type: UpdateProfileDto })
   @ApiProblems('username_taken', 'email_taken', 'wrong_password', 'busy', ...UPLOAD_PROBLEMS)

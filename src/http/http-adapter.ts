@@ -18,6 +18,12 @@ const SERVER_OPTIONS = {
   requireHostHeader: false,
 };
 
+/**
+ * A connection on which no byte moves for this long is closed, also while a client does not read its response. Longer
+ * than any answer takes. Does not apply to WebSocket connections, which have a heartbeat.
+ */
+const INACTIVITY_TIMEOUT_MS = 60_000;
+
 /** Errors of Node's parser and of its timeouts, which occur before there is a request. All others are `bad_request`. */
 const CLIENT_ERRORS: Record<string, ProblemCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
@@ -48,6 +54,7 @@ export class HttpAdapter extends ExpressAdapter {
 
   override initHttpServer(): void {
     const server = createServer({ ...SERVER_OPTIONS, IncomingMessage: Request });
+    server.timeout = INACTIVITY_TIMEOUT_MS;
     this.httpServer = server;
     this.connections = new OpenConnections(server);
     server.on('request', (request, response) => this.handle(request, response));

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
@@ -107,5 +108,24 @@ describe('an invalid request', () => {
       requestTimeout: number;
     };
     expect([headersTimeout, requestTimeout]).toEqual([10_000, 30_000]);
+  });
+});
+
+describe('a client that does not read its responses', () => {
+  it('is disconnected once no byte has moved for 60 seconds', async () => {
+    const quick = await startApp({ env: { SWAGGER: 'on' } });
+    const server: Server = quick.app.getHttpServer();
+    expect(server.timeout).toBe(60_000);
+    server.timeout = 300;
+    const open = (): Promise<number> =>
+      new Promise((resolve) => server.getConnections((_: unknown, count: number) => resolve(count)));
+    const socket = connect(quick.port, '127.0.0.1')
+      .on('error', () => undefined)
+      .pause();
+    socket.write('GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(30)); // more than the system buffers
+    await expect.poll(open).toBe(1);
+    await expect.poll(open).toBe(0);
+    socket.destroy();
+    await quick.stop();
   });
 });

@@ -121,7 +121,7 @@ export const avatarFilesIn = (folder: string): string[] =>
 
 /**
  * Whether the server would accept another upload of this user now. The probe is refused for its encoding right after the
- * concurrency limit, so that it takes no place itself.
+ * concurrency limit, so that it takes no slot itself.
  */
 export async function canUpload(t: TestApp, { token }: Pick<SignedInUser, 'token'>): Promise<boolean> {
   const headers = { 'content-encoding': 'gzip' };
@@ -129,15 +129,21 @@ export async function canUpload(t: TestApp, { token }: Pick<SignedInUser, 'token
   return body['code'] !== 'too_many_uploads';
 }
 
-/** Starts an upload and sends half of its file. The upload goes on until the socket is closed. */
-export async function startUpload({ port }: TestApp, token: string): Promise<Socket> {
+/** Sends the headers of an upload and nothing of its body. */
+export async function openUpload({ port }: TestApp, token: string): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
   socket.write(
     `PUT /api/users/me/avatar HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
-      'Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n' +
-      '--b\r\nContent-Disposition: form-data; name="avatar"; filename="a"\r\n\r\nhalf',
+      'Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n',
   );
   socket.on('error', () => undefined).resume();
+  return socket;
+}
+
+/** Starts an upload and sends half of its file. The upload goes on until the socket is closed or the server ends it. */
+export async function startUpload(t: TestApp, token: string): Promise<Socket> {
+  const socket = await openUpload(t, token);
+  socket.write('--b\r\nContent-Disposition: form-data; name="avatar"; filename="a"\r\n\r\nhalf');
   return socket;
 }
