@@ -11,6 +11,7 @@ import { NationalId1795277000000 } from './1795277000000-national-id.js';
 import { StandardNames1796000000000 } from './1796000000000-standard-names.js';
 import { MailAndTriggerNames1796001007000 } from './1796001007000-mail-and-trigger-names.js';
 import { SessionClients1797002000000 } from './1797002000000-session-clients.js';
+import { VaccinationCatalogue1798000000000 } from './1798000000000-vaccination-catalogue.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -27,4 +28,5 @@ export const migrations = [
   StandardNames1796000000000,
   MailAndTriggerNames1796001007000,
   SessionClients1797002000000,
+  VaccinationCatalogue1798000000000,
 ];

@@ -22,6 +22,7 @@ import { PermissionsModule } from './permissions/permissions.module.js';
 import { PasswordResetsModule } from './auth/passwords/password-resets.module.js';
 import { PasskeysModule } from './auth/passkeys/passkeys.module.js';
 import { TwoFactorModule } from './auth/two-factor/two-factor.module.js';
+import { VaccinationModule } from './vaccination/vaccination.module.js';
 import { UsersModule } from './users/users.module.js';
 
 /** All features, in the order in which their routes are matched. */
@@ -41,6 +42,7 @@ const FEATURES = [
   AccountModule,
   AvatarsModule,
   ChatModule,
+  VaccinationModule,
   UserAdministrationModule, // last: `users/:id` would match `users/me`
 ];
 

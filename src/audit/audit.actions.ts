@@ -40,6 +40,18 @@ export const AUDIT_ACTIONS = [
   'group.deleted',
   'group.member_added',
   'group.member_removed',
+  'vaccine.created',
+  'vaccine.changed',
+  'vaccination_centre.created',
+  'vaccination_centre.changed',
+  'vaccination_centre.staff_set',
+  'vaccination_centre.staff_removed',
+  'vaccine_lot.created',
+  'vaccine_lot.changed',
+  'vaccination_session.created',
+  'vaccination_session.changed',
+  'vaccination_session.opened',
+  'vaccination_session.closed',
 ] as const;
 
 /** The name of an audited action. */

@@ -26,6 +26,11 @@ import { PasskeyChallenge } from '../auth/passkeys/passkey-challenge.entity.js';
 import { Passkey } from '../auth/passkeys/passkey.entity.js';
 import { TwoFactorChallenge } from '../auth/two-factor/two-factor-challenge.entity.js';
 import { TwoFactor } from '../auth/two-factor/two-factor.entity.js';
+import { Centre } from '../vaccination/centres/centre.entity.js';
+import { CentreStaffMember } from '../vaccination/centres/centre-staff-member.entity.js';
+import { Lot } from '../vaccination/lots/lot.entity.js';
+import { VaccinationSession } from '../vaccination/sessions/vaccination-session.entity.js';
+import { Vaccine } from '../vaccination/vaccines/vaccine.entity.js';
 import { AfterCommitSubscriber } from './after-commit.js';
 
 /** All entities. `npm run migration:generate` compares them with the migrations. */
@@ -55,6 +60,11 @@ export const entities = [
   Conversation,
   ConversationMember,
   Message,
+  Vaccine,
+  Centre,
+  CentreStaffMember,
+  Lot,
+  VaccinationSession,
 ];
 
 const CONNECT_TIMEOUT_MS = 3_000;

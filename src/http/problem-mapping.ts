@@ -27,6 +27,15 @@ const CONSTRAINTS: Record<string, ProblemCode> = {
   group_members_group_id_fkey: 'group_not_found',
   group_members_user_id_fkey: 'user_not_found',
   passkeys_credential_id_key: 'passkey_taken',
+  vaccines_code_key: 'vaccine_code_taken',
+  vaccination_centres_code_key: 'centre_code_taken',
+  vaccination_centre_staff_user_id_fkey: 'user_not_found',
+  vaccine_lots_number_key: 'lot_exists',
+  vaccine_lots_centre_id_fkey: 'centre_not_found',
+  vaccine_lots_vaccine_id_fkey: 'vaccine_not_found',
+  vaccine_lots_used_check: 'lot_overdrawn',
+  vaccination_sessions_booked_check: 'capacity_below_bookings',
+  vaccination_sessions_walk_ins_check: 'capacity_below_bookings',
 };
 
 const CONNECTION_ERRORS = new Set([

@@ -34,7 +34,7 @@ export async function sendRepresentation(
  * RFC 9110, section 13.1.2. Express's `fresh` would ignore If-None-Match when the request has `Cache-Control: no-cache`,
  * which fetch adds to conditional requests.
  */
-function isNotModified(request: Request, etag: string): boolean {
+export function isNotModified(request: Request, etag: string): boolean {
   const tags = (request.headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim());
   return ['*', etag, `W/${etag}`].some((tag) => tags.includes(tag));
 }

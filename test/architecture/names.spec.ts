@@ -53,6 +53,11 @@ describe('names of files and classes', () => {
     });
     expect(silent.map(({ path }) => path)).toEqual([]);
   });
+
+  it('are unique for DTOs, because OpenAPI keeps one schema per name', () => {
+    const names = files.flatMap(({ code }) => [...code.matchAll(/export class (\w+Dto)\b/g)].map(([, name]) => name));
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+  });
 });
 
 it('the name test finds a service in a plain file and a class that does not agree with its file', () => {

@@ -1,0 +1,60 @@
+import { applyDecorators } from '@nestjs/common';
+import { Transform } from 'class-transformer';
+import { IsDate, Matches, ValidateBy } from 'class-validator';
+import { DateTime } from 'luxon';
+
+const MIN_YEAR = 1900;
+const MAX_YEAR = 2200;
+
+/** Whether a text is a day of the calendar, as YYYY-MM-DD. */
+export function isDay(value: unknown): value is string {
+  if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(value)) return false;
+  const { isValid, year } = DateTime.fromISO(value, { zone: 'utc' });
+  return isValid && year >= MIN_YEAR && year <= MAX_YEAR;
+}
+
+/** A day without a time, as YYYY-MM-DD. */
+export const IsDay = (): PropertyDecorator =>
+  applyDecorators(
+    ValidateBy({
+      name: 'isDay',
+      validator: { validate: isDay, defaultMessage: () => '$property must be a day such as 2027-03-31' },
+    }),
+  );
+
+/** The day of a point in time in a time zone, as YYYY-MM-DD. */
+export const dayIn = (timeZone: string, at: Date): string => DateTime.fromJSDate(at, { zone: timeZone }).toISODate()!;
+
+/** The day so many days after another one. */
+export const addDays = (day: string, days: number): string =>
+  DateTime.fromISO(day, { zone: 'utc' }).plus({ days }).toISODate()!;
+
+/** The day so many months after another one: the last day of the month where it has no such day. */
+export const addMonths = (day: string, months: number): string =>
+  DateTime.fromISO(day, { zone: 'utc' }).plus({ months }).toISODate()!;
+
+/** A point in time with its offset from UTC, in ISO 8601. It becomes a Date; seconds and their fractions are dropped. */
+export const IsInstant = (): PropertyDecorator =>
+  applyDecorators(
+    Transform(({ value }) => toInstant(value) ?? value),
+    IsDate({ message: '$property must be a time with its offset, such as 2027-01-18T03:00:00Z' }),
+  );
+
+function toInstant(value: unknown): Date | undefined {
+  if (
+    typeof value !== 'string' ||
+    !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/.test(value)
+  )
+    return undefined;
+  const time = DateTime.fromISO(value, { zone: 'utc' });
+  if (!time.isValid || time.year < MIN_YEAR || time.year > MAX_YEAR) return undefined;
+  return time.startOf('minute').toJSDate();
+}
+
+/** A time of day without an offset, as HH:MM. */
+export const IsLocalTime = (): PropertyDecorator =>
+  Matches(/^([01]\d|2[0-3]):[0-5]\d$/, { message: '$property must be a time of day such as 09:00' });
+
+/** The point in time of a local time. A time that a change of the clocks skips counts as one hour later. */
+export const instantOf = (timeZone: string, day: string, time: string): Date =>
+  DateTime.fromISO(`${day}T${time}`, { zone: timeZone }).toJSDate();

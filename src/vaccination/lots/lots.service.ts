@@ -1,0 +1,87 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { MoreThan, Repository } from 'typeorm';
+import { v7 as uuidv7, validate as isUuid } from 'uuid';
+import { AuditService } from '../../audit/audit.service.js';
+import { Clock } from '../../common/clock.provider.js';
+import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
+import { Problem } from '../../http/problem.js';
+import { actorOf, type Caller } from '../../users/caller.js';
+import { CentreStaffService } from '../centres/centre-staff.service.js';
+import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
+import { Lot } from './lot.entity.js';
+import { type CreateLotDto, type LotDto, type LotsQueryDto, toLotDto, type UpdateLotDto } from './lots.dto.js';
+
+/** The stock of vaccines at the centres. */
+@Injectable()
+export class LotsService {
+  constructor(
+    @InjectRepository(Lot) private readonly lots: Repository<Lot>,
+    private readonly staff: CentreStaffService,
+    private readonly clock: Clock,
+    private readonly audit: AuditService,
+  ) {}
+
+  /**
+   * Lists lots, oldest first: of one centre for its staff, else of all centres where the caller works, or of all with
+   * `manage_vaccines`. Throws `forbidden`, `invalid_cursor`.
+   */
+  async list(caller: Caller, { limit, cursor, centre_id, vaccine_id }: LotsQueryDto): Promise<Page<LotDto>> {
+    if (centre_id !== undefined) await this.staff.assertRole(caller, centre_id, ...STAFF_ROLES);
+    const after = readCursor(cursor, isUuid);
+    const query = this.lots
+      .createQueryBuilder('l')
+      .where(after === undefined ? {} : { id: MoreThan(after) })
+      .orderBy('l.id')
+      .limit(limit + 1);
+    if (vaccine_id !== undefined) query.andWhere({ vaccine_id });
+    if (centre_id !== undefined) query.andWhere({ centre_id });
+    else if (!caller.permissions.manage_vaccines) {
+      const own = 'select centre_id from vaccination_centre_staff where user_id = :userId';
+      query.andWhere(`l.centre_id in (${own})`, { userId: caller.id });
+    }
+    return toPage(await query.getMany(), limit, (row) => row.id, toLotDto);
+  }
+
+  /** A lot, for the staff of its centre. Throws `lot_not_found`. */
+  async get(caller: Caller, id: string): Promise<Lot> {
+    const lot = await this.lots.findOneBy({ id });
+    if (!lot || !(await this.staff.hasRole(caller, lot.centre_id, [...STAFF_ROLES])))
+      throw new Problem('lot_not_found');
+    return lot;
+  }
+
+  /** Adds a lot to the stock. Throws `forbidden`, `centre_not_found`, `vaccine_not_found`, `lot_exists`. */
+  async create(caller: Caller, dto: CreateLotDto): Promise<Lot> {
+    await this.staff.assertRole(caller, dto.centre_id, 'manager');
+    const now = this.clock.date();
+    const unused = { used: 0, recalled_at: null, recall_reason: null };
+    const lot = { id: uuidv7(), ...unused, ...dto, created_at: now, updated_at: now };
+    return this.lots.manager.transaction(async (manager) => {
+      await manager.insert(Lot, lot);
+      await this.audit.write(manager, {
+        action: 'vaccine_lot.created',
+        ...actorOf(caller),
+        subject_id: lot.id,
+        details: { ...dto },
+      });
+      return lot as Lot;
+    });
+  }
+
+  /** Changes a lot. Throws `lot_not_found`, `forbidden`, `lot_overdrawn`. */
+  async update(caller: Caller, id: string, dto: UpdateLotDto): Promise<Lot> {
+    const { centre_id } = await this.get(caller, id);
+    await this.staff.assertRole(caller, centre_id, 'manager');
+    await this.lots.manager.transaction(async (manager) => {
+      await manager.update(Lot, id, { ...dto, updated_at: this.clock.date() });
+      await this.audit.write(manager, {
+        action: 'vaccine_lot.changed',
+        ...actorOf(caller),
+        subject_id: id,
+        details: { ...dto },
+      });
+    });
+    return this.lots.findOneByOrFail({ id });
+  }
+}
