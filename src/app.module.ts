@@ -10,6 +10,7 @@ import { CompatModule } from './compat/compat.module.js';
 import { AvatarsModule } from './avatars/avatars.module.js';
 import { ClockModule } from './common/clock.module.js';
 import { Config } from './config/config.js';
+import type { DatabaseConnection } from './config/database-connection.js';
 import { DatabaseModule } from './database/database.module.js';
 import { GroupsModule } from './groups/groups.module.js';
 import { HttpModule } from './http/http.module.js';
@@ -48,14 +49,17 @@ const FEATURES = [
 
 @Module({})
 export class AppModule {
-  /** The application with this configuration on this database. Both can be injected everywhere. */
-  static forRoot(config: Config, dataSource: DataSource): DynamicModule {
+  /**
+   * The application with this configuration on this database. Both can be injected everywhere. `direct` is the way around the
+   * pooler, if the data source uses one.
+   */
+  static forRoot(config: Config, dataSource: DataSource, direct?: DatabaseConnection): DynamicModule {
     const compat = config.COMPAT === 'on' ? [CompatModule] : []; // first: `/users/:id` would match `/users/login`
     return {
       module: AppModule,
       global: true,
       // Global guards run in this order: origin (below), rate limit, body, then those of the features (authentication).
-      imports: [RateLimitModule, HttpModule, DatabaseModule.forRoot(dataSource), ...compat, ...FEATURES],
+      imports: [RateLimitModule, HttpModule, DatabaseModule.forRoot(dataSource, direct), ...compat, ...FEATURES],
       providers: [
         { provide: Config, useValue: config },
         { provide: APP_GUARD, useClass: OriginGuard },

@@ -6,11 +6,14 @@ import { FirstAdministratorService } from './account/first-administrator.service
 import { configureApp, NEST_OPTIONS } from './app.js';
 import { AppModule } from './app.module.js';
 import { ConfigError } from './config/config-error.js';
-import type { Config, DatabaseConnection } from './config/config.js';
+import type { Config } from './config/config.js';
+import type { DatabaseConnection } from './config/database-connection.js';
 import { loadConfig } from './config/load-config.js';
 import { EmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 import { EmbeddedPostgresError } from './database/embedded/embedded-postgres-error.js';
-import { DatabaseError, migrateDatabase, openDatabase } from './database/open-database.js';
+import { DatabaseError } from './database/database-error.js';
+import { migrateDatabase, openDatabase } from './database/open-database.js';
+import { reachDatabase } from './database/reach-database.js';
 import { HttpAdapter } from './http/http-adapter.js';
 import { createLogger, NestLogger } from './http/logger.js';
 
@@ -35,11 +38,13 @@ class Server {
   async start(): Promise<void> {
     const { config, log } = this;
     try {
-      const connection = config.database ?? (await this.startPostgres());
-      if (config.MIGRATE === 'on') await migrateDatabase(connection, log);
-      const dataSource = await openDatabase(connection, config.DB_POOL_SIZE, log);
+      const configured = config.database ?? (await this.startPostgres());
+      const { connection, direct } = await reachDatabase(configured, config.directDatabase, log);
+      if (config.MIGRATE === 'on') await migrateDatabase(direct ?? connection, log);
+      const pool = { size: config.DB_POOL_SIZE, isPooled: direct !== undefined };
+      const dataSource = await openDatabase(connection, pool, log);
       this.app = await NestFactory.create<NestExpressApplication>(
-        AppModule.forRoot(config, dataSource),
+        AppModule.forRoot(config, dataSource, direct),
         new HttpAdapter(),
         { ...NEST_OPTIONS, logger: new NestLogger(log) },
       );

@@ -1,14 +1,18 @@
 import { createLogger } from './http/logger.js';
 import { ConfigError } from './config/config-error.js';
 import { loadConfig } from './config/load-config.js';
-import { DatabaseError, migrateDatabase } from './database/open-database.js';
+import { DatabaseError } from './database/database-error.js';
+import { migrateDatabase } from './database/open-database.js';
+import { reachDatabase } from './database/reach-database.js';
 
 /** Runs all pending migrations and exits. For deployments whose processes run with MIGRATE=off. */
 try {
   const config = loadConfig();
   if (!config.database)
     throw new ConfigError(['DATABASE_URL is missing: the embedded database migrates at the start.']);
-  await migrateDatabase(config.database, await createLogger(config));
+  const log = await createLogger(config);
+  const { connection, direct } = await reachDatabase(config.database, config.directDatabase, log);
+  await migrateDatabase(direct ?? connection, log);
 } catch (error) {
   const isKnown = error instanceof ConfigError || error instanceof DatabaseError;
   const { message, stack } = error as Error;

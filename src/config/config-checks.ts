@@ -1,5 +1,7 @@
 import { isSafeUrl } from '../common/http-client.js';
-import { type Config, DEFAULT_MAIL_FROM } from './config.js';
+import { type Config, databaseTls, DEFAULT_MAIL_FROM } from './config.js';
+import { parseDatabaseUrl } from './database-connection.js';
+import { type Parameters, tlsChoices } from './database-tls.js';
 
 /** A configuration before its checks: without a secret key, `loadConfig` creates one if the profile allows it. */
 type UncheckedConfig = Omit<Config, 'SECRET_KEY'> & { SECRET_KEY?: string };
@@ -7,6 +9,7 @@ type UncheckedConfig = Omit<Config, 'SECRET_KEY'> & { SECRET_KEY?: string };
 /** Returns one sentence for each combination of settings that is not allowed, with the correction. */
 export const findConfigErrors = (config: UncheckedConfig): string[] => [
   ...findDatabaseErrors(config),
+  ...findDatabaseTlsErrors(config),
   ...findStorageErrors(config),
   ...findSecretKeyErrors(config),
   ...findExternalIdentityErrors(config),
@@ -14,6 +17,9 @@ export const findConfigErrors = (config: UncheckedConfig): string[] => [
 ];
 
 function findDatabaseErrors(config: UncheckedConfig): string[] {
+  if (config.DATABASE_URL === undefined && config.DATABASE_DIRECT_URL !== undefined) {
+    return ['DATABASE_URL is missing: set it to the URL of the pooler, because DATABASE_DIRECT_URL is set.'];
+  }
   const parts = [config.DB_HOST, config.DB_NAME, config.DB_USER, config.DB_PASSWORD];
   if (config.DATABASE_URL !== undefined || parts.every((part) => part === undefined)) return [];
   return (['DB_HOST', 'DB_NAME', 'DB_USER'] as const)
@@ -22,6 +28,27 @@ function findDatabaseErrors(config: UncheckedConfig): string[] {
       (name) =>
         `${name} is missing: set it together with the other DB_* variables, or set DATABASE_URL, or none of them to use the embedded database.`,
     );
+}
+
+/** DB_SSLMODE and DB_SSLROOTCERT are valid for themselves and together with the parameters of the URLs. */
+function findDatabaseTlsErrors(config: UncheckedConfig): string[] {
+  const tls = databaseTls(config);
+  const urls = [config.DATABASE_URL, config.DATABASE_DIRECT_URL].filter((url) => url !== undefined);
+  const read = config.DATABASE_URL === undefined ? () => void tlsChoices(tls) : () => parseAll(urls, tls);
+  const isUsed = Object.keys(tls).length > 0 && messageOf(() => parseAll(urls)) === undefined;
+  const message = isUsed ? messageOf(read) : undefined;
+  return message === undefined ? [] : [`DB_SSLMODE or DB_SSLROOTCERT cannot be used: ${message}.`];
+}
+
+const parseAll = (urls: string[], defaults: Parameters = {}): void =>
+  urls.forEach((url) => void parseDatabaseUrl(url, defaults));
+
+function messageOf(read: () => void): string | undefined {
+  try {
+    return void read();
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 function findStorageErrors(config: UncheckedConfig): string[] {

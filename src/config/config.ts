@@ -2,6 +2,8 @@ import { IsEmail, IsIn, IsOptional, IsString, IsUrl, Matches, MaxLength, MinLeng
 import { cpus } from 'node:os';
 import type { CompatSystem } from './compat-systems.js';
 import { readKeyPair, readVerificationKeys } from '../common/key-pair.js';
+import { type DatabaseConnection, parseDatabaseUrl, toConnection } from './database-connection.js';
+import { type Parameters, SSL_MODES } from './database-tls.js';
 import {
   AsDuration,
   AsList,
@@ -19,15 +21,6 @@ import {
 
 export const PROFILES = ['development', 'test', 'production'] as const;
 export type Profile = (typeof PROFILES)[number];
-
-export interface DatabaseConnection {
-  /** A host name, or the directory of a Unix socket. */
-  host: string;
-  port: number;
-  database: string;
-  user: string;
-  password?: string;
-}
 
 export const DEFAULT_MAIL_FROM = 'machi@localhost';
 
@@ -69,14 +62,15 @@ export class Config {
   @IsSwitch() readonly SWAGGER: 'on' | 'off';
 
   @IsString() readonly DATA_DIR: string = '.data';
-  @IsOptional()
-  @IsUrl(postgresUrl, { message: '$property must look like postgres://user:password@host:5432/name' })
-  readonly DATABASE_URL?: string;
+  @IsOptional() @IsReadable(parseDatabaseUrl, 'cannot be used') readonly DATABASE_URL?: string;
+  @IsOptional() @IsReadable(parseDatabaseUrl, 'cannot be used') readonly DATABASE_DIRECT_URL?: string;
   @IsOptional() @IsString() readonly DB_HOST?: string;
   @IsInteger(1, 65535) readonly DB_PORT: number = 5432;
   @IsOptional() @IsString() readonly DB_NAME?: string;
   @IsOptional() @IsString() readonly DB_USER?: string;
   @IsOptional() @IsString() readonly DB_PASSWORD?: string;
+  @IsOptional() @IsIn(SSL_MODES) readonly DB_SSLMODE?: string;
+  @IsOptional() @IsString() readonly DB_SSLROOTCERT?: string;
   @IsInteger(2, 500) readonly DB_POOL_SIZE: number = 20;
   @IsSwitch() readonly MIGRATE: 'on' | 'off' = 'on';
 
@@ -154,25 +148,25 @@ export class Config {
 
   /** The configured database; undefined for the embedded one. */
   get database(): DatabaseConnection | undefined {
-    if (this.DATABASE_URL !== undefined) return parseDatabaseUrl(new URL(this.DATABASE_URL));
-    if (this.DB_HOST === undefined || this.DB_NAME === undefined || this.DB_USER === undefined) return undefined;
-    return {
-      host: this.DB_HOST,
-      port: this.DB_PORT,
-      database: this.DB_NAME,
-      user: this.DB_USER,
-      password: this.DB_PASSWORD,
-    };
+    if (this.DATABASE_URL !== undefined) return parseDatabaseUrl(this.DATABASE_URL, databaseTls(this));
+    const { DB_HOST: host, DB_PORT: port, DB_NAME: database, DB_USER: user, DB_PASSWORD: password } = this;
+    if (host === undefined || database === undefined || user === undefined) return undefined;
+    return toConnection(databaseTls(this), { host, port, database, user, password });
+  }
+
+  /** The way to the database around a pooler, for what exists on one connection; undefined without a pooler. */
+  get directDatabase(): DatabaseConnection | undefined {
+    return this.DATABASE_DIRECT_URL === undefined
+      ? undefined
+      : parseDatabaseUrl(this.DATABASE_DIRECT_URL, databaseTls(this));
   }
 }
 
-function parseDatabaseUrl(url: URL): DatabaseConnection {
-  const user = decodeURIComponent(url.username);
-  return {
-    host: url.searchParams.get('host') ?? url.hostname,
-    port: Number(url.port || 5432),
-    user,
-    password: url.password === '' ? undefined : decodeURIComponent(url.password),
-    database: decodeURIComponent(url.pathname.slice(1)) || user,
-  };
-}
+/** The TLS parameters of the DB_* settings. They are also the defaults of the parameters in DATABASE_URL. */
+export const databaseTls = ({
+  DB_SSLMODE,
+  DB_SSLROOTCERT,
+}: Pick<Config, 'DB_SSLMODE' | 'DB_SSLROOTCERT'>): Parameters => ({
+  ...(DB_SSLMODE === undefined ? {} : { sslmode: DB_SSLMODE }),
+  ...(DB_SSLROOTCERT === undefined ? {} : { sslrootcert: DB_SSLROOTCERT }),
+});

@@ -13,7 +13,7 @@ import { ChatNode } from '../chat/presence/chat-node.entity.js';
 import { Contact } from '../chat/contacts/contact.entity.js';
 import { Participant } from '../chat/connections/participant.entity.js';
 import { Presence } from '../chat/presence/presence.entity.js';
-import type { DatabaseConnection } from '../config/config.js';
+import type { DatabaseConnection } from '../config/database-connection.js';
 import { GroupMember } from '../groups/group-member.entity.js';
 import { Group } from '../groups/group.entity.js';
 import { ExternalIdentity } from '../auth/external-identities/external-identity.entity.js';
@@ -32,6 +32,7 @@ import { Lot } from '../vaccination/lots/lot.entity.js';
 import { VaccinationSession } from '../vaccination/sessions/vaccination-session.entity.js';
 import { Vaccine } from '../vaccination/vaccines/vaccine.entity.js';
 import { AfterCommitSubscriber } from './after-commit.js';
+import { clientConfig, type SessionOptions, UnnamedStatementsClient } from './client-config.js';
 
 /** All entities. `npm run migration:generate` compares them with the migrations. */
 export const entities = [
@@ -67,29 +68,15 @@ export const entities = [
   VaccinationSession,
 ];
 
-const CONNECT_TIMEOUT_MS = 3_000;
-/** The server cancels a statement after this time. */
-const STATEMENT_TIMEOUT_MS = 10_000;
-/** The client waits this much longer for a server that does not answer at all. */
-const EXTRA_QUERY_TIMEOUT_MS = 2_000;
-
-interface PoolOptions {
+interface PoolOptions extends SessionOptions {
   /** The maximum number of connections. */
   size: number;
-  /** In milliseconds. 0 sets no limit, for migrations. */
-  statementTimeout?: number;
 }
 
 /** A data source that is not initialized. */
-export function newDataSource(
-  connection: DatabaseConnection,
-  { size, statementTimeout = STATEMENT_TIMEOUT_MS }: PoolOptions,
-): DataSource {
-  const { user, ...rest } = connection;
+export function newDataSource(connection: DatabaseConnection, { size, ...session }: PoolOptions): DataSource {
   return new DataSource({
     type: 'postgres',
-    ...rest,
-    username: user,
     entities,
     migrations,
     migrationsTableName: 'migrations',
@@ -98,12 +85,9 @@ export function newDataSource(
     uuidExtension: 'pgcrypto',
     poolSize: size,
     extra: {
-      application_name: 'machi',
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      statement_timeout: statementTimeout,
-      query_timeout: statementTimeout && statementTimeout + EXTRA_QUERY_TIMEOUT_MS,
+      ...clientConfig(connection, session),
       idleTimeoutMillis: 60_000,
-      keepAlive: true,
+      ...(session.isPooled ? { Client: UnnamedStatementsClient } : {}),
     },
   });
 }

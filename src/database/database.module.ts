@@ -3,14 +3,17 @@ import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { Pool } from 'pg';
 import type { DataSource } from 'typeorm';
 import { DedicatedConnectionService } from './dedicated-connection.service.js';
-import { POOL } from './pool.js';
+import { clientConfig } from './client-config.js';
+import { PoolRenewalService } from './pool-renewal.service.js';
+import { DIRECT, POOL } from './pool.js';
+import type { DatabaseConnection } from '../config/database-connection.js';
 
 /** Provides the data source, its pool (`POOL`) and the dedicated connection of this process. */
 @Global()
 @Module({})
 export class DatabaseModule {
-  /** Takes an initialized data source and destroys it when the application closes. */
-  static forRoot(dataSource: DataSource): DynamicModule {
+  /** Takes an initialized data source and destroys it when the application closes. `direct` is the way around its pooler. */
+  static forRoot(dataSource: DataSource, direct?: DatabaseConnection): DynamicModule {
     return {
       module: DatabaseModule,
       imports: [
@@ -25,9 +28,16 @@ export class DatabaseModule {
           inject: [getDataSourceToken()],
           useFactory: ({ driver }: DataSource): Pool => (driver as unknown as { master: Pool }).master,
         },
+        {
+          provide: DIRECT,
+          inject: [POOL],
+          useFactory: ({ options }: Pool) =>
+            direct ? clientConfig(direct) : { ...options, password: options.password },
+        },
         DedicatedConnectionService,
+        PoolRenewalService,
       ],
-      exports: [POOL, DedicatedConnectionService],
+      exports: [POOL, DedicatedConnectionService, PoolRenewalService],
     };
   }
 }

@@ -1,7 +1,8 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Client, type ClientConfig, type Pool } from 'pg';
+import { Client } from 'pg';
+import type { SessionConfig } from './client-config.js';
 import { destroyConnection } from './destroy-connection.js';
-import { POOL } from './pool.js';
+import { DIRECT } from './pool.js';
 
 const RETRY_MS = 500;
 /** Heartbeat interval. Detects connections that were dropped without an error. */
@@ -22,7 +23,7 @@ export interface ConnectionState {
 
 export interface NotificationListener {
   onNotification(payload: string): void;
-  /** Called whenever `LISTEN` has succeeded. Finds what happened while the connection was down. */
+  /** Called whenever `LISTEN` has succeeded, and every 5 s until it does. Finds what no notification has told. */
   onListening(): Promise<void>;
 }
 
@@ -36,11 +37,13 @@ export class DedicatedConnectionService implements OnApplicationBootstrap, OnApp
   private readonly states: ConnectionState[] = [];
   private readonly listeners = new Map<string, NotificationListener>();
   private client: Client | undefined;
+  /** Whether all states stand, so that notifications are heard. */
+  isEstablished = false;
   private retry: NodeJS.Timeout | undefined;
   private heartbeat: NodeJS.Timeout | undefined;
   private isStopping = false;
 
-  constructor(@Inject(POOL) private readonly pool: Pool) {}
+  constructor(@Inject(DIRECT) private readonly config: SessionConfig) {}
 
   /** Establishes a state on this and every later connection. To be called in a constructor, before the first connection. */
   hold(state: ConnectionState): void {
@@ -76,17 +79,22 @@ export class DedicatedConnectionService implements OnApplicationBootstrap, OnApp
   }
 
   private async connect(): Promise<void> {
-    const client = (this.client = new Client(connectionOf(this.pool)));
+    const { config } = this;
+    const name = `${config.application_name} dedicated connection`;
+    const client = new Client({ ...config, application_name: name, query_timeout: QUERY_TIMEOUT_MS });
+    this.client = client;
     client.on('error', () => undefined); // "end" follows
     client.on('end', () => this.onEnd(client));
     client.on('notification', ({ channel, payload = '' }) => this.listeners.get(channel)?.onNotification(payload));
     let established = 0;
     try {
       await client.connect();
+      await config.onConnect(client);
       for (const state of this.states) {
         await state.onConnected(client);
         established++;
       }
+      this.isEstablished = true;
     } catch (error) {
       if (this.isStopping) return;
       for (const { operation } of this.states.slice(established)) {
@@ -97,26 +105,21 @@ export class DedicatedConnectionService implements OnApplicationBootstrap, OnApp
     }
   }
 
+  /** While notifications cannot be heard, asks instead: what they would have told must not wait for the connection. */
   private checkHeartbeat(): void {
     const { client } = this;
-    client?.query('select').catch(() => destroyConnection(client));
+    if (client && this.isEstablished) client.query('select').catch(() => destroyConnection(client));
+    else for (const listener of this.listeners.values()) listener.onListening().catch(() => undefined);
   }
 
   private onEnd(client: Client): void {
     if (this.isStopping || this.client !== client) return;
     this.client = undefined;
+    this.isEstablished = false;
     for (const state of this.states) state.onLost?.();
     this.retry = setTimeout(() => void this.connect(), RETRY_MS);
   }
 }
-
-/** The connection settings of the pool. Its password is not enumerable. */
-const connectionOf = ({ options }: Pool): ClientConfig => ({
-  ...options,
-  password: options.password,
-  application_name: 'machi dedicated connection',
-  query_timeout: QUERY_TIMEOUT_MS,
-});
 
 /** The message of an error of several addresses is empty. */
 const reasonOf = ({ message, code }: NodeJS.ErrnoException): string => message || String(code);

@@ -1,40 +1,43 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type DataSource, MigrationExecutor } from 'typeorm';
-import type { DatabaseConnection } from '../config/config.js';
+import type { DatabaseConnection } from '../config/database-connection.js';
 import { ADVISORY_LOCKS } from './advisory-locks.js';
 import { newDataSource } from './data-source.js';
-
-/** How long a database that is still starting is waited for. */
-const CONNECT_DEADLINE_MS = 30_000;
-const RETRY_MS = 1_000;
+import { DatabaseError } from './database-error.js';
+import { whenReachable } from './reach-database.js';
 
 const UNDEFINED_TABLE = '42P01';
-const INVALID_CATALOG_NAME = '3D000';
-/** The class of SQLSTATEs about a wrong user name or password. */
-const INVALID_AUTHORIZATION = '28';
 
-/** The database cannot be used. The message is one sentence for the operator. */
-export class DatabaseError extends Error {
-  override readonly name = 'DatabaseError';
-}
-
-/** Waits up to 30 s for the database, then runs all pending migrations. Throws DatabaseError. */
+/** Runs all pending migrations. Throws DatabaseError. */
 export async function migrateDatabase(connection: DatabaseConnection, log: Logger): Promise<void> {
   const dataSource = newDataSource(connection, { size: 2, statementTimeout: 0 });
-  await connect(dataSource, log);
+  await whenReachable(log, () => dataSource.initialize());
   try {
     await migrate(dataSource, log);
+  } catch (error) {
+    throw migrationError(error as ErrorWithCode);
   } finally {
     await dataSource.destroy();
   }
 }
 
-/** Waits up to 30 s for the database and connects. Throws DatabaseError, also when migrations are pending. */
-export async function openDatabase(connection: DatabaseConnection, size: number, log: Logger): Promise<DataSource> {
-  const dataSource = newDataSource(connection, { size });
-  await connect(dataSource, log);
-  if (await isMigrated(dataSource)) return dataSource;
+/** Connects. Throws DatabaseError, also when migrations are pending. */
+export async function openDatabase(
+  connection: DatabaseConnection,
+  options: { size: number; isPooled: boolean },
+  log: Logger,
+): Promise<DataSource> {
+  const dataSource = newDataSource(connection, options);
+  await whenReachable(log, () => dataSource.initialize());
+  try {
+    if (await isMigrated(dataSource)) return dataSource;
+  } catch (error) {
+    await dataSource.destroy();
+    throw new DatabaseError(
+      `Reading the table of migrations failed (${(error as Error).message}): check the rights of the role.`,
+      { cause: error },
+    );
+  }
   await dataSource.destroy();
   throw new DatabaseError('Migrations are missing: run "node dist/src/migrate.js" before, or set MIGRATE to on.');
 }
@@ -67,23 +70,18 @@ export async function migrate(dataSource: DataSource, log: Logger): Promise<void
 
 type ErrorWithCode = Error & { code?: string };
 
-async function connect(dataSource: DataSource, log: Logger): Promise<void> {
-  const deadline = Date.now() + CONNECT_DEADLINE_MS;
-  while (!dataSource.isInitialized) {
-    try {
-      await dataSource.initialize();
-    } catch (error) {
-      const { message, code } = error as ErrorWithCode;
-      const reason = message || String(code); // an error of several addresses has no message
-      if (Date.now() > deadline || isPermanent(code)) throw unreachable(reason, error);
-      log.warn(`Connecting to the database failed (${reason}); retrying in ${RETRY_MS} ms`);
-      await sleep(RETRY_MS);
-    }
+const READ_ONLY = '25006';
+/** No right, or no schema in the search path. */
+const FORBIDDEN = ['42501', '3F000'];
+
+function migrationError(cause: ErrorWithCode): DatabaseError {
+  const { message, code = '' } = cause;
+  if (FORBIDDEN.includes(code)) {
+    return new DatabaseError(
+      `Migrating the database failed (${message}): give the role the right to create tables, for example with "grant create, usage on schema public to <role>".`,
+      { cause },
+    );
   }
+  const remedy = code === READ_ONLY ? 'connect to the primary server' : 'correct the cause and start again';
+  return new DatabaseError(`Migrating the database failed (${message}): ${remedy}.`, { cause });
 }
-
-/** A wrong name or password does not become right by waiting. */
-const isPermanent = (code = ''): boolean => code.startsWith(INVALID_AUTHORIZATION) || code === INVALID_CATALOG_NAME;
-
-const unreachable = (reason: string, cause: unknown): DatabaseError =>
-  new DatabaseError(`The database cannot be reached (${reason}): check DATABASE_URL or the DB_* variables.`, { cause });

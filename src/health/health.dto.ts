@@ -9,9 +9,14 @@ export class ChecksDto {
   /** @example ok */
   process: 'ok' | 'stopping';
   /** @example ok */
-  database: 'ok' | 'unavailable';
+  database: 'ok' | 'read_only' | 'unavailable';
   /** @example ok */
   migrations: 'ok' | 'pending' | 'unknown';
+  /**
+   * Whether this process hears of sessions that end on other nodes. If not, it asks every 5 s.
+   * @example ok
+   */
+  notifications: 'ok' | 'unavailable';
   /** @example ok */
   storage: 'ok' | 'unavailable';
 }

@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { Problem } from '../http/problem.js';
 import { StorageProbeService } from '../storage/storage-probe.service.js';
+import { DedicatedConnectionService } from '../database/dedicated-connection.service.js';
 import { isMigrated } from '../database/open-database.js';
+import { PoolRenewalService } from '../database/pool-renewal.service.js';
 import type { ChecksDto } from './health.dto.js';
 
 const CHECK_TIMEOUT_MS = 1000;
@@ -17,6 +19,8 @@ export class HealthService implements BeforeApplicationShutdown {
   constructor(
     private readonly dataSource: DataSource,
     private readonly storage: StorageProbeService,
+    private readonly renewal: PoolRenewalService,
+    private readonly dedicated: DedicatedConnectionService,
   ) {}
 
   beforeApplicationShutdown(): void {
@@ -46,12 +50,15 @@ export class HealthService implements BeforeApplicationShutdown {
       Promise.race([this.storage.isAvailable(), timeout]),
     ]);
     const unavailable = { database: 'unavailable', migrations: 'unknown' } as const;
-    return { process, ...(database ?? unavailable), storage: isStorageAvailable ? 'ok' : 'unavailable' };
+    const notifications = this.dedicated.isEstablished ? 'ok' : 'unavailable';
+    const storage = isStorageAvailable ? 'ok' : 'unavailable';
+    return { process, ...(database ?? unavailable), notifications, storage };
   }
 
   private async checkDatabase(): Promise<Pick<ChecksDto, 'database' | 'migrations'>> {
     try {
-      return { database: 'ok', migrations: (await isMigrated(this.dataSource)) ? 'ok' : 'pending' };
+      const migrations = (await isMigrated(this.dataSource)) ? 'ok' : 'pending';
+      return { database: (await this.renewal.isReadOnly()) ? 'read_only' : 'ok', migrations };
     } catch {
       return { database: 'unavailable', migrations: 'unknown' };
     }

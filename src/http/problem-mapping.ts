@@ -13,6 +13,7 @@ const SQLSTATES: [prefix: string, code: ProblemCode][] = [
   ['40', 'busy'], // serialization failure, deadlock
   ['57014', 'busy'], // statement timeout
   ['55P03', 'busy'], // lock timeout
+  ['25006', 'database_unavailable'], // the database is read-only
   ['53', 'database_unavailable'],
   ['57P', 'database_unavailable'],
   ['08', 'database_unavailable'],

@@ -12,7 +12,7 @@ import { AppModule } from '../../src/app.module.js';
 import { Clock } from '../../src/common/clock.provider.js';
 import { HttpAdapter } from '../../src/http/http-adapter.js';
 import { serializeError } from '../../src/http/logger.js';
-import type { DatabaseConnection } from '../../src/config/config.js';
+import type { DatabaseConnection } from '../../src/config/database-connection.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { newDataSource } from '../../src/database/data-source.js';
 import { FirstAdministratorService } from '../../src/account/first-administrator.service.js';

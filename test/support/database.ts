@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { inject } from 'vitest';
-import type { DatabaseConnection } from '../../src/config/config.js';
+import type { DatabaseConnection } from '../../src/config/database-connection.js';
 
 export interface TestDatabase {
   connection: DatabaseConnection;

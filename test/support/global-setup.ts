@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import type { TestProject } from 'vitest/node';
-import type { DatabaseConnection } from '../../src/config/config.js';
+import type { DatabaseConnection } from '../../src/config/database-connection.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { newDataSource } from '../../src/database/data-source.js';
 import { EmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { DataSource } from 'typeorm';
-import type { DatabaseConnection } from '../../src/config/config.js';
+import type { DatabaseConnection } from '../../src/config/database-connection.js';
 
 /** A way to a database that a test can cut or block: what a restart or a freeze of the server looks like from here. */
 export async function startProxy(target: DatabaseConnection) {

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DatabaseConnection } from '../../config/config.js';
+import type { DatabaseConnection } from '../../config/database-connection.js';
 import { EmbeddedPostgresError } from './embedded-postgres-error.js';
 import { exited, lastLine, PostgresCluster } from './postgres-cluster.js';
 import { PostgresProcess } from './postgres-process.js';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { DatabaseConnection } from '../../config/config.js';
+import type { DatabaseConnection } from '../../config/database-connection.js';
 import { ADVISORY_LOCKS } from '../advisory-locks.js';
 import { destroyConnection } from '../destroy-connection.js';
 
