@@ -45,7 +45,8 @@ const parseAll = (urls: string[], defaults: Parameters = {}): void =>
 
 function messageOf(read: () => void): string | undefined {
   try {
-    return void read();
+    read();
+    return undefined;
   } catch (error) {
     return (error as Error).message;
   }

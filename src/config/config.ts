@@ -14,7 +14,6 @@ import {
   isProxy,
   IsReadable,
   IsSwitch,
-  postgresUrl,
   satisfies,
   smtpUrl,
 } from './setting-decorators.js';

@@ -73,7 +73,9 @@ function tlsOptions(mode: SslMode, parameters: Parameters): ConnectionOptions {
   try {
     createSecureContext(options);
   } catch (error) {
-    throw new Error(`sslcert, sslkey, sslpassword or sslcrl is not valid (${(error as Error).message})`);
+    throw new Error(`sslcert, sslkey, sslpassword or sslcrl is not valid (${(error as Error).message})`, {
+      cause: error,
+    });
   }
   return {
     ...options,
@@ -102,7 +104,7 @@ function readText(name: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new Error(`${name} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    throw new Error(`${name} cannot be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
   }
 }
 
