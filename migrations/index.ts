@@ -10,6 +10,7 @@ import { Chat1795276000000 } from './1795276000000-chat.js';
 import { NationalId1795277000000 } from './1795277000000-national-id.js';
 import { StandardNames1796000000000 } from './1796000000000-standard-names.js';
 import { MailAndTriggerNames1796001007000 } from './1796001007000-mail-and-trigger-names.js';
+import { AccountRecovery1797001000000 } from './1797001000000-account-recovery.js';
 import { SessionClients1797002000000 } from './1797002000000-session-clients.js';
 import { VaccinationCatalogue1798000000000 } from './1798000000000-vaccination-catalogue.js';
 
@@ -27,6 +28,7 @@ export const migrations = [
   NationalId1795277000000,
   StandardNames1796000000000,
   MailAndTriggerNames1796001007000,
+  AccountRecovery1797001000000,
   SessionClients1797002000000,
   VaccinationCatalogue1798000000000,
 ];

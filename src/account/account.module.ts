@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module.js';
+import { AuthModule } from '../auth/auth.module.js';
+import { SecurityMailsModule } from '../auth/security-mails.module.js';
 import { SessionsModule } from '../auth/sessions/sessions.module.js';
 import { PasswordResetsModule } from '../auth/passwords/password-resets.module.js';
 import { PasswordsModule } from '../auth/passwords/passwords.module.js';
@@ -9,6 +11,8 @@ import { MailModule } from '../mail/mail.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccountController } from './account.controller.js';
 import { AccountService } from './account.service.js';
+import { EmailChangesService } from './email-changes.service.js';
+import { EmailVerificationPagesController } from './email-verification-pages.controller.js';
 import { EmailVerificationsController } from './email-verifications.controller.js';
 import { EmailVerificationsService } from './email-verifications.service.js';
 import { FirstAdministratorService } from './first-administrator.service.js';
@@ -23,6 +27,8 @@ import { RegistrationService } from './registration.service.js';
 @Module({
   imports: [
     AuditModule,
+    AuthModule,
+    SecurityMailsModule,
     SessionsModule,
     GroupsModule,
     MailModule,
@@ -31,9 +37,15 @@ import { RegistrationService } from './registration.service.js';
     ReauthenticationModule,
     UsersModule,
   ],
-  controllers: [RegistrationController, AccountController, EmailVerificationsController],
+  controllers: [
+    RegistrationController,
+    AccountController,
+    EmailVerificationsController,
+    EmailVerificationPagesController,
+  ],
   providers: [
     AccountService,
+    EmailChangesService,
     EmailVerificationsService,
     FirstAdministratorService,
     ProfileService,

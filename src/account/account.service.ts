@@ -6,6 +6,7 @@ import { PasswordChangesService } from '../auth/passwords/password-changes.servi
 import { PasswordHasherService } from '../auth/passwords/password-hasher.service.js';
 import { PasswordPolicyService } from '../auth/passwords/password-policy.service.js';
 import { ReauthenticationService } from '../auth/reauthentication.service.js';
+import { SecurityMailsService } from '../auth/security-mails.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import { UsersService } from '../users/users.service.js';
 import type { ChangePasswordDto } from './account.dto.js';
@@ -21,6 +22,7 @@ export class AccountService {
     private readonly passwordChanges: PasswordChangesService,
     private readonly reauthentication: ReauthenticationService,
     private readonly audit: AuditService,
+    private readonly mails: SecurityMailsService,
   ) {}
 
   /**
@@ -34,6 +36,7 @@ export class AccountService {
     await this.dataSource.transaction(async (manager) => {
       await this.reauthentication.assertStillValid(manager, caller, credential);
       await this.passwordChanges.replace(manager, caller.id, passwordHash);
+      await this.mails.send(manager, caller.id, 'password_changed');
       await this.audit.write(manager, { action: 'user.password_changed', ...actorOf(caller), subject_id: caller.id });
     });
   }

@@ -1,22 +1,26 @@
-import { Body, Controller, Get, Header, HttpCode, Param, Post, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { Response } from 'express';
+import { Body, Controller, Delete, HttpCode, Post, Req } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Request } from 'express';
+import { AuthenticatorService } from '../auth/authenticator.service.js';
 import { MAIL_ACCEPTED, MailAcceptedDto } from '../mail/mail.dto.js';
 import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
-import { VerifyEmailDto } from './email-verifications.dto.js';
-import { CONFIRM_PAGE, INVALID_LINK_PAGE, VERIFIED_PAGE } from './email-verifications.page.js';
+import { EmailLinkDto, VerifyEmailDto } from './email-verifications.dto.js';
 import { EmailVerificationsService } from './email-verifications.service.js';
 
-const HTML = { 'text/html': { schema: { type: 'string' } } } as const;
-
-/** Verification of e-mail addresses, by API and by browser. */
+/** Verification of e-mail addresses by API. `EmailVerificationPagesController` has the pages of the mailed link. */
 @ApiTags('users')
 @Controller()
 export class EmailVerificationsController {
-  constructor(private readonly verifications: EmailVerificationsService) {}
+  constructor(
+    private readonly verifications: EmailVerificationsService,
+    private readonly authenticator: AuthenticatorService,
+  ) {}
 
-  /** Mails the caller a link that verifies the e-mail address. Mails nothing if it is verified or missing. */
+  /**
+   * Mails the caller a link that verifies the e-mail address, or the new address of a pending change. Mails nothing if there
+   * is none to verify.
+   */
   @Post('users/me/email-verification')
   @ApiOperation({ operationId: 'sendEmailVerification' })
   @SignedIn()
@@ -26,35 +30,33 @@ export class EmailVerificationsController {
     return MAIL_ACCEPTED;
   }
 
-  /** Verifies an e-mail address by the token of the mailed link, which works once within 24 hours. */
+  /**
+   * Verifies an e-mail address by the token of the mailed link, which works once within 24 hours. The caller is signed in to
+   * the account, or sends its password: the link alone does not prove whose account it is. A verified new address replaces
+   * the old one and revokes all sessions.
+   */
   @Post('email-verifications')
   @ApiOperation({ operationId: 'verifyEmail' })
   @Public()
+  @ApiBearerAuth()
+  @HttpCode(204)
+  @ApiProblems('invalid_link', 'account_proof_required', 'wrong_password', 'email_taken', 'rate_limited', 'busy')
+  async verify(@Body() { token, password }: VerifyEmailDto, @Req() request: Request): Promise<void> {
+    const isSignedIn = /^bearer /i.test(request.headers.authorization ?? '');
+    const caller = isSignedIn ? await this.authenticator.authenticate(request) : undefined;
+    await this.verifications.verify(token, { caller, password });
+  }
+
+  /**
+   * "I did not register this account": removes the address to which the link was mailed from the account that somebody else
+   * made with it.
+   */
+  @Delete('email-verifications')
+  @ApiOperation({ operationId: 'disownEmail' })
+  @Public()
   @HttpCode(204)
   @ApiProblems('invalid_link')
-  verify(@Body() { token }: VerifyEmailDto): Promise<void> {
-    return this.verifications.assertVerified(token);
-  }
-
-  /** Returns the page that the mailed link opens in a browser. Its button verifies the address; opening it does not. */
-  @Get('email-verifications/:token')
-  @ApiOperation({ operationId: 'showEmailVerificationPage' })
-  @Public()
-  @Header('content-type', 'text/html; charset=utf-8')
-  @ApiOkResponse({ description: 'A page.', content: HTML })
-  page(@Param('token') _token: string): string {
-    return CONFIRM_PAGE;
-  }
-
-  /** Verifies the e-mail address for the button of that page. Returns a page, with status 404 if the link is not valid. */
-  @Post('email-verifications/:token')
-  @ApiOperation({ operationId: 'confirmEmailVerificationPage' })
-  @Public()
-  @Header('content-type', 'text/html; charset=utf-8')
-  @ApiOkResponse({ description: 'A page.', content: HTML })
-  async confirm(@Param('token') token: string, @Res({ passthrough: true }) response: Response): Promise<string> {
-    const { status, html } = (await this.verifications.verify(token)) ? VERIFIED_PAGE : INVALID_LINK_PAGE;
-    response.status(status);
-    return html;
+  disown(@Body() { token }: EmailLinkDto): Promise<void> {
+    return this.verifications.disown(token);
   }
 }

@@ -2,18 +2,30 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager, MoreThan } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
+import { type Claimant, ReauthenticationService } from '../auth/reauthentication.service.js';
+import type { VerifiedCredential } from '../auth/verified-credential.js';
 import { Clock } from '../common/clock.provider.js';
-import { Problem } from '../http/problem.js';
 import { deriveKey, keyedHash, newToken } from '../common/encryption.js';
 import { Config } from '../config/config.js';
+import { Problem } from '../http/problem.js';
 import { MAILS } from '../mail/mail-templates.js';
 import { MailsService } from '../mail/mails.service.js';
-import { EmailVerification } from './email-verification.entity.js';
 import type { Caller } from '../users/caller.js';
 import type { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
+import { EmailChangesService } from './email-changes.service.js';
+import { EmailVerification } from './email-verification.entity.js';
 
-/** Verifies that users receive mail at their e-mail address, by a link that is mailed to it. */
+/** What proves that the holder of a link also has the account: a session of it, or its password. */
+export interface AccountProof {
+  caller?: Caller | undefined;
+  password?: string | undefined;
+}
+
+/**
+ * Verifies that users receive mail at an address, by a link that is mailed to it. The link alone proves the mailbox only:
+ * a stranger may have entered the address. So it needs the account as well, or else removes the address from the account.
+ */
 @Injectable()
 export class EmailVerificationsService {
   private readonly key: Buffer;
@@ -21,6 +33,8 @@ export class EmailVerificationsService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
+    private readonly changes: EmailChangesService,
+    private readonly reauthentication: ReauthenticationService,
     private readonly mails: MailsService,
     private readonly audit: AuditService,
     private readonly config: Config,
@@ -30,54 +44,102 @@ export class EmailVerificationsService {
   }
 
   /**
-   * Mails a verification link in a transaction that has the user's row locked; earlier links stop working. Does nothing
-   * without an address, or when the address has been sent the maximum number of links within the hour.
+   * Mails a verification link for the user's address, or for the new one of a pending change, in a transaction that has
+   * the user's row locked. Earlier links stop working. An address that another user has verified gets a mail about that
+   * instead. Does nothing without an address, or when the address has been sent the maximum of mails within the hour.
    */
-  async send(manager: EntityManager, { id, email }: Pick<User, 'id' | 'email'>): Promise<void> {
+  async send(manager: EntityManager, id: string, email: string | null): Promise<void> {
+    if (email === null) return;
     const token = newToken();
     const link = `${this.config.publicUrl}/api/email-verifications/${token}`;
-    if (!(await this.mails.enqueue(manager, { kind: 'email_verification', to: email, values: { link } }))) return;
+    const isTaken = await this.users.isVerifiedByOther(manager, id, email);
+    const isMailed = isTaken
+      ? await this.mails.enqueue(manager, { kind: 'email_taken', to: email, values: this.mails.securityContext() })
+      : await this.mails.enqueue(manager, { kind: 'email_verification', to: email, values: { link } });
+    if (!isMailed) return;
     const expires_at = new Date(this.clock.now() + MAILS.email_verification.lifetime);
-    const verification = { user_id: id, token_hash: keyedHash(this.key, token), expires_at };
+    // Stored for a taken address, too: with the same statements, the response takes the same time.
+    const verification = { user_id: id, token_hash: keyedHash(this.key, token), email, expires_at };
     await manager.upsert(EmailVerification, verification, ['user_id']);
   }
 
-  /** Removes the link that was mailed to the user: it no longer works. */
-  async remove(manager: EntityManager, userId: string): Promise<void> {
-    await manager.delete(EmailVerification, { user_id: userId });
-  }
-
-  /** Mails the caller a new link. Does nothing if the address is verified or missing. */
+  /** Mails the caller a new link. Does nothing if the address is missing, or verified without a pending change. */
   async resend(caller: Caller): Promise<void> {
     await this.dataSource.transaction(async (manager) => {
-      const user = await this.users.findLocked(manager, { id: caller.id });
-      if (user && user.email_verified_at === null) await this.send(manager, user);
+      const user = await this.users.lockForUpdate(manager, caller.id);
+      const unverified = user.email_verified_at === null ? user.email : null;
+      await this.send(manager, user.id, user.pending_email ?? unverified);
     });
-  }
-
-  /** Verifies an address like `verify`. Throws `invalid_link` instead of returning false. */
-  async assertVerified(token: string): Promise<void> {
-    if (!(await this.verify(token))) throw new Problem('invalid_link');
   }
 
   /**
-   * Verifies the address to which the link with this token was mailed. False if the link is wrong, expired, used or
-   * replaced, if the address has changed, or if the user is deactivated.
+   * Verifies the address to which the link was mailed, and makes it the user's if a change is pending. Throws
+   * `invalid_link`, `account_proof_required`, `wrong_password`, `email_taken`, `rate_limited`, `busy`.
    */
-  verify(token: string): Promise<boolean> {
-    const token_hash = keyedHash(this.key, token);
-    return this.dataSource.transaction(async (manager) => {
-      const notExpired = { token_hash, expires_at: MoreThan(this.clock.date()) };
-      const verification = await manager.findOneBy(EmailVerification, notExpired);
-      if (!verification) return false;
-      // A change of the address locks the user before the link, too. Afterwards the link may be used or removed.
-      const user = await this.users.findLocked(manager, { id: verification.user_id });
-      if (!user?.is_active) return false;
-      const { affected } = await manager.delete(EmailVerification, { user_id: user.id, token_hash });
-      if (affected !== 1) return false;
-      await this.users.setEmailVerified(manager, user.id);
-      await this.audit.write(manager, { action: 'user.email_verified', actor_id: user.id, subject_id: user.id });
-      return true;
+  async verify(token: string, proof: AccountProof): Promise<void> {
+    const verification = await this.get(token);
+    const { claimant, credential } = await this.prove(verification.user_id, proof);
+    await this.dataSource.transaction(async (manager) => {
+      const { user, email } = await this.take(manager, verification);
+      if (credential) await this.reauthentication.assertStillValid(manager, claimant, credential);
+      else await this.reauthentication.assertSession(manager, proof.caller!);
+      if (email === user.email) await this.setVerified(manager, user);
+      else await this.changes.replace(manager, user, email);
     });
+  }
+
+  /**
+   * "I did not register this account": removes the unverified address to which the link was mailed, or the pending change
+   * to it. Throws `invalid_link`.
+   */
+  async disown(token: string): Promise<void> {
+    const verification = await this.get(token);
+    await this.dataSource.transaction(async (manager) => {
+      const { user, email } = await this.take(manager, verification);
+      if (email === user.email) return this.changes.disown(manager, user);
+      await this.users.update(manager, user.id, { pending_email: null });
+      await this.audit.write(manager, { action: 'user.email_disowned', subject_id: user.id });
+    });
+  }
+
+  /** Throws `invalid_link`. */
+  private async get(token: string): Promise<EmailVerification> {
+    const unexpired = { token_hash: keyedHash(this.key, token), expires_at: MoreThan(this.clock.date()) };
+    const verification = await this.dataSource.manager.findOneBy(EmailVerification, unexpired);
+    if (!verification) throw new Problem('invalid_link');
+    return verification;
+  }
+
+  /** Throws `account_proof_required`, `wrong_password`, `rate_limited`, `busy`. */
+  private async prove(
+    id: string,
+    { caller, password }: AccountProof,
+  ): Promise<{ claimant: Claimant; credential?: VerifiedCredential }> {
+    if (caller?.id === id) return { claimant: caller };
+    if (password === undefined) throw new Problem('account_proof_required');
+    return { claimant: { id }, credential: await this.reauthentication.verifyPassword({ id }, password) };
+  }
+
+  /**
+   * Uses the link up, and returns its user, locked, and its address. A change of the address locks the user before the
+   * link, too: afterwards the link may be used or removed, or mailed to an address that is no longer the user's. Throws
+   * `invalid_link`.
+   */
+  private async take(
+    manager: EntityManager,
+    { user_id, token_hash, ...verification }: EmailVerification,
+  ): Promise<{ user: User; email: string }> {
+    const user = await this.users.findLocked(manager, { id: user_id });
+    const { affected } = await manager.delete(EmailVerification, { user_id, token_hash });
+    if (!user?.is_active || affected !== 1) throw new Problem('invalid_link');
+    const email = verification.email ?? user.email;
+    const isOpen = email === user.pending_email || (email === user.email && user.email_verified_at === null);
+    if (email === null || !isOpen) throw new Problem('invalid_link');
+    return { user, email };
+  }
+
+  private async setVerified(manager: EntityManager, { id }: User): Promise<void> {
+    await this.users.setEmailVerified(manager, id);
+    await this.audit.write(manager, { action: 'user.email_verified', actor_id: id, subject_id: id });
   }
 }

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { randomBytes } from 'node:crypto';
 import { DataSource } from 'typeorm';
@@ -14,6 +14,8 @@ import { UsersService } from '../users/users.service.js';
 /** Creates the first administrator of a new database. */
 @Injectable()
 export class FirstAdministratorService {
+  private readonly log = new Logger('FirstAdministrator');
+
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly config: Config,
@@ -24,17 +26,27 @@ export class FirstAdministratorService {
   ) {}
 
   /**
-   * Creates an administrator if the database has no users. Returns the password if it was generated, so that the caller can
+   * Creates an administrator if the database has no users; otherwise warns if no administrator can sign in. Returns the password if it was generated, so that the caller can
    * show it once. Throws ConfigError when the configured password does not satisfy the password policy.
    */
   async ensure(): Promise<string | undefined> {
-    if (await this.users.exists()) return undefined;
+    if (await this.users.exists()) {
+      await this.warnIfNoneCanSignIn();
+      return undefined;
+    }
     const { ADMIN_USERNAME, ADMIN_PASSWORD } = this.config;
     const password = ADMIN_PASSWORD ?? randomBytes(15).toString('base64url');
     const errors = this.policy.findErrors(password, [ADMIN_USERNAME]);
     if (errors.length > 0) throw new ConfigError(errors.map((error) => `ADMIN_PASSWORD ${error}: choose another one.`));
     const isCreated = await this.create(await this.hasher.hash(password));
     return isCreated && ADMIN_PASSWORD === undefined ? password : undefined;
+  }
+
+  private async warnIfNoneCanSignIn(): Promise<void> {
+    if (await this.groups.hasAdministratorWhoCanSignIn()) return;
+    this.log.warn(
+      'No administrator can sign in: none that is active has a password, a passkey or an identity of a configured issuer. See "No administrator can sign in" in docs/operations.md.',
+    );
   }
 
   /** False when another process has created the first user in the meantime. */

@@ -1,17 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
+import type { AuditAction } from '../audit/audit.actions.js';
 import { AuditService } from '../audit/audit.service.js';
-import { PasswordResetsService } from '../auth/passwords/password-resets.service.js';
 import { ReauthenticationService } from '../auth/reauthentication.service.js';
-import { SessionsService } from '../auth/sessions/sessions.service.js';
 import type { VerifiedCredential } from '../auth/verified-credential.js';
-import { Problem, validationFailed } from '../http/problem.js';
-import { MailsService } from '../mail/mails.service.js';
+import { Problem } from '../http/problem.js';
+import { NETWORK_EMAIL_CHANGE_QUOTA, USER_EMAIL_CHANGE_QUOTA } from '../rate-limit/quotas.js';
+import { QuotasService } from '../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import type { Profile } from '../users/profile.js';
+import type { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 import type { UpdateMeDto } from './account.dto.js';
+import { EmailChangesService } from './email-changes.service.js';
 import { EmailVerificationsService } from './email-verifications.service.js';
 
 /** Changes the caller's own profile. */
@@ -21,16 +23,16 @@ export class ProfileService {
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
     private readonly reauthentication: ReauthenticationService,
-    private readonly sessions: SessionsService,
-    private readonly resets: PasswordResetsService,
+    private readonly changes: EmailChangesService,
     private readonly verifications: EmailVerificationsService,
-    private readonly mails: MailsService,
+    private readonly quotas: QuotasService,
     private readonly audit: AuditService,
   ) {}
 
   /**
    * Changes the caller's profile. A new e-mail address needs the current password, because it can reset the password, and
-   * revokes all sessions. Throws `wrong_password`, `username_taken`, `email_taken`, `rate_limited`, `busy`.
+   * waits for its confirmation from the new mailbox. Throws `wrong_password`, `sign_in_again`, `username_taken`,
+   * `rate_limited`, `busy`.
    */
   async update(caller: Caller, dto: UpdateMeDto): Promise<Profile> {
     const credential = await this.verify(caller, dto);
@@ -39,47 +41,59 @@ export class ProfileService {
   }
 
   /**
-   * Checks the current password if the e-mail address changes; undefined if no password is needed. Checking takes a
-   * while, so call it before the transaction. Throws `wrong_password`, `rate_limited`, `busy`.
+   * Checks the current password if the e-mail address changes, and counts the change; undefined if no password is needed.
+   * Checking takes a while, so call it before the transaction. Throws `wrong_password`, `sign_in_again`, `rate_limited`,
+   * `busy`.
    */
   async verify(caller: Caller, { email, current_password }: UpdateMeDto): Promise<VerifiedCredential | undefined> {
     if (email === undefined || email === caller.profile.email) return undefined;
-    if (current_password === undefined) {
-      const message = 'current_password is needed to change the e-mail';
-      throw validationFailed([{ path: 'current_password', message }]);
+    const credential = await this.reauthentication.verify(caller, current_password);
+    if (email !== null) {
+      await this.quotas.consume(USER_EMAIL_CHANGE_QUOTA, caller.id);
+      await this.quotas.consume(NETWORK_EMAIL_CHANGE_QUOTA);
     }
-    return this.reauthentication.verifyPassword(caller, current_password);
+    return credential;
   }
 
   /**
    * Changes the caller's profile in the transaction of `manager`, so that other changes can be part of it. `credential` is
-   * the result of `verify`. Throws `wrong_password`, `username_taken`, `email_taken`.
+   * the result of `verify`. Throws `wrong_password`, `username_taken`.
    */
   async updateWithin(
     manager: EntityManager,
     caller: Caller,
-    dto: UpdateMeDto,
+    { email, ...dto }: UpdateMeDto,
     credential: VerifiedCredential | undefined,
   ): Promise<void> {
     const changes = { ...dto };
     delete changes.current_password;
     if (credential) await this.reauthentication.assertStillValid(manager, caller, credential);
-    const { email: oldEmail } = await this.users.lockForUpdate(manager, caller.id);
-    const isNewEmail = changes.email !== undefined && changes.email !== oldEmail;
-    if (isNewEmail && !credential) throw new Problem('wrong_password'); // another request has changed it since
-    await this.users.update(manager, caller.id, isNewEmail ? { ...changes, email_verified_at: null } : changes);
-    await this.audit.write(manager, {
-      action: credential ? 'user.email_changed' : 'user.changed',
-      ...actorOf(caller),
-      subject_id: caller.id,
-      details: { fields: Object.keys(changes) },
-    });
-    if (!isNewEmail) return;
-    await this.sessions.revokeAll(manager, caller.id);
-    await this.resets.removeAll(manager, caller.id);
-    await this.verifications.remove(manager, caller.id);
-    const values = this.mails.securityContext();
-    await this.mails.enqueue(manager, { kind: 'email_changed', to: oldEmail, values });
-    await this.verifications.send(manager, { id: caller.id, email: changes.email ?? null });
+    const user = await this.users.lockForUpdate(manager, caller.id);
+    const fields = Object.keys(email === undefined ? changes : { ...changes, email });
+    const entry = { ...actorOf(caller), subject_id: caller.id, details: { fields } };
+    await this.users.update(manager, caller.id, changes);
+    const action = email === undefined ? 'user.changed' : await this.updateEmail(manager, user, email, credential);
+    await this.audit.write(manager, { action, ...entry });
+  }
+
+  /** Removes the address, or requests its change: the same whether or not another user has the new one. */
+  private async updateEmail(
+    manager: EntityManager,
+    user: User,
+    email: string | null,
+    credential: VerifiedCredential | undefined,
+  ): Promise<AuditAction> {
+    if (email === user.email) {
+      await this.users.update(manager, user.id, { pending_email: null });
+      return 'user.changed';
+    }
+    if (!credential) throw new Problem('wrong_password'); // another request has changed it since
+    if (email === null) {
+      await this.changes.remove(manager, user);
+      return 'user.email_changed';
+    }
+    await this.users.update(manager, user.id, { pending_email: email });
+    await this.verifications.send(manager, user.id, email);
+    return 'user.email_change_requested';
   }
 }

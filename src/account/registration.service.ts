@@ -43,7 +43,7 @@ export class RegistrationService {
     return this.dataSource.transaction(async (manager) => {
       if (!(await this.users.insert(manager, user))) return false;
       await this.audit.write(manager, { action: 'user.created', actor_id: user.id, subject_id: user.id });
-      await this.verifications.send(manager, { id: user.id, email: user.email ?? null });
+      await this.verifications.send(manager, user.id, user.email ?? null);
       return true;
     });
   }

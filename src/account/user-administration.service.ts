@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
+import { PasswordFailuresService } from '../auth/passwords/password-failures.service.js';
 import { PasswordResetsService } from '../auth/passwords/password-resets.service.js';
 import { SessionsService } from '../auth/sessions/sessions.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
@@ -17,6 +18,7 @@ export class UserAdministrationService {
     private readonly users: UsersService,
     private readonly sessions: SessionsService,
     private readonly resets: PasswordResetsService,
+    private readonly failures: PasswordFailuresService,
     private readonly audit: AuditService,
   ) {}
 
@@ -52,7 +54,7 @@ export class UserAdministrationService {
 
   /** Resets the failed sign-ins of a user, so that the user need not wait any longer. Throws `user_not_found`. */
   async unlock(caller: Caller, id: string): Promise<void> {
-    await this.users.forgetFailures(await this.users.get(id));
+    await this.failures.reset(await this.users.get(id));
     await this.audit.write(this.dataSource.manager, { action: 'user.unlocked', ...actorOf(caller), subject_id: id });
   }
 }

@@ -15,6 +15,9 @@ import type { VerifiedCredential } from './verified-credential.js';
 /** The maximum age of the sign-in of a user without a password. */
 const RECENT_SIGN_IN_MS = 10 * 60_000;
 
+/** A caller, or a user who proves to be one by the password alone and has no session. */
+export type Claimant = Pick<Caller, 'id'> & { session_id?: string };
+
 /** Verifies, before a sensitive change, that the request comes from the user and not merely from a holder of the token. */
 @Injectable()
 export class ReauthenticationService {
@@ -39,8 +42,11 @@ export class ReauthenticationService {
     return this.verifyPassword(caller, currentPassword);
   }
 
-  /** Verifies the current password. Throws `wrong_password`, `rate_limited`, `busy`. */
-  async verifyPassword(caller: Caller, password: string): Promise<VerifiedCredential> {
+  /**
+   * Verifies the current password of a caller, or of a user who has not signed in. Throws `wrong_password`,
+   * `rate_limited`, `busy`.
+   */
+  async verifyPassword(caller: Claimant, password: string): Promise<VerifiedCredential> {
     const attempt = await this.backoff.reserve(CURRENT_PASSWORD_BACKOFF, caller.id);
     const passwordHash = await this.users.findPasswordHash(caller.id);
     const isCorrect = await attempt.releaseOnError(this.hasher.verify(password, passwordHash));
@@ -50,7 +56,9 @@ export class ReauthenticationService {
     }
     await attempt.fail();
     const { manager } = this.dataSource;
-    const failure = { ...actorOf(caller), subject_id: caller.id };
+    const { id, session_id } = caller;
+    const actor = session_id === undefined ? {} : actorOf({ id, session_id });
+    const failure = { ...actor, subject_id: caller.id };
     await this.audit.write(manager, { action: 'user.password_refused', ...failure, succeeded: false });
     if (attempt.isLockingFailure) await this.audit.write(manager, { action: 'user.locked', ...failure });
     throw new Problem('wrong_password');
@@ -61,9 +69,13 @@ export class ReauthenticationService {
    * verified: checking a password takes a while, in which the owner may have reset it. Call it first in the transaction of
    * the sensitive change. Throws `wrong_password`.
    */
-  async assertStillValid(manager: EntityManager, caller: Caller, { passwordHash }: VerifiedCredential): Promise<void> {
-    const isUnchanged = (await this.users.lockPasswordHash(manager, caller.id)) === passwordHash;
-    const isSignedIn = await manager.existsBy(Session, { id: caller.session_id, user_id: caller.id });
+  async assertStillValid(
+    manager: EntityManager,
+    { id, session_id }: Claimant,
+    { passwordHash }: VerifiedCredential,
+  ): Promise<void> {
+    const isUnchanged = (await this.users.lockPasswordHash(manager, id)) === passwordHash;
+    const isSignedIn = session_id === undefined || (await manager.existsBy(Session, { id: session_id, user_id: id }));
     if (!isUnchanged || !isSignedIn) throw new Problem('wrong_password');
   }
 

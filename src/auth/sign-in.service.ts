@@ -1,18 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Problem } from '../http/problem.js';
 import { KNOWN_DEVICE_BACKOFF, LOGIN_BACKOFF } from '../rate-limit/backoff-policies.js';
 import { type BackoffAttempt, BackoffService } from '../rate-limit/backoff.service.js';
 import { normaliseLogin } from '../users/users.dto.js';
 import { type StoredCredentials, UsersService } from '../users/users.service.js';
+import { PasswordFailuresService } from './passwords/password-failures.service.js';
 import { PasswordHasherService } from './passwords/password-hasher.service.js';
+import { PasswordSignIn } from './recovery/password-sign-in.entity.js';
 import { TokensService } from './tokens/tokens.service.js';
 import { TwoFactorSignInService } from './two-factor/two-factor-sign-in.service.js';
 import type { TwoFactorSignInDto } from './two-factor/two-factor.dto.js';
 import type { VerifiedCredential } from './verified-credential.js';
 import type { Device } from './sessions/device.js';
+import type { Session } from './sessions/session.entity.js';
 import type { SessionDto, SignInDto } from './sessions/sessions.dto.js';
 import { SessionsService } from './sessions/sessions.service.js';
 
@@ -23,6 +26,7 @@ export class SignInService {
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
     private readonly hasher: PasswordHasherService,
+    private readonly failures: PasswordFailuresService,
     private readonly sessions: SessionsService,
     private readonly twoFactor: TwoFactorSignInService,
     private readonly tokens: TokensService,
@@ -58,7 +62,7 @@ export class SignInService {
     const credential = await this.twoFactor.redeem(dto);
     const session = await this.openSession(credential, device, { by: 'two-step' });
     if (!session) throw new Problem('invalid_challenge'); // deactivated or password changed in the meantime
-    await this.users.forgetFailures(session.user);
+    await this.failures.reset(session.user);
     return session;
   }
 
@@ -69,10 +73,17 @@ export class SignInService {
    */
   async openSession(credential: VerifiedCredential, device: Device, details: object): Promise<SessionDto | null> {
     if (!credential.isTwoFactorVerified) await this.twoFactor.require(credential);
-    const session = await this.dataSource.transaction((manager) =>
-      this.sessions.open(manager, credential, device, details),
-    );
+    const session = await this.dataSource.transaction(async (manager) => {
+      const opened = await this.sessions.open(manager, credential, device, details);
+      if (opened && credential.isPasswordVerified) await this.recordPasswordSignIn(manager, opened);
+      return opened;
+    });
     return session && this.sessions.issueTokens(session);
+  }
+
+  /** Locks no row of the user, so that concurrent sign-ins cannot deadlock. */
+  private async recordPasswordSignIn(manager: EntityManager, { user_id, created_at }: Session): Promise<void> {
+    await manager.upsert(PasswordSignIn, { user_id, last_at: created_at }, ['user_id']);
   }
 
   private async openWithPassword(
@@ -83,7 +94,7 @@ export class SignInService {
     const isCorrect = await this.hasher.verify(password, user?.password_hash); // also without a user: same cost
     if (!isCorrect || !user?.is_active) return null;
     const passwordHash = await this.rehashIfOutdated(user, password);
-    return this.openSession({ userId: user.id, passwordHash }, device, { by: 'password' });
+    return this.openSession({ userId: user.id, passwordHash, isPasswordVerified: true }, device, { by: 'password' });
   }
 
   /** Hashes the password at the configured cost if that has risen: only a sign-in has the password. Returns the hash. */

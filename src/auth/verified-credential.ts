@@ -3,6 +3,8 @@ export interface VerifiedCredential {
   userId: string;
   /** The hash that the password was checked against; null: the user has no password; undefined: no password was involved. */
   passwordHash?: string | null;
+  /** The credential is, or began with, the user's password. */
+  isPasswordVerified?: boolean;
   /** A two-factor code was checked too, or the credential is two factors in one, as passkeys are. */
   isTwoFactorVerified?: boolean;
 }

@@ -22,8 +22,8 @@ export class ProfileController {
   ) {}
 
   /**
-   * Changes the caller's profile, and the avatar when the form has a file. All changes apply or none. A new e-mail address
-   * revokes all sessions of the caller.
+   * Changes the caller's profile, and the avatar when the form has a file. All changes apply or none. A new e-mail address is
+   * shown as `pending_email` until the link mailed to it is confirmed, whether or not another user has it.
    */
   @Patch()
   @ApiOperation({ operationId: 'updateMe' })
@@ -32,7 +32,7 @@ export class ProfileController {
   @UseInterceptors(UploadSlotsInterceptor, AvatarFormInterceptor)
   @ApiConsumes('application/json', 'multipart/form-data')
   @ApiBody({ type: UpdateProfileDto })
-  @ApiProblems('username_taken', 'email_taken', 'wrong_password', 'busy', ...UPLOAD_PROBLEMS)
+  @ApiProblems('username_taken', 'wrong_password', 'sign_in_again', 'busy', ...UPLOAD_PROBLEMS)
   async update(
     @CurrentUser() caller: Caller,
     @Body() dto: UpdateMeDto,

@@ -14,6 +14,7 @@ import {
   isProxy,
   IsReadable,
   IsSwitch,
+  parseDuration,
   satisfies,
   smtpUrl,
 } from './setting-decorators.js';
@@ -101,6 +102,7 @@ export class Config {
   @AsDuration() @IsDuration() readonly SESSION_MAX_AGE: Duration;
   @AsDuration() @IsDuration() readonly COMPAT_TOKEN_TTL: Duration;
   @AsDuration() @IsDuration() readonly COMPAT_REGISTRATION_TOKEN_TTL: Duration;
+  @AsDuration() @IsDuration() readonly RECOVERY_QUARANTINE: Duration = parseDuration('30d');
   @Matches(/^[A-Za-z0-9._-]{3,30}$/) readonly ADMIN_USERNAME: string = 'admin';
   @IsOptional() @MinLength(1) readonly ADMIN_PASSWORD?: string;
   @IsInteger(4, 15) readonly BCRYPT_COST: number = 12;

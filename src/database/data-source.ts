@@ -16,9 +16,12 @@ import { Presence } from '../chat/presence/presence.entity.js';
 import type { DatabaseConnection } from '../config/database-connection.js';
 import { GroupMember } from '../groups/group-member.entity.js';
 import { Group } from '../groups/group.entity.js';
+import { AcceptedIssuer } from '../auth/external-identities/accepted-issuer.entity.js';
 import { ExternalIdentity } from '../auth/external-identities/external-identity.entity.js';
 import { RateLimitCounter } from '../rate-limit/rate-limit-counter.entity.js';
 import { Mail } from '../mail/mail.entity.js';
+import { MethodRemovalLink } from '../auth/recovery/method-removal-link.entity.js';
+import { PasswordSignIn } from '../auth/recovery/password-sign-in.entity.js';
 import { PasswordReset } from '../auth/passwords/password-reset.entity.js';
 import { EmailVerification } from '../account/email-verification.entity.js';
 import { User } from '../users/user.entity.js';
@@ -44,9 +47,12 @@ export const entities = [
   RateLimitCounter,
   Mail,
   PasswordReset,
+  PasswordSignIn,
+  MethodRemovalLink,
   EmailVerification,
   KnownDevice,
   ExternalIdentity,
+  AcceptedIssuer,
   TwoFactor,
   TwoFactorChallenge,
   Passkey,

@@ -53,6 +53,12 @@ export class GroupsService {
     return member?.user_id ?? null;
   }
 
+  /** Whether there is an active administrator with a password, a passkey or an identity of a configured issuer. */
+  async hasAdministratorWhoCanSignIn(): Promise<boolean> {
+    const [row] = await this.groups.query<[{ can: boolean }]>('select administrator_can_sign_in() as can');
+    return row.can;
+  }
+
   /** A group of which the caller is a member, or any group for administrators. Throws `group_not_found`. */
   async get(caller: Caller, id: string): Promise<Group> {
     const group = await this.groups.findOneBy({ id });

@@ -34,11 +34,47 @@ const compose = (app: string, ...paragraphs: string[]): string =>
   `${['Hello,', ...paragraphs, `Your ${app}`].join('\n\n')}\n`;
 
 const IF_NOT_YOU =
-  'If this was not you, reset your password now ("forgotten password"). If that does not work, contact an administrator.';
+  'If this was not you, reset your password now ("forgotten password"). That signs out all devices and removes what was added lately. If it does not work, contact an administrator.';
+
+/** A notice that something about signing in to the account has changed. */
+const notice = (subject: string, sentence: string): MailTemplate<SecurityContext> =>
+  template(3 * DAY, (app, securityContext) => ({
+    subject: `${subject} your ${app} account`,
+    text: compose(app, sentence, describe(securityContext), IF_NOT_YOU),
+  }));
+
+/** What a password reset by mail has removed and kept, one line each. */
+export interface RecoveryReport extends SecurityContext {
+  /** Whether the reset was the first proof that the user receives mail at the address. */
+  isFirstProof: boolean;
+  removed: string[];
+  kept: string[];
+  /** Removes what was kept. */
+  link: string | undefined;
+  isTwoFactorKept: boolean;
+}
+
+const list = (lines: string[]): string => lines.map((line) => `    ${line}`).join('\n');
+
+function describeRecovery({ isFirstProof, removed, kept, link, isTwoFactorKept }: RecoveryReport): string[] {
+  const reason = isFirstProof
+    ? 'Your address had not been confirmed before, so everything that was set up for signing in was removed'
+    : 'What was added lately was removed, in case someone else added it';
+  return [
+    ...(removed.length === 0 ? [] : [`${reason}:\n\n${list(removed)}`]),
+    ...(kept.length === 0 ? [] : [`These are older and can still sign in:\n\n${list(kept)}`]),
+    ...(link === undefined ? [] : ['If you do not know them, remove all of them with this link:', link]),
+    ...(isTwoFactorKept
+      ? [
+          'Two-factor authentication is still on, and signing in asks for a code. Without your authenticator app, use a recovery code or contact an administrator.',
+        ]
+      : []),
+  ];
+}
 
 /**
- * All kinds of mail. No text contains the username or full name: a person who registers with another person's address could
- * otherwise put text of their choice into our mail.
+ * All kinds of mail. No text contains a word that a client can choose, such as a username, a full name, the name of a passkey
+ * or a user agent: with another person's address in an account, our mail would carry such words to a stranger.
  */
 export const MAILS = {
   reset_code: template<{ code: string }>(10 * MINUTE, (app, { code }) => ({
@@ -54,9 +90,18 @@ export const MAILS = {
     subject: `Confirm your e-mail address for ${app}`,
     text: compose(
       app,
-      `this address was entered for an account at ${app}. If that was you, confirm it with this link:`,
+      `this address was entered for an account at ${app}. If that was you, open this link and confirm it with the password of the account:`,
       link,
-      'The link is valid for one day and can be used once. If it was not you, you do not need to do anything.',
+      'The link is valid for one day and can be used once. If it was not you, open the link and choose "I did not register this account": the address is then removed from that account.',
+    ),
+  })),
+  email_taken: template<SecurityContext>(3 * DAY, (app, securityContext) => ({
+    subject: `Your ${app} account already has this e-mail address`,
+    text: compose(
+      app,
+      `someone asked to use this address for another account at ${app}. It belongs to your account, so nothing has changed.`,
+      describe(securityContext),
+      'If that was you, sign in to the account that has this address, or remove the address there first. If it was not you, you do not need to do anything.',
     ),
   })),
   password_changed: template<SecurityContext>(3 * DAY, (app, securityContext) => ({
@@ -66,6 +111,16 @@ export const MAILS = {
       'the password of your account was changed, and all devices were signed out.',
       describe(securityContext),
       IF_NOT_YOU,
+    ),
+  })),
+  password_reset: template<RecoveryReport>(3 * DAY, (app, report) => ({
+    subject: `Your ${app} password was changed`,
+    text: compose(
+      app,
+      'the password of your account was reset with a mailed code, and all devices were signed out.',
+      describe(report),
+      ...describeRecovery(report),
+      'If this was not you, somebody else can read your mail: change the password of your mailbox, then reset this password again.',
     ),
   })),
   email_changed: template<SecurityContext>(3 * DAY, (app, securityContext) => ({
@@ -90,7 +145,38 @@ export const MAILS = {
       'If this happens again, or if you do not know the device, change your password.',
     ),
   })),
+  passkey_added: notice('A passkey was added to', 'a passkey was added to your account. It can sign in.'),
+  passkey_removed: notice('A passkey was removed from', 'a passkey was removed from your account.'),
+  identity_linked: notice(
+    'A sign-in service was linked to',
+    'an account of another sign-in service was linked to your account. It can sign in.',
+  ),
+  identity_unlinked: notice(
+    'A sign-in service was unlinked from',
+    'an account of another sign-in service was unlinked from your account.',
+  ),
+  two_factor_enabled: notice(
+    'Two-factor authentication was turned on for',
+    'two-factor authentication was turned on for your account. Signing in with the password now asks for a code.',
+  ),
+  two_factor_disabled: notice(
+    'Two-factor authentication was turned off for',
+    'two-factor authentication was turned off for your account. Signing in no longer asks for a code.',
+  ),
+  recovery_codes_renewed: notice(
+    'New recovery codes for',
+    'new recovery codes were created for your account. The old ones no longer work.',
+  ),
+  methods_removed: notice(
+    'Sign-in methods were removed from',
+    'the passkeys and linked sign-in services that our last mail listed were removed from your account, and all devices were signed out.',
+  ),
 };
+
+/** Kinds of mail that contain nothing but when, where and on which device something happened. */
+export type NoticeKind = {
+  [K in MailKind]: SecurityContext extends ValuesOf<K> ? K : never;
+}[MailKind];
 
 export type MailKind = keyof typeof MAILS;
 

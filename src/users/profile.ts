@@ -5,7 +5,7 @@ import type { User } from './user.entity.js';
 export type Profile = Omit<User, 'password_hash' | 'nid' | 'avatar'> & { groups: GroupRights[] };
 
 /** Columns of a profile, of `users u` joined by PROFILE_GROUPS. */
-export const PROFILE_COLUMNS = `u.id, u.username, u.email, u.email_verified_at, u.fullname, u.phone_number, u.address,
+export const PROFILE_COLUMNS = `u.id, u.username, u.email, u.email_verified_at, u.pending_email, u.fullname, u.phone_number, u.address,
   u.birthday::text as birthday, u.is_active, u.avatar_id, u.created_at, u.updated_at, r.groups`;
 
 export const PROFILE_GROUPS = `cross join lateral (

@@ -6,6 +6,7 @@ import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Uni
 @Unique('users_email_key', ['email'])
 @Check('users_username_check', `username ~ '^[A-Za-z0-9._-]{3,30}$'`)
 @Check('users_text_check', `length(fullname) between 1 and 100 and length(email) <= 254 and length(address) <= 300`)
+@Check('users_pending_email_check', 'length(pending_email) <= 254')
 @Check('users_phone_number_check', `phone_number ~ '^\\+?[0-9]{6,15}$'`)
 @Check('users_nid_check', `nid ~ '^[0-9A-Za-z-]{4,30}$'`)
 @Index('users_search_idx', { synchronize: false }) // trigrams of folded names: see the first migration
@@ -19,6 +20,8 @@ export class User {
   @Column('text', { nullable: true }) email: string | null;
   /** When the user proved to receive mail at the address; null again when the address changes. */
   @Column('timestamptz', { nullable: true }) email_verified_at: Date | null;
+  /** The address of a change that waits for its confirmation from the new mailbox. */
+  @Column('text', { nullable: true }) pending_email: string | null;
   /** bcrypt hash of the NFC form; null for a user without a password. Never part of a response or a log line. */
   @Column('text', { nullable: true, select: false }) password_hash: string | null;
   @Column('text') fullname: string;

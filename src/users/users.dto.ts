@@ -138,6 +138,11 @@ export class UserDto extends PublicUserDto {
    * @example true
    */
   email_verified: boolean;
+  /**
+   * The new address of a change that waits for its confirmation from that mailbox; null: none.
+   * @example hana@example.com
+   */
+  pending_email: string | null;
   /** @example +81312345678 */
   phone_number: string | null;
   /** @example "1-1 Chiyoda, Tokyo" */
@@ -184,6 +189,7 @@ export const toUserDto = (
   avatar_url: shownAvatarUrl(user),
   email: user.email,
   email_verified: user.email_verified_at !== null,
+  pending_email: user.pending_email,
   phone_number: user.phone_number,
   address: user.address,
   birthday: user.birthday,

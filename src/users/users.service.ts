@@ -7,21 +7,13 @@ import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { POOL } from '../database/pool.js';
 import { insertOrIgnore } from '../database/insert-or-ignore.js';
+import { returningRows } from '../database/returning.js';
 import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
 import { Problem, unavailable } from '../http/problem.js';
-import { CURRENT_PASSWORD_BACKOFF, LOGIN_BACKOFF } from '../rate-limit/backoff-policies.js';
-import { BackoffService } from '../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from './caller.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
 import { User } from './user.entity.js';
-import {
-  normaliseLogin,
-  type PublicUser,
-  type PublicUserDto,
-  toPublicUserDto,
-  USERNAME,
-  type UsersQueryDto,
-} from './users.dto.js';
+import { type PublicUser, type PublicUserDto, toPublicUserDto, USERNAME, type UsersQueryDto } from './users.dto.js';
 
 /** Folds the term like the search index does, and escapes the wildcards of LIKE. */
 const LIKE_PATTERN = `'%' || regexp_replace(fold_text($1), '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
@@ -30,6 +22,9 @@ const SEARCH = `select id, username, fullname, avatar_id, created_at from users
   where ($1::text is null or fold_text(username || ' ' || fullname) like ${LIKE_PATTERN})
     and ($2::citext is null or username > $2::citext) and (is_active or $3)
   order by username limit $4`;
+
+const REMOVE_UNVERIFIED_EMAIL = `update users set email = null, updated_at = $2
+  where email = $1 and email_verified_at is null returning id`;
 
 const MAX_WAITING_SEARCHES = 100;
 
@@ -47,6 +42,7 @@ export type UserChanges = Partial<
     | 'username'
     | 'email'
     | 'email_verified_at'
+    | 'pending_email'
     | 'password_hash'
     | 'fullname'
     | 'phone_number'
@@ -65,7 +61,6 @@ export class UsersService {
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
     @Inject(POOL) private readonly pool: Pool,
-    private readonly backoff: BackoffService,
     private readonly clock: Clock,
     private readonly audit: AuditService,
   ) {}
@@ -219,6 +214,24 @@ export class UsersService {
     if (affected === 0) throw new Problem('user_not_found');
   }
 
+  /** The e-mail address of a user if it is verified; null otherwise. Only such an address gets notices. */
+  async findVerifiedEmail(manager: EntityManager, id: string): Promise<string | null> {
+    const where = { id, email_verified_at: Not(IsNull()) };
+    const user = await manager.findOne(User, { select: { id: true, email: true }, where });
+    return user?.email ?? null;
+  }
+
+  /** Whether another user has this e-mail address verified. */
+  isVerifiedByOther(manager: EntityManager, id: string, email: string): Promise<boolean> {
+    return manager.existsBy(User, { id: Not(id), email, email_verified_at: Not(IsNull()) });
+  }
+
+  /** Removes this e-mail address from the user who has it unverified. Returns the id of that user; null: none. */
+  async removeUnverifiedEmail(manager: EntityManager, email: string): Promise<string | null> {
+    const [user] = await returningRows<{ id: string }>(manager, REMOVE_UNVERIFIED_EMAIL, [email, this.clock.date()]);
+    return user?.id ?? null;
+  }
+
   /** Records that the user has proved to receive mail at the e-mail address. */
   async setEmailVerified(manager: EntityManager, id: string): Promise<void> {
     await manager.update(User, id, { email_verified_at: this.clock.date() });
@@ -234,11 +247,5 @@ export class UsersService {
   async remove(manager: EntityManager, id: string): Promise<void> {
     const { affected } = await manager.delete(User, id);
     if (affected === 0) throw new Problem('user_not_found');
-  }
-
-  /** Resets the counts of failed sign-ins and password checks of this user. */
-  async forgetFailures({ id, username, email }: Pick<User, 'id' | 'username' | 'email'>): Promise<void> {
-    for (const name of [username, email]) if (name) await this.backoff.reset(LOGIN_BACKOFF, normaliseLogin(name));
-    await this.backoff.reset(CURRENT_PASSWORD_BACKOFF, id);
   }
 }

@@ -23,6 +23,7 @@ describe('POST /api/users', () => {
       fullname: 'Hana Sató',
       email: 'hana@example.org',
       email_verified: false,
+      pending_email: null,
       ...details,
       avatar_url: `/api/users/${body['id']}/avatar`,
       is_active: true,

@@ -13,8 +13,6 @@ interface Table {
 const EXCEPTIONS: Record<string, string> = {
   'auth/authenticator.service.ts: users': 'the hot query AUTHENTICATE reads session, user and rights at once',
   'auth/is-two-factor-on.ts: users': 'locks the row of the user, against a concurrent confirmation',
-  'auth/sessions/session-mails.service.ts: users':
-    'reads the address, name and language of the recipient in the transaction',
   'auth/sessions/sessions.service.ts: users':
     'opens a session only if the user is active and the password is still the same',
   'auth/sign-in-methods.service.ts: users': 'counts password, passkeys and external identities in one statement',

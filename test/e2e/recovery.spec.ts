@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Client, expectProblem, PASSWORD } from './client.js';
-import { resetCodeOf } from './mail.js';
+import { resetCodeOf, verificationTokenOf } from './mail.js';
 
 const client = new Client();
 const NEXT_PASSWORD = 'silent meadow ninety';
@@ -32,4 +32,23 @@ it('a wrong code is refused', async () => {
   await client.post('/api/password-resets', { email });
   const code = '00000000';
   expectProblem(await client.post('/api/password-resets/validate', { email, code }), 404, 'invalid_code');
+});
+
+it('a mailed link verifies the address for the signed-in user, and not for whoever has the mail alone', async () => {
+  const { identity_token: token, user } = await client.user();
+  const body = { token: await verificationTokenOf(user.email) };
+  expectProblem(await client.post('/api/email-verifications', body), 403, 'account_proof_required');
+  expect((await client.request('POST', '/api/email-verifications', { token, body })).status).toBe(204);
+  expect((await client.get('/api/users/me', token)).body['email_verified']).toBe(true);
+});
+
+it('a change of the address waits for the link that is mailed to the new one', async () => {
+  const { identity_token: token, user } = await client.user();
+  const email = `new-${user.email}`;
+  const change = { email, current_password: PASSWORD };
+  const changed = await client.request('PATCH', '/api/users/me', { token, body: change });
+  expect([changed.status, changed.body]).toMatchObject([200, { email: user.email, pending_email: email }]);
+  const body = { token: await verificationTokenOf(email), password: PASSWORD };
+  expect((await client.post('/api/email-verifications', body)).status).toBe(204);
+  expect((await client.signIn(email)).status).toBe(201);
 });

@@ -28,7 +28,7 @@ const signIn = (login: string, userAgent: string, password = PASSWORD) =>
 
 describe('a password change', () => {
   it('sends a mail to the user', async () => {
-    const user = await t.user();
+    const user = await t.verifiedUser();
     const body = { current_password: PASSWORD, new_password: 'silent meadow ninety' };
     expect((await t.request('PUT', '/api/users/me/password', { token: user.token, body })).status).toBe(204);
     const { text } = await mailbox.newest(addressOf(user), /password was changed/);
@@ -37,7 +37,7 @@ describe('a password change', () => {
   });
 
   it('sends no mail when it is refused', async () => {
-    const user = await t.user();
+    const user = await t.verifiedUser();
     const body = { current_password: 'wrong', new_password: 'silent meadow ninety' };
     await t.request('PUT', '/api/users/me/password', { token: user.token, body });
     expect(await mailbox.read(addressOf(user), /password was changed/)).toEqual([]);
@@ -45,10 +45,13 @@ describe('a password change', () => {
 });
 
 describe('an e-mail address change', () => {
-  it('sends a mail to the old address that does not contain the new one', async () => {
-    const user = await t.user();
+  it('sends a mail to the old address, which does not contain the new one, once the change is confirmed', async () => {
+    const user = await t.verifiedUser();
     const body = { email: 'brand.new@example.org', current_password: PASSWORD };
     await t.request('PATCH', '/api/users/me', { token: user.token, body });
+    expect(await mailbox.read(addressOf(user), /address was changed/)).toEqual([]);
+    const token = (await mailbox.link('brand.new@example.org')).split('/').at(-1);
+    await t.request('POST', '/api/email-verifications', { token: user.token, body: { token } });
     const { text } = await mailbox.newest(addressOf(user), /address was changed/);
     expect(text).not.toContain('brand.new');
     expect(await mailbox.read('brand.new@example.org', /address was changed/)).toEqual([]);
@@ -56,13 +59,13 @@ describe('an e-mail address change', () => {
   });
 
   it('sends a mail to the old address when the address is removed', async () => {
-    const user = await t.user();
+    const user = await t.verifiedUser();
     await t.request('PATCH', '/api/users/me', { token: user.token, body: { email: null, current_password: PASSWORD } });
     await mailbox.newest(addressOf(user), /address was changed/);
   });
 
   it('sends no mail when the same address is set again', async () => {
-    const user = await t.user();
+    const user = await t.verifiedUser();
     const body = { email: addressOf(user).toUpperCase(), current_password: PASSWORD };
     expect((await t.request('PATCH', '/api/users/me', { token: user.token, body })).status).toBe(200);
     expect(await mailbox.read(addressOf(user), /address was changed/)).toEqual([]);
@@ -73,6 +76,7 @@ describe('a sign-in on a new device', () => {
   it('sends a mail, except for the first device, a known device or a newer version of it', async () => {
     const body = { username: 'traveller', password: PASSWORD, fullname: 'T', email: 'traveller@example.org' };
     await t.request('POST', '/api/users', { body });
+    await t.dataSource.query(`update users set email_verified_at = now() where username = 'traveller'`);
     const notifications = () => mailbox.read('traveller@example.org', /New sign-in/);
     await signIn('traveller', FIREFOX);
     expect(await notifications()).toEqual([]);
@@ -83,7 +87,7 @@ describe('a sign-in on a new device', () => {
   });
 
   it('sends no further mail for a year, also after signing out', async () => {
-    const user = await t.user(); // on a device without a name of its own
+    const user = await t.verifiedUser(); // on a device without a name of its own
     await signIn(user.username, FIREFOX);
     const notifications = () => mailbox.read(addressOf(user), /New sign-in/);
     expect(await notifications()).toHaveLength(1);
@@ -100,21 +104,33 @@ describe('a sign-in on a new device', () => {
   });
 
   it('sends no mail when the sign-in fails', async () => {
-    const user = await t.user();
+    const user = await t.verifiedUser();
     await signIn(user.username, FIREFOX, 'wrong');
     expect(await mailbox.read(addressOf(user), /New sign-in/)).toEqual([]);
   });
 
-  it('sends a mail without the link of a User-Agent that contains one', async () => {
-    const user = await t.user();
-    await signIn(user.username, 'Visit https://evil.example/ now (X11; Linux)');
-    const { text } = await mailbox.newest(addressOf(user), /New sign-in/);
-    expect(/Device: .*/.exec(text)![0]).toBe('Device: Visit https evil example on Linux'); // no link
+  it.each([
+    ['Visit https://evil.example/ now (X11; Linux)', 'Unknown program on Linux'],
+    ['Your account is locked: call +81 3 1234 5678', 'Unknown device'],
+    ['Locked-call-0123456789/1.0', 'Unknown device'],
+    ['Mozilla/5.0 (Call 0123456789 now) Gecko/20100101', 'Unknown device'],
+    ['Mozilla/5.0 (Windows NT 10.0; call 0123456789) Firefox/140.0', 'Firefox on Windows'],
+    ['curl/8.5.0 call 0123456789', 'curl'],
+    ['constructor', 'Unknown device'],
+    ['a'.repeat(300), 'Unknown device'],
+  ])('sends a mail without the text of the User-Agent %j', async (userAgent, device) => {
+    const user = await t.verifiedUser();
+    const { id } = (await signIn(user.username, SAFARI)).body['user'];
+    await t.dataSource.query(`delete from known_devices where user_id = $1 and name = $2`, [id, device]);
+    await signIn(user.username, userAgent);
+    const { text, raw } = await mailbox.newest(addressOf(user), /New sign-in/);
+    expect(/Device: .*/.exec(text)![0]).toBe(`Device: ${device}`);
+    expect(raw).not.toMatch(/evil|call|locked/i);
   });
 });
 
 it('reuse of a refresh token sends a mail that names the signed-out device', async () => {
-  const user = await t.user();
+  const user = await t.verifiedUser();
   const { body } = await signIn(user.username, SAFARI);
   const refresh = (refresh_token: unknown) => t.request('POST', '/api/sessions/refresh', { body: { refresh_token } });
   await refresh(body['refresh_token']);
@@ -135,4 +151,32 @@ it('users without an address receive no security mails', async () => {
   expect((await t.request('PUT', '/api/users/me/password', { token, body: change })).status).toBe(204);
   await sent(t);
   expect(smtp.mails).toHaveLength(count);
+});
+
+describe('a user whose address is not verified', () => {
+  it('receives no notice, whatever happens to the account, but verification mails and reset codes', async () => {
+    const user = await t.user();
+    const fullname = 'Your account is locked: call 0123456789';
+    await t.request('PATCH', '/api/users/me', { token: user.token, body: { fullname } });
+    await signIn(user.username, FIREFOX);
+    const reused = (await signIn(user.username, SAFARI)).body['refresh_token'];
+    for (const wait of [0, 10_001]) {
+      t.clock.advance(wait);
+      await t.request('POST', '/api/sessions/refresh', { body: { refresh_token: reused } });
+    }
+    await t.request('POST', '/api/users/me/email-verification', { token: user.token });
+    await t.request('POST', '/api/password-resets', { body: { email: addressOf(user) } });
+    const change = { current_password: PASSWORD, new_password: 'silent meadow ninety' };
+    expect((await t.request('PUT', '/api/users/me/password', { token: user.token, body: change })).status).toBe(204);
+    const removed = { email: null, current_password: 'silent meadow ninety' };
+    const token = await t.signIn(user.username, 'silent meadow ninety');
+    expect((await t.request('PATCH', '/api/users/me', { token, body: removed })).status).toBe(200);
+    const mails = await mailbox.read(addressOf(user), /./);
+    expect(mails.map(({ subject }) => subject)).toEqual([
+      'Confirm your e-mail address for Machi',
+      'Confirm your e-mail address for Machi',
+      'Your code for a new Machi password',
+    ]);
+    for (const { raw } of mails) expect(raw).not.toMatch(/locked|0123456789/);
+  });
 });

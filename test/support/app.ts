@@ -144,6 +144,13 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
     return { id, username, password: PASSWORD, token: await signIn(username, PASSWORD) };
   }
 
+  /** A user whose e-mail address is verified, as far as the database knows. */
+  async function verifiedUser(...permissions: Permission[]): Promise<SignedInUser> {
+    const newUser = await user(...permissions);
+    await dataSource.query('update users set email_verified_at = $2 where id = $1', [newUser.id, clock.date()]);
+    return newUser;
+  }
+
   /** A cold pool lets requests through one by one as its connections open, and hides races. */
   async function warmUp(): Promise<void> {
     const token = await asAdmin();
@@ -163,6 +170,7 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
     asAdmin,
     url,
     user,
+    verifiedUser,
     warmUp,
     async stop(): Promise<void> {
       await app.close();

@@ -26,21 +26,23 @@ export function passkeyClient(app: () => TestApp) {
   const create = (token: string, body: object) => app().request('POST', path, { token, body });
   const list = async (token: string) =>
     (await app().request('GET', path, { token })).body as unknown as { id: string; name: string }[];
-  const remove = (token: string, id: string) => app().request('DELETE', `${path}/${id}`, { token });
+  const remove = (token: string, id: string, body: object = { current_password: PASSWORD }) =>
+    app().request('DELETE', `${path}/${id}`, { token, body });
   const requestOptions = async () =>
     (await app().request('POST', '/api/sessions/passkey/options')).body as unknown as {
       challenge: string;
       rpId: string;
     };
   const signInWith = (credential: unknown) => app().request('POST', '/api/sessions/passkey', { body: { credential } });
-  const optionsFor = async (token: string) => (await creationOptions(token)).body as unknown as CreationOptions;
+  const optionsFor = async (token: string, current_password = PASSWORD) =>
+    (await creationOptions(token, { current_password })).body as unknown as CreationOptions;
 
   /** Registers a passkey for the user. */
   async function withPasskey(
     user: SignedInUser,
     authenticator = new VirtualAuthenticator(ORIGIN),
   ): Promise<PasskeyUser> {
-    const credential = authenticator.create(await optionsFor(user.token));
+    const credential = authenticator.create(await optionsFor(user.token, user.password));
     const { status, body, text } = await create(user.token, { credential });
     if (status !== 201) throw new Error(`Registering a passkey answered ${status} ${text}`);
     return { ...user, authenticator, passkey: body['id'] };

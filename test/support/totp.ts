@@ -25,9 +25,9 @@ export interface TwoFactorUser extends SignedInUser {
   recoveryCodes: string[];
 }
 
-/** A user with two-factor authentication. The code of the current time step has been used. */
-export async function twoFactorUser(t: TestApp): Promise<TwoFactorUser> {
-  const user = await t.user();
+/** A user, by default a new one, with two-factor authentication. The code of the current time step has been used. */
+export async function twoFactorUser(t: TestApp, existing?: SignedInUser): Promise<TwoFactorUser> {
+  const user = existing ?? (await t.user());
   const { token } = user;
   const begun = await t.request('POST', '/api/users/me/two-step', { token, body: { current_password: user.password } });
   const secret = begun.body['secret'];

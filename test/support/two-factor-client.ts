@@ -13,9 +13,10 @@ export function twoFactorClient(app: () => TestApp) {
     get: (token: string) => app().request('GET', path, { token }),
     begin: (token: string, body: object = withPassword) => app().request('POST', path, { token, body }),
     confirm: (token: string, code: string) => app().request('POST', `${path}/confirm`, { token, body: { code } }),
-    turnOff: (token: string, body: object = withPassword) => app().request('DELETE', path, { token, body }),
-    renew: (token: string, body: object = withPassword) =>
-      app().request('POST', `${path}/recovery-codes`, { token, body }),
+    turnOff: (token: string, body: object) => app().request('DELETE', path, { token, body }),
+    renew: (token: string, body: object) => app().request('POST', `${path}/recovery-codes`, { token, body }),
+    /** The password and a recovery code, the last one by default. */
+    proofOf: ({ recoveryCodes }: TwoFactorUser, index = -1) => ({ ...withPassword, code: recoveryCodes.at(index)! }),
     signIn: (login: string, password = PASSWORD) =>
       app().request('POST', '/api/sessions', { body: { login, password } }),
     answer: (challenge: string, code: string) =>

@@ -13,6 +13,7 @@ import { actorOf, type Caller } from '../../users/caller.js';
 import { USERNAME } from '../../users/users.dto.js';
 import { UsersService } from '../../users/users.service.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
+import { SecurityMailsService } from '../security-mails.service.js';
 import type { VerifiedCredential } from '../verified-credential.js';
 import { ExternalIdentity } from './external-identity.entity.js';
 import type { Identity } from './identity-provider.js';
@@ -32,6 +33,7 @@ export class ExternalAccountsService {
     private readonly groups: GroupsService,
     private readonly reauthentication: ReauthenticationService,
     private readonly audit: AuditService,
+    private readonly mails: SecurityMailsService,
     private readonly clock: Clock,
   ) {}
 
@@ -51,6 +53,7 @@ export class ExternalAccountsService {
       const details = { identity_id: linked.id, issuer: linked.issuer, is_new_user: false };
       const entry = { ...actorOf(caller), subject_id: caller.id, details };
       await this.audit.write(manager, { action: 'identity.linked', ...entry });
+      await this.mails.send(manager, caller.id, 'identity_linked');
       return linked;
     });
   }
@@ -71,6 +74,7 @@ export class ExternalAccountsService {
     const details = { identity_id: linked.id, issuer: linked.issuer, is_new_user: existingUser === null };
     const entry = { actor_id: userId, subject_id: userId, details };
     await this.audit.write(manager, { action: 'identity.linked', ...entry });
+    if (existingUser !== null) await this.mails.send(manager, userId, 'identity_linked');
     return userId;
   }
 

@@ -3,6 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
+import { CurrentPasswordDto } from '../reauthentication.dto.js';
 import { ExternalIdentityDto, LinkIdentityDto, toExternalIdentityDto } from './external-identities.dto.js';
 import { ExternalIdentitiesService } from './external-identities.service.js';
 
@@ -42,8 +43,12 @@ export class ExternalIdentitiesController {
   @ApiOperation({ operationId: 'unlinkIdentity' })
   @SignedIn()
   @HttpCode(204)
-  @ApiProblems('identity_not_found', 'last_way_to_sign_in')
-  remove(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
-    return this.identities.remove(caller, id);
+  @ApiProblems('identity_not_found', 'last_way_to_sign_in', 'wrong_password', 'sign_in_again', 'rate_limited', 'busy')
+  remove(
+    @CurrentUser() caller: Caller,
+    @UuidParam('id') id: string,
+    @Body() { current_password }: CurrentPasswordDto,
+  ): Promise<void> {
+    return this.identities.remove(caller, id, current_password);
   }
 }

@@ -9,6 +9,9 @@ import { Config } from '../../config/config.js';
 import { ExternalAccountsService } from './external-accounts.service.js';
 import { TokenExchangeController } from './token-exchange.controller.js';
 import { ReauthenticationModule } from '../reauthentication.module.js';
+import { SecurityMailsModule } from '../security-mails.module.js';
+import { AcceptedIssuer } from './accepted-issuer.entity.js';
+import { AcceptedIssuersService } from './accepted-issuers.service.js';
 import { ExternalIdentity } from './external-identity.entity.js';
 import { ExternalIdentitiesController } from './external-identities.controller.js';
 import { ExternalIdentitiesService } from './external-identities.service.js';
@@ -25,17 +28,19 @@ const PROVIDERS: Record<Config['EXTERNAL_IDENTITY'], (config: Config, clock: Clo
 
 @Module({
   imports: [
-    TypeOrmModule.forFeature([ExternalIdentity]),
+    TypeOrmModule.forFeature([ExternalIdentity, AcceptedIssuer]),
     AuditModule,
     AuthModule,
     GroupsModule,
     ReauthenticationModule,
+    SecurityMailsModule,
     UsersModule,
   ],
   controllers: [TokenExchangeController, ExternalIdentitiesController],
   providers: [
     ExternalIdentitiesService,
     ExternalAccountsService,
+    AcceptedIssuersService,
     SignInMethodsService,
     {
       provide: IdentityProvider,

@@ -7,6 +7,7 @@ import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
+import { SecurityMailsService } from '../security-mails.service.js';
 import type { Device } from '../sessions/device.js';
 import type { SessionDto } from '../sessions/sessions.dto.js';
 import { SignInService } from '../sign-in.service.js';
@@ -28,6 +29,7 @@ export class ExternalIdentitiesService {
     private readonly quotas: QuotasService,
     private readonly reauthentication: ReauthenticationService,
     private readonly audit: AuditService,
+    private readonly mails: SecurityMailsService,
   ) {}
 
   /**
@@ -69,10 +71,14 @@ export class ExternalIdentitiesService {
     return existing;
   }
 
-  /** Unlinks one of the caller's identities. Throws `identity_not_found`, `last_way_to_sign_in`. */
-  async remove(caller: Caller, id: string): Promise<void> {
+  /**
+   * Unlinks one of the caller's identities. Throws `identity_not_found`, `last_way_to_sign_in`, `wrong_password`,
+   * `sign_in_again`.
+   */
+  async remove(caller: Caller, id: string, currentPassword: string | undefined): Promise<void> {
+    const credential = await this.reauthentication.verify(caller, currentPassword);
     await this.identities.manager.transaction(async (manager) => {
-      await this.signInMethods.lock(manager, caller.id);
+      await this.reauthentication.assertStillValid(manager, caller, credential);
       const identity = await manager.findOneBy(ExternalIdentity, { id, user_id: caller.id });
       if (!identity) throw new Problem('identity_not_found');
       await manager.delete(ExternalIdentity, id);
@@ -80,6 +86,7 @@ export class ExternalIdentitiesService {
       const entry = { ...actorOf(caller), subject_id: caller.id };
       const details = { identity_id: id, issuer: identity.issuer };
       await this.audit.write(manager, { action: 'identity.unlinked', ...entry, details });
+      await this.mails.send(manager, caller.id, 'identity_unlinked');
     });
   }
 

@@ -68,8 +68,12 @@ export class PasskeysController {
   @ApiOperation({ operationId: 'deletePasskey' })
   @SignedIn()
   @HttpCode(204)
-  @ApiProblems('passkey_not_found', 'last_way_to_sign_in')
-  remove(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
-    return this.passkeys.remove(caller, id);
+  @ApiProblems('passkey_not_found', 'last_way_to_sign_in', 'wrong_password', 'sign_in_again', 'rate_limited', 'busy')
+  remove(
+    @CurrentUser() caller: Caller,
+    @UuidParam('id') id: string,
+    @Body() { current_password }: CurrentPasswordDto,
+  ): Promise<void> {
+    return this.passkeys.remove(caller, id, current_password);
   }
 }

@@ -8,6 +8,7 @@ import { type Device, deviceName } from '../sessions/device.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
 import { insertOrIgnore } from '../../database/insert-or-ignore.js';
+import { SecurityMailsService } from '../security-mails.service.js';
 import { SignInMethodsService } from '../sign-in-methods.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
@@ -29,6 +30,7 @@ export class PasskeysService {
     private readonly challenges: PasskeyChallengesService,
     private readonly reauthentication: ReauthenticationService,
     private readonly audit: AuditService,
+    private readonly mails: SecurityMailsService,
     private readonly relyingParty: RelyingParty,
     private readonly signInMethods: SignInMethodsService,
     private readonly clock: Clock,
@@ -88,10 +90,14 @@ export class PasskeysService {
     return this.get(caller, id);
   }
 
-  /** Removes one of the caller's passkeys. Throws `passkey_not_found`, `last_way_to_sign_in`. */
-  async remove(caller: Caller, id: string): Promise<void> {
+  /**
+   * Removes one of the caller's passkeys. Throws `passkey_not_found`, `last_way_to_sign_in`, `wrong_password`,
+   * `sign_in_again`.
+   */
+  async remove(caller: Caller, id: string, currentPassword: string | undefined): Promise<void> {
+    const credential = await this.reauthentication.verify(caller, currentPassword);
     await this.passkeys.manager.transaction(async (manager) => {
-      await this.signInMethods.lock(manager, caller.id);
+      await this.reauthentication.assertStillValid(manager, caller, credential);
       const { affected } = await manager.delete(Passkey, { id, user_id: caller.id });
       if (affected === 0) throw new Problem('passkey_not_found');
       await this.signInMethods.assertNotLast(manager, caller.id);
@@ -101,6 +107,7 @@ export class PasskeysService {
         subject_id: caller.id,
         details: { id },
       });
+      await this.mails.send(manager, caller.id, 'passkey_removed');
     });
   }
 
@@ -117,6 +124,7 @@ export class PasskeysService {
       subject_id: caller.id,
       details: { id },
     });
+    await this.mails.send(manager, caller.id, 'passkey_added');
   }
 
   private async get(caller: Caller, id: string): Promise<Passkey> {

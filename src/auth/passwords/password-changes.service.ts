@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
-import { MailsService } from '../../mail/mails.service.js';
+import { type EntityManager, IsNull } from 'typeorm';
 import { type UserChanges, UsersService } from '../../users/users.service.js';
+import { PasskeyChallenge } from '../passkeys/passkey-challenge.entity.js';
 import { SessionsService } from '../sessions/sessions.service.js';
+import { TwoFactor } from '../two-factor/two-factor.entity.js';
 import { PasswordReset } from './password-reset.entity.js';
 
 /** Stores a new password and ends everything that the old one gave access to. */
@@ -11,23 +12,23 @@ export class PasswordChangesService {
   constructor(
     private readonly users: UsersService,
     private readonly sessions: SessionsService,
-    private readonly mails: MailsService,
   ) {}
 
   /**
-   * Stores the hash of a new password, revokes all sessions and pending password resets, and informs the user by mail. The
-   * transaction must hold the lock of the user's row. `changes` are further columns to set.
+   * Stores the hash of a new password, revokes all sessions, and ends password resets and setups of sign-in methods that
+   * were started with the old password. The transaction must hold the lock of the user's row. `changes` are further
+   * columns to set.
    */
   async replace(
     manager: EntityManager,
     userId: string,
     passwordHash: string,
-    changes: Pick<UserChanges, 'email_verified_at'> = {},
+    changes: Pick<UserChanges, 'email_verified_at' | 'pending_email'> = {},
   ): Promise<void> {
     await this.users.update(manager, userId, { ...changes, password_hash: passwordHash });
     await this.sessions.revokeAll(manager, userId);
     await manager.delete(PasswordReset, { user_id: userId });
-    const { email } = await this.users.lockForUpdate(manager, userId);
-    await this.mails.enqueue(manager, { kind: 'password_changed', to: email, values: this.mails.securityContext() });
+    await manager.delete(TwoFactor, { user_id: userId, confirmed_at: IsNull() });
+    await manager.delete(PasskeyChallenge, { user_id: userId });
   }
 }

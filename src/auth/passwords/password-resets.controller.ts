@@ -37,7 +37,10 @@ export class PasswordResetsController {
     return { reset_token: await this.resets.validate(email, code) };
   }
 
-  /** Sets the new password. Revokes all sessions of the user. */
+  /**
+   * Sets the new password, revokes all sessions of the user, and removes sign-in methods that were added lately; all of
+   * them, if the address had not been verified before. The user is told by mail what was removed and what was kept.
+   */
   @Put('password-resets')
   @ApiOperation({ operationId: 'resetPassword' })
   @Public()

@@ -12,8 +12,10 @@ import { MailsService } from '../../mail/mails.service.js';
 import { returningRows } from '../../database/returning.js';
 import type { Profile } from '../../users/profile.js';
 import { actorOf, type Caller } from '../../users/caller.js';
+import { RecoveryService } from '../recovery/recovery.service.js';
 import { PasswordReset } from './password-reset.entity.js';
 import { PasswordChangesService } from './password-changes.service.js';
+import { PasswordFailuresService } from './password-failures.service.js';
 import { PasswordHasherService } from './password-hasher.service.js';
 import { PasswordPolicyService } from './password-policy.service.js';
 import { normaliseEmail } from '../../users/users.dto.js';
@@ -50,6 +52,8 @@ export class PasswordResetsService {
     private readonly policy: PasswordPolicyService,
     private readonly hasher: PasswordHasherService,
     private readonly changes: PasswordChangesService,
+    private readonly failures: PasswordFailuresService,
+    private readonly recovery: RecoveryService,
     private readonly audit: AuditService,
     private readonly clock: Clock,
     config: Config,
@@ -111,22 +115,24 @@ export class PasswordResetsService {
   }
 
   /**
-   * Sets the new password and revokes all sessions. A password that is refused does not use up the token. Throws
-   * `invalid_reset_token`, `password_refused`, `busy`.
+   * Sets the new password, revokes all sessions, and removes the sign-in methods that an intruder may have added. A
+   * password that is refused does not use up the token. Throws `invalid_reset_token`, `password_refused`, `busy`.
    */
   async reset({ reset_token, password }: ResetPasswordDto): Promise<void> {
     const user = await this.getByToken(reset_token);
     this.policy.assertAcceptable(password, [user.username, user.email]);
     const passwordHash = await this.hasher.hash(password);
     await this.dataSource.transaction(async (manager) => {
-      await this.users.findLocked(manager, { id: user.id }); // before the token, as in every change of a user
+      const locked = await this.users.findLocked(manager, { id: user.id }); // before the token, as in every change of a user
       const { affected } = await manager.delete(PasswordReset, this.byToken(reset_token));
-      if (affected !== 1) throw new Problem('invalid_reset_token');
+      if (affected !== 1 || !locked) throw new Problem('invalid_reset_token');
+      const report = await this.recovery.removeMethods(manager, locked);
       const email_verified_at = this.clock.date(); // only the owner of the mailbox can know the code
-      await this.changes.replace(manager, user.id, passwordHash, { email_verified_at });
+      await this.changes.replace(manager, user.id, passwordHash, { email_verified_at, pending_email: null });
+      await this.mails.enqueue(manager, { kind: 'password_reset', to: locked.email, values: report });
       await this.audit.write(manager, { action: 'user.password_reset', actor_id: user.id, subject_id: user.id });
     });
-    await this.users.forgetFailures(user);
+    await this.failures.reset(user);
   }
 
   /** Removes the pending password resets of a user. */

@@ -5,6 +5,11 @@ import type { CompatSystem } from '../../config/compat-systems.js';
 
 const MAX_USER_AGENT = 300;
 
+/** All names that `deviceName` can return. The client chooses its user agent, whose text must not reach a mail or a list. */
+const BROWSERS = new Set(Object.values(bowser.BROWSER_MAP));
+const SYSTEMS = new Set(Object.values(bowser.OS_MAP));
+const PROGRAMS = ['CFNetwork', 'Dart', 'curl', 'node', 'okhttp', 'PostmanRuntime', 'python-requests', 'Wget'];
+
 /** The client that opens or refreshes a session. */
 export interface Device {
   ip: string | null;
@@ -22,10 +27,17 @@ export function deviceOf(request: Request, compat_system: CompatSystem | null = 
   return { ip: requestContext()?.ip ?? null, user_agent: userAgent || null, compat_system };
 }
 
-/** A readable name such as "Firefox on Windows"; for clients that are not browsers, the program's name. */
+/** A readable name such as "Firefox on Windows", of a fixed set; "Unknown device" for anything else. */
 export function deviceName(userAgent: string | null): string {
-  if (userAgent === null) return 'Unknown device';
+  if (userAgent === null) return UNKNOWN_DEVICE;
   const { browser, os } = bowser.parse(userAgent);
-  if (browser.name && os.name) return `${browser.name} on ${os.name}`;
-  return browser.name || /^[\w.-]+/.exec(userAgent)?.[0] || 'Unknown device';
+  const program = BROWSERS.has(browser.name ?? '') ? browser.name : findProgram(userAgent);
+  const system = SYSTEMS.has(os.name ?? '') ? os.name : undefined;
+  if (program && system) return `${program} on ${system}`;
+  return program ?? (system ? `Unknown program on ${system}` : UNKNOWN_DEVICE);
 }
+
+const UNKNOWN_DEVICE = 'Unknown device';
+
+const findProgram = (userAgent: string): string | undefined =>
+  PROGRAMS.find((name) => userAgent === name || userAgent.startsWith(`${name}/`));

@@ -1,19 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
-import { MailsService } from '../../mail/mails.service.js';
-import { User } from '../../users/user.entity.js';
+import { SecurityMailsService } from '../security-mails.service.js';
 import { type Device, deviceName } from './device.js';
 import type { Session } from './session.entity.js';
 
 /** A device without a sign-in for this long counts as new again. */
 const REMEMBERED_MS = 365 * 86_400_000;
-
-/** The client chooses its user agent: links and punctuation must not reach a mail. */
-const plainName = (userAgent: string | null): string =>
-  deviceName(userAgent)
-    .replaceAll(/[^\w ]+/g, ' ')
-    .slice(0, 60);
 
 /** An inserted row has xmax 0; the subquery sees the table as it was before the statement. */
 const REMEMBER_DEVICE = `insert into known_devices (user_id, name, last_seen_at) values ($1, $2, $3)
@@ -24,13 +17,13 @@ const REMEMBER_DEVICE = `insert into known_devices (user_id, name, last_seen_at)
 @Injectable()
 export class SessionMailsService {
   constructor(
-    private readonly mails: MailsService,
+    private readonly mails: SecurityMailsService,
     private readonly clock: Clock,
   ) {}
 
   /** Reports a sign-in on a new device. The first device is not reported: the user has just registered on it. */
   async sendNewDevice(manager: EntityManager, userId: string, { user_agent }: Device): Promise<void> {
-    const name = plainName(user_agent);
+    const name = deviceName(user_agent);
     const now = this.clock.now();
     const forget = 'delete from known_devices where user_id = $1 and last_seen_at < $2';
     await manager.query(forget, [userId, new Date(now - REMEMBERED_MS)]);
@@ -39,15 +32,11 @@ export class SessionMailsService {
       name,
       new Date(now),
     ]);
-    if (!device!.is_new || !device!.has_others) return;
-    const { email } = await manager.findOneByOrFail(User, { id: userId });
-    await this.mails.enqueue(manager, { kind: 'new_device', to: email, values: this.mails.securityContext(name) });
+    if (device!.is_new && device!.has_others) await this.mails.send(manager, userId, 'new_device', name);
   }
 
   /** Reports that a refresh token was used twice and the session has been revoked. */
   async sendTokenReused(manager: EntityManager, { user_id, user_agent }: Session): Promise<void> {
-    const { email } = await manager.findOneByOrFail(User, { id: user_id });
-    const values = this.mails.securityContext(plainName(user_agent));
-    await this.mails.enqueue(manager, { kind: 'refresh_reuse', to: email, values });
+    await this.mails.send(manager, user_id, 'refresh_reuse', deviceName(user_agent));
   }
 }

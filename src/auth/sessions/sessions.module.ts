@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
-import { MailModule } from '../../mail/mail.module.js';
+import { SecurityMailsModule } from '../security-mails.module.js';
 import { UsersModule } from '../../users/users.module.js';
 import { SigningKeysModule } from '../tokens/signing-keys.module.js';
 import { SigningKeys } from '../tokens/signing-keys.provider.js';
@@ -20,7 +20,7 @@ import { UserSessionsController } from './user-sessions.controller.js';
   imports: [
     TypeOrmModule.forFeature([Session]),
     AuditModule,
-    MailModule,
+    SecurityMailsModule,
     UsersModule,
     JwtModule.registerAsync({
       imports: [SigningKeysModule],

@@ -14,6 +14,8 @@ export class TwoFactorChallenge {
    * the user has no password.
    */
   @Column('text', { nullable: true, select: false }) password_hash: string | null;
+  /** Whether the sign-in began with the password, and not with an external identity. */
+  @Column('boolean', { default: false }) is_password_verified: boolean;
   @Column('integer', { default: 0 }) wrong_codes: number;
   @Column('timestamptz') expires_at: Date;
 

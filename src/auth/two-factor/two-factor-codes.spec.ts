@@ -7,7 +7,7 @@ import {
   findTimeStep,
   secretUri,
 } from './two-factor-codes.js';
-import { delayAfter } from './two-factor-sign-in.service.js';
+import { delayAfter } from './two-factor-verification.service.js';
 
 /** RFC 6238, appendix B, "12345678901234567890" with SHA-1: the last six of its eight digits. */
 const SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';

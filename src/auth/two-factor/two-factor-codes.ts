@@ -4,6 +4,8 @@ import { keyedHash } from '../../common/encryption.js';
 
 /** The parameters that authenticator apps assume: RFC 6238 with SHA-1, 6 digits, 30 s. */
 const TOTP_PARAMETERS = { algorithm: 'SHA1', digits: 6, period: 30 } as const;
+/** The length of a time step, in milliseconds. */
+export const TIME_STEP_MS = TOTP_PARAMETERS.period * 1000;
 /** Accepted time steps before and after the current one, for clocks that differ by up to 30 s. */
 const WINDOW = 1;
 const SECRET_BYTES = 20; // RFC 4226, section 4

@@ -2,31 +2,25 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { createHash, randomBytes } from 'node:crypto';
 import { type EntityManager, Repository } from 'typeorm';
-import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { returningRows } from '../../database/returning.js';
 import { Problem } from '../../http/problem.js';
 import type { VerifiedCredential } from '../verified-credential.js';
 import { TwoFactorChallenge } from './two-factor-challenge.entity.js';
-import { findTimeStep, isRecoveryCode } from './two-factor-codes.js';
-import { TwoFactorSecrets } from './two-factor-secrets.provider.js';
+import { TwoFactorVerificationService } from './two-factor-verification.service.js';
 import type { TwoFactorSignInDto } from './two-factor.dto.js';
 import { TwoFactor } from './two-factor.entity.js';
 
 /** How long a challenge is valid. */
 const CHALLENGE_LIFETIME_MS = 5 * 60_000;
-/** Wrong codes that end a sign-in, and wrong codes of a user after which delays begin. */
+/** Wrong codes that end a sign-in. */
 const MAX_WRONG_CODES = 5;
-const FIRST_DELAY_MS = 30_000;
-const MAX_DELAY_MS = 15 * 60_000;
-
-/** The delay after this many wrong codes in a row, in milliseconds. One guess per 15 minutes is right once in nine years. */
-export const delayAfter = (wrongCodes: number): number =>
-  wrongCodes < MAX_WRONG_CODES ? 0 : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (wrongCodes - MAX_WRONG_CODES));
 
 /** Stores a challenge if the user is active and has two-factor authentication on. */
-const ISSUE_CHALLENGE = `insert into two_factor_challenges (challenge_hash, user_id, password_hash, expires_at)
-  select $1::bytea, t.user_id, coalesce($3, u.password_hash), $4::timestamptz from two_factor t join users u on u.id = t.user_id
+const ISSUE_CHALLENGE = `insert into two_factor_challenges
+  (challenge_hash, user_id, password_hash, is_password_verified, expires_at)
+  select $1::bytea, t.user_id, coalesce($3, u.password_hash), $3 is not null, $4::timestamptz
+  from two_factor t join users u on u.id = t.user_id
   where t.user_id = $2 and t.confirmed_at is not null and u.is_active returning expires_at`;
 
 /** Bounded, and skips rows locked by others: it runs as part of a sign-in. */
@@ -40,14 +34,7 @@ const DELETE_EXPIRED = `delete from two_factor_challenges where challenge_hash i
 const COUNT_ATTEMPT = `update two_factor_challenges c set wrong_codes = c.wrong_codes + 1 from users u
   where c.challenge_hash = $1 and c.wrong_codes < ${MAX_WRONG_CODES} and c.expires_at > $2
     and u.id = c.user_id and u.is_active and c.password_hash is not distinct from u.password_hash
-  returning c.password_hash`;
-
-/** Marks the time step as used, unless it or a newer one was used before. */
-const USE_TIME_STEP = `update two_factor set last_step = $2, wrong_codes = 0, blocked_until = null
-  where user_id = $1 and last_step < $2 returning user_id`;
-
-const USE_RECOVERY_CODE = `update two_factor set recovery_hashes = array_remove(recovery_hashes, $2)
-  where user_id = $1 and $2 = any (recovery_hashes) returning cardinality(recovery_hashes) as left`;
+  returning c.password_hash, c.is_password_verified`;
 
 const hashOf = (challenge: string): Buffer => createHash('sha256').update(challenge).digest();
 
@@ -56,8 +43,7 @@ const hashOf = (challenge: string): Buffer => createHash('sha256').update(challe
 export class TwoFactorSignInService {
   constructor(
     @InjectRepository(TwoFactor) private readonly twoFactors: Repository<TwoFactor>,
-    private readonly secrets: TwoFactorSecrets,
-    private readonly audit: AuditService,
+    private readonly codes: TwoFactorVerificationService,
     private readonly clock: Clock,
   ) {}
 
@@ -92,19 +78,18 @@ export class TwoFactorSignInService {
   ): Promise<VerifiedCredential | null> {
     const twoFactor = await this.lockTwoFactor(manager, challenge_hash);
     const now = this.clock.date();
-    type Attempt = { password_hash: string | null };
+    type Attempt = { password_hash: string | null; is_password_verified: boolean };
     const [attempt] = await returningRows<Attempt>(manager, COUNT_ATTEMPT, [challenge_hash, now]);
     if (!twoFactor || !attempt) throw new Problem('invalid_challenge');
-    const isCorrect = isRecoveryCode(code)
-      ? await this.useRecoveryCode(manager, twoFactor, code)
-      : await this.useAppCode(manager, twoFactor, code);
-    const userId = twoFactor.user_id;
-    if (!isCorrect) {
-      await this.audit.write(manager, { action: 'two_step.refused', subject_id: userId, succeeded: false });
-      return null;
-    }
+    if (!(await this.codes.use(manager, twoFactor, code))) return null;
     await manager.delete(TwoFactorChallenge, { challenge_hash });
-    return { userId, passwordHash: attempt.password_hash ?? undefined, isTwoFactorVerified: true };
+    const { password_hash, is_password_verified: isPasswordVerified } = attempt;
+    return {
+      userId: twoFactor.user_id,
+      passwordHash: password_hash ?? undefined,
+      isPasswordVerified,
+      isTwoFactorVerified: true,
+    };
   }
 
   /**
@@ -119,31 +104,5 @@ export class TwoFactorSignInService {
       })
       .setLock('pessimistic_write')
       .getOne();
-  }
-
-  /** Accepts a code of a newer time step than the last used one. Counts wrong codes over all sign-ins of the user. */
-  private async useAppCode(manager: EntityManager, twoFactor: TwoFactor, code: string): Promise<boolean> {
-    const { user_id, blocked_until } = twoFactor;
-    const now = this.clock.now();
-    const delay = (blocked_until?.getTime() ?? 0) - now;
-    if (delay > 0) throw new Problem('too_many_codes', { headers: { 'retry-after': String(Math.ceil(delay / 1000)) } });
-    const step = findTimeStep(code, this.secrets.decrypt(twoFactor), now);
-    if (step !== null) {
-      const used = await returningRows(manager, USE_TIME_STEP, [user_id, step]);
-      if (used.length === 1) return true;
-    }
-    const wrong_codes = twoFactor.wrong_codes + 1;
-    await manager.update(TwoFactor, user_id, { wrong_codes, blocked_until: new Date(now + delayAfter(wrong_codes)) });
-    return false;
-  }
-
-  /** Neither counted nor delayed: recovery codes cannot be guessed, and must work while an attacker guesses app codes. */
-  private async useRecoveryCode(manager: EntityManager, { user_id }: TwoFactor, code: string): Promise<boolean> {
-    const values = [user_id, this.secrets.hashRecoveryCode(user_id, code)];
-    const [used] = await returningRows<{ left: number }>(manager, USE_RECOVERY_CODE, values);
-    if (!used) return false;
-    const entry = { action: 'two_step.recovery_code_used', actor_id: user_id, subject_id: user_id } as const;
-    await this.audit.write(manager, { ...entry, details: { left: used.left } });
-    return true;
   }
 }

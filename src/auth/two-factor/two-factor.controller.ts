@@ -4,8 +4,18 @@ import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, RequirePermissions, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { CurrentPasswordDto } from '../reauthentication.dto.js';
-import { CodeDto, RecoveryCodesDto, TwoFactorDto, TwoFactorSecretDto } from './two-factor.dto.js';
+import { CodeDto, RecoveryCodesDto, TwoFactorChangeDto, TwoFactorDto, TwoFactorSecretDto } from './two-factor.dto.js';
 import { TwoFactorService } from './two-factor.service.js';
+
+const CHANGE_PROBLEMS = [
+  'two_step_not_found',
+  'wrong_password',
+  'sign_in_again',
+  'wrong_code',
+  'too_many_codes',
+  'rate_limited',
+  'busy',
+] as const;
 
 /** The `two-step` paths are the deprecated names of 0.1.0. */
 @ApiTags('two-factor authentication')
@@ -43,26 +53,23 @@ export class TwoFactorController {
     return this.twoFactor.confirmSetup(caller, code);
   }
 
-  /** Creates new recovery codes; the old ones become invalid. */
+  /** Creates new recovery codes, with the password and a code; the old ones become invalid. */
   @Post(['me/two-factor/recovery-codes', 'me/two-step/recovery-codes'])
   @ApiOperation({ operationId: 'renewRecoveryCodes' })
   @SignedIn()
-  @ApiProblems('two_step_not_found', 'wrong_password', 'sign_in_again', 'rate_limited', 'busy')
-  renewRecoveryCodes(
-    @CurrentUser() caller: Caller,
-    @Body() { current_password }: CurrentPasswordDto,
-  ): Promise<RecoveryCodesDto> {
-    return this.twoFactor.renewRecoveryCodes(caller, current_password);
+  @ApiProblems(...CHANGE_PROBLEMS)
+  renewRecoveryCodes(@CurrentUser() caller: Caller, @Body() dto: TwoFactorChangeDto): Promise<RecoveryCodesDto> {
+    return this.twoFactor.renewRecoveryCodes(caller, dto);
   }
 
-  /** Disables two-factor authentication. */
+  /** Disables two-factor authentication, with the password and a code of the authenticator app or a recovery code. */
   @Delete(['me/two-factor', 'me/two-step'])
   @ApiOperation({ operationId: 'disableTwoFactor' })
   @SignedIn()
   @HttpCode(204)
-  @ApiProblems('two_step_not_found', 'wrong_password', 'sign_in_again', 'rate_limited', 'busy')
-  disable(@CurrentUser() caller: Caller, @Body() { current_password }: CurrentPasswordDto): Promise<void> {
-    return this.twoFactor.disable(caller, current_password);
+  @ApiProblems(...CHANGE_PROBLEMS)
+  disable(@CurrentUser() caller: Caller, @Body() dto: TwoFactorChangeDto): Promise<void> {
+    return this.twoFactor.disable(caller, dto);
   }
 
   /** Disables a user's two-factor authentication, for users who have lost their phone and their recovery codes. */

@@ -1,9 +1,21 @@
 import { IsString, Length } from 'class-validator';
+import { CurrentPasswordDto } from '../reauthentication.dto.js';
 
 /** A code of the authenticator app. */
 export class CodeDto {
   /**
    * The six digits that the authenticator app shows.
+   * @example "492039"
+   */
+  @IsString()
+  @Length(6, 50)
+  code: string;
+}
+
+/** The proof for a change that a stolen password must not be enough for. */
+export class TwoFactorChangeDto extends CurrentPasswordDto {
+  /**
+   * The six digits that the authenticator app shows, or one of the recovery codes.
    * @example "492039"
    */
   @IsString()

@@ -10,10 +10,12 @@ import { BackoffService } from '../../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { UsersService } from '../../users/users.service.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
+import { SecurityMailsService } from '../security-mails.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import { findTimeStep, newRecoveryCodes, newSecret, secretUri } from './two-factor-codes.js';
 import { TwoFactorSecrets } from './two-factor-secrets.provider.js';
-import type { RecoveryCodesDto, TwoFactorDto, TwoFactorSecretDto } from './two-factor.dto.js';
+import { TwoFactorVerificationService } from './two-factor-verification.service.js';
+import type { RecoveryCodesDto, TwoFactorChangeDto, TwoFactorDto, TwoFactorSecretDto } from './two-factor.dto.js';
 import { TwoFactor } from './two-factor.entity.js';
 
 /** Stores a secret unless two-factor authentication is on. No row: it is on. */
@@ -29,6 +31,8 @@ export class TwoFactorService {
     private readonly users: UsersService,
     private readonly reauthentication: ReauthenticationService,
     private readonly sessions: SessionsService,
+    private readonly codes: TwoFactorVerificationService,
+    private readonly mails: SecurityMailsService,
     private readonly backoff: BackoffService,
     private readonly audit: AuditService,
     private readonly config: Config,
@@ -78,28 +82,28 @@ export class TwoFactorService {
     return { recovery_codes: recoveryCodes };
   }
 
-  /** Replaces all recovery codes. Throws `two_step_not_found`, `wrong_password`, `sign_in_again`. */
-  async renewRecoveryCodes(caller: Caller, currentPassword: string | undefined): Promise<RecoveryCodesDto> {
-    const credential = await this.reauthentication.verify(caller, currentPassword);
+  /**
+   * Replaces all recovery codes. Throws `two_step_not_found`, `wrong_password`, `sign_in_again`, `wrong_code`,
+   * `too_many_codes`.
+   */
+  async renewRecoveryCodes(caller: Caller, dto: TwoFactorChangeDto): Promise<RecoveryCodesDto> {
     const codes = newRecoveryCodes();
     const recovery_hashes = this.secrets.hashRecoveryCodes(caller.id, codes);
-    await this.twoFactors.manager.transaction(async (manager) => {
-      await this.reauthentication.assertStillValid(manager, caller, credential);
-      const { affected } = await manager.update(TwoFactor, confirmed(caller.id), { recovery_hashes });
-      if (affected === 0) throw new Problem('two_step_not_found');
+    await this.changeWithCode(caller, dto, async (manager) => {
+      await manager.update(TwoFactor, caller.id, { recovery_hashes });
       const entry = { ...actorOf(caller), subject_id: caller.id };
       await this.audit.write(manager, { action: 'two_step.recovery_codes_made', ...entry });
+      await this.mails.send(manager, caller.id, 'recovery_codes_renewed');
     });
     return { recovery_codes: codes };
   }
 
-  /** Disables the caller's two-factor authentication. Throws `two_step_not_found`, `wrong_password`, `sign_in_again`. */
-  async disable(caller: Caller, currentPassword: string | undefined): Promise<void> {
-    const credential = await this.reauthentication.verify(caller, currentPassword);
-    await this.twoFactors.manager.transaction(async (manager) => {
-      await this.reauthentication.assertStillValid(manager, caller, credential);
-      await this.remove(manager, caller, caller.id);
-    });
+  /**
+   * Disables the caller's two-factor authentication. Throws `two_step_not_found`, `wrong_password`, `sign_in_again`,
+   * `wrong_code`, `too_many_codes`.
+   */
+  disable(caller: Caller, dto: TwoFactorChangeDto): Promise<void> {
+    return this.changeWithCode(caller, dto, (manager) => this.remove(manager, caller, caller.id));
   }
 
   /** Disables a user's two-factor authentication, for administrators. Throws `two_step_not_found`. */
@@ -107,9 +111,29 @@ export class TwoFactorService {
     await this.twoFactors.manager.transaction((manager) => this.remove(manager, caller, userId));
   }
 
+  /** Runs a change that a stolen password must not be enough for. */
+  private async changeWithCode(
+    caller: Caller,
+    { current_password, code }: TwoFactorChangeDto,
+    change: (manager: EntityManager) => Promise<void>,
+  ): Promise<void> {
+    const credential = await this.reauthentication.verify(caller, current_password);
+    const isCorrect = await this.twoFactors.manager.transaction(async (manager) => {
+      await this.reauthentication.assertStillValid(manager, caller, credential);
+      const lock = { mode: 'pessimistic_write' } as const;
+      const twoFactor = await manager.findOne(TwoFactor, { where: confirmed(caller.id), lock });
+      if (!twoFactor) throw new Problem('two_step_not_found');
+      if (!(await this.codes.use(manager, twoFactor, code))) return false;
+      await change(manager);
+      return true;
+    });
+    if (!isCorrect) throw new Problem('wrong_code'); // outside the transaction, which has committed the count
+  }
+
   /** Returns the recovery codes; null for a wrong code. Locks the user first, like `isTwoFactorOn`. */
   private async enable(manager: EntityManager, caller: Caller, code: string): Promise<string[] | null> {
     await this.users.lockForUpdate(manager, caller.id);
+    await this.reauthentication.assertSession(manager, caller);
     const lock = { mode: 'pessimistic_write' } as const;
     const twoFactor = await manager.findOne(TwoFactor, { where: { user_id: caller.id }, lock });
     if (!twoFactor) throw new Problem('two_step_not_found');
@@ -121,6 +145,7 @@ export class TwoFactorService {
     await manager.update(TwoFactor, caller.id, { confirmed_at: this.clock.date(), last_step, recovery_hashes });
     await this.sessions.revokeAll(manager, caller.id, { exceptSessionId: caller.session_id });
     await this.audit.write(manager, { action: 'two_step.enabled', ...actorOf(caller), subject_id: caller.id });
+    await this.mails.send(manager, caller.id, 'two_factor_enabled');
     return codes;
   }
 
@@ -128,6 +153,7 @@ export class TwoFactorService {
     const { affected } = await manager.delete(TwoFactor, confirmed(userId));
     if (affected === 0) throw new Problem('two_step_not_found');
     await this.audit.write(manager, { action: 'two_step.disabled', ...actorOf(caller), subject_id: userId });
+    await this.mails.send(manager, userId, 'two_factor_disabled');
   }
 }
 

@@ -76,7 +76,9 @@ describe('/api/users/me/identities', () => {
     const subject = randomUUID();
     const { body } = await link(user.token, await tokenOf(subject));
     const other = await t.user();
-    const remove = (token: string) => t.request('DELETE', `${path}/${body['id']}`, { token });
+    const current_password = PASSWORD;
+    const remove = (token: string) =>
+      t.request('DELETE', `${path}/${body['id']}`, { token, body: { current_password } });
     expect((await remove(other.token)).body).toMatchObject({ status: 404, code: 'identity_not_found' });
     expect((await remove(user.token)).status).toBe(204);
     expect((await remove(user.token)).body['code']).toBe('identity_not_found');

@@ -58,8 +58,12 @@ const invalidations: [string, (user: { id: string; token: string }) => Promise<u
   ],
   [
     'another e-mail address',
-    ({ id, token }) =>
-      t.request('PATCH', '/api/users/me', { token, body: { email: `${id}@example.org`, current_password: PASSWORD } }),
+    async ({ id, token }) => {
+      const email = `${id}@example.org`;
+      await t.request('PATCH', '/api/users/me', { token, body: { email, current_password: PASSWORD } });
+      const link = (await mailbox.link(email)).split('/').at(-1);
+      await t.request('POST', '/api/email-verifications', { token, body: { token: link } });
+    },
   ],
   [
     'no e-mail address any more',
@@ -181,6 +185,9 @@ describe('a code', () => {
     const heir = await t.user();
     const body = { email, current_password: PASSWORD };
     expect((await t.request('PATCH', '/api/users/me', { token: heir.token, body })).status).toBe(200);
+    const link = (await mailbox.link(email)).split('/').at(-1);
+    const confirmed = { token: link, password: PASSWORD };
+    expect((await t.request('POST', '/api/email-verifications', { body: confirmed })).status).toBe(204);
     expect((await validate(email, code)).status).toBe(404);
     expect(await canSignIn(username, PASSWORD)).toBe(true);
   });

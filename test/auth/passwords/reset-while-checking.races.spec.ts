@@ -14,14 +14,17 @@ afterAll(() => t.stop());
 
 type Change = [method: string, path: string, body: object];
 const current_password = PASSWORD;
+const UNKNOWN_ID = '0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42';
 
 /** Checking a password takes a while, in which the owner sets another one by a reset. */
 it.each<Change>([
   ['PATCH', '/api/users/me', { email: 'attacker@example.org', current_password }],
   ['PUT', '/api/users/me/password', { current_password, new_password: 'the word of a attacker' }],
   ['DELETE', '/api/users/me', { password: PASSWORD }],
-  ['DELETE', '/api/users/me/two-step', { current_password }],
-  ['POST', '/api/users/me/two-step/recovery-codes', { current_password }],
+  ['DELETE', '/api/users/me/two-step', { current_password, code: '123456' }],
+  ['POST', '/api/users/me/two-step/recovery-codes', { current_password, code: '123456' }],
+  ['DELETE', `/api/users/me/passkeys/${UNKNOWN_ID}`, { current_password }],
+  ['DELETE', `/api/users/me/identities/${UNKNOWN_ID}`, { current_password }],
 ])('%s %s answers 403 and changes nothing when the password is reset during the check', async (method, path, body) => {
   const user: SignedInUser = path.includes('two-step') ? await twoFactorUser(t) : await t.user();
   const email = addressOf(user);

@@ -15,9 +15,8 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-const { path, get, turnOff, signIn, answer, codeNow, wrongCode, nextStep, auditOf, sessionsOf } = twoFactorClient(
-  () => t,
-);
+const { path, get, turnOff, proofOf, signIn, answer, codeNow, wrongCode, nextStep, auditOf, sessionsOf } =
+  twoFactorClient(() => t);
 
 describe('signing in with two-factor authentication', () => {
   it('returns a challenge for the correct password', async () => {
@@ -184,7 +183,7 @@ describe('a two-factor challenge', () => {
 
     const other = await twoFactorUser(t);
     const challenge = await challengeFor(t, other);
-    await turnOff(other.token);
+    expect((await turnOff(other.token, proofOf(other))).status).toBe(204);
     nextStep();
     expect((await answer(challenge, codeNow(other))).body['code']).toBe('invalid_challenge');
     expect(await sessionsOf(other.id)).toBe(1);

@@ -130,7 +130,7 @@ it('a code sent during a password change or during disabling leaves no unauthori
     t.clock.advance(30_000);
     const challenge = await challengeFor(t, user);
     const code = codeAt(user.secret, t.clock.now());
-    const body = { current_password: PASSWORD };
+    const body = { current_password: PASSWORD, code: user.recoveryCodes[0] };
     const [signedIn, off] = await Promise.all([
       answer(challenge, code),
       t.request('DELETE', '/api/users/me/two-step', { token: user.token, body }),

@@ -13,9 +13,8 @@ beforeAll(async () => {
 afterAll(() => t.stop());
 
 const currentPassword = { current_password: PASSWORD };
-const { get, begin, confirm, turnOff, renew, signIn, answer, codeNow, nextStep, auditOf, sessionsOf } = twoFactorClient(
-  () => t,
-);
+const { get, begin, confirm, turnOff, renew, proofOf, signIn, answer, codeNow, nextStep, auditOf, sessionsOf } =
+  twoFactorClient(() => t);
 
 describe('two-factor setup', () => {
   it('requires the password and a first code of the new secret, and returns ten recovery codes', async () => {
@@ -80,10 +79,11 @@ describe('two-factor setup', () => {
     [{ ...currentPassword, secret: 'JBSWY3DPEHPK3PXP' }, 422, 'validation_failed'],
   ])('is refused with %j, as are disabling and new recovery codes', async (body, status, code) => {
     const [fresh, user] = [await t.user(), await twoFactorUser(t)];
+    const { code: recoveryCode } = proofOf(user);
     for (const refused of [
       await begin(fresh.token, body),
-      await turnOff(user.token, body),
-      await renew(user.token, body),
+      await turnOff(user.token, { ...body, code: recoveryCode }),
+      await renew(user.token, { ...body, code: recoveryCode }),
     ]) {
       expect([refused.status, refused.body['code']]).toEqual([status, code]);
     }
@@ -119,7 +119,7 @@ describe('recovery codes', () => {
   it('become invalid when new ones are created', async () => {
     const user = await twoFactorUser(t);
     await answer(await challengeFor(t, user), user.recoveryCodes[0]!);
-    const { status, body } = await renew(user.token);
+    const { status, body } = await renew(user.token, proofOf(user));
     expect([status, body['recovery_codes'].length]).toEqual([201, 10]);
     expect((await get(user.token)).body['recovery_codes_left']).toBe(10);
     expect((await answer(await challengeFor(t, user), user.recoveryCodes[1]!)).status).toBe(403);
@@ -130,18 +130,39 @@ describe('recovery codes', () => {
   it('can be created only while two-factor authentication is on', async () => {
     const user = await t.user();
     await begin(user.token);
-    expect((await renew(user.token)).body).toMatchObject({ status: 404, code: 'two_step_not_found' });
+    const proof = { ...currentPassword, code: '123456' };
+    expect((await renew(user.token, proof)).body).toMatchObject({ status: 404, code: 'two_step_not_found' });
   });
 });
 
 describe('disabling two-factor authentication', () => {
-  it('requires the password, and sign-in then requires no code', async () => {
+  it('requires the password and a code, and sign-in then requires no code', async () => {
     const user = await twoFactorUser(t);
-    expect((await turnOff(user.token)).status).toBe(204);
+    expect((await turnOff(user.token, proofOf(user))).status).toBe(204);
     expect((await get(user.token)).body).toEqual({ enabled: false, confirmed_at: null, recovery_codes_left: 0 });
     expect((await signIn(user.username)).status).toBe(201);
-    expect((await turnOff(user.token)).body).toMatchObject({ status: 404, code: 'two_step_not_found' });
-    expect(await auditOf(user.id)).toEqual(['two_step.enabled', 'two_step.disabled']);
+    expect((await turnOff(user.token, proofOf(user))).body).toMatchObject({ status: 404, code: 'two_step_not_found' });
+    const codeUsed = 'two_step.recovery_code_used';
+    expect(await auditOf(user.id)).toEqual(['two_step.enabled', codeUsed, 'two_step.disabled']);
+  });
+
+  it('and new recovery codes are refused with a wrong, a used or no code, and five wrong codes cause a wait', async () => {
+    const user = await twoFactorUser(t);
+    const used = codeNow(user);
+    const missing = await turnOff(user.token, currentPassword);
+    expect([missing.status, missing.body['code']]).toEqual([422, 'validation_failed']);
+    const codes = [used, wrongCodeAt(user.secret, t.clock.now()), 'aaaa-aaaa-aaaa-aaaa', '999999', used];
+    for (const code of codes) {
+      const refused = await turnOff(user.token, { ...currentPassword, code });
+      expect([refused.status, refused.body['code']]).toEqual([403, 'wrong_code']);
+    }
+    const last = { ...currentPassword, code: wrongCodeAt(user.secret, t.clock.now()) };
+    expect((await renew(user.token, last)).body['code']).toBe('wrong_code');
+    const next = await renew(user.token, { ...currentPassword, code: used });
+    expect([next.status, next.body['code'], next.headers.get('retry-after')]).toEqual([429, 'too_many_codes', '30']);
+    expect((await get(user.token)).body).toMatchObject({ enabled: true, recovery_codes_left: 10 });
+    expect((await auditOf(user.id)).filter((action) => action === 'two_step.refused')).toHaveLength(6);
+    expect((await turnOff(user.token, proofOf(user))).status).toBe(204); // a recovery code is never delayed
   });
 
   it('is possible for administrators on behalf of a user', async () => {

@@ -1,0 +1,81 @@
+import { Body, Controller, Get, Header, Param, Post, Res, UseInterceptors } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { AcceptsBody } from '../http/body.guard.js';
+import { Problem } from '../http/problem.js';
+import { UrlencodedInterceptor } from '../http/urlencoded.interceptor.js';
+import { assertValid } from '../http/validation.js';
+import { ApiProblems, Public } from '../permissions/access.decorators.js';
+import { ConfirmEmailFormDto } from './email-verifications.dto.js';
+import {
+  CONFIRMED_PAGE,
+  confirmPage,
+  DISOWNED_PAGE,
+  INVALID_LINK_PAGE,
+  problemPage,
+} from './email-verifications.page.js';
+import { EmailVerificationsService } from './email-verifications.service.js';
+
+const HTML = { 'text/html': { schema: { type: 'string' } } } as const;
+
+/** The pages of the link that is mailed to an e-mail address. */
+@ApiTags('users')
+@Controller('email-verifications/:token')
+@Public()
+export class EmailVerificationPagesController {
+  constructor(private readonly verifications: EmailVerificationsService) {}
+
+  /** Returns the page that the mailed link opens in a browser. Its buttons change something; opening it does not. */
+  @Get()
+  @ApiOperation({ operationId: 'showEmailVerificationPage' })
+  @Header('content-type', 'text/html; charset=utf-8')
+  @ApiOkResponse({ description: 'A page.', content: HTML })
+  page(@Param('token') _token: string): string {
+    return confirmPage();
+  }
+
+  /**
+   * Verifies the address with the password of the account, or removes it from the account, for the buttons of that page.
+   * Returns a page, also for problems, with their status.
+   */
+  @Post()
+  @ApiOperation({ operationId: 'confirmEmailVerificationPage' })
+  @AcceptsBody('any')
+  @UseInterceptors(UrlencodedInterceptor)
+  @Header('content-type', 'text/html; charset=utf-8')
+  @ApiConsumes('application/x-www-form-urlencoded')
+  @ApiBody({ type: ConfirmEmailFormDto })
+  @ApiOkResponse({ description: 'A page.', content: HTML })
+  @ApiProblems('malformed_form', 'body_too_large', 'unsupported_media_type')
+  async submit(
+    @Param('token') token: string,
+    @Body() form: { action?: unknown },
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<string> {
+    try {
+      const page = await (form.action === 'disown' ? this.disown(token) : this.confirm(token, form));
+      response.status(200);
+      return page;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      response.status(error.getStatus()).set(error.headers);
+      return pageOf(error);
+    }
+  }
+
+  private async confirm(token: string, form: object): Promise<string> {
+    const { password } = assertValid(ConfirmEmailFormDto, form);
+    await this.verifications.verify(token, { password });
+    return CONFIRMED_PAGE;
+  }
+
+  private async disown(token: string): Promise<string> {
+    await this.verifications.disown(token);
+    return DISOWNED_PAGE;
+  }
+}
+
+function pageOf({ code, message }: Problem): string {
+  if (code === 'invalid_link') return INVALID_LINK_PAGE;
+  return code === 'wrong_password' || code === 'validation_failed' ? confirmPage(message) : problemPage(message);
+}
