@@ -54,7 +54,8 @@ export class AppModule {
    * pooler, if the data source uses one.
    */
   static forRoot(config: Config, dataSource: DataSource, direct?: DatabaseConnection): DynamicModule {
-    const compat = config.COMPAT === 'on' ? [CompatModule] : []; // first: `/users/:id` would match `/users/login`
+    // First: `/users/:id` would match `/users/login`.
+    const compat = config.COMPAT.length > 0 ? [CompatModule.forRoot(config.COMPAT)] : [];
     return {
       module: AppModule,
       global: true,

@@ -18,6 +18,12 @@ export const AUTHENTICATE = {
     where s.id = $1 and u.is_active`,
 };
 
+/** A verified identity token and its caller. */
+interface AuthenticatedToken {
+  caller: Caller;
+  claims: IdentityClaims;
+}
+
 /** Finds the caller of verified tokens, and authenticates requests that do not pass the guard. */
 @Injectable()
 export class AuthenticatorService {
@@ -32,15 +38,26 @@ export class AuthenticatorService {
   }
 
   /**
-   * The caller of a request with the claims of the token: the first of its tokens that is valid and has a live session.
-   * `onVerified` is called before a session is read. Throws as `authenticate` does; about several tokens, for the first one.
+   * The caller of a request with the claims of the token. `onVerified` is called before a session is read. Throws as
+   * `authenticate` does; about several tokens, for the first one.
    */
-  async authenticateToken(
+  authenticateToken(
     request: IncomingMessage,
     onVerified?: (claims: IdentityClaims) => void,
-  ): Promise<{ caller: Caller; claims: IdentityClaims }> {
+  ): Promise<AuthenticatedToken> {
+    return this.authenticateFirst(identityTokens(request), onVerified);
+  }
+
+  /**
+   * The caller of the first of these tokens that is valid and has a live session. Throws `token_required` if there is none;
+   * else `invalid_token` or `token_expired`, about the first one.
+   */
+  async authenticateFirst(
+    tokens: readonly string[],
+    onVerified?: (claims: IdentityClaims) => void,
+  ): Promise<AuthenticatedToken> {
     let refusal: Problem | undefined;
-    for (const token of identityTokens(request)) {
+    for (const token of tokens) {
       try {
         const claims = this.tokens.verifyCurrent(token, 'identity');
         onVerified?.(claims);

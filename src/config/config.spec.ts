@@ -71,6 +71,27 @@ describe('the profile', () => {
   });
 });
 
+describe('COMPAT', () => {
+  const systems = (COMPAT: string) => loadConfig({ SECRET_KEY, COMPAT }).COMPAT;
+
+  it('is a list of systems, "on" for all and "off" for none', () => {
+    expect(systems('on')).toEqual(['kanjiku', 'kitsu', 'chatapp', 'tmtar', 'backend-user']);
+    expect(systems('')).toEqual(systems('on'));
+    expect(systems('off')).toEqual([]);
+    expect(systems('tmtar')).toEqual(['tmtar']);
+    expect(systems(' kitsu , chatapp ')).toEqual(['kitsu', 'chatapp']);
+  });
+
+  it.each(['none', 'true', 'kitsu,unknown', 'kitsu,', 'on,kitsu', 'Kitsu', 'kitsu chatapp', ','])(
+    'refuses %j with the names that exist',
+    (value) => {
+      expect(findConfigErrors({ SECRET_KEY, COMPAT: value })).toEqual([
+        'COMPAT must be on, off, or some of kanjiku, kitsu, chatapp, tmtar, backend-user, separated by commas.',
+      ]);
+    },
+  );
+});
+
 describe('the lifetimes of tokens of compatibility routes', () => {
   const lifetimes = (env: Record<string, string>) => {
     const { COMPAT_TOKEN_TTL, COMPAT_REGISTRATION_TOKEN_TTL } = loadConfig({ SECRET_KEY, ...env });

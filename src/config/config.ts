@@ -1,6 +1,6 @@
 import { IsEmail, IsIn, IsOptional, IsString, IsUrl, Matches, MaxLength, MinLength } from 'class-validator';
 import { cpus } from 'node:os';
-import type { CompatSystem } from './compat-systems.js';
+import { AsSystems, COMPAT_SYSTEMS, type CompatSystem, isSystems } from './compat-systems.js';
 import { readKeyPair, readVerificationKeys } from '../common/key-pair.js';
 import { type DatabaseConnection, parseDatabaseUrl, toConnection } from './database-connection.js';
 import { type Parameters, SSL_MODES } from './database-tls.js';
@@ -106,7 +106,9 @@ export class Config {
   @Matches(/^[A-Za-z0-9._-]{3,30}$/) readonly ADMIN_USERNAME: string = 'admin';
   @IsOptional() @MinLength(1) readonly ADMIN_PASSWORD?: string;
   @IsInteger(4, 15) readonly BCRYPT_COST: number = 12;
-  @IsSwitch() readonly COMPAT: 'on' | 'off' = 'on';
+  @AsSystems()
+  @satisfies('isSystems', `must be on, off, or some of ${COMPAT_SYSTEMS.join(', ')}, separated by commas`, isSystems)
+  readonly COMPAT: readonly CompatSystem[] = COMPAT_SYSTEMS;
   @IsSwitch() readonly RATE_LIMITS: 'on' | 'off' = 'on';
   @IsInteger(1, 1_000_000) readonly MAX_REQUESTS_PER_MINUTE: number = 3000;
   @IsSwitch() readonly PASSWORD_POLICY: 'on' | 'off' = 'on';

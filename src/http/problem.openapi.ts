@@ -13,7 +13,7 @@ type Operation = Omit<NonNullable<OpenAPIObject['paths'][string]['get']>, 'param
   responses: Record<string, { headers?: object; [key: string]: unknown }>;
   'x-problems'?: ProblemCode[];
   'x-permissions'?: string[];
-  'x-plain-text'?: boolean;
+  'x-own-errors'?: boolean;
   'x-quota'?: string;
 };
 
@@ -69,7 +69,7 @@ function addHeaders({ responses, 'x-quota': quota }: Operation): void {
 
 function addProblemResponses(operation: Operation, field: { path: string; message: string }): void {
   const codes = new Set([...impliedProblems(operation), ...(operation['x-problems'] ?? [])]);
-  if (operation['x-plain-text']) return; // such a route documents its errors itself
+  if (operation['x-own-errors']) return; // such a route documents its errors itself
   const statuses = new Set([...codes].map(statusOf).toSorted((a, b) => a - b));
   for (const status of statuses) {
     const ofStatus = [...codes].filter((code) => statusOf(code) === status);

@@ -31,7 +31,11 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('groups', 'Groups and their permissions')
     .addTag('chat', 'The WebSocket chat')
     .addTag('audit', 'The log of security-relevant actions')
-    .addTag('compat', 'Documented routes of the systems that Machi replaces')
+    .addTag('kanjiku', 'Compatibility routes of the manga site')
+    .addTag('kitsu', 'Compatibility routes of the anime site; its sign-in is the route of the chat app')
+    .addTag('chatapp', 'Compatibility routes of the chat app')
+    .addTag('tmtar', 'Compatibility routes of the augmented-reality service')
+    .addTag('backend-user', 'Compatibility routes of the vaccine registration')
     .addTag('health', 'Health checks')
     .build();
   const document = SwaggerModule.createDocument(app, info, { autoTagControllers: false });

@@ -107,6 +107,29 @@ export class UsersService {
     return toPage(rows, limit, (row) => row.username, toPublicUserDto);
   }
 
+  /**
+   * Users in the order of their usernames, from an offset on, and how many there are; deactivated users for administrators
+   * only. Throws `busy` when too many searches are waiting.
+   */
+  async listByOffset(
+    caller: Caller,
+    offset: number,
+    limit: number,
+  ): Promise<{ count: number; users: Pick<User, 'id' | 'username'>[] }> {
+    if (this.searches.pendingCount >= MAX_WAITING_SEARCHES) throw unavailable('busy');
+    const where = caller.permissions.admin ? {} : { is_active: true };
+    const [users, count] = await this.searches(() =>
+      this.users.findAndCount({
+        select: { id: true, username: true },
+        where,
+        order: { username: 'ASC' },
+        skip: offset,
+        take: limit,
+      }),
+    );
+    return { count, users };
+  }
+
   /** Whether there is any user at all. */
   exists(manager: EntityManager = this.users.manager): Promise<boolean> {
     return manager.existsBy(User, {});

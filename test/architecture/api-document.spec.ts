@@ -18,7 +18,7 @@ interface Operation {
   tags?: string[];
   security?: unknown[];
   'x-permissions'?: string[];
-  'x-plain-text'?: boolean;
+  'x-own-errors'?: boolean;
   parameters?: { name: string; in: string; required?: boolean; schema: Record<string, unknown> }[];
   requestBody?: { required?: boolean; content: Record<string, { schema: { $ref: string } }> };
   responses: Record<
@@ -105,8 +105,9 @@ describe('every route', () => {
     const problems = ({ responses }: Operation) => Object.entries(responses).filter(([status]) => /^[45]/.test(status));
     const areExplained = (operation: Operation) =>
       problems(operation).every(
-        ([, { content }]) =>
-          Object.keys((content?.['application/problem+json'] ?? content?.['text/plain'])?.examples ?? {}).length > 0,
+        ([, { content = {} }]) =>
+          Object.values(content).length > 0 &&
+          Object.values(content).every(({ examples }) => Object.keys(examples ?? {}).length > 0),
       );
     expect(failing(areExplained)).toEqual([]);
     expect(
@@ -120,7 +121,7 @@ describe('every route', () => {
       failing(
         (operation) =>
           !operation.requestBody ||
-          operation['x-plain-text'] ||
+          operation['x-own-errors'] ||
           ['400', '413', '415', '422'].every((s) => s in operation.responses),
       ),
     ).toEqual([]);

@@ -2,8 +2,9 @@ import { parseCookie } from 'cookie';
 import type { IncomingMessage } from 'node:http';
 import { tokenProblem } from '../../http/problem.js';
 
-/** The cookie that holds an identity token. */
+/** The cookies that hold an identity token: that of the chat app, and that of the manga site. */
 export const IDENTITY_COOKIE = 'login-token';
+export const KANJIKU_IDENTITY_COOKIE = 'IdentityToken';
 
 /** Bounds the work of a request that sends the cookie many times. Browsers send it twice at most: for two paths or domains. */
 const MAX_COOKIES = 8;
@@ -40,22 +41,30 @@ export function bearerToken(request: Pick<IncomingMessage, 'headers'>): string {
 export function identityTokens(request: Pick<IncomingMessage, 'headers' | 'method'>): [string, ...string[]] {
   const { headers, method } = request;
   const isSafe = method === 'GET' || method === 'HEAD';
-  const [first, ...others] = isSafe && !hasBearer(headers) ? cookieTokens(headers) : [];
+  const [first, ...others] = isSafe && !hasBearer(headers) ? identityCookies(headers) : [];
   return first === undefined ? [bearerToken(request)] : [first, ...others];
 }
 
 /** The tokens that a request sends by header or cookie, unverified. */
 export function presentedTokens({ headers }: Pick<IncomingMessage, 'headers'>): string[] {
   const token = BEARER.exec(headers.authorization ?? '')?.[1];
-  return token === undefined ? cookieTokens(headers) : [token];
+  return token === undefined ? identityCookies(headers) : [token];
 }
 
 const hasBearer = ({ authorization }: Headers): boolean =>
   authorization !== undefined && BEARER_SCHEME.test(authorization);
 
-/** `parseCookie` returns the first cookie of a name, so each one is parsed on its own. */
-function cookieTokens({ cookie }: Headers): string[] {
+const identityCookies = (headers: Headers): string[] => cookieTokens(headers, IDENTITY_COOKIE, KANJIKU_IDENTITY_COOKIE);
+
+/**
+ * The values of all cookies with one of these names, in the order of the header. `parseCookie` returns the first cookie of
+ * a name, so each one is parsed on its own.
+ */
+export function cookieTokens({ cookie }: Headers, ...names: string[]): string[] {
   if (cookie === undefined) return [];
-  const values = cookie.split(';').map((pair) => parseCookie(pair)[IDENTITY_COOKIE]);
-  return [...new Set(values.filter((value) => value !== undefined))].slice(0, MAX_COOKIES);
+  const values = cookie.split(';').flatMap((pair) => {
+    const cookies = parseCookie(pair);
+    return names.map((name) => cookies[name]).filter((value) => value !== undefined);
+  });
+  return [...new Set(values)].slice(0, MAX_COOKIES);
 }

@@ -25,7 +25,7 @@ import { FormInterceptor } from './form.interceptor.js';
 const FORMS = ['application/x-www-form-urlencoded', 'multipart/form-data', 'application/json'] as const;
 
 /** Account routes of the vaccine registration: registration, OAuth 2 password sign-in, profile, reset codes. */
-@ApiTags('compat')
+@ApiTags('backend-user')
 @Controller()
 @Public()
 export class BackendUserController {

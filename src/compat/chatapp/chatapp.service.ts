@@ -3,13 +3,10 @@ import { RegistrationService } from '../../account/registration.service.js';
 import { IDENTITY_COOKIE } from '../../auth/tokens/request-tokens.js';
 import type { Device } from '../../auth/sessions/device.js';
 import { SignInService } from '../../auth/sign-in.service.js';
-import { Clock } from '../../common/clock.provider.js';
 import { assertValid } from '../../http/validation.js';
 import { CreateUserDto } from '../../users/users.dto.js';
+import { maxAgeOf } from '../cookie-age.js';
 import { stringFields } from './chatapp.dto.js';
-
-/** The maximum that browsers accept (RFC 6265bis, section 5.5). */
-const MAX_COOKIE_SECONDS = 400 * 24 * 3600;
 
 /** Converts between the documented formats of the chat app and Machi's services. */
 @Injectable()
@@ -17,7 +14,6 @@ export class ChatappService {
   constructor(
     private readonly registration: RegistrationService,
     private readonly signIns: SignInService,
-    private readonly clock: Clock,
   ) {}
 
   /** Throws the problems of the chat app's document, then those of registration. */
@@ -32,9 +28,8 @@ export class ChatappService {
    */
   async login(body: object, device: Device, earlierTokens: string[]): Promise<string> {
     const { username: login, password } = stringFields(body, 'username', 'password');
-    const session = await this.signIns.signIn({ login, password }, device, earlierTokens);
-    const lifetime = ((session.expires_at?.getTime() ?? Infinity) - this.clock.now()) / 1000;
-    const maxAge = Math.min(Math.ceil(lifetime), MAX_COOKIE_SECONDS);
-    return `${IDENTITY_COOKIE}=${session.identity_token}; HttpOnly; Max-Age=${maxAge}; Path=/; Secure; SameSite=Lax`;
+    const { identity_token } = await this.signIns.signIn({ login, password }, device, earlierTokens);
+    const maxAge = maxAgeOf(identity_token);
+    return `${IDENTITY_COOKIE}=${identity_token}; HttpOnly; Max-Age=${maxAge}; Path=/; Secure; SameSite=Lax`;
   }
 }

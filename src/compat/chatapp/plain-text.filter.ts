@@ -1,7 +1,7 @@
 import { applyDecorators, type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import { ApiExtension, ApiResponse } from '@nestjs/swagger';
 import type { Response } from 'express';
-import type { ProblemCode } from '../../http/problem-catalogue.js';
+import { type ProblemCode, PROBLEMS } from '../../http/problem-catalogue.js';
 import { mapToProblem } from '../../http/problem-mapping.js';
 
 /** Sentences that the chat app's document defines. */
@@ -31,13 +31,29 @@ export class PlainTextFilter implements ExceptionFilter {
   }
 }
 
+/** Errors that several routes of the chat app answer, by status. */
+export const CHATAPP_ERRORS = {
+  400: ['not a valid json', 'username required', 'username should be a string', 'username should not be empty'],
+  403: [PROBLEMS.foreign_origin[1]],
+  413: [PROBLEMS.body_too_large[1]],
+  429: [PROBLEMS.rate_limited[1]],
+  503: [PROBLEMS.busy[1], PROBLEMS.database_unavailable[1]],
+};
+
+/** The description of a plain-text response, with each text as an example. */
+export const plainText = (texts: string[]) => ({
+  description: texts.join(' | '),
+  content: {
+    'text/plain': {
+      schema: { type: 'string' as const },
+      examples: Object.fromEntries(texts.map((value) => [value, { value }])),
+    },
+  },
+});
+
 /** Documents the plain-text responses of a route: examples by status. */
 export const PlainText = (answers: Record<number, string[]>): MethodDecorator =>
   applyDecorators(
-    ApiExtension('x-plain-text', true),
-    ...Object.entries(answers).map(([status, texts]) => {
-      const examples = Object.fromEntries(texts.map((value) => [value, { value }]));
-      const content = { 'text/plain': { schema: { type: 'string' as const }, examples } };
-      return ApiResponse({ status: Number(status), description: texts.join(' | '), content });
-    }),
+    ApiExtension('x-own-errors', true),
+    ...Object.entries(answers).map(([status, texts]) => ApiResponse({ status: Number(status), ...plainText(texts) })),
   );

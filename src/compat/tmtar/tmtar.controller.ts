@@ -13,7 +13,7 @@ import { TmtarService } from './tmtar.service.js';
 const PROBLEMS = ['token_required', 'invalid_token', 'token_expired', 'token_reused', 'rate_limited'] as const;
 
 /** Sign-in of the augmented-reality service, with an identity provider's token or a refresh token of Machi, and its profile. */
-@ApiTags('compat')
+@ApiTags('tmtar')
 @ApiBearerAuth()
 @AcceptsBody('any')
 @Controller('users')

@@ -1,0 +1,85 @@
+import { Body, Controller, HttpCode, Optional, Post, Req, Res, UseFilters, UseInterceptors } from '@nestjs/common';
+import {
+  ApiBody,
+  ApiExtension,
+  ApiExtraModels,
+  ApiOperation,
+  ApiResponse,
+  ApiTags,
+  getSchemaPath,
+} from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { deviceOf } from '../auth/sessions/device.js';
+import { presentedTokens } from '../auth/tokens/request-tokens.js';
+import { AcceptsBody } from '../http/body.guard.js';
+import { Problem } from '../http/problem.js';
+import { Public } from '../permissions/access.decorators.js';
+import { AnyJsonInterceptor } from './any-json.interceptor.js';
+import { ChatappLoginDto } from './chatapp/chatapp.dto.js';
+import { ChatappService } from './chatapp/chatapp.service.js';
+import { CHATAPP_ERRORS, plainText } from './chatapp/plain-text.filter.js';
+import { KitsuCredentialsDto, KitsuTokensDto } from './kitsu/kitsu.dto.js';
+import { KitsuService } from './kitsu/kitsu.service.js';
+import { isKitsuLogin, SharedLoginFilter } from './shared-login.filter.js';
+
+const INVALID_CREDENTIALS = new Problem('invalid_credentials').toBody('7d4d6a3e-0f0e-4a53-9f39-6f4c7c3f1b11');
+
+/** The sign-in route that the chat app and the anime site share. The body tells them apart. */
+@Controller('auth/login')
+@Public()
+@UseFilters(SharedLoginFilter)
+export class SharedLoginController {
+  constructor(
+    @Optional() private readonly chatapp?: ChatappService,
+    @Optional() private readonly kitsu?: KitsuService,
+  ) {}
+
+  /**
+   * Signs in: at the anime site with an `email` and no `username`, else at the chat app, which sets the identity token as the
+   * cookie `login-token` and answers in plain text.
+   */
+  @Post()
+  @HttpCode(202)
+  @AcceptsBody('any')
+  @UseInterceptors(AnyJsonInterceptor)
+  @ApiTags('chatapp')
+  @ApiOperation({ operationId: 'loginAtChatappOrKitsu' })
+  @ApiExtraModels(ChatappLoginDto, KitsuCredentialsDto)
+  @ApiBody({
+    schema: { anyOf: [{ $ref: getSchemaPath(ChatappLoginDto) }, { $ref: getSchemaPath(KitsuCredentialsDto) }] },
+  })
+  @ApiExtension('x-own-errors', true)
+  @ApiResponse({ status: 200, description: 'Signed in at the anime site.', type: KitsuTokensDto })
+  @ApiResponse({ status: 202, ...plainText(['login successful']) })
+  @ApiResponse({ status: 400, ...plainText(CHATAPP_ERRORS[400]) })
+  @ApiResponse({
+    status: 401,
+    description: 'The same for unknown users and wrong passwords.',
+    content: {
+      ...plainText(['mismatch username and password']).content,
+      'application/problem+json': {
+        schema: { $ref: '#/components/schemas/Problem' },
+        examples: { invalid_credentials: { value: INVALID_CREDENTIALS } },
+      },
+    },
+  })
+  @ApiResponse({ status: 403, ...plainText(CHATAPP_ERRORS[403]) })
+  @ApiResponse({ status: 413, ...plainText(CHATAPP_ERRORS[413]) })
+  @ApiResponse({ status: 429, ...plainText(CHATAPP_ERRORS[429]) })
+  @ApiResponse({ status: 503, ...plainText(CHATAPP_ERRORS[503]) })
+  async login(
+    @Body() body: object,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<string | KitsuTokensDto> {
+    const { chatapp, kitsu } = this;
+    const earlierTokens = presentedTokens(request);
+    if (kitsu && (!chatapp || isKitsuLogin(body))) {
+      response.status(200);
+      return kitsu.login(body, deviceOf(request, 'kitsu'), earlierTokens);
+    }
+    response.set('set-cookie', await chatapp!.login(body, deviceOf(request, 'chatapp'), earlierTokens));
+    response.type('text/plain; charset=utf-8');
+    return 'login successful';
+  }
+}
