@@ -29,6 +29,7 @@ CMD ["node", "scripts/dev.mjs"]
 FROM dependencies AS e2e
 COPY tsconfig.json ./
 COPY test/e2e test/e2e
+COPY test/support/cookie-jar.ts test/support/
 USER node
 CMD ["node", "node_modules/vitest/vitest.mjs", "run", "--config", "test/e2e/vitest.config.ts", "--configLoader", "runner"]
 
