@@ -1,6 +1,8 @@
 # The last stage is the production image. "development" and "e2e" are for docker-compose.yml and docker-compose.test.yml.
 
-FROM node:24-bookworm-slim AS base
+# deploy/pin-images replaces the tag by the digest of an image.
+ARG NODE_IMAGE=node:24-bookworm-slim
+FROM ${NODE_IMAGE} AS base
 WORKDIR /app
 RUN mkdir /data && chown node:node /app /data
 ENV HOST=0.0.0.0 PORT=5000 DATA_DIR=/data

@@ -164,7 +164,7 @@ describe('the deployment scripts with a substitute for Compose', () => {
 
 it('docs/operations.md names every third-party image', () => {
   const images = Object.values(FILES).flatMap((file) => [...text(file).matchAll(/^ +image: (\S+)$/gm)]);
-  const bases = [...text('Dockerfile').matchAll(/^FROM (\S+:\S+)/gm)];
+  const bases = [...text('Dockerfile').matchAll(/^(?:FROM |ARG \w+_IMAGE=)(\S+:\S+)/gm)];
   const foreign = [...images, ...bases].map(([, image]) => image!).filter((image) => !image.startsWith('machi:'));
   expect(foreign.filter((image) => !text('docs/operations.md').includes(`\`${image}\``))).toEqual([]);
 });

@@ -53,7 +53,7 @@ function isCompletePng(bytes: Buffer): boolean {
 /** The offset after a colour table, if the flags announce one. */
 const skipColourTable = (flags: number, at: number): number => (flags & 0x80 ? at + 3 * 2 ** ((flags & 7) + 1) : at);
 
-/** A GIF consists of blocks up to a trailer. https://www.w3.org/Graphics/GIF/spec-gif89a.txt */
+/** A GIF consists of blocks up to a trailer, which browsers do not require. https://www.w3.org/Graphics/GIF/spec-gif89a.txt */
 function isCompleteGif(bytes: Buffer): boolean {
   const skipBlocks = (start: number): number => {
     let at = start;
@@ -62,6 +62,7 @@ function isCompleteGif(bytes: Buffer): boolean {
   };
   let at = skipColourTable(bytes.readUInt8(10), 13);
   for (;;) {
+    if (at === bytes.length) return true; // all that is missing is the trailer
     const introducer = bytes.readUInt8(at);
     if (introducer === 0x3b) return true; // trailer
     if (introducer === 0x21)
@@ -69,5 +70,37 @@ function isCompleteGif(bytes: Buffer): boolean {
     else if (introducer === 0x2c)
       at = skipBlocks(skipColourTable(bytes.readUInt8(at + 9), at + 10) + 1); // image
     else return false;
+  }
+}
+
+/**
+ * Whether the scans of a JPEG contain all bits of the 64 coefficients of each component. A progressive JPEG that ends
+ * between two scans is a coarse image without damage. https://www.w3.org/Graphics/JPEG/itu-t81.pdf, B.2
+ */
+export function hasAllScans(bytes: Uint8Array): boolean {
+  const missing = new Map<number, number>();
+  for (let at = bytes.indexOf(0xff, 2); at >= 0 && at + 3 < bytes.length; at = bytes.indexOf(0xff, at)) {
+    const marker = bytes[at + 1]!;
+    const segment = bytes.subarray(at + 4, at + 2 + ((bytes[at + 2]! << 8) | bytes[at + 3]!));
+    if (isStartOfFrame(marker)) for (let i = 6; i < segment.length; i += 3) missing.set(segment[i]!, 64);
+    if (marker === 0xda) countScan(segment, missing);
+    if (marker === 0xff)
+      at += 1; // a fill byte
+    else at += marker === 0 || (marker >= 0xd0 && marker <= 0xd7) ? 2 : 4 + segment.length; // data, or a segment
+  }
+  return missing.size > 0 && [...missing.values()].every((count) => count <= 0);
+}
+
+const isStartOfFrame = (marker: number): boolean =>
+  marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+
+/** Subtracts the coefficients of a scan that have no further bits in later scans. */
+function countScan(segment: Uint8Array, missing: Map<number, number>): void {
+  const components = segment[0] ?? 0;
+  const [first = 0, last = 0, approximation = 0] = segment.subarray(1 + 2 * components);
+  if ((approximation & 0x0f) !== 0) return;
+  for (let i = 0; i < components; i++) {
+    const id = segment[1 + 2 * i]!;
+    missing.set(id, (missing.get(id) ?? 0) - (last - first + 1));
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { JpegOptions } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { type Format, FORMATS, get, imageFile, jpegOf, scene, upload, uploadOutcome } from '../support/images.js';
@@ -106,8 +107,11 @@ it('an upload loses comments and unknown chunks', async () => {
   expect((await storedBytes(withComment)).includes('polyglot')).toBe(false);
 });
 
+/** Browsers show a JPEG and a GIF without the marker that ends them. */
+const END_MARKER_BYTES: Record<Format, number> = { jpeg: 2, gif: 1, png: 0, webp: 0, avif: 0 };
+
 describe.each(FORMATS)('a broken %s', (format: Format) => {
-  it('that is truncated is refused, at any length and aspect ratio', async () => {
+  it('that is truncated is refused, at any length and aspect ratio, unless only its end marker is missing', async () => {
     for (const [width, height] of [
       [200, 200],
       [120, 480],
@@ -121,11 +125,11 @@ describe.each(FORMATS)('a broken %s', (format: Format) => {
           '422 picture_damaged',
         ]);
       }
-      for (const missing of [1, 2, 10]) {
+      for (const missing of [1, 2, 3, 10]) {
         expect([width, missing, await outcome(bytes.subarray(0, -missing))]).toEqual([
           width,
           missing,
-          '422 picture_damaged',
+          missing <= END_MARKER_BYTES[format] ? 'accepted' : '422 picture_damaged',
         ]);
       }
     }
@@ -140,5 +144,36 @@ describe.each(FORMATS)('a broken %s', (format: Format) => {
       expect(await outcome(broken)).toMatch(/^(accepted|422 picture_(damaged|too_large)|415 unsupported_picture)$/);
     }
     expect(await outcome(bytes)).toBe('accepted');
+  });
+});
+
+describe.each([
+  ['baseline', {}],
+  ['progressive', { progressive: true }],
+  ['baseline grey', { isGrey: true }],
+])('a %s JPEG without its end marker', (_, { isGrey = false, ...options }: JpegOptions & { isGrey?: boolean }) => {
+  const make = (width: number, height: number) => scene(8, width, height).greyscale(isGrey).jpeg(options).toBuffer();
+
+  it('is accepted when its image data is complete', async () => {
+    for (const [width, height] of [
+      [300, 300],
+      [1000, 700],
+      [5, 5],
+    ] as const) {
+      const bytes = await make(width, height);
+      expect(bytes.subarray(-2)).toEqual(Buffer.from([0xff, 0xd9]));
+      expect([width, await outcome(bytes.subarray(0, -2))]).toEqual([width, 'accepted']);
+    }
+  });
+
+  it('is refused when its image data is truncated, also by a few bytes and between scans', async () => {
+    const bytes = await make(300, 300);
+    for (const missing of [4, 5, 6, 8, 12, 20, 50, 200, 1000]) {
+      expect([missing, await outcome(bytes.subarray(0, -missing))]).toEqual([missing, '422 picture_damaged']);
+    }
+    const START_OF_SCAN = Buffer.from([0xff, 0xda]);
+    const scans: number[] = [];
+    for (let at = bytes.indexOf(START_OF_SCAN); at >= 0; at = bytes.indexOf(START_OF_SCAN, at + 2)) scans.push(at);
+    for (const at of scans) expect([at, await outcome(bytes.subarray(0, at))]).toEqual([at, '422 picture_damaged']);
   });
 });

@@ -52,6 +52,7 @@ async function startServer(): Promise<{ connection: DatabaseConnection; stop: ()
   const folder = mkdtempSync(join(tmpdir(), 'machi-test-'));
   const server = new EmbeddedPostgres(folder, log, FAST);
   await server.start();
+  await admin({ ...server.connection, user: 'postgres' }, `alter role ${server.connection.user} createdb`);
   const stop = async (): Promise<void> => {
     await server.stop();
     rmSync(folder, { recursive: true, force: true });

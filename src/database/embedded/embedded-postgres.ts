@@ -32,6 +32,12 @@ const DUPLICATE_OBJECT = '42710';
 const DUPLICATE_DATABASE = '42P04';
 const UNIQUE_VIOLATION = '23505'; // of two processes that create the same role or database at once
 
+/** Version 0.1.0 created the role with this right. The lock on the row serialises processes that start at once. */
+const REVOKE_CREATEDB = `do $$ begin
+  perform from pg_authid where rolname = 'machi' and rolcreatedb for update;
+  if found then alter role machi nocreatedb; end if;
+end $$`;
+
 interface Log {
   info(message: string): void;
   warn(message: string): void;
@@ -201,10 +207,14 @@ export class EmbeddedPostgres {
     }
   }
 
-  /** The role of the application is not a superuser: it can neither read files of the server nor run programs. */
+  /**
+   * The role of the application owns its database and can do nothing else: it can neither create databases, nor read files
+   * of the server, nor run programs.
+   */
   private async ensureDatabase(): Promise<void> {
     const { user, database, password } = this.connection;
-    await this.createUnlessExists(`create role ${user} login createdb password '${password}'`);
+    await this.createUnlessExists(`create role ${user} login password '${password}'`);
+    await this.lease?.query(REVOKE_CREATEDB);
     await this.createUnlessExists(`create database ${database} owner ${user}`);
   }
 

@@ -1,7 +1,9 @@
 import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DatabaseConnection } from '../../../src/config/database-connection.js';
 import { EmbeddedPostgres } from '../../../src/database/embedded/embedded-postgres.js';
 import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from '../../support/machi-process.js';
 
@@ -108,4 +110,36 @@ describe('a pid file that a stopped server left behind does not prevent the next
     utimesSync(pidFile, anHourAgo, anHourAgo);
     await expect(startAndStop()).resolves.toBeUndefined();
   });
+});
+
+it('the role of the application can create no database, no role and no extension that needs a superuser, also in data of 0.1.0', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'machi-role-'));
+  const query = async (connection: DatabaseConnection, sql: string): Promise<string> => {
+    const client = new pg.Client(connection);
+    await client.connect();
+    const outcome = await client.query(sql).then(
+      () => 'done',
+      (error: { code: string }) => error.code,
+    );
+    await client.end();
+    return outcome;
+  };
+  for (const sql of ['alter role machi createdb', 'select']) {
+    // 0.1.0 created the role so
+    const postgres = new EmbeddedPostgres(folder, { info() {}, warn() {} });
+    await postgres.start();
+    const { connection } = postgres;
+    for (const refused of [
+      'create database other',
+      'create role other',
+      'create extension file_fdw',
+      "copy (select 1) to program 'true'",
+    ]) {
+      expect([refused, await query(connection, refused)]).toEqual([refused, '42501']);
+    }
+    expect(await query(connection, 'create extension citext')).toMatch(/^(done|42710)$/);
+    expect(await query({ ...connection, user: 'postgres' }, sql)).toBe('done');
+    await postgres.stop();
+  }
+  rmSync(folder, { recursive: true });
 });
