@@ -9,6 +9,7 @@ export default defineConfig({
       'test/auth/passwords/password-resets.races.spec.ts',
       'test/auth/sessions/refresh.races.spec.ts',
       'test/chat/model.spec.ts',
+      'test/chat/relations.model.spec.ts',
       'test/chat/slow.spec.ts',
       'test/mail/mail.process.spec.ts',
     ],

@@ -2,10 +2,12 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { VERSION } from '../common/version.js';
 import { ChatModule, GATEWAYS } from './chat.module.js';
+import { ContactDto, ContactRequestDto } from './contacts/contacts.dto.js';
 import { UserStatusDto } from './presence/user-status.dto.js';
 import { type ChatEventDefinition, eventsOf } from './protocol/chat-event.decorator.js';
 import { CLOSE_CODES } from './protocol/close-codes.js';
 import { CHAT_PATH } from './protocol/path.js';
+import { MACHI_V2 } from './protocol/subprotocol.js';
 
 type Json = Record<string, unknown>;
 
@@ -28,20 +30,24 @@ const DESCRIPTION = `Raw WebSocket text frames with one JSON object each: \`{typ
 valid request. The frames of a connection are handled and answered in their order. If a request has a \`request_id\`, its
 answer on this connection has it, too. Times are unix seconds.
 
+Clients that offer the subprotocol \`${MACHI_V2}\` in \`Sec-WebSocket-Protocol\` may send the requests that say so, and get
+\`contact_request\` and \`contact_accepted\`. Without it these types are unknown.
+
 The upgrade needs a valid identity token: the cookie \`login-token\`, or \`Authorization: Bearer\`. The server closes connections
 with these codes:
 
 ${Object.values(CLOSE_CODES)
   .map(([code, reason, advice]) => `- ${code} "${reason}": ${advice}`)
   .join('\n')}
+- 1006, which no server sends: the connection broke, or the upgrade was refused. Connect again with growing pauses.
 - 1002, 1007, 1008: a violation of the WebSocket protocol. Do not connect again: the client is broken.
-- 1009: a frame of more than 64 KiB. Connect again, and send smaller frames.`;
+- 1009: a frame of more than 1 MiB. Connect again, and do not send this frame again.`;
 
 /** The AsyncAPI 3 document of the chat, generated from the `@ChatEvent` decorators and the DTOs. */
 export function createAsyncApiDocument(app: INestApplication): AsyncApiDocument {
   const events = GATEWAYS.flatMap(eventsOf);
   const messages = Object.fromEntries([...events.flatMap(messagesOf), ...SERVER_MESSAGES]);
-  const operations = Object.fromEntries([...events.map(operationOf), STATUS_OPERATION]);
+  const operations = Object.fromEntries([...events.map(operationOf), ...PUSH_OPERATIONS]);
   return {
     asyncapi: '3.0.0',
     info: { title: 'Machi chat', version: VERSION, description: DESCRIPTION },
@@ -97,30 +103,50 @@ function messagesOf({ type, request, response, isList }: ChatEventDefinition): [
   ];
 }
 
-/** Messages that are not the answer to a valid request. */
-const SERVER_MESSAGES: [string, Message][] = [
-  [
-    'user_status.success',
-    { title: 'user_status', payload: success('user_status', ref('schemas', UserStatusDto.name)) },
-  ],
-  ['root.error', { title: 'root: error', payload: failure('root') }],
-];
-
-const STATUS_OPERATION: [string, Operation] = [
-  'user_status',
+/** Frames that the server sends without a request. */
+const PUSHES = [
   {
-    title: 'user_status',
+    type: 'user_status',
+    data: UserStatusDto,
     summary: 'Notifies connected contacts of a user’s first connection and of the end of the last one.',
-    action: 'send',
-    channel: { $ref: '#/channels/chat' },
-    messages: [inChannel('user_status.success')],
+  },
+  {
+    type: 'contact_request',
+    data: ContactRequestDto,
+    summary: `Notifies a user of a contact request. Only for the subprotocol ${MACHI_V2}.`,
+  },
+  {
+    type: 'contact_accepted',
+    data: ContactDto,
+    summary: `Notifies a user that a contact request was accepted. Only for the subprotocol ${MACHI_V2}.`,
   },
 ];
 
-function operationOf({ type, summary, sentTo }: ChatEventDefinition): [string, Operation] {
+/** Messages that are not the answer to a valid request. */
+const SERVER_MESSAGES: [string, Message][] = [
+  ...PUSHES.map(({ type, data }): [string, Message] => [
+    `${type}.success`,
+    { title: type, payload: success(type, ref('schemas', data.name)) },
+  ]),
+  ['root.error', { title: 'root: error', payload: failure('root') }],
+];
+
+const PUSH_OPERATIONS: [string, Operation][] = PUSHES.map(({ type, summary }) => [
+  type,
+  {
+    title: type,
+    summary,
+    action: 'send',
+    channel: { $ref: '#/channels/chat' },
+    messages: [inChannel(`${type}.success`)],
+  },
+]);
+
+function operationOf({ type, summary, sentTo, protocol }: ChatEventDefinition): [string, Operation] {
   const channel = { $ref: '#/channels/chat' };
   const replies = [`${type}.success`, `${type}.error`, 'root.error'].map(inChannel);
-  const description = `Successes are sent to ${sentTo}, errors to the requester.`;
+  const only = protocol === 'any' ? '' : ` Only for the subprotocol ${protocol}.`;
+  const description = `Successes are sent to ${sentTo}, errors to the requester.${only}`;
   const operation = { title: type, summary, description, action: 'receive', channel };
   return [type, { ...operation, messages: [inChannel(`${type}.request`)], reply: { channel, messages: replies } }];
 }
@@ -129,7 +155,7 @@ function operationOf({ type, summary, sentTo }: ChatEventDefinition): [string, O
 function schemasOf(app: INestApplication, events: ChatEventDefinition[]): Record<string, Json> {
   const requests = new Set<string>(events.map(({ request }) => request.name));
   const models = events.flatMap(({ request, response }) => (response === 'pong' ? [request] : [request, response]));
-  const options = { include: [ChatModule], extraModels: [...new Set([...models, UserStatusDto])] };
+  const options = { include: [ChatModule], extraModels: [...new Set([...models, ...PUSHES.map(({ data }) => data)])] };
   const { components } = SwaggerModule.createDocument(app, new DocumentBuilder().build(), options);
   const schemas = Object.entries(components?.schemas ?? {}).map(([name, schema]) => {
     const closed = requests.has(name) ? {} : { additionalProperties: false }; // unknown fields of requests are ignored
@@ -144,6 +170,8 @@ function toJsonSchema(schema: unknown): unknown {
   const { nullable, example, ...rest } = schema as Json;
   const parts = Object.fromEntries(Object.entries(rest).map(([key, part]) => [key, toJsonSchema(part)]));
   if (parts['type'] === 'number') parts['type'] = 'integer'; // all numbers of the chat are integers
+  const { allOf, ...others } = parts;
+  if (nullable && Array.isArray(allOf)) return { ...others, type: undefined, anyOf: [...allOf, { type: 'null' }] };
   if (nullable) parts['type'] = [parts['type'], 'null'];
   return example === undefined ? parts : { ...parts, examples: [example] };
 }

@@ -16,7 +16,18 @@ export const ADVISORY_LOCKS = {
   chatNodes: 0x6d616368,
   /** First of two keys, per transaction; the second is taken from the hash of an address. Serializes counting its mails. */
   mailCount: 0x6d61696c,
+  /**
+   * One key, per transaction. Exclusive while a block is added, shared while a conversation or a contact is made: one of the
+   * two sees the other.
+   */
+  blocks: 0x6d61626c,
 } as const;
+
+/**
+ * SQL: locks until the transaction ends; $1 is one of the keys. Of an exclusive and a shared lock, one waits for the other.
+ */
+export const LOCK_EXCLUSIVE = 'select pg_advisory_xact_lock($1)';
+export const LOCK_SHARED = 'select pg_advisory_xact_lock_shared($1)';
 
 /**
  * SQL: takes the lock for one external identity until the transaction ends, so that one identity never gets two users. $1:

@@ -6,11 +6,13 @@ import { Session } from '../auth/sessions/session.entity.js';
 import { AvatarRemoval } from '../avatars/avatar-removal.entity.js';
 import { Avatar } from '../avatars/avatar.entity.js';
 import { RejectedImage } from '../avatars/rejected-image.entity.js';
+import { Block } from '../chat/blocks/block.entity.js';
 import { Conversation } from '../chat/conversations/conversation.entity.js';
 import { ConversationMember } from '../chat/conversations/conversation-member.entity.js';
 import { Message } from '../chat/messages/message.entity.js';
 import { ChatNode } from '../chat/presence/chat-node.entity.js';
 import { Contact } from '../chat/contacts/contact.entity.js';
+import { ContactRequest } from '../chat/contacts/contact-request.entity.js';
 import { Participant } from '../chat/connections/participant.entity.js';
 import { Presence } from '../chat/presence/presence.entity.js';
 import type { DatabaseConnection } from '../config/database-connection.js';
@@ -62,6 +64,8 @@ export const entities = [
   RejectedImage,
   Participant,
   Contact,
+  ContactRequest,
+  Block,
   ChatNode,
   Presence,
   Conversation,

@@ -29,6 +29,15 @@ export const NETWORK_EMAIL_CHANGE_QUOTA: Quota = { name: 'network-email-changes'
 /** Uploaded images per user. Each one costs about a second of a processor. */
 export const UPLOAD_QUOTA: Quota = { name: 'uploads', limit: 60, windowMs: HOUR_MS };
 
+/** Conversations that a user creates: each one appears in the lists of all its members. */
+export const CONVERSATIONS_QUOTA: Quota = { name: 'conversations', limit: 60, windowMs: HOUR_MS };
+
+/** Contacts that a user adds or requests: each one appears in a list of the other user. */
+export const CONTACTS_QUOTA: Quota = { name: 'contacts', limit: 100, windowMs: HOUR_MS };
+
+/** Blocks that a user adds and removes. Each one locks the conversations that the two users share. */
+export const BLOCKS_QUOTA: Quota = { name: 'blocks', limit: 500, windowMs: HOUR_MS };
+
 /** All requests per network, whatever the route. Counted in the memory of each process, not in the database. */
 export const requestsQuota = (limit: number): Quota => ({ name: 'requests', limit, windowMs: MINUTE_MS });
 

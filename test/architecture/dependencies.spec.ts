@@ -23,6 +23,7 @@ const CHAT_LEVELS = [
   ['chat/connections'],
   ['chat/presence'],
   ['chat/contacts', 'chat/conversations', 'chat/messages'],
+  ['chat/blocks'],
 ];
 
 /** Imports against the direction, by file, with the folder they reach and the reason. */

@@ -19,7 +19,10 @@ const EXCEPTIONS: Record<string, string> = {
   'auth/two-factor/two-factor-sign-in.service.ts: users':
     'compares the password hash in the statement that uses a challenge',
   'avatars/avatar-delivery.service.ts: users': 'joins whether the owner is active, on every delivery of an image',
-  'chat/contacts/contacts.service.ts: users': 'joins the username and full name of a participant',
+  'chat/blocks/blocks.service.ts: users': 'joins the usernames of blocked users',
+  'chat/contacts/chat-users.service.ts: users': 'joins the username and full name of a participant',
+  'chat/contacts/contact-requests.service.ts: users': 'joins the username and full name of the other user',
+  'chat/contacts/contacts.service.ts: users': 'joins the usernames of contacts',
   'chat/messages/messages.service.ts: users': 'joins the usernames of senders',
   'chat/presence/presence.service.ts: users': 'joins the usernames of participants',
   'users/profile.ts: group_members': 'reads a user with their rights in one query',

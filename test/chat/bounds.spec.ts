@@ -41,6 +41,24 @@ it('the server stops reading a connection while 64 Ki characters of frames wait'
   for (let i = 0; i < 400; i++) expect(await one!.next()).toMatchObject({ type: 'ping', success: true });
 });
 
+it('the server stops reading a connection while a frame of a megabyte waits', async () => {
+  const clients = await connectUsers(t, 5);
+  proxy.freeze();
+  for (const client of clients) {
+    client.send({ type: 'self' });
+    for (let i = 0; i < 20; i++) client.send({ type: 'ping', padding: 'x'.repeat(1_000_000) });
+  }
+  const waiting = (): number => total(({ received }) => received.waiting);
+  await expect.poll(waiting).toBeGreaterThan(0);
+  await sleep(500); // long enough for more to arrive
+  expect(waiting()).toBeLessThanOrEqual(2 * clients.length);
+  proxy.restore();
+  for (const client of clients) {
+    expect(await client.next()).toMatchObject({ type: 'self' });
+    for (let i = 0; i < 20; i++) expect(await client.next()).toMatchObject({ type: 'ping', success: true });
+  }
+});
+
 it('the server handles no further frame of a connection while 64 messages are in flight', async () => {
   const [one] = await connectUsers(t, 1);
   const conversation_id = await createConversation(one!);

@@ -158,18 +158,18 @@ describe('the WebSocket protocol', () => {
     client.socket.destroy();
   });
 
-  it('accepts a frame of 64 KiB', async () => {
+  it('accepts a frame of 1 MiB', async () => {
     const client = await raw();
     const text = '{"type":"ping","x":""}';
-    client.socket.write(masked(TEXT, text.replace('""', `"${'x'.repeat(65_536 - text.length)}"`)));
+    client.socket.write(masked(TEXT, text.replace('""', `"${'x'.repeat(1_048_576 - text.length)}"`)));
     await expect.poll(() => client.texts).toEqual(['{"success":true,"type":"ping","data":"pong"}']);
     client.socket.destroy();
   });
 
   it.each([
-    ['64 KiB and one byte', [masked(TEXT, ' '.repeat(65_537))], 1009],
+    ['1 MiB and one byte', [masked(TEXT, ' '.repeat(1_048_577))], 1009],
     ['ten megabytes that stall', [masked(TEXT, '{"type":', 10_000_000)], 1009],
-    ['fragments of more than 64 KiB', [masked(MORE_TEXT, ' '.repeat(40_000)), masked(LAST, ' '.repeat(40_000))], 1009],
+    ['fragments of more than 1 MiB', [masked(MORE_TEXT, ' '.repeat(600_000)), masked(LAST, ' '.repeat(600_000))], 1009],
     ['no mask', [Buffer.from([TEXT, 2, 0x7b, 0x7d])], 1002],
     ['a reserved bit', [masked(TEXT | 0x40, '{}')], 1002],
     ['an unknown opcode', [masked(0x83, '{}')], 1002],

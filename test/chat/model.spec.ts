@@ -81,6 +81,22 @@ async function register(username: string): Promise<Credentials> {
   return { username, token: identity_token };
 }
 
+/** Repeats a request until it is answered by one of these statuses; in between, Machi or PostgreSQL may be down. */
+async function persist(method: string, path: string, { token }: Credentials, statuses: number[]): Promise<void> {
+  const headers = { authorization: `Bearer ${token}` };
+  for (;;) {
+    const response = await fetch(machi.url + path, { method, headers }).catch(() => undefined);
+    if (response && statuses.includes(response.status)) return;
+    await sleep(100);
+  }
+}
+
+/** Blocks and unblocks a member for another one: changes the members of the conversations while messages are sent. */
+async function changeBlocks(by: Credentials, other: Credentials): Promise<void> {
+  await persist('PUT', `/api/chat/blocks/${other.username}`, by, [204]);
+  await persist('DELETE', `/api/chat/blocks/${other.username}`, by, [204, 404]); // 404: it was answered to a lost request
+}
+
 /** The stored messages of a conversation in their order. */
 async function stored(conversationId: number): Promise<{ id: number; sequence: number; content: string }[]> {
   const server = new EmbeddedPostgres(folder.path, { info() {}, warn() {} });
@@ -109,10 +125,11 @@ it(
     process.stdout.write(`chat model: SEED=${SEED}\n`);
     const users = [];
     for (let i = 0; i < 8; i++) users.push(await register(`tester${i}`));
+    const watchers = [await register('watcher0'), await register('watcher1')] as const;
     const testers: ChatTester[] = [];
     const rooms = new Map<number, ChatTester[]>();
     for (const half of [users.slice(0, 4), users.slice(4)]) {
-      const clients = await Promise.all(half.map((user) => connect(machi, user)));
+      const clients = await Promise.all([...half, ...watchers].map((user) => connect(machi, user)));
       const id = await createConversation(...clients);
       await Promise.all(clients.map((client) => client.close()));
       const members = half.map((user, i) => new ChatTester(user, id, () => machi, randomOf(SEED + 8 * id + i)));
@@ -124,9 +141,12 @@ it(
     while (performance.now() < until) {
       for (const name of shuffled(Object.keys(FAULTS))) {
         await sleep(1_000 + random() * 1_500);
+        const changed = changeBlocks(...watchers);
         await Promise.race([FAULTS[name]!(), ended]);
+        await Promise.race([changed, ended]);
       }
     }
+    for (const id of rooms.keys()) await persist('DELETE', `/api/chat/conversations/${id}`, watchers[0], [204, 404]);
     for (const tester of testers) tester.stop();
     await Promise.race([runs, ended]);
     for (const [id, members] of rooms) check(await stored(id), members);

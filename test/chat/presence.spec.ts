@@ -144,7 +144,7 @@ it('an expired token closes its connections with 4401 within a second', async ()
   const due = Date.now();
   expect(await client.end()).toEqual([4401, 'login-token expired']);
   expect(Date.now() - due).toBeLessThan(1000);
-  expect(await dial(t, user).end()).toEqual([4401, 'invalid login-token']);
+  expect(await dial(t, user).end()).toEqual([4401, 'login-token expired']);
   t.clock.set(Date.now());
 });
 

@@ -1,7 +1,8 @@
+import { Logger } from '@nestjs/common';
 import { generateKeyPairSync } from 'node:crypto';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { ConnectionsService } from '../../src/chat/connections/connections.service.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { connect as connectChat, dial } from '../support/chat-client.js';
@@ -74,4 +75,31 @@ it.each([
   for await (const chunk of socket) answer += String(chunk);
   expect(answer).toMatch(/^HTTP\/1.1 400 /);
   expect(answer).toContain('"code":"websocket_required"');
+});
+
+it.each([
+  ['a foreign origin', { origin: 'https://evil.example' }, 'Refused an upgrade: 403 foreign_origin'],
+  ['no token', {}, 'Refused a connection: 4401 login-token required'],
+  ['an invalid token', { authorization: 'Bearer a.b.c' }, 'Refused a connection: 4401 invalid login-token'],
+])('a refused upgrade with %s leaves a log line with reason, Origin and Host', async (_, headers, reason) => {
+  const lines: unknown[] = [];
+  for (const level of ['log', 'warn'] as const) {
+    vi.spyOn(Logger.prototype, level).mockImplementation((line: unknown) => void lines.push(line));
+  }
+  const own = `"127.0.0.1:${t.port}"`;
+  await dial(t, {}, { headers: { host: own.slice(1, -1), ...headers } }).end();
+  const origin = 'origin' in headers ? '"https://evil.example"' : 'none';
+  expect(lines).toContain(`${reason} (Origin ${origin}, Host ${own})`);
+  vi.restoreAllMocks();
+});
+
+it('the log line of a refused upgrade quotes and cuts what the client chose', async () => {
+  const lines: string[] = [];
+  vi.spyOn(Logger.prototype, 'warn').mockImplementation((line: unknown) => void lines.push(String(line)));
+  const origin = `https://evil.example/"\u001b[31m${'x'.repeat(1_000)}`;
+  await dial(t, {}, { headers: { origin: origin.replace('\u001b', '\t') } }).end();
+  const line = lines.find((text) => text.includes('foreign_origin'));
+  expect(line).toContain('\\"\\t[31m');
+  expect(line!.length).toBeLessThan(400);
+  vi.restoreAllMocks();
 });

@@ -6,6 +6,12 @@ export const ACCESS_TABLE: Record<
   'public' | 'signed in' | 'any token of ours' | 'answers 401 itself' | Permission
 > = {
   'GET /api/ws': 'public', // closes the socket when the token is missing
+  'GET /api/chat/conversations': 'signed in',
+  'DELETE /api/chat/conversations/:conversation': 'signed in',
+  'DELETE /api/chat/contacts/:username': 'signed in',
+  'GET /api/chat/blocks': 'signed in',
+  'PUT /api/chat/blocks/:username': 'signed in',
+  'DELETE /api/chat/blocks/:username': 'signed in',
   'GET /api/health': 'public',
   'GET /api/health/live': 'public',
   'GET /api/health/ready': 'public',

@@ -24,6 +24,7 @@ export function assertDocumented(frame: Frame, kind = frame.success === true ? '
 interface Schema {
   $ref?: string;
   allOf?: Schema[];
+  anyOf?: Schema[];
   const?: unknown;
   examples?: unknown[];
   items?: Schema;
@@ -34,6 +35,7 @@ interface Schema {
 export function exampleOf(schema: Schema): unknown {
   if (schema.$ref) return exampleOf(asyncapi.components.schemas[schema.$ref.split('/').at(-1)!]!);
   if (schema.allOf) return Object.assign({}, ...schema.allOf.map(exampleOf)) as object;
+  if (schema.anyOf) return exampleOf(schema.anyOf[0]!);
   if (schema.const !== undefined) return schema.const;
   if (schema.examples) return schema.examples[0];
   if (schema.items) return [exampleOf(schema.items)];

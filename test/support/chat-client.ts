@@ -9,10 +9,14 @@ import { assertDocumented } from './asyncapi.js';
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Frame = Record<string, any>;
 
+/** The options of a client that speaks `machi.v2`. */
+export const V2 = { protocols: ['machi.v2'] };
+
 interface Options {
   /** Replaces the Authorization header with the token. */
   headers?: Record<string, string>;
   origin?: string;
+  protocols?: string[];
 }
 
 /** A WebSocket client that records all received frames and validates them against asyncapi.json. */
@@ -91,8 +95,8 @@ export function dial(
   options: Options = {},
 ): ChatClient {
   const headers = options.headers ?? (token === undefined ? {} : { authorization: `Bearer ${token}` });
-  const { origin } = options;
-  const socket = new WebSocket(socketUrl(t), { headers, ...(origin === undefined ? {} : { origin }) });
+  const { origin, protocols = [] } = options;
+  const socket = new WebSocket(socketUrl(t), protocols, { headers, ...(origin === undefined ? {} : { origin }) });
   return new ChatClient(socket, username ?? '');
 }
 
@@ -109,9 +113,9 @@ export async function connect(
 }
 
 /** Creates and connects users; resolves when the database records them as online. */
-export async function connectUsers(t: TestApp, count: number): Promise<ChatClient[]> {
+export async function connectUsers(t: TestApp, count: number, options: Options = {}): Promise<ChatClient[]> {
   const clients: ChatClient[] = [];
-  for (let i = 0; i < count; i++) clients.push(await connect(t, await t.user()));
+  for (let i = 0; i < count; i++) clients.push(await connect(t, await t.user(), options));
   const presences =
     'select 1 from presences s join participants p on p.id = s.participant_id join users u on u.id = p.user_id where u.username = any ($1)';
   const names = clients.map(({ username }) => username);

@@ -1,4 +1,4 @@
-import type { INestApplicationContext } from '@nestjs/common';
+import { type INestApplicationContext, Logger } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -7,16 +7,22 @@ import type { Config } from '../../config/config.js';
 import { sendProblemOnSocket } from '../../http/problem-response.js';
 import { isForeignOrigin } from '../../http/origin.js';
 import { Problem, unavailable } from '../../http/problem.js';
+import { MACHI_V2 } from '../protocol/subprotocol.js';
 import { ConnectionsService } from './connections.service.js';
 import { FrameDispatcherService } from './frame-dispatcher.service.js';
+import { describePage } from './describe-page.js';
 
 const OPTIONS = {
   noServer: true,
   perMessageDeflate: false,
-  maxPayload: 64 * 1024,
+  /** The longest legal message has 192 KB in its longest spelling. Longer frames get an answer that names the field. */
+  maxPayload: 1024 * 1024,
   maxFragments: 1024,
   /** How long a client may take to answer a close frame, in milliseconds. */
   closeTimeout: 3_000,
+  /** Of other subprotocols, the first one is confirmed, as ever: old clients may offer some of their own. */
+  handleProtocols: (offered: Set<string>): string | false =>
+    offered.has(MACHI_V2) ? MACHI_V2 : ([...offered][0] ?? false),
 };
 
 /**
@@ -25,6 +31,7 @@ const OPTIONS = {
  * order. Why: docs/decisions/chat-adapter.md.
  */
 export class ChatWsAdapter extends WsAdapter {
+  private readonly log = new Logger(ChatWsAdapter.name);
   private connections: ConnectionsService;
   private dispatcher: FrameDispatcherService;
 
@@ -46,6 +53,8 @@ export class ChatWsAdapter extends WsAdapter {
     const server = this.httpServer as Server;
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
       const problem = this.refusal(request, path);
+      if (problem?.getStatus() === 403)
+        this.log.warn(`Refused an upgrade: 403 ${problem.code} (${describePage(request)})`);
       if (problem) return sendProblemOnSocket(socket, problem);
       return webSockets.handleUpgrade(request, socket, head, (client) =>
         webSockets.emit('connection', client, request),

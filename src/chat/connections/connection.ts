@@ -1,14 +1,18 @@
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { CLOSE_CODES, type CloseReason } from '../protocol/close-codes.js';
+import { MACHI_V2 } from '../protocol/subprotocol.js';
 import { toFrames } from '../protocol/websocket-frames.js';
 import { FrameQueue } from './frame-queue.js';
+import { type ReceiveBudget, UnfinishedFrame } from './receive-budget.js';
 import { SendQueue, type SendScheduler } from './send-queue.js';
 import { type Rate, TokenBucket } from './token-bucket.js';
 
 const FRAMES: Rate = { burst: 500, perSecond: 100 };
 /** The violation budget: frames that may be refused before the connection is closed. */
 const VIOLATIONS: Rate = { burst: 200, perSecond: 1 };
+/** A frame counts once for each part of this length. */
+const FRAME_CHARACTERS = 64 * 1024;
 const PING_INTERVAL_MS = 25_000;
 /** Frames that a client may send between our close frame and its answer. */
 const MAX_FRAMES_AFTER_CLOSE = 1_000;
@@ -30,18 +34,22 @@ interface ConnectionOptions {
   /** The client network, for the limit of connections per network. */
   network: string;
   scheduler: SendScheduler;
+  receiveBudget: ReceiveBudget;
   isLimited: boolean;
 }
 
 /** An open WebSocket with its queues and limits. It is opened first and authenticated afterwards. */
 export class Connection {
   readonly network: string;
+  /** Whether the client speaks `machi.v2`. */
+  readonly isV2: boolean;
   /** Frames from the client. */
   readonly received = new FrameQueue();
 
   private readonly socket: WebSocket;
   private readonly scheduler: SendScheduler;
   private readonly sendQueue: SendQueue;
+  private readonly unfinished: UnfinishedFrame;
   private readonly frameLimit: TokenBucket | undefined;
   private readonly violationBudget: TokenBucket | undefined;
   private boundSessionId: string | undefined;
@@ -52,12 +60,15 @@ export class Connection {
   private pingedAt: number;
   private framesAfterClose = 0;
 
-  constructor({ socket, stream, network, scheduler, isLimited }: ConnectionOptions) {
+  constructor({ socket, stream, network, scheduler, receiveBudget, isLimited }: ConnectionOptions) {
     const now = scheduler.now();
     this.socket = socket;
     this.network = network;
+    this.isV2 = socket.protocol === MACHI_V2;
     this.scheduler = scheduler;
     this.sendQueue = new SendQueue(socket, stream, scheduler, () => this.close('slow'));
+    this.unfinished = new UnfinishedFrame(receiveBudget);
+    stream.prependListener('data', (chunk: Buffer) => this.noteBytes(chunk.length)); // before ws completes a frame
     this.pingedAt = now;
     if (!isLimited) return;
     this.frameLimit = new TokenBucket(FRAMES, now);
@@ -98,14 +109,19 @@ export class Connection {
     if (!this.isOpenNow && ++this.framesAfterClose > MAX_FRAMES_AFTER_CLOSE) this.socket.terminate();
   }
 
-  /** Takes a frame from the frame limit. Returns false if it is exceeded. */
-  takeFrame(): boolean {
-    return this.frameLimit?.take(this.scheduler.now()) ?? true;
+  /** Records that a text or binary frame is complete. */
+  noteFrame(): void {
+    this.unfinished.clear();
+  }
+
+  /** Takes a frame with this number of characters from the frame limit. Returns false if it is exceeded. */
+  takeFrame(characters = 0): boolean {
+    return this.frameLimit?.take(this.scheduler.now(), weightOf(characters)) ?? true;
   }
 
   /** Takes a violation from the budget. Closes the connection and returns false if it is used up. */
-  takeViolation(reason: 'rate' | 'abuse'): boolean {
-    if (this.violationBudget?.take(this.scheduler.now()) ?? true) return true;
+  takeViolation(reason: 'rate' | 'abuse', characters = 0): boolean {
+    if (this.violationBudget?.take(this.scheduler.now(), weightOf(characters)) ?? true) return true;
     this.close(reason);
     return false;
   }
@@ -157,6 +173,12 @@ export class Connection {
     await closed;
   }
 
+  /** The socket is closed, and what it had received is freed. */
+  onSocketClosed(): void {
+    this.onClosed();
+    this.unfinished.clear();
+  }
+
   /** The connection is closed or closing: drops everything that waits. */
   onClosed(): void {
     this.isOpenNow = false;
@@ -175,4 +197,13 @@ export class Connection {
     this.pingedAt = now;
     this.socket.ping();
   }
+
+  /** Closes the connection if it sends a long frame while too much is held of those of all connections. */
+  private noteBytes(count: number): void {
+    if (this.unfinished.add(count) || !this.isOpenNow) return;
+    this.close('unavailable');
+    this.pauseReading(); // until the close timeout: nothing further is held
+  }
 }
+
+const weightOf = (characters: number): number => 1 + Math.floor(characters / FRAME_CHARACTERS);

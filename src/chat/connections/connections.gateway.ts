@@ -18,10 +18,11 @@ import { mapToProblem } from '../../http/problem-mapping.js';
 import { parseIpAddress } from '../../http/request-context.js';
 import { networkOf } from '../../rate-limit/client-network.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
-import type { CloseReason } from '../protocol/close-codes.js';
+import { CLOSE_CODES, type CloseReason } from '../protocol/close-codes.js';
 import { CHAT_PATH } from '../protocol/path.js';
 import type { Connection } from './connection.js';
 import { ConnectionsService } from './connections.service.js';
+import { describePage } from './describe-page.js';
 import { ParticipantsService } from './participants.service.js';
 
 /** At shutdown connections are closed in waves, so that the clients do not all connect to another node at once. */
@@ -34,7 +35,7 @@ const ABNORMAL_CLOSURE = 1006;
 
 const TOKEN_CLOSE_REASONS: Partial<Record<Problem['code'], CloseReason>> = {
   token_required: 'token_required',
-  token_expired: 'token_invalid',
+  token_expired: 'token_expired',
   invalid_token: 'token_invalid',
 };
 
@@ -122,7 +123,9 @@ export class ConnectionsGateway
     } catch (error) {
       const { code, cause } = mapToProblem(error);
       const reason = TOKEN_CLOSE_REASONS[code];
-      if (!reason) this.log.warn(`Authenticating a connection failed: ${code} (${String(cause)})`);
+      if (reason)
+        this.log.log(`Refused a connection: ${CLOSE_CODES[reason].slice(0, 2).join(' ')} (${describePage(request)})`);
+      else this.log.warn(`Authenticating a connection failed: ${code} (${String(cause)})`);
       connection.close(reason ?? 'unavailable');
     }
   }

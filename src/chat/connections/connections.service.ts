@@ -5,6 +5,7 @@ import type { RevocationListener } from '../../auth/sessions/session-revocations
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
 import { type ChatSession, Connection } from './connection.js';
+import { ReceiveBudget } from './receive-budget.js';
 import { SendScheduler } from './send-queue.js';
 import { type Rate, TokenBucket } from './token-bucket.js';
 
@@ -13,10 +14,15 @@ const TICK_MS = 500;
 const MAX_PER_NETWORK = 200;
 const MAX_PER_USER = 20;
 
+/** Connections that a user opens: each one may change what contacts see of the user. */
+const OPENS: Rate = { burst: 60, perSecond: 1 };
 /** Messages of a user. */
 const SENDS: Rate = { burst: 300, perSecond: 20 };
 /** Characters of the answers to a user: a page of long messages is a thousand times the size of its request. */
 const READS: Rate = { burst: 8 * 1024 * 1024, perSecond: 1024 * 1024 };
+
+/** Requests for lists that run although the read quota is used up, because their answers may be small. */
+const TRIALS: Rate = { burst: 5, perSecond: 0.5 };
 
 /** Informed about the connections of participants. */
 export interface ConnectionListener {
@@ -31,8 +37,10 @@ export interface ConnectionListener {
 
 interface ParticipantConnections {
   connections: Set<Connection>;
+  opens: TokenBucket;
   sends: TokenBucket;
   reads: TokenBucket;
+  trials: TokenBucket;
 }
 
 /** The open connections by socket, participant, session and network, and the limits of users. */
@@ -44,6 +52,7 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   private readonly countByNetwork = new Map<string, number>();
   private readonly listeners: ConnectionListener[] = [];
   private readonly scheduler: SendScheduler;
+  private readonly receiveBudget = new ReceiveBudget();
   private readonly isLimited: boolean;
   private timer: NodeJS.Timeout | undefined;
 
@@ -79,8 +88,8 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
 
   /** Registers a connection that is not yet authenticated. Closes it at once if its network has too many. */
   open(socket: WebSocket, stream: Socket, network: string): Connection {
-    const { scheduler, isLimited } = this;
-    const connection = new Connection({ socket, stream, network, scheduler, isLimited });
+    const { scheduler, receiveBudget, isLimited } = this;
+    const connection = new Connection({ socket, stream, network, scheduler, receiveBudget, isLimited });
     const count = (this.countByNetwork.get(network) ?? 0) + 1;
     this.bySocket.set(socket, connection);
     this.countByNetwork.set(network, count);
@@ -103,10 +112,11 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     else this.bySession.set(sessionId, new Set([connection]));
   }
 
-  /** Registers the connection with its user. Closes it if the user has too many. */
+  /** Registers the connection with its user. Closes it if the user has too many, or opens them too fast. */
   authenticate(connection: Connection, session: ChatSession): void {
     const entry = this.byParticipant.get(session.participant_id) ?? this.addParticipant(session.participant_id);
     if (this.isLimited && entry.connections.size >= MAX_PER_USER) return connection.close('too_many');
+    if (this.isLimited && !entry.opens.take(this.clock.now())) return connection.close('rate');
     connection.authenticate(session);
     entry.connections.add(connection);
     for (const listener of this.listeners) listener.onConnected(session.participant_id);
@@ -117,7 +127,7 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   remove(socket: WebSocket, isClean: boolean): void {
     const connection = this.get(socket);
     const { network, sessionId } = connection;
-    connection.onClosed();
+    connection.onSocketClosed();
     this.bySocket.delete(socket);
     const count = this.countByNetwork.get(network)! - 1;
     if (count > 0) this.countByNetwork.set(network, count);
@@ -163,6 +173,11 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     return !this.isLimited || (this.byParticipant.get(participantId)?.reads.hasTokens(this.clock.now()) ?? true);
   }
 
+  /** Returns false if a list may not be fetched although it may be small: the read quota is used up. */
+  takeTrial(participantId: number): boolean {
+    return this.byParticipant.get(participantId)?.trials.take(this.clock.now()) ?? true;
+  }
+
   /** Counts the characters of an answer against the read quota of the user. */
   chargeRead(participantId: number, characters: number): void {
     this.byParticipant.get(participantId)?.reads.charge(this.clock.now(), characters);
@@ -170,8 +185,9 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
 
   private addParticipant(participantId: number): ParticipantConnections {
     const now = this.clock.now();
-    const [sends, reads] = [new TokenBucket(SENDS, now), new TokenBucket(READS, now)];
-    const entry: ParticipantConnections = { connections: new Set(), sends, reads };
+    const [opens, sends] = [new TokenBucket(OPENS, now), new TokenBucket(SENDS, now)];
+    const [reads, trials] = [new TokenBucket(READS, now), new TokenBucket(TRIALS, now)];
+    const entry: ParticipantConnections = { connections: new Set(), opens, sends, reads, trials };
     this.byParticipant.set(participantId, entry);
     return entry;
   }
@@ -185,8 +201,8 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   private tick(): void {
     const now = this.clock.now();
     for (const connection of this.bySocket.values()) connection.check(now);
-    for (const [id, { connections, sends, reads }] of this.byParticipant) {
-      const isUnused = connections.size === 0 && sends.isFull(now) && reads.isFull(now);
+    for (const [id, { connections, ...limits }] of this.byParticipant) {
+      const isUnused = connections.size === 0 && Object.values(limits).every((limit) => limit.isFull(now));
       if (isUnused) this.byParticipant.delete(id); // a new entry would be equal
     }
     for (const listener of this.listeners) listener.onTick(now);

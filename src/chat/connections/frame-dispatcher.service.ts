@@ -9,7 +9,6 @@ import { explainUnknownType, parseFrame, toRequest } from '../protocol/request-p
 import { errorText, successText } from '../protocol/responses.js';
 import type { Connection } from './connection.js';
 import { ConnectionsService } from './connections.service.js';
-import type { ReceivedFrame } from './frame-queue.js';
 
 /** Injects the gateway instances whose handlers the dispatcher calls. */
 export const CHAT_GATEWAYS = Symbol('CHAT_GATEWAYS');
@@ -19,6 +18,21 @@ type Answer = object | string | undefined;
 
 interface EventHandler extends ChatEventDefinition {
   handle(connection: Connection, request: RequestFrame): Answer | Promise<Answer>;
+}
+
+/** Frames with more characters are parsed on arrival: what waits of them is a legal request or a sentence. */
+const LONG_FRAME = 64 * 1024;
+/** Answers up to this number of characters are sent even if the read quota of the user is used up. */
+const SMALL_ANSWER = 4 * 1024;
+
+/** A parsed frame: a valid request, or why there is none. */
+interface PreparedFrame {
+  /** Of the text. */
+  length: number;
+  /** Undefined if the type is unknown. */
+  handler: EventHandler | undefined;
+  requestId: string | undefined;
+  content: RequestFrame | Problem;
 }
 
 /**
@@ -41,12 +55,13 @@ export class FrameDispatcherService {
     for (const gateway of gateways) this.register(gateway);
   }
 
-  /** Handles a text or binary frame. */
-  receive(connection: Connection, frame: ReceivedFrame): void {
+  /** Handles a text frame; null stands for a binary one. */
+  receive(connection: Connection, text: string | null): void {
     connection.noteActivity();
+    connection.noteFrame();
     if (!connection.isOpen) return;
     const { received } = connection;
-    received.push(frame);
+    received.push(text !== null && text.length > LONG_FRAME ? this.prepare(connection, text) : text);
     if (received.isFull) connection.pauseReading();
     received.start(() => this.handleReceived(connection));
   }
@@ -67,20 +82,33 @@ export class FrameDispatcherService {
 
   private async handleReceived(connection: Connection): Promise<void> {
     const { received } = connection;
-    for (let text = received.take(); text !== undefined; text = received.take()) {
-      const frame = parseFrame(text);
-      const handler = this.handlers.get(frame.type);
+    for (let item = received.take(); item !== undefined; item = received.take()) {
+      const frame =
+        typeof item === 'string' || item === null ? this.prepare(connection, item) : (item as PreparedFrame);
+      const { handler, content, length } = frame;
       try {
-        if (!connection.takeFrame()) throw rateLimited('Too many frames; wait a moment.');
-        if (!handler || !frame.fields) throw new Problem('invalid_frame', { detail: explainUnknownType(text, frame) });
-        const request = toRequest(handler.request, frame.fields);
-        if (handler.mode === 'pipelined') received.track(handler.handle(connection, request) as Promise<void>);
-        else await this.answer(connection, handler, request, frame.requestId);
+        if (!connection.takeFrame(length)) throw rateLimited('Too many frames; wait a moment.');
+        if (!handler || content instanceof Problem) throw content;
+        if (handler.mode === 'pipelined') received.track(handler.handle(connection, content) as Promise<void>);
+        else await this.answer(connection, handler, content, frame.requestId);
       } catch (error) {
-        await this.refuse(connection, handler, mapToProblem(error), frame.requestId);
+        await this.refuse(connection, frame, mapToProblem(error));
       }
       if (received.isPipelineFull) await received.whenAnswered();
       if (received.waiting === 0) connection.resumeReading();
+    }
+  }
+
+  private prepare({ isV2 }: Connection, text: string | null): PreparedFrame {
+    const frame = parseFrame(text);
+    const known = this.handlers.get(frame.type);
+    const handler = isV2 || known?.protocol === 'any' ? known : undefined;
+    const prepared = { length: text?.length ?? 0, handler, requestId: frame.requestId };
+    try {
+      if (!handler || !frame.fields) throw new Problem('invalid_frame', { detail: explainUnknownType(text, frame) });
+      return { ...prepared, content: toRequest(handler.request, frame.fields) };
+    } catch (error) {
+      return { ...prepared, content: mapToProblem(error) };
     }
   }
 
@@ -92,29 +120,29 @@ export class FrameDispatcherService {
   ): Promise<void> {
     await connection.received.whenAnswered();
     const { participant_id } = connection.session;
+    const isWithinQuota = handler.mode === 'immediate' || this.connections.hasReadQuota(participant_id);
+    if (handler.isLarge && !isWithinQuota && !this.connections.takeTrial(participant_id)) throw tooMuchFetched();
     const data = await this.call(handler, connection, request);
     if (data === undefined) return;
     const text = successText(handler.type, data, requestId);
+    if (!isWithinQuota && text.length > SMALL_ANSWER) throw tooMuchFetched();
     this.connections.chargeRead(participant_id, text.length);
     connection.send(text);
   }
 
   private async call(handler: EventHandler, connection: Connection, request: RequestFrame): Promise<Answer> {
     if (handler.mode === 'immediate') return handler.handle(connection, request);
-    const hasQuota = this.connections.hasReadQuota(connection.session.participant_id);
-    if (!hasQuota) throw rateLimited('Too much was fetched; wait a moment.');
     return this.runQuery(() => handler.handle(connection, request));
   }
 
   /** Sends an error frame, after the answers to earlier frames. Closes the connection if its violation budget is used up. */
   private async refuse(
     connection: Connection,
-    handler: EventHandler | undefined,
+    { handler, requestId, length }: PreparedFrame,
     problem: Problem,
-    requestId: string | undefined,
   ): Promise<void> {
     const isOverLimit = problem.code === 'rate_limited';
-    if ((isOverLimit || !handler) && !connection.takeViolation(isOverLimit ? 'rate' : 'abuse')) return;
+    if ((isOverLimit || !handler) && !connection.takeViolation(isOverLimit ? 'rate' : 'abuse', length)) return;
     const { cause } = problem;
     if (problem.getStatus() >= 500 && cause) this.log.error(new Error(`Handling ${handler?.type} failed`, { cause }));
     await connection.received.whenAnswered();
@@ -123,3 +151,4 @@ export class FrameDispatcherService {
 }
 
 const rateLimited = (detail: string): Problem => new Problem('rate_limited', { detail });
+const tooMuchFetched = (): Problem => rateLimited('Too much was fetched; wait a moment.');

@@ -2,8 +2,11 @@ const MAX_WAITING_FRAMES = 64;
 const MAX_WAITING_CHARACTERS = 64 * 1024;
 const MAX_IN_FLIGHT = 64;
 
-/** The text of a received frame; null for a binary frame. */
-export type ReceivedFrame = string | null;
+/**
+ * The text of a received frame; null for a binary frame. What waits of a long frame is what was made of it on arrival, with
+ * the length of its text.
+ */
+export type ReceivedFrame = string | null | { readonly length: number };
 
 /**
  * The received frames of one connection, handled by one worker in the order of arrival. Requests of pipelined events may

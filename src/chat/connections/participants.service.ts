@@ -1,13 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import type { Repository } from 'typeorm';
+import type { EntityManager, Repository } from 'typeorm';
 import { Problem, tokenProblem } from '../../http/problem.js';
+import type { ChatSession } from './connection.js';
 import { Participant } from './participant.entity.js';
 
 export interface NamedParticipant {
   id: number;
   username: string;
 }
+
+const IS_NAMED = 'member.is_active and member.username = any (cast(:usernames as citext[]))';
+const HAS_BLOCKED_CALLER =
+  'exists (select from blocks b where b.participant_id = participant.id and b.blocked_id = :participant_id)';
 
 /** The participants of users. */
 @Injectable()
@@ -21,14 +26,32 @@ export class ParticipantsService {
     return Number(participant.id);
   }
 
-  /** Returns the user and the active users with these names, ordered by username. Throws `user_not_found`. */
-  async getWithNamed(userId: string, usernames: string[]): Promise<NamedParticipant[]> {
-    const rows = await this.participants
-      .createQueryBuilder('participant')
+  /** Returns the participant with this username, active or not. Throws `user_not_found`. */
+  async getNamed(username: string): Promise<NamedParticipant> {
+    const participant = await this.participants.findOne({
+      select: { id: true, user: { id: true, username: true } },
+      relations: { user: true },
+      where: { user: { username } },
+    });
+    if (!participant?.user) throw new Problem('user_not_found');
+    return { id: Number(participant.id), username: participant.user.username };
+  }
+
+  /**
+   * Returns the caller and the active users with these names, ordered by username. Throws `user_not_found`, also about users
+   * who have blocked the caller.
+   */
+  async getWithNamed(
+    { user_id: userId, participant_id }: Pick<ChatSession, 'user_id' | 'participant_id'>,
+    usernames: string[],
+    manager: EntityManager,
+  ): Promise<NamedParticipant[]> {
+    const rows = await manager
+      .createQueryBuilder(Participant, 'participant')
       .innerJoin('participant.user', 'member')
       .select(['participant.id as id', 'member.username as username'])
       .where('member.id = :userId', { userId })
-      .orWhere('(member.is_active and member.username = any (cast(:usernames as citext[])))', { usernames })
+      .orWhere(`(${IS_NAMED} and not ${HAS_BLOCKED_CALLER})`, { usernames, participant_id })
       .orderBy('member.username')
       .getRawMany<{ id: string; username: string }>();
     const found = new Set(rows.map(({ username }) => username.toLowerCase()));

@@ -17,11 +17,11 @@ export class TokenBucket {
     this.filledAt = now;
   }
 
-  /** Takes one token. Returns false if none is left. */
-  take(now: number): boolean {
+  /** Takes `count` tokens. Returns false, and takes none, if fewer are left. */
+  take(now: number, count = 1): boolean {
     this.fill(now);
-    if (this.tokens < 1) return false;
-    this.tokens--;
+    if (this.tokens < count) return false;
+    this.tokens -= count;
     return true;
   }
 

@@ -17,5 +17,7 @@ export class Conversation {
   @Column('bigint', { default: 0 }) revision: string;
   /** The revision of the last change of the members. */
   @Column('bigint', { default: 0 }) members_version: string;
+  /** Whether a member has, or had, blocked another one. False means that no block needs to be looked up. */
+  @Column('boolean', { default: false }) has_blocks: boolean;
   @Column('timestamptz') created_at: Date;
 }

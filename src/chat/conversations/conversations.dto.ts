@@ -1,4 +1,5 @@
-import { IsId, IsNames, IsOptionalText } from '../protocol/field-decorators.js';
+import type { Page } from '../../http/pagination.dto.js';
+import { IsId, IsNames, IsOptionalId, IsOptionalText } from '../protocol/field-decorators.js';
 import { RequestFrame } from '../protocol/request-frame.dto.js';
 
 const MAX_MEMBERS = 1000;
@@ -17,13 +18,28 @@ export class CreateConversationFrame extends RequestFrame {
   @IsOptionalText(100) name?: string | null;
 }
 
+/** The fields of a `get_conversations` request. */
+export class GetConversationsFrame extends RequestFrame {
+  /**
+   * Returns only conversations with smaller ids.
+   * @example 12
+   */
+  @IsOptionalId() before?: number | null;
+}
+
 /** The fields of a `get_conversation_info` request. */
 export class ConversationFrame extends RequestFrame {
   /** @example 12 */
   @IsId() id: number;
 }
 
-/** A conversation in the list of `get_conversations`. */
+/** The fields of a `leave` request. */
+export class LeaveFrame extends RequestFrame {
+  /** @example 12 */
+  @IsId() conversation_id: number;
+}
+
+/** A conversation in a list. */
 export class ConversationDto {
   /** @example 12 */
   id: number;
@@ -35,4 +51,17 @@ export class ConversationDto {
 export class ConversationInfoDto extends ConversationDto {
   /** @example ["hana.sato", "ren.ito", "mei.kato"] */
   members: string[];
+}
+
+/** The result of `leave`. */
+export class LeftDto {
+  /** @example 12 */
+  conversation_id: number;
+}
+
+/** A page of the caller's conversations, newest first. */
+export class ConversationsPageDto implements Page<ConversationDto> {
+  items: ConversationDto[];
+  /** Null on the last page. */
+  next_cursor: string | null;
 }

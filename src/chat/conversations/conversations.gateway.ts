@@ -1,14 +1,20 @@
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { CONVERSATIONS_QUOTA } from '../../rate-limit/quotas.js';
 import { BroadcasterService } from '../connections/broadcaster.service.js';
+import { ChatQuotasService } from '../connections/chat-quotas.service.js';
 import type { Connection } from '../connections/connection.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
 import { CHAT_PATH } from '../protocol/path.js';
 import { successText } from '../protocol/responses.js';
+import { MACHI_V2 } from '../protocol/subprotocol.js';
 import {
   ConversationDto,
   ConversationFrame,
   ConversationInfoDto,
   CreateConversationFrame,
+  GetConversationsFrame,
+  LeaveFrame,
+  LeftDto,
 } from './conversations.dto.js';
 import { ConversationsService } from './conversations.service.js';
 
@@ -18,6 +24,7 @@ export class ConversationsGateway {
   constructor(
     private readonly conversations: ConversationsService,
     private readonly broadcaster: BroadcasterService,
+    private readonly quotas: ChatQuotasService,
   ) {}
 
   @SubscribeMessage('create_conversation')
@@ -29,6 +36,7 @@ export class ConversationsGateway {
   })
   async create(requester: Connection, request: CreateConversationFrame): Promise<void> {
     const { members, name, request_id: requestId } = request;
+    await this.quotas.consume(CONVERSATIONS_QUOTA, requester.session.user_id);
     const { conversation, memberIds } = await this.conversations.create(requester.session, members, name ?? undefined);
     const text = successText('create_conversation', conversation);
     this.broadcaster.broadcast(memberIds, [{ text, requester, requestId }]);
@@ -36,13 +44,15 @@ export class ConversationsGateway {
 
   @SubscribeMessage('get_conversations')
   @ChatEvent({
-    summary: 'Returns the caller’s conversations, oldest first.',
+    summary: 'Returns the newest 1,000 of the caller’s conversations, oldest first.',
+    request: GetConversationsFrame,
     response: ConversationDto,
     isList: true,
+    isLarge: true,
     sentTo: 'the requester',
   })
-  list({ session }: Connection): Promise<ConversationDto[]> {
-    return this.conversations.list(session);
+  async list({ session }: Connection, { before }: GetConversationsFrame): Promise<ConversationDto[]> {
+    return (await this.conversations.list(session.participant_id, before)).toReversed();
   }
 
   @SubscribeMessage('get_conversation_info')
@@ -50,9 +60,23 @@ export class ConversationsGateway {
     summary: 'Returns the name and the members of a conversation.',
     request: ConversationFrame,
     response: ConversationInfoDto,
+    isLarge: true,
     sentTo: 'the requester',
   })
   get({ session }: Connection, { id }: ConversationFrame): Promise<ConversationInfoDto> {
     return this.conversations.get(session, id);
+  }
+
+  @SubscribeMessage('leave')
+  @ChatEvent({
+    summary: 'Removes the caller from a conversation. Its messages stay.',
+    request: LeaveFrame,
+    response: LeftDto,
+    protocol: MACHI_V2,
+    sentTo: 'the requester',
+  })
+  async leave({ session }: Connection, { conversation_id }: LeaveFrame): Promise<LeftDto> {
+    await this.conversations.leave(session.participant_id, conversation_id);
+    return { conversation_id };
   }
 }

@@ -5,12 +5,14 @@ const MAX_CONVERSATIONS = 10_000;
 interface Members {
   version: number;
   ids: number[];
+  /** By blocked member, the members who have blocked them. */
+  blockers?: Map<number, Set<number>> | undefined;
 }
 
 /**
  * The members of conversations, as of the last append. Each append passes the cached versions and returns, under the
  * lock of the conversation, the members whose version has changed. The cache is therefore exact for the messages that
- * this append has stored.
+ * this append has stored. The same holds for the blocks among the members.
  */
 @Injectable()
 export class MemberCacheService {
@@ -19,6 +21,15 @@ export class MemberCacheService {
   /** Participant ids of the members. */
   of(conversationId: number): number[] {
     return this.cache.get(conversationId)?.ids ?? [];
+  }
+
+  /** The members who have blocked this one; undefined in a conversation without blocks. */
+  blockersOf(conversationId: number, memberId: number): ReadonlySet<number> | undefined {
+    return this.cache.get(conversationId)?.blockers?.get(memberId);
+  }
+
+  hasBlocks(conversationId: number): boolean {
+    return this.cache.get(conversationId)?.blockers !== undefined;
   }
 
   /** The cached ones among these conversations, and their versions. */
@@ -31,8 +42,23 @@ export class MemberCacheService {
     return [ids, ids.map((id) => this.cache.get(id)!.version)];
   }
 
-  /** `ids` as the database returns them, separated by commas. */
-  set(conversationId: number, version: number, ids: string): void {
-    this.cache.set(conversationId, { version, ids: ids.split(',').map(Number) });
+  /** `detail` as the database returns it: ids separated by commas; after a semicolon, pairs of a member and a blocked one. */
+  set(conversationId: number, version: number, detail: string): void {
+    const [ids, pairs] = detail.split(';');
+    this.cache.set(conversationId, {
+      version,
+      ids: ids ? ids.split(',').map(Number) : [],
+      blockers: blockersIn(pairs),
+    });
   }
+}
+
+function blockersIn(pairs: string | undefined): Map<number, Set<number>> | undefined {
+  if (!pairs) return undefined;
+  const blockers = new Map<number, Set<number>>();
+  for (const pair of pairs.split(',')) {
+    const [blocker, blocked] = pair.split(':').map(Number) as [number, number];
+    blockers.set(blocked, (blockers.get(blocked) ?? new Set()).add(blocker));
+  }
+  return blockers;
 }

@@ -3,7 +3,7 @@ import { Problem } from '../../http/problem.js';
 import type { ProblemCode } from '../../http/problem-catalogue.js';
 import { type BroadcastFrame, BroadcasterService } from '../connections/broadcaster.service.js';
 import type { Connection } from '../connections/connection.js';
-import { DELETED_USER } from '../protocol/deleted-user.js';
+import { DELETED_USER } from '../protocol/placeholders.js';
 import { errorText, withRequestId } from '../protocol/responses.js';
 import { MemberCacheService } from './member-cache.service.js';
 import type { AppendOutcome, NewMessage, StoredMessage } from './new-message.js';
@@ -15,6 +15,11 @@ export interface QueuedMessage {
   requestId: string | null | undefined;
   /** Called once the requester is answered. */
   onAnswered: () => void;
+}
+
+interface MessageFrame extends BroadcastFrame {
+  /** Participant id. Members who have blocked the sender do not get the frame. */
+  senderId: number;
 }
 
 const PROBLEMS = {
@@ -39,7 +44,7 @@ export class MessageDeliveryService {
    * requester, what has been collected before is broadcast first.
    */
   deliver(batch: QueuedMessage[], outcomes: AppendOutcome[]): void {
-    let collected = new Map<number, BroadcastFrame[]>();
+    let collected = new Map<number, MessageFrame[]>();
     /** For each requester, the conversation whose collected frames contain its latest answer. */
     let latest = new Map<Connection, number>();
     for (const [i, queued] of batch.entries()) {
@@ -53,18 +58,33 @@ export class MessageDeliveryService {
       }
       latest.set(requester, conversation);
       if (outcome.kind !== 'stored') requester.send(privateAnswer(queued, outcome));
-      else collect(collected, conversation, { text: messageText(message, outcome), requester, requestId });
+      else
+        collect(collected, conversation, {
+          text: messageText(message, outcome),
+          requester,
+          requestId,
+          senderId: message.sender_id,
+        });
     }
     this.broadcast(collected);
     for (const { onAnswered } of batch) onAnswered();
   }
 
-  private broadcast(collected: Map<number, BroadcastFrame[]>): void {
-    for (const [id, frames] of collected) this.broadcaster.broadcast(this.members.of(id), frames);
+  private broadcast(collected: Map<number, MessageFrame[]>): void {
+    for (const [id, frames] of collected) {
+      const members = this.members.of(id);
+      if (!this.members.hasBlocks(id)) this.broadcaster.broadcast(members, frames);
+      else for (const frame of frames) this.broadcastAroundBlocks(id, members, frame);
+    }
+  }
+
+  private broadcastAroundBlocks(conversationId: number, members: number[], frame: MessageFrame): void {
+    const blockers = this.members.blockersOf(conversationId, frame.senderId);
+    this.broadcaster.broadcast(blockers ? members.filter((id) => !blockers.has(id)) : members, [frame]);
   }
 }
 
-function collect(collected: Map<number, BroadcastFrame[]>, conversationId: number, frame: BroadcastFrame): void {
+function collect(collected: Map<number, MessageFrame[]>, conversationId: number, frame: MessageFrame): void {
   const frames = collected.get(conversationId);
   if (frames) frames.push(frame);
   else collected.set(conversationId, [frame]);

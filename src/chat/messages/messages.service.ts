@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { POOL } from '../../database/pool.js';
 import { Problem } from '../../http/problem.js';
 import type { ChatSession } from '../connections/connection.js';
-import { DELETED_USER } from '../protocol/deleted-user.js';
+import { BLOCKED_CONTENT, DELETED_USER } from '../protocol/placeholders.js';
 import type { MessagesDto } from './messages.dto.js';
 
 const PAGE_SIZE = 100;
@@ -12,12 +12,14 @@ const PAGE_SIZE = 100;
  * One statement checks the membership and reads the page. No row: there is no such conversation, or the caller is not a
  * member. One row without an id: there are no messages.
  */
-const LIST = `select x.id, x.reply_id, x.content, floor(extract(epoch from x.sent_at)) as sent_at,
+const LIST = `select x.id, x.reply_id, case when b.blocked_id is null then x.content else '${BLOCKED_CONTENT}' end as content,
+    floor(extract(epoch from x.sent_at)) as sent_at,
     coalesce(u.username, '${DELETED_USER}') as sender_username
   from conversation_members m
   left join lateral (
     select * from messages where conversation_id = m.conversation_id and id < $3 order by id desc limit ${PAGE_SIZE}
   ) x on true
+  left join blocks b on b.participant_id = m.participant_id and b.blocked_id = x.sender_id
   left join participants p on p.id = x.sender_id left join users u on u.id = p.user_id
   where m.conversation_id = $1 and m.participant_id = $2 order by x.id desc`;
 

@@ -15,7 +15,7 @@ describe('eventsOf', () => {
 
       other(): void {}
     }
-    const defaults = { request: RequestFrame, isList: false, mode: 'query' };
+    const defaults = { request: RequestFrame, isList: false, protocol: 'any', isLarge: false, mode: 'query' };
     expect(eventsOf(Gateway)).toEqual([{ ...OPTIONS, ...defaults, type: 'check', method: 'check' }]);
   });
 

@@ -8,6 +8,7 @@ import {
 import { MetadataScanner } from '@nestjs/core';
 import { MESSAGE_METADATA } from '@nestjs/websockets/internal';
 import { RequestFrame } from './request-frame.dto.js';
+import type { Subprotocol } from './subprotocol.js';
 
 const OPTIONS = 'machi:chat-event';
 const ENHANCERS = [EXCEPTION_FILTERS_METADATA, GUARDS_METADATA, INTERCEPTORS_METADATA, PIPES_METADATA];
@@ -22,6 +23,10 @@ export interface ChatEventOptions {
   response: Type | 'pong';
   isList?: boolean;
   sentTo: 'the requester' | 'every connected member';
+  /** The subprotocol whose clients may send the request; by default, all clients. */
+  protocol?: Subprotocol | 'any';
+  /** Whether the answer may exceed the 4 KiB that are sent even when the read quota of the user is used up. */
+  isLarge?: boolean;
   /**
    * - `query`, the default: the handler runs once all earlier frames are answered, and needs a database slot. What it
    *   returns is sent to the requester and counted against the read quota of the user.
@@ -53,6 +58,17 @@ export function eventsOf(gateway: Type): ChatEventDefinition[] {
     if (type === undefined || !options) throw new Error(`${name} needs both @SubscribeMessage and @ChatEvent`);
     const hasEnhancer = ENHANCERS.some((key) => Reflect.hasMetadata(key, gateway) || Reflect.hasMetadata(key, handler));
     if (hasEnhancer) throw new Error(`${name}: guards, pipes, interceptors and filters do not apply to chat handlers`);
-    return [{ request: RequestFrame, isList: false, mode: 'query', ...options, type, method }];
+    return [
+      {
+        request: RequestFrame,
+        isList: false,
+        protocol: 'any',
+        isLarge: false,
+        mode: 'query',
+        ...options,
+        type,
+        method,
+      },
+    ];
   });
 }
