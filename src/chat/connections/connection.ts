@@ -198,11 +198,11 @@ export class Connection {
     this.socket.ping();
   }
 
-  /** Closes the connection if it sends a long frame while too much is held of those of all connections. */
+  /** Cuts a connection that sends a long frame while too much is held of all. A close frame would hold it until the answer. */
   private noteBytes(count: number): void {
-    if (this.unfinished.add(count) || !this.isOpenNow) return;
-    this.close('unavailable');
-    this.pauseReading(); // until the close timeout: nothing further is held
+    if (this.unfinished.add(count)) return;
+    this.onSocketClosed();
+    this.socket.terminate();
   }
 }
 
