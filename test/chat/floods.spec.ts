@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { connect as dialRaw } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { createConversation, connectUsers } from '../support/chat-client.js';
+import { GATEWAYS } from '../../src/chat/chat.module.js';
+import { eventsOf } from '../../src/chat/protocol/chat-event.decorator.js';
+import { createConversation, connectUsers, type Frame, V2 } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -71,3 +73,30 @@ it('get_messages is refused above the read quota while send_message still works'
   expect(await fetch()).toMatchObject({ success: true });
   t.clock.run();
 });
+
+/** The most frames that a victim may get, or entries in a list, from a client that sends one request without a pause. */
+const REACHING: Record<string, number> = { create_conversation: 60, add_contact: 1, send_message: 400 };
+
+it.each(GATEWAYS.flatMap(eventsOf).map(({ type }) => type))(
+  '%s sent 2,000 times at full speed is limited, and a victim is answered as before',
+  async (type) => {
+    const [attacker, victim] = await connectUsers(t, 2, V2);
+    const id = await createConversation(attacker!, victim!);
+    const names = { username: victim!.username, contact_username: victim!.username, members: [victim!.username] };
+    const frame: Frame = { type, ...names, id, conversation_id: id, content: 'x' };
+    for (let i = 0; i < 2_000; i++) attacker!.send(frame);
+    // Handled slowly, the frames may stay below the limit on frames.
+    const isOver = () => attacker!.closed !== undefined || attacker!.frames.length >= 2_000;
+    await expect.poll(isOver, { timeout: 60_000 }).toBe(true);
+    if (attacker!.closed) expect(attacker!.closed).toEqual([4429, 'rate limited']);
+    const start = performance.now();
+    victim!.send({ type: 'self', request_id: 'after' });
+    const answer = () => victim!.frames.find(({ request_id }) => request_id === 'after');
+    await expect.poll(answer).toMatchObject({ success: true, type: 'self' });
+    expect(performance.now() - start).toBeLessThan(5_000);
+    const forced = victim!.frames.filter(({ request_id }) => request_id === undefined).length - 2; // ping, conversation
+    expect(forced).toBeLessThanOrEqual(REACHING[type] ?? 0);
+    await victim!.close();
+  },
+  90_000,
+);
