@@ -98,6 +98,11 @@ describe('POST /create', () => {
     expect(body).toMatchObject({ nid: '19900401', phone_number: '1700000000', address: 'Dhaka' });
   });
 
+  it.each(['', '  '])('takes an address of %j as absent, as its own form sends it', async (address) => {
+    const { status, body } = await create({ ...registration(), address });
+    expect([status, body['address']]).toEqual([201, null]);
+  });
+
   it('answers 400 for a second account with the same address', async () => {
     const body = registration();
     await create(body);

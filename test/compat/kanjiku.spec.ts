@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, PASSWORD, startApp, type TestApp } from '../support/app.js';
+import { connect } from '../support/chat-client.js';
 import { CookieJar } from '../support/cookie-jar.js';
 
 let t: TestApp;
@@ -453,8 +454,8 @@ describe('GET /v1/User/me and GET /v1/User/<uuid>', () => {
 });
 
 describe('the cookies of the manga site', () => {
-  it('authenticate reads on canonical routes, and no change', async () => {
-    const { jar, id } = await signedIn();
+  it('authenticate reads and the chat on canonical routes, and no change', async () => {
+    const { jar, id, username } = await signedIn();
     const headers = jar.header();
     expect((await t.request('GET', '/api/users/me', { headers })).body['id']).toBe(id);
     for (const [method, path] of [
@@ -465,6 +466,9 @@ describe('the cookies of the manga site', () => {
     ] as const) {
       expect((await t.request(method, path, { headers, body: {} })).body['code']).toBe('token_required');
     }
+    const socket = await connect(t, {}, { headers });
+    expect((await socket.get('self'))['username']).toBe(username);
+    await socket.close();
     const refreshOnly = jar.header('RefreshToken');
     expect((await t.request('GET', '/api/users/me', { headers: refreshOnly })).body['code']).toBe('token_required');
   });
