@@ -13,8 +13,8 @@ import type { Profile } from '../users/profile.js';
 import type { User } from '../users/user.entity.js';
 import { UsersService } from '../users/users.service.js';
 import type { UpdateMeDto } from './account.dto.js';
-import { EmailChangesService } from './email-changes.service.js';
-import { EmailVerificationsService } from './email-verifications.service.js';
+import { EmailChangesService } from './email/email-changes.service.js';
+import { EmailVerificationsService } from './email/email-verifications.service.js';
 
 /** Changes the caller's own profile. */
 @Injectable()

@@ -9,7 +9,7 @@ import { Problem } from '../http/problem.js';
 import type { Profile } from '../users/profile.js';
 import type { CreateUserDto } from '../users/users.dto.js';
 import { type NewUser, UsersService } from '../users/users.service.js';
-import { EmailVerificationsService } from './email-verifications.service.js';
+import { EmailVerificationsService } from './email/email-verifications.service.js';
 
 /** Registers users. */
 @Injectable()

@@ -25,7 +25,7 @@ import { Mail } from '../mail/mail.entity.js';
 import { MethodRemovalLink } from '../auth/recovery/method-removal-link.entity.js';
 import { PasswordSignIn } from '../auth/recovery/password-sign-in.entity.js';
 import { PasswordReset } from '../auth/passwords/password-reset.entity.js';
-import { EmailVerification } from '../account/email-verification.entity.js';
+import { EmailVerification } from '../account/email/email-verification.entity.js';
 import { User } from '../users/user.entity.js';
 import { PasskeyChallenge } from '../auth/passkeys/passkey-challenge.entity.js';
 import { Passkey } from '../auth/passkeys/passkey.entity.js';

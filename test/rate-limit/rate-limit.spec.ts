@@ -399,7 +399,7 @@ it('openapi.json documents the quota of a route with its headers', async () => {
     (path) => document.paths[path]!.post!.responses['429'] as { headers: object },
   );
   for (const { headers } of documented) {
-    expect(Object.keys(headers)).toEqual(['Retry-After', 'RateLimit', 'RateLimit-Policy']);
+    expect(Object.keys(headers)).toEqual(['X-Request-Id', 'Retry-After', 'RateLimit', 'RateLimit-Policy']);
   }
   expect(JSON.stringify(document)).not.toContain('x-quota');
 });

@@ -1,10 +1,10 @@
 import { Body, Controller, Delete, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { AuthenticatorService } from '../auth/authenticator.service.js';
-import { MAIL_ACCEPTED, MailAcceptedDto } from '../mail/mail.dto.js';
-import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.js';
-import { type Caller, CurrentUser } from '../users/caller.js';
+import { AuthenticatorService } from '../../auth/authenticator.service.js';
+import { MAIL_ACCEPTED, MailAcceptedDto } from '../../mail/mail.dto.js';
+import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../../users/caller.js';
 import { EmailLinkDto, VerifyEmailDto } from './email-verifications.dto.js';
 import { EmailVerificationsService } from './email-verifications.service.js';
 

@@ -1,5 +1,5 @@
 import { IsString, MaxLength } from 'class-validator';
-import { IsOptionalNotNull } from '../http/validation.js';
+import { IsOptionalNotNull } from '../../http/validation.js';
 
 /** The token of a mailed link. */
 export class EmailLinkDto {

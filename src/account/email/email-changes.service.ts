@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AuditService } from '../audit/audit.service.js';
-import { PasswordResetsService } from '../auth/passwords/password-resets.service.js';
-import { SessionsService } from '../auth/sessions/sessions.service.js';
-import { MailsService } from '../mail/mails.service.js';
-import type { User } from '../users/user.entity.js';
-import { UsersService } from '../users/users.service.js';
+import { AuditService } from '../../audit/audit.service.js';
+import { PasswordResetsService } from '../../auth/passwords/password-resets.service.js';
+import { SessionsService } from '../../auth/sessions/sessions.service.js';
+import { MailsService } from '../../mail/mails.service.js';
+import type { User } from '../../users/user.entity.js';
+import { UsersService } from '../../users/users.service.js';
 
 /** A user whose row is locked until the transaction ends. */
 type LockedUser = Pick<User, 'id' | 'email' | 'email_verified_at'>;

@@ -1,4 +1,4 @@
-import { htmlPage } from '../http/html-page.js';
+import { htmlPage } from '../../http/html-page.js';
 
 const TITLE = 'Your e-mail address';
 

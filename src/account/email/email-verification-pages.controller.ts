@@ -1,11 +1,11 @@
 import { Body, Controller, Get, Header, Param, Post, Res, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { AcceptsBody } from '../http/body.guard.js';
-import { Problem } from '../http/problem.js';
-import { UrlencodedInterceptor } from '../http/urlencoded.interceptor.js';
-import { assertValid } from '../http/validation.js';
-import { ApiProblems, Public } from '../permissions/access.decorators.js';
+import { AcceptsBody } from '../../http/body.guard.js';
+import { Problem } from '../../http/problem.js';
+import { UrlencodedInterceptor } from '../../http/urlencoded.interceptor.js';
+import { assertValid } from '../../http/validation.js';
+import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { ConfirmEmailFormDto } from './email-verifications.dto.js';
 import {
   CONFIRMED_PAGE,
