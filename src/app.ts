@@ -22,7 +22,7 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   app.set('etag', false);
   app.set('query parser', 'simple');
   app.set('trust proxy', config.TRUST_PROXY);
-  app.use(requestLog(log));
+  app.use(requestLog(log, config.basePath));
   app.use(
     helmet({
       // With the default, no-referrer, browsers would send `Origin: null` with the forms of our own pages.

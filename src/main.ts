@@ -158,6 +158,7 @@ let stoppingSince: number | undefined;
 try {
   const config = loadConfig();
   const log = await createLogger(config);
+  for (const notice of config.notices) log.warn(notice);
   const server = new Server(config, log);
   stopOnSignals(server, config, log);
   await server.start();

@@ -11,6 +11,7 @@ try {
   if (!config.database)
     throw new ConfigError(['DATABASE_URL is missing: the embedded database migrates at the start.']);
   const log = await createLogger(config);
+  for (const notice of config.notices) log.warn(notice);
   const { connection, direct } = await reachDatabase(config.database, config.directDatabase, log);
   await migrateDatabase(direct ?? connection, log);
 } catch (error) {

@@ -7,6 +7,7 @@ import { REGISTRATION_QUOTA } from '../rate-limit/quotas.js';
 import { RateLimit } from '../rate-limit/rate-limit.decorator.js';
 import { CreateUserDto, toUserDto, UserDto } from '../users/users.dto.js';
 import { RegistrationService } from './registration.service.js';
+import { publicPath } from '../http/request-context.js';
 
 /** Registration. */
 @ApiTags('users')
@@ -23,7 +24,7 @@ export class RegistrationController {
   @ApiProblems('username_taken', 'email_taken', 'password_refused', 'busy')
   async create(@Body() dto: CreateUserDto, @Res({ passthrough: true }) response: Response): Promise<UserDto> {
     const user = await this.registration.register(dto);
-    response.location(`/api/users/${user.id}`);
+    response.location(publicPath(`/api/users/${user.id}`));
     return toUserDto(user);
   }
 }

@@ -143,7 +143,17 @@ describe('every profile', () => {
     ['DATABASE_URL', { DATABASE_URL: 'mysql://x' }],
     ['DB_NAME', { DB_HOST: 'db', DB_USER: 'u' }],
     ['DB_HOST', { DB_PASSWORD: 'x', DB_NAME: 'n', DB_USER: 'u' }],
-    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'https://a.example/' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'https://a.example/path' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'https://*.example.org' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'capacitor://' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'null' }],
+    ['PUBLIC_URL', { PUBLIC_URL: 'https://user:word@a.example' }],
+    ['PUBLIC_URL', { PUBLIC_URL: 'https://a.example?x=1' }],
+    ['SMTP_EHLO_NAME', { SMTP_EHLO_NAME: 'a b' }],
+    ['ALGORITHM', { ALGORITHM: 'RS256' }],
+    ['ALGORITHM', { ALGORITHM: 'none' }],
+    ['IDENTITY_TOKEN_TTL', { ACCESS_TOKEN_EXPIRE_MINUTES: '15m' }],
+    ['JWTSECRET is read as SECRET_KEY', { SECRET_KEY: '', JWTSECRET: 'short' }],
     ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'a.example' }],
     ['SMTP_URL', { SMTP_URL: 'http://mail.example' }],
     ['SMTP_URL', { SMTP_URL: 'mail.example' }],
@@ -345,6 +355,121 @@ describe('the database', () => {
     expect(database({ ...parts, DB_HOST: '[::1]' })?.host).toBe('::1');
     expect(database({ ...parts, DATABASE_URL: 'postgres://u@db/n' })).toMatchObject({ ssl: false });
     expect(database({ ...parts, DATABASE_URL: 'postgres://u@db/n?sslmode=require' })?.ssl).toBeTruthy();
+  });
+});
+
+describe('hosts', () => {
+  const load = (env: Record<string, string>): Config => loadConfig({ NODE_ENV: 'test', SECRET_KEY, ...env });
+
+  it.each([
+    ['PUBLIC_URL', 'http://[::1]:5000'],
+    ['PUBLIC_URL', 'http://machi_api:5000'],
+    ['S3_ENDPOINT', 'http://[::1]:9000'],
+    ['S3_ENDPOINT', 'http://object_store:9000'],
+    ['SMTP_URL', 'smtp://user:word@[::1]:2525'],
+    ['SMTP_URL', 'smtps://user:word@mail_relay'],
+    ['MAIL_FROM', 'machi@mail_relay.example.org'],
+    ['MAIL_FROM', 'machi@[192.0.2.1]'],
+    ['PASSKEY_RP_ID', 'machi_api.example.org'],
+  ])('%s may be %s', (name, value) => expect(load({ [name]: value })[name as keyof Config]).toBe(value));
+
+  it('HOST and OIDC_ISSUER may be IPv6 addresses', () => {
+    expect(load({ HOST: '[::1]', PORT: '80' })).toMatchObject({ HOST: '::1', publicUrl: 'http://[::1]:80' });
+    expect(load({ EXTERNAL_IDENTITY: 'oidc', OIDC_AUDIENCE: 'm', OIDC_ISSUER: 'http://[::1]:80' }).OIDC_ISSUER).toEqual(
+      ['http://[::1]:80'],
+    );
+  });
+
+  it.each([
+    ['https://a.example/', 'https://a.example'],
+    ['HTTPS://A.example:443', 'https://a.example'],
+    ['capacitor://localhost', 'capacitor://localhost'],
+    ['http://front_end:8080//', 'http://front_end:8080'],
+    ['http://[::1]:3000', 'http://[::1]:3000'],
+  ])('ALLOWED_ORIGINS=%s is the origin %s', (ALLOWED_ORIGINS, origin) => {
+    expect(load({ ALLOWED_ORIGINS }).ALLOWED_ORIGINS).toEqual([origin]);
+  });
+
+  it.each([
+    ['https://example.org/machi', '/machi'],
+    ['https://example.org/machi/', '/machi'],
+    ['https://example.org/', ''],
+    ['https://example.org', ''],
+  ])('the base path of %s is %j', (PUBLIC_URL, path) => expect(load({ PUBLIC_URL }).basePath).toBe(path));
+});
+
+describe('settings of the replaced systems', () => {
+  const load = (env: Record<string, string>): Config => loadConfig({ NODE_ENV: 'test', ...env });
+
+  it.each<[Record<string, string>, Partial<Config>, string]>([
+    [
+      { SECRET_KEY, ACCESS_TOKEN_EXPIRE_MINUTES: '30' },
+      { IDENTITY_TOKEN_TTL: 1_800_000 },
+      'ACCESS_TOKEN_EXPIRE_MINUTES',
+    ],
+    [
+      { SECRET_KEY, REFRESH_TOKEN_EXPIRE_DAYS: '14' },
+      { REFRESH_TOKEN_TTL: 1_209_600_000 },
+      'REFRESH_TOKEN_EXPIRE_DAYS',
+    ],
+    [{ JWTSECRET: SECRET_KEY }, { SECRET_KEY }, 'JWTSECRET'],
+    [{ SECRET_TOKEN: SECRET_KEY }, { SECRET_KEY }, 'SECRET_TOKEN'],
+    [
+      { SECRET_KEY, CORS_ALLOW_ORIGIN: 'https://a.example' },
+      { ALLOWED_ORIGINS: ['https://a.example'] },
+      'CORS_ALLOW_ORIGIN',
+    ],
+  ])('%j is read under our name, with one notice that contains no value', (env, expected, name) => {
+    const config = load(env);
+    expect(config).toMatchObject(expected);
+    expect(config.notices).toEqual([expect.stringMatching(new RegExp(`^${name} is read as \\w+: rename it\\.$`))]);
+  });
+
+  it('give way to our names', () => {
+    const config = load({ SECRET_KEY, SECRET_TOKEN: 'x', ACCESS_TOKEN_EXPIRE_MINUTES: '30', IDENTITY_TOKEN_TTL: '2m' });
+    expect(config).toMatchObject({ SECRET_KEY, IDENTITY_TOKEN_TTL: 120_000 });
+    expect(config.notices).toHaveLength(2);
+    for (const notice of config.notices) expect(notice).toMatch(/is ignored, because \w+ is set/);
+  });
+
+  it('JWTSECRET may come as a file', () => {
+    const file = join(folder, 'jwt-secret');
+    writeFileSync(file, SECRET_KEY);
+    expect(load({ JWTSECRET_FILE: file }).SECRET_KEY).toBe(SECRET_KEY);
+  });
+
+  it.each(['True', 'true', 'TRUE'])('DEBUG=%s sets the log level', (DEBUG) => {
+    expect(load({ SECRET_KEY, DEBUG })).toMatchObject({ DEBUG: 'true', LOG_LEVEL: 'debug' });
+    expect(load({ SECRET_KEY, DEBUG: 'False', ALGORITHM: 'HS256' }).LOG_LEVEL).toBe('info');
+  });
+});
+
+describe('an environment file', () => {
+  const notices = (line: string, environment: Record<string, string>): readonly string[] => {
+    const file = join(folder, 'env');
+    writeFileSync(file, `# a comment\nAPP_NAME=Town # another\n${line}\nQUOTED="a#b"\n`);
+    return loadConfig({ NODE_ENV: 'test', SECRET_KEY, APP_NAME: 'Town', QUOTED: 'a', ...environment }, file).notices;
+  };
+
+  it.each([
+    ['ADMIN_PASSWORD=abc#def', 'abc'],
+    ['  export ADMIN_PASSWORD = abc#def', 'abc'],
+    ['ADMIN_PASSWORD=#def', ''],
+  ])('with %s is reported, without the value', (line, ADMIN_PASSWORD) => {
+    const [notice, ...others] = notices(line, { ADMIN_PASSWORD });
+    expect(notice).toMatch(/^The value of ADMIN_PASSWORD in .* ends before "#": put the value in quotes\.$/);
+    expect(notice).not.toContain('abc');
+    expect(others).toEqual([]);
+  });
+
+  it.each([
+    ['ADMIN_PASSWORD="abc#def"', 'abc#def'],
+    ["ADMIN_PASSWORD='abc#def'", 'abc#def'],
+    ['ADMIN_PASSWORD=abc # def', 'abc'],
+    ['ADMIN_PASSWORD=abc#def', 'from the environment'],
+    ['# ADMIN_PASSWORD=abc#def', 'abc'],
+  ])('with %s is not, when the value is %s', (line, ADMIN_PASSWORD) => {
+    expect(notices(line, { ADMIN_PASSWORD })).toEqual([]);
   });
 });
 

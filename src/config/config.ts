@@ -1,4 +1,4 @@
-import { IsEmail, IsIn, IsOptional, IsString, IsUrl, Matches, MaxLength, MinLength } from 'class-validator';
+import { IsEmail, IsIn, IsOptional, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import { cpus } from 'node:os';
 import { AsSystems, COMPAT_SYSTEMS, type CompatSystem, isSystems } from './compat-systems.js';
 import { readKeyPair, readVerificationKeys } from '../common/key-pair.js';
@@ -6,7 +6,9 @@ import { type DatabaseConnection, parseDatabaseUrl, toConnection } from './datab
 import { type Parameters, SSL_MODES } from './database-tls.js';
 import {
   AsDuration,
+  AsHost,
   AsList,
+  AsOrigins,
   type Duration,
   IsDuration,
   IsInteger,
@@ -14,9 +16,10 @@ import {
   isProxy,
   IsReadable,
   IsSwitch,
+  IsTrueOrFalse,
+  IsUrlOf,
   parseDuration,
   satisfies,
-  smtpUrl,
 } from './setting-decorators.js';
 
 export const PROFILES = ['development', 'test', 'production'] as const;
@@ -32,27 +35,22 @@ export const DEFAULT_MAIL_FROM = 'machi@localhost';
 export class Config {
   @IsIn(PROFILES) readonly NODE_ENV: Profile = 'production';
   @MaxLength(60) readonly APP_NAME: string = 'Machi';
-  @IsIn(['true', 'false']) readonly DEBUG: 'true' | 'false' = 'false';
+  @IsTrueOrFalse() readonly DEBUG: 'true' | 'false' = 'false';
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) readonly LOG_LEVEL: string;
-  @IsString() readonly HOST: string = '127.0.0.1';
+  @AsHost() @IsString() readonly HOST: string = '127.0.0.1';
   @IsInteger(0, 65535) readonly PORT: number = 5000;
   @IsOptional()
-  @IsUrl({
-    protocols: ['http', 'https'],
-    require_tld: false,
-    require_protocol: true,
-    disallow_auth: true,
-    allow_query_components: false,
-    allow_fragments: false,
-  })
+  @IsUrlOf(['http', 'https'], 'https://machi.example.org', { isBase: true })
   readonly PUBLIC_URL?: string;
-  @AsList()
-  @satisfies('isOrigins', 'must be origins such as https://example.org, separated by commas', (list) =>
-    (list as string[]).every(isOrigin),
+  @AsOrigins()
+  @satisfies(
+    'isOrigins',
+    'must be origins such as https://example.org, without patterns, separated by commas',
+    (list) => (list as string[]).every(isOrigin),
   )
   readonly ALLOWED_ORIGINS: string[] = [];
   @IsOptional()
-  @Matches(/^([a-z0-9-]+\.)*[a-z][a-z0-9-]*$/, { message: '$property must be a domain in lower case' })
+  @Matches(/^([a-z0-9_-]+\.)*[a-z_][a-z0-9_-]*$/, { message: '$property must be a domain in lower case' })
   readonly PASSKEY_RP_ID?: string;
   @AsList()
   @satisfies('isProxies', 'must be addresses or ranges of proxies, such as 10.0.0.0/8 or loopback', (list) =>
@@ -64,7 +62,7 @@ export class Config {
   @IsString() readonly DATA_DIR: string = '.data';
   @IsOptional() @IsReadable(parseDatabaseUrl, 'cannot be used') readonly DATABASE_URL?: string;
   @IsOptional() @IsReadable(parseDatabaseUrl, 'cannot be used') readonly DATABASE_DIRECT_URL?: string;
-  @IsOptional() @IsString() readonly DB_HOST?: string;
+  @IsOptional() @AsHost() @IsString() readonly DB_HOST?: string;
   @IsInteger(1, 65535) readonly DB_PORT: number = 5432;
   @IsOptional() @IsString() readonly DB_NAME?: string;
   @IsOptional() @IsString() readonly DB_USER?: string;
@@ -77,13 +75,13 @@ export class Config {
   @IsIn(['local', 's3']) readonly STORAGE: 'local' | 's3' = 'local';
   @IsString() readonly STORAGE_DIR: string;
   @IsOptional()
-  @IsUrl({ protocols: ['http', 'https'], require_tld: false, require_protocol: true })
+  @IsUrlOf(['http', 'https'], 'https://store.example.org', { isBase: true })
   readonly S3_ENDPOINT?: string;
   @IsOptional() @IsString() readonly S3_BUCKET?: string;
   @IsString() readonly S3_REGION: string = 'us-east-1';
   @IsOptional() @IsString() readonly S3_ACCESS_KEY_ID?: string;
   @IsOptional() @IsString() readonly S3_SECRET_ACCESS_KEY?: string;
-  @IsIn(['true', 'false']) readonly S3_FORCE_PATH_STYLE: 'true' | 'false' = 'false';
+  @IsTrueOrFalse() readonly S3_FORCE_PATH_STYLE: 'true' | 'false' = 'false';
   @IsIn(['pre', 'post', 'off']) readonly AVATAR_MODERATION: 'pre' | 'post' | 'off' = 'pre';
 
   /** Optional in the environment outside production only, where `loadConfig` creates one. */
@@ -117,11 +115,18 @@ export class Config {
   @AsList() @IsString({ each: true }) readonly OIDC_AUDIENCE: string[] = [];
 
   @IsOptional()
-  @IsUrl(smtpUrl, { message: '$property must look like smtp://user:password@host:587 or smtps://user:password@host' })
+  @IsUrlOf(['smtp', 'smtps'], 'smtp://user:password@host:587 or smtps://user:password@host')
   readonly SMTP_URL?: string;
-  @IsEmail({ require_tld: false }) readonly MAIL_FROM: string = DEFAULT_MAIL_FROM;
+  @IsEmail({ require_tld: false, allow_ip_domain: true, allow_underscores: true })
+  readonly MAIL_FROM: string = DEFAULT_MAIL_FROM;
+  @IsOptional()
+  @Matches(/^([\w.-]+|\[[\w.:]+\])$/, { message: '$property must be a host name, or an address such as [192.0.2.1]' })
+  readonly SMTP_EHLO_NAME?: string;
 
   @IsInteger(0, 3600) readonly DRAIN_SECONDS: number = 20;
+
+  /** Sentences for the log about settings that were read in another way than the operator may expect. */
+  readonly notices: readonly string[] = [];
 
   get isProduction(): boolean {
     return this.NODE_ENV === 'production';
@@ -131,6 +136,11 @@ export class Config {
   get publicUrl(): string {
     const host = this.HOST.includes(':') ? `[${this.HOST}]` : this.HOST;
     return this.PUBLIC_URL?.replace(/\/+$/, '') ?? `http://${host}:${this.PORT}`;
+  }
+
+  /** The path of PUBLIC_URL without a trailing slash; empty if it has none. A proxy removes it from requests. */
+  get basePath(): string {
+    return new URL(this.publicUrl).pathname.replace(/\/+$/, '');
   }
 
   /** The issuer of tokens (`iss`). It differs between environments, so that none accepts the tokens of another. */

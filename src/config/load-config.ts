@@ -3,6 +3,8 @@ import { getMetadataStorage, validateSync } from 'class-validator';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readOrCreateSecret } from '../common/secret-file.js';
+import { withAliases } from './aliases.js';
+import { findCutValues } from './env-file.js';
 import { findConfigErrors } from './config-checks.js';
 import { ConfigError } from './config-error.js';
 import { Config, type Profile, PROFILES } from './config.js';
@@ -32,18 +34,26 @@ export const listSettings = (): (keyof Config)[] => [
 ];
 
 /** Reads and validates the environment; the only place that does. Throws ConfigError with all errors found. */
-export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env, envFile = '.env'): Config {
   const errors: string[] = [];
-  const values = withDefaults(withSecretFiles(withoutEmpty(environment), errors));
+  const { values: given, notices } = withAliases(withoutEmpty(environment));
+  notices.push(...findCutValues(envFile, environment));
+  const values = withDefaults(withSecretFiles(given, errors));
   const unchecked = toConfig(values);
   for (const { constraints = {} } of validateSync(unchecked)) {
     errors.push(...Object.values(constraints).map((message) => `${message}.`));
   }
-  errors.push(...findConfigErrors(unchecked));
-  if (errors.length > 0) throw new ConfigError(errors);
+  errors.push(...findConfigErrors(unchecked), ...findAlgorithmErrors(environment));
+  if (errors.length > 0) throw new ConfigError([...errors, ...notices]);
   const SECRET_KEY = values['SECRET_KEY'] ?? readOrCreateSecretKey(unchecked.DATA_DIR);
-  return Object.freeze(toConfig({ ...values, SECRET_KEY }));
+  return Object.freeze(Object.assign(toConfig({ ...values, SECRET_KEY }), { notices }));
 }
+
+/** A setting of a replaced system, which let its operators choose. */
+const findAlgorithmErrors = ({ ALGORITHM = '' }: NodeJS.ProcessEnv): string[] =>
+  ['', 'HS256'].includes(ALGORITHM)
+    ? []
+    : ['ALGORITHM is not "HS256": remove it. Tokens are signed with HS256, or with ES256 if SIGNING_KEY is set.'];
 
 /** Drops what is not a setting, and converts the rest as the decorators of Config say. */
 function toConfig(values: Values): Config {
@@ -68,7 +78,7 @@ function withDefaults(env: Values): Values {
     ...defaults,
     COMPAT_TOKEN_TTL: isEndless ? 'never' : '1h',
     COMPAT_REGISTRATION_TOKEN_TTL: '7d',
-    LOG_LEVEL: env['DEBUG'] === 'true' ? 'debug' : 'info',
+    LOG_LEVEL: env['DEBUG']?.toLowerCase() === 'true' ? 'debug' : 'info',
     ...env,
     NODE_ENV: profile,
     DATA_DIR,

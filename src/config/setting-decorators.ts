@@ -66,12 +66,54 @@ export const IsReadable = (read: (text: string) => unknown, message: string): Pr
   });
 };
 
-/** `on` or `off`. */
-export const IsSwitch = (): PropertyDecorator => IsIn(['on', 'off']);
+/** One of these words in lower case, given in any case (`DEBUG=True`). */
+const IsWord = (...words: string[]): PropertyDecorator =>
+  applyDecorators(
+    Transform(({ value }) => (typeof value === 'string' ? value.toLowerCase() : value)),
+    IsIn(words),
+  );
 
-/** Whether a text is the origin of a web site without a trailing slash, or `*`. */
+/** `on` or `off`. */
+export const IsSwitch = (): PropertyDecorator => IsWord('on', 'off');
+
+/** `true` or `false`. */
+export const IsTrueOrFalse = (): PropertyDecorator => IsWord('true', 'false');
+
+/** Takes an IPv6 address in brackets, as in URLs. */
+export const AsHost = (): PropertyDecorator =>
+  Transform(({ value }) => (typeof value === 'string' ? value.replace(/^\[(.*)\]$/, '$1') : value));
+
+/**
+ * A URL with one of these schemes. Its host may be an IPv6 address or contain underscores. `isBase`: without user name, query
+ * and fragment.
+ */
+export const IsUrlOf = (schemes: string[], example: string, { isBase = false } = {}): PropertyDecorator =>
+  satisfies('isUrlOf', `must look like ${example}`, (value) => {
+    const text = String(value);
+    if (!/^[a-z]+:\/\/[^\s\\]+$/i.test(text) || !URL.canParse(text)) return false;
+    const { protocol, hostname, username, password, search, hash } = new URL(text);
+    if (hostname === '' || !schemes.includes(protocol.slice(0, -1))) return false;
+    return !isBase || `${username}${password}${search}${hash}` === '';
+  });
+
+/** A comma-separated list of origins, as browsers send them: in lower case, without default port and without a final slash. */
+export const AsOrigins = (): PropertyDecorator =>
+  applyDecorators(
+    AsList(),
+    Transform(({ value }) => (Array.isArray(value) ? value.map((item) => toOrigin(String(item))) : value)),
+  );
+
+function toOrigin(text: string): string {
+  const origin = text.replace(/\/+$/, '').toLowerCase();
+  return /^https?:\/\/[^/?#@*]+$/.test(origin) && URL.canParse(origin) ? new URL(origin).origin : origin;
+}
+
+/**
+ * Whether a text is `*` or an origin, `scheme://host[:port]`. The scheme may be that of an app, such as `capacitor://localhost`.
+ * A pattern such as `https://*.example.org` is none: each origin is named.
+ */
 export const isOrigin = (text: string): boolean =>
-  text === '*' || (URL.canParse(text) && new URL(text).origin === text);
+  text === '*' || (/^[a-z][a-z0-9+.-]*:\/\/[^/?#@*\s\\]+$/.test(text) && URL.canParse(text));
 
 /** Whether Express's setting `trust proxy` accepts a text as an address, a range or a named range. */
 export const isProxy = (text: string): boolean => {
@@ -82,7 +124,3 @@ export const isProxy = (text: string): boolean => {
     rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
   );
 };
-
-/** Options of IsUrl. */
-export const postgresUrl = { protocols: ['postgres', 'postgresql'], require_tld: false, require_protocol: true };
-export const smtpUrl = { protocols: ['smtp', 'smtps'], require_tld: false, require_protocol: true };

@@ -15,6 +15,7 @@ import {
   UpdateGroupDto,
 } from './groups.dto.js';
 import { GroupsService } from './groups.service.js';
+import { publicPath } from '../http/request-context.js';
 
 @ApiTags('groups')
 @Controller('groups')
@@ -42,7 +43,7 @@ export class GroupsController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<GroupDto> {
     const group = await this.groups.create(caller, dto);
-    response.location(`/api/groups/${group.id}`);
+    response.location(publicPath(`/api/groups/${group.id}`));
     return toGroupDto(group);
   }
 

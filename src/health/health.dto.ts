@@ -19,6 +19,12 @@ export class ChecksDto {
   notifications: 'ok' | 'unavailable';
   /** @example ok */
   storage: 'ok' | 'unavailable';
+  /**
+   * The result of the last attempt of this process to send a mail. It does not affect readiness. `refused`: the mail server does
+   * not accept this sender. `off`: no mail server is set.
+   * @example ok
+   */
+  mail: 'ok' | 'refused' | 'unavailable' | 'off';
 }
 
 /** This process can serve requests. */

@@ -1,7 +1,8 @@
 import { Module } from '@nestjs/common';
+import { MailModule } from '../mail/mail.module.js';
 import { StorageModule } from '../storage/storage.module.js';
 import { HealthController } from './health.controller.js';
 import { HealthService } from './health.service.js';
 
-@Module({ imports: [StorageModule], controllers: [HealthController], providers: [HealthService] })
+@Module({ imports: [StorageModule, MailModule], controllers: [HealthController], providers: [HealthService] })
 export class HealthModule {}

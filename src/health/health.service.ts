@@ -5,6 +5,7 @@ import { Problem } from '../http/problem.js';
 import { StorageProbeService } from '../storage/storage-probe.service.js';
 import { DedicatedConnectionService } from '../database/dedicated-connection.service.js';
 import { isMigrated } from '../database/open-database.js';
+import { MailWorker } from '../mail/mail.worker.js';
 import { PoolRenewalService } from '../database/pool-renewal.service.js';
 import type { ChecksDto } from './health.dto.js';
 
@@ -21,6 +22,7 @@ export class HealthService implements BeforeApplicationShutdown {
     private readonly storage: StorageProbeService,
     private readonly renewal: PoolRenewalService,
     private readonly dedicated: DedicatedConnectionService,
+    private readonly mails: MailWorker,
   ) {}
 
   beforeApplicationShutdown(): void {
@@ -30,7 +32,8 @@ export class HealthService implements BeforeApplicationShutdown {
   /** Returns the results of the checks. Throws `not_ready` with the results if one failed. */
   async assertReady(): Promise<ChecksDto> {
     const checks = await this.check();
-    if (Object.values(checks).some((result) => result !== 'ok')) {
+    const { mail: _, ...required } = checks; // mails wait in the outbox; requests do not need the mail server
+    if (Object.values(required).some((result) => result !== 'ok')) {
       throw new Problem('not_ready', { members: { checks }, headers: { 'retry-after': '2' } });
     }
     return checks;
@@ -52,7 +55,7 @@ export class HealthService implements BeforeApplicationShutdown {
     const unavailable = { database: 'unavailable', migrations: 'unknown' } as const;
     const notifications = this.dedicated.isEstablished ? 'ok' : 'unavailable';
     const storage = isStorageAvailable ? 'ok' : 'unavailable';
-    return { process, ...(database ?? unavailable), notifications, storage };
+    return { process, ...(database ?? unavailable), notifications, storage, mail: this.mails.serverState };
   }
 
   private async checkDatabase(): Promise<Pick<ChecksDto, 'database' | 'migrations'>> {

@@ -7,6 +7,8 @@ export interface RequestContext {
   id: string;
   /** The client's address; null when the client disconnected before it was read. */
   ip: string | null;
+  /** The path of PUBLIC_URL, which the proxy has removed from the request. */
+  basePath: string;
   response: Response;
 }
 
@@ -20,6 +22,12 @@ export const requestContext = (): RequestContext | undefined => storage.getStore
 
 /** The id of the current request; undefined outside of requests. */
 export const requestId = (): string | undefined => storage.getStore()?.id;
+
+/** A path of this server as clients of the current request know it: under the path of PUBLIC_URL. */
+export const publicPath = (path: string): string => `${storage.getStore()?.basePath ?? ''}${path}`;
+
+/** The attribute `Path` of cookies: they are sent to this server only, not to others on the same host. */
+export const cookiePath = (): string => publicPath('') || '/';
 
 /** Whether the client of the current request has disconnected, so that the rest of the work is useless. */
 export const isClientDisconnected = (): boolean => storage.getStore()?.response.destroyed ?? false;

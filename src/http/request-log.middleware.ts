@@ -8,7 +8,7 @@ import { parseIpAddress, runInRequestContext } from './request-context.js';
  * response ends. The line has no query string, headers or body.
  */
 export const requestLog =
-  (log: Logger): RequestHandler =>
+  (log: Logger, basePath: string): RequestHandler =>
   (request, response, next) => {
     const id = randomUUID();
     const start = performance.now();
@@ -27,7 +27,7 @@ export const requestLog =
       };
       log.info(line, `${request.method} ${path} ${response.statusCode}`);
     });
-    runInRequestContext({ id, ip: parseIpAddress(request.ip), response }, next);
+    runInRequestContext({ id, ip: parseIpAddress(request.ip), basePath, response }, next);
   };
 
 /** The path without segments that cannot be a name or an id of ours: they may be personal data, such as an address. */

@@ -69,7 +69,7 @@ export function setupSwagger(app: NestExpressApplication, config: Config): void 
     frameAncestors: ["'none'"],
   };
   app.use(['/docs'], helmet.contentSecurityPolicy({ useDefaults: false, directives }));
-  app.use(/^\/$/, (_: Request, response: Response) => response.redirect(302, '/docs'));
+  app.use(/^\/$/, (_: Request, response: Response) => response.redirect(302, `${config.basePath}/docs`));
   SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {
     customSiteTitle: `${config.APP_NAME} API`,
     swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },

@@ -1,4 +1,5 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { createTransport } from 'nodemailer';
 import type { Config } from '../config/config.js';
@@ -12,11 +13,8 @@ export interface OutgoingMail {
   text: string;
 }
 
-/** Sends a mail. Resolves to the path of the file if it was written to one. Rejects with a SendError. */
+/** Sends a mail. Resolves to the path of the file if it was written to one. Rejects with a SendError (mail-errors.ts). */
 export type Send = (mail: OutgoingMail) => Promise<string | undefined>;
-
-/** An error of nodemailer. Its message may contain the address; log and store only the codes. */
-export type SendError = Error & { code?: string; responseCode?: number };
 
 const TIMEOUTS = { dnsTimeout: 5_000, connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 15_000 };
 
@@ -27,11 +25,29 @@ export function createSend(config: Config): Send | undefined {
 }
 
 function sendBySmtp(config: Config, url: string): Send {
-  const transport = createTransport({ ...TIMEOUTS, url, disableFileAccess: true, disableUrlAccess: true });
+  const options = { ...TIMEOUTS, name: greetingName(config), disableFileAccess: true, disableUrlAccess: true };
+  const transport = createTransport({ ...options, url });
   return async (mail) => {
     await transport.sendMail(messageOf(config, mail));
     return undefined;
   };
+}
+
+/**
+ * The name in the greeting (EHLO). Servers may refuse one that is not a full domain name, as the host name of a container: the
+ * host of PUBLIC_URL if it is one, else the domain of MAIL_FROM.
+ */
+export function greetingName({ SMTP_EHLO_NAME, PUBLIC_URL, MAIL_FROM }: Config): string {
+  if (SMTP_EHLO_NAME !== undefined) return SMTP_EHLO_NAME;
+  const hosts = [PUBLIC_URL === undefined ? '' : new URL(PUBLIC_URL).hostname, MAIL_FROM.split('@').at(-1)!];
+  const domain = hosts.find((host) => host.includes('.') && isIP(host) === 0);
+  return domain ?? literalOf(hosts.find((host) => host !== '')!);
+}
+
+/** An address as RFC 5321 writes it; other hosts unchanged. */
+function literalOf(host: string): string {
+  if (isIP(host) === 4) return `[${host}]`;
+  return host.startsWith('[') && host.includes(':') ? host.replace('[', '[IPv6:') : host;
 }
 
 /** Readable by the owner only. Written under another name first, so that a file is always complete. */

@@ -2,5 +2,5 @@ import { Module } from '@nestjs/common';
 import { MailWorker } from './mail.worker.js';
 import { MailsService } from './mails.service.js';
 
-@Module({ providers: [MailsService, MailWorker], exports: [MailsService] })
+@Module({ providers: [MailsService, MailWorker], exports: [MailsService, MailWorker] })
 export class MailModule {}

@@ -10,7 +10,8 @@ import type { Pool } from 'pg';
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
 import { POOL } from '../database/pool.js';
-import { createSend, type OutgoingMail, type SendError } from './mail-transport.js';
+import { codesOf, isRejected, isSetupRefused, type SendError } from './mail-errors.js';
+import { createSend, type OutgoingMail } from './mail-transport.js';
 import type { Mail } from './mail.entity.js';
 import { type MailContent, MailsService } from './mails.service.js';
 
@@ -49,11 +50,15 @@ const DELETE_SETTLED = `delete from mails
 
 type ClaimedMail = Pick<Mail, 'id' | 'kind' | 'encrypted_content' | 'attempts' | 'expires_at'>;
 
+/** `refused`: the server does not accept this sender. `off`: no server is set. */
+export type MailServerState = 'ok' | 'refused' | 'unavailable' | 'off';
+
 /** Sends the mails of the outbox, each at least once. Any number of processes may run a worker. */
 @Injectable()
 export class MailWorker implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly log = new Logger('Mail');
   private readonly send;
+  private lastResult: MailServerState = 'ok';
   private running: Promise<void> | undefined;
   private isRunRequested = false;
   private isStopping = false;
@@ -66,6 +71,11 @@ export class MailWorker implements OnApplicationBootstrap, BeforeApplicationShut
     config: Config,
   ) {
     this.send = createSend(config);
+  }
+
+  /** What the last attempt of this process to send a mail told about the mail server. */
+  get serverState(): MailServerState {
+    return this.send ? this.lastResult : 'off';
   }
 
   onApplicationBootstrap(): void {
@@ -126,6 +136,7 @@ export class MailWorker implements OnApplicationBootstrap, BeforeApplicationShut
     } catch (error) {
       return this.recordFailure(mail, error as SendError);
     }
+    this.lastResult = 'ok';
     return this.settle(mail, 'sent');
   }
 
@@ -145,13 +156,17 @@ export class MailWorker implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   private async recordFailure(mail: ClaimedMail, error: SendError): Promise<void> {
-    const reason = [error.code, error.responseCode].filter(Boolean).join(' ') || error.name;
+    const reason = codesOf(error);
+    this.lastResult = resultOf(error);
     const delay = backoffAfter(mail.attempts);
     const next = this.clock.now() + delay;
     const isFinal = isRejected(error) || next >= mail.expires_at.getTime();
     const consequence = isFinal ? 'no further attempt' : `retrying in ${delay / 1000} s`;
+    const remedy = isSetupRefused(error)
+      ? '; the server refuses this sender: check SMTP_URL, MAIL_FROM and SMTP_EHLO_NAME'
+      : '';
     this.log.warn(
-      `Sending mail "${mail.kind}" ${mail.id} failed (${reason}), attempt ${mail.attempts}; ${consequence}`,
+      `Sending mail "${mail.kind}" ${mail.id} failed (${reason}), attempt ${mail.attempts}${remedy}; ${consequence}`,
     );
     if (isFinal) return this.settle(mail, 'failed', reason);
     await this.pool.query(RESCHEDULE, [mail.id, mail.attempts, new Date(next), reason]);
@@ -167,12 +182,11 @@ export class MailWorker implements OnApplicationBootstrap, BeforeApplicationShut
   }
 }
 
-/**
- * Whether the server rejects this mail permanently (RFC 5321, section 4.2.1). A failed sign-in (EAUTH) also has a 5xx code,
- * but the operator can correct it.
- */
-const isRejected = ({ code, responseCode = 0 }: SendError): boolean =>
-  (code === 'EENVELOPE' || code === 'EMESSAGE') && responseCode >= 500;
+/** A mail server that rejects one mail permanently works. */
+function resultOf(error: SendError): MailServerState {
+  if (isSetupRefused(error)) return 'refused';
+  return isRejected(error) ? 'ok' : 'unavailable';
+}
 
 async function withTimeout<T>(ms: number, work: Promise<T>): Promise<T> {
   const timeout = new AbortController();

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { databaseEnv } from '../support/database.js';
 import { admin } from '../support/global-setup.js';
+import { query } from '../support/postgres-server.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 
 const name = `machi_empty_${randomBytes(6).toString('hex')}`;
@@ -42,4 +43,22 @@ it('migrate.js exits with 78 for invalid settings and for the embedded database'
   const embedded = begin({}, 'migrate');
   expect(await embedded.ended).toBe(78);
   expect(embedded.output()).toContain('DATABASE_URL is missing');
+});
+
+it('a role that may not create tables ends the start with one sentence, not with a stack trace', async () => {
+  await query({ ...inject('connection'), database: name }, 'revoke create on schema public from pg_database_owner');
+  const machi = begin({ ...database, MIGRATE: 'on' });
+  expect(await machi.ended).toBe(1);
+  expect(machi.output()).toMatch(
+    /^Migrating the database failed \(.*permission denied.*\): give the role the right .*\n$/,
+  );
+});
+
+it('a read-only database with missing migrations ends the start with one sentence', async () => {
+  await admin(inject('connection'), `alter database ${name} set default_transaction_read_only = on`);
+  const machi = begin({ ...database, MIGRATE: 'on' });
+  expect(await machi.ended).toBe(1);
+  expect(machi.output()).toMatch(
+    /^Migrating the database failed \(.*read-only.*\): connect to the primary server\.\n$/,
+  );
 });

@@ -16,7 +16,7 @@ afterAll(async () => {
 });
 
 const get = (path: string) => t.request('GET', path);
-const checks = { process: 'ok', database: 'ok', migrations: 'ok', notifications: 'ok', storage: 'ok' };
+const checks = { process: 'ok', database: 'ok', migrations: 'ok', notifications: 'ok', storage: 'ok', mail: 'ok' };
 
 it('GET /api/misc/ping answers pong', async () => {
   const { status, text, headers } = await get('/api/misc/ping');

@@ -14,6 +14,8 @@ export interface ReceivedMail {
   subject: string;
   text: string;
   raw: string;
+  /** The name with which the client greeted the server. */
+  greeting: string;
 }
 
 type Refusal = { at: 'connect' | 'auth' | 'rcpt' | 'data'; code: number };
@@ -36,14 +38,21 @@ export async function startSmtp() {
       onConnect: (_, done) => done(problem('connect')),
       onAuth: ({ username }, _, done) => done(problem('auth'), { user: username }),
       onRcptTo: (_address, _session, done) => done(problem('rcpt')),
-      onData(stream, { envelope }, done) {
+      onData(stream, { envelope, hostNameAppearsAs: greeting }, done) {
         void buffer(stream).then(async (bytes) => {
           arrivals++;
           if (isSilent) return;
           const error = problem('data');
           if (!error) {
             const { messageId: id = '', subject = '', text = '' } = await PostalMime.parse(bytes);
-            mails.push({ id, to: envelope.rcptTo.map(({ address }) => address), subject, text, raw: bytes.toString() });
+            mails.push({
+              id,
+              to: envelope.rcptTo.map(({ address }) => address),
+              subject,
+              text,
+              raw: bytes.toString(),
+              greeting,
+            });
           }
           done(error);
         });

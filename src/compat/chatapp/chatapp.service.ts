@@ -3,6 +3,7 @@ import { RegistrationService } from '../../account/registration.service.js';
 import { IDENTITY_COOKIE } from '../../auth/tokens/request-tokens.js';
 import type { Device } from '../../auth/sessions/device.js';
 import { SignInService } from '../../auth/sign-in.service.js';
+import { cookiePath } from '../../http/request-context.js';
 import { assertValid } from '../../http/validation.js';
 import { CreateUserDto } from '../../users/users.dto.js';
 import { maxAgeOf } from '../cookie-age.js';
@@ -29,7 +30,7 @@ export class ChatappService {
   async login(body: object, device: Device, earlierTokens: string[]): Promise<string> {
     const { username: login, password } = stringFields(body, 'username', 'password');
     const { identity_token } = await this.signIns.signIn({ login, password }, device, earlierTokens);
-    const maxAge = maxAgeOf(identity_token);
-    return `${IDENTITY_COOKIE}=${identity_token}; HttpOnly; Max-Age=${maxAge}; Path=/; Secure; SameSite=Lax`;
+    const attributes = `HttpOnly; Max-Age=${maxAgeOf(identity_token)}; Path=${cookiePath()}; Secure; SameSite=Lax`;
+    return `${IDENTITY_COOKIE}=${identity_token}; ${attributes}`;
   }
 }
