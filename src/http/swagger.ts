@@ -15,13 +15,13 @@ Sign in with \`POST /api/sessions\`, then press **Authorize** and paste the \`id
 All routes except those of the tag **health** answer 429 \`rate_limited\` when a client network sends too many requests
 within a minute. Routes with a limit of their own list that response.`;
 
-/** The OpenAPI document of all routes. */
-export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
+/** The OpenAPI document of all routes. `basePath`: the path of PUBLIC_URL. */
+export function createOpenApiDocument(app: INestApplication, basePath = ''): OpenAPIObject {
   const info = new DocumentBuilder()
     .setTitle('Machi')
     .setVersion(VERSION)
     .setDescription(INTRODUCTION)
-    .addServer('/')
+    .addServer(basePath || '/')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The identity token.' })
     .addTag('sessions', 'Sign-in, token refresh and sign-out')
     .addTag('users', 'Accounts and profiles')
@@ -70,7 +70,7 @@ export function setupSwagger(app: NestExpressApplication, config: Config): void 
   };
   app.use(['/docs'], helmet.contentSecurityPolicy({ useDefaults: false, directives }));
   app.use(/^\/$/, (_: Request, response: Response) => response.redirect(302, `${config.basePath}/docs`));
-  SwaggerModule.setup('docs', app, () => createOpenApiDocument(app), {
+  SwaggerModule.setup('docs', app, () => createOpenApiDocument(app, config.basePath), {
     customSiteTitle: `${config.APP_NAME} API`,
     swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
   });
