@@ -2,6 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
+import { QueryFailedError } from 'typeorm';
 import { FirstAdministratorService } from './account/first-administrator.service.js';
 import { configureApp, NEST_OPTIONS } from './app.js';
 import { AppModule } from './app.module.js';
@@ -146,10 +147,17 @@ function stopOnSignals(server: Server, { DRAIN_SECONDS }: Config, log: Logger): 
 }
 
 function exitWithStartError(error: unknown): never {
-  const isExplained = [ConfigError, EmbeddedPostgresError, DatabaseError].some((kind) => error instanceof kind);
-  const { message, stack } = error as Error;
-  process.stderr.write(`${isExplained ? message : `Machi cannot start: ${stack ?? String(error)}`}\n`);
+  process.stderr.write(`${explain(error as Error)}\n`);
   process.exit(error instanceof ConfigError ? EX_CONFIG : 1);
+}
+
+/** One sentence for the operator; a stack trace for a defect. */
+function explain(error: Error): string {
+  const isExplained = [ConfigError, EmbeddedPostgresError, DatabaseError].some((kind) => error instanceof kind);
+  if (isExplained) return error.message;
+  if (error instanceof QueryFailedError)
+    return `Machi cannot start: the database refuses a statement (${error.message}).`;
+  return `Machi cannot start: ${error.stack ?? String(error)}`;
 }
 
 /** When a signal or an unexpected error began to stop the process; then that decides over the exit code. */

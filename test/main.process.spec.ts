@@ -163,6 +163,20 @@ describe('on a configured database', () => {
     }
   });
 
+  it('old setting names and a value that .env cuts at "#" are logged without their values', async () => {
+    const secret = randomBytes(32).toString('base64url');
+    const lines = [`ADMIN_PASSWORD=${ADMIN_PASSWORD}#four`, `JWTSECRET=${secret}`, 'DEBUG=True'];
+    writeFileSync(join(folder.path, '.env'), lines.join('\n'));
+    const place = { cwd: folder.path, options: ['--env-file=.env'] };
+    const machi = launch({ DATA_DIR: folder.path, ...database.env }, 'main', place);
+    running.push(machi);
+    await whenServing(machi);
+    expect(machi.output()).toContain('The value of ADMIN_PASSWORD in .env ends before "#": put the value in quotes.');
+    expect(machi.output()).toContain('JWTSECRET is read as SECRET_KEY: rename it.');
+    for (const value of [secret, 'quiet lantern', 'four']) expect(machi.output()).not.toContain(value);
+    expect((await signIn(machi, ADMIN_PASSWORD)).status).toBe(201);
+  });
+
   it('a common ADMIN_PASSWORD exits with 78 and creates no administrator', async () => {
     const machi = begin({ ADMIN_PASSWORD: 'password1' });
     expect(await machi.ended).toBe(78);

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 const ENTRY = /^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=([ \t]*(?:"[^"]*"|'[^']*'|`[^`]*`)|[^\n]*)/gm;
 
 /** A "#" that follows a character other than a blank: Node.js cuts the value there, which was hardly meant. */
-const CUT = /^((?:[^#"'`]*[^#"'`\s])?)#/;
+const CUT = /^(?!\s*["'`])((?:[^#]*[^#\s])?)#/;
 
 /**
  * Returns one sentence for each value of a file for `--env-file` that is cut at a "#". A variable that the environment sets

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 export interface Certificates {
@@ -8,6 +8,8 @@ export interface Certificates {
   server: { cert: string; key: string };
   client: { cert: string; key: string };
 }
+
+export const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
 

@@ -29,12 +29,16 @@ export function dataFolder(): { path: string; remove: () => void; postmaster: ()
 
 /**
  * Starts `dist/src/<program>.js`, which `npm test` has built. Of this process's environment only PATH is passed on. Listens on
- * a free port of the loopback interface.
+ * a free port of the loopback interface. `options` are those of Node.js.
  */
-export function launch(env: Record<string, string>, program = 'main'): MachiProcess {
+export function launch(
+  env: Record<string, string>,
+  program = 'main',
+  { cwd = tmpdir(), options = [] as string[] } = {},
+): MachiProcess {
   const file = join(packageRoot(), `dist/src/${program}.js`);
-  const child = spawn(process.execPath, [file], {
-    cwd: tmpdir(),
+  const child = spawn(process.execPath, [...options, file], {
+    cwd,
     env: { PATH: process.env['PATH'], NODE_ENV: 'development', PORT: '0', BCRYPT_COST: '4', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
