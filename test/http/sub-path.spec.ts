@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
 import { imageFile, upload } from '../support/images.js';
+import { readSourceFiles } from '../support/source-files.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -49,4 +50,10 @@ it('Swagger UI, its redirect and its servers carry the path of PUBLIC_URL', asyn
   expect(servers).toMatchObject([{ url: '/machi' }]);
   const page = (await t.request('GET', '/docs')).text;
   expect(page).not.toMatch(/(src|href)="\/(?!machi\/)/);
+});
+
+it('every Location and redirect to a path of this server is made with publicPath', () => {
+  const literal = /\.(?:location|redirect)\((?:\d+, )?[`'"]\//;
+  const files = readSourceFiles().filter(({ code }) => literal.test(code));
+  expect(files.map(({ path }) => path)).toEqual([]);
 });

@@ -17,6 +17,7 @@ import {
   UpdateCentreDto,
 } from './centres.dto.js';
 import { CentresService } from './centres.service.js';
+import { publicPath } from '../../http/request-context.js';
 
 @ApiTags('vaccination')
 @Controller('vaccination/centres')
@@ -46,7 +47,7 @@ export class CentresController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<CentreDto> {
     const centre = await this.centres.create(caller, dto);
-    response.location(`/api/vaccination/centres/${centre.id}`);
+    response.location(publicPath(`/api/vaccination/centres/${centre.id}`));
     return toCentreDto(centre);
   }
 

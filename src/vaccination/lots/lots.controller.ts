@@ -6,6 +6,7 @@ import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { CreateLotDto, LotDto, LotsPageDto, LotsQueryDto, toLotDto, UpdateLotDto } from './lots.dto.js';
 import { LotsService } from './lots.service.js';
+import { publicPath } from '../../http/request-context.js';
 
 @ApiTags('vaccination')
 @Controller('vaccination/lots')
@@ -31,7 +32,7 @@ export class LotsController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<LotDto> {
     const lot = await this.lots.create(caller, dto);
-    response.location(`/api/vaccination/lots/${lot.id}`);
+    response.location(publicPath(`/api/vaccination/lots/${lot.id}`));
     return toLotDto(lot);
   }
 

@@ -18,6 +18,7 @@ import {
   UpdateVaccinationSessionDto,
 } from './vaccination-sessions.dto.js';
 import { VaccinationSessionsService } from './vaccination-sessions.service.js';
+import { publicPath } from '../../http/request-context.js';
 
 /** How long a client may show the list without asking again. */
 const LIST_CACHE_SECONDS = 5;
@@ -61,7 +62,7 @@ export class VaccinationSessionsController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<VaccinationSessionDto> {
     const session = await this.sessions.create(caller, dto);
-    response.location(`/api/vaccination/sessions/${session.id}`);
+    response.location(publicPath(`/api/vaccination/sessions/${session.id}`));
     return toSessionDto(session);
   }
 

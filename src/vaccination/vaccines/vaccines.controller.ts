@@ -13,6 +13,7 @@ import {
   VaccinesQueryDto,
 } from './vaccines.dto.js';
 import { VaccinesService } from './vaccines.service.js';
+import { publicPath } from '../../http/request-context.js';
 
 @ApiTags('vaccination')
 @Controller('vaccination/vaccines')
@@ -39,7 +40,7 @@ export class VaccinesController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<VaccineDto> {
     const vaccine = await this.vaccines.create(caller, dto);
-    response.location(`/api/vaccination/vaccines/${vaccine.id}`);
+    response.location(publicPath(`/api/vaccination/vaccines/${vaccine.id}`));
     return toVaccineDto(vaccine);
   }
 
