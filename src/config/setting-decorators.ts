@@ -30,16 +30,15 @@ export const IsInteger = (min: number, max: number): PropertyDecorator =>
     ),
   );
 
-/** Converts a comma-separated text to a list. */
-export const AsList = (): PropertyDecorator =>
-  Transform(({ value }) =>
-    String(value)
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== ''),
-  );
+const splitList = (text: unknown): string[] =>
+  String(text)
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
 
-/** Converts a text with parseDuration. */
+/** Converts a comma-separated text to a list. */
+export const AsList = (): PropertyDecorator => Transform(({ value }) => splitList(value));
+
 export const AsDuration = (): PropertyDecorator =>
   Transform(({ value }) => (typeof value === 'string' ? parseDuration(value) : value));
 
@@ -97,11 +96,7 @@ export const IsUrlOf = (schemes: string[], example: string, { isBase = false } =
   });
 
 /** A comma-separated list of origins, as browsers send them: in lower case, without default port and without a final slash. */
-export const AsOrigins = (): PropertyDecorator =>
-  applyDecorators(
-    AsList(),
-    Transform(({ value }) => (Array.isArray(value) ? value.map((item) => toOrigin(String(item))) : value)),
-  );
+export const AsOrigins = (): PropertyDecorator => Transform(({ value }) => splitList(value).map(toOrigin));
 
 function toOrigin(text: string): string {
   const origin = text.replace(/\/+$/, '').toLowerCase();
