@@ -39,6 +39,7 @@ const splitList = (text: unknown): string[] =>
 /** Converts a comma-separated text to a list. */
 export const AsList = (): PropertyDecorator => Transform(({ value }) => splitList(value));
 
+/** Converts a text with parseDuration. */
 export const AsDuration = (): PropertyDecorator =>
   Transform(({ value }) => (typeof value === 'string' ? parseDuration(value) : value));
 
