@@ -44,6 +44,17 @@ it('the cookie of the chat app is limited to the path of PUBLIC_URL', async () =
   expect(headers.get('set-cookie')).toMatch(/; Path=\/machi;/);
 });
 
+it('the cookies of the manga site are limited to the path of PUBLIC_URL, and are deleted there', async () => {
+  const user = await t.user();
+  const body = { username: user.username, password: PASSWORD };
+  const { headers } = await t.request('POST', '/api/v1/Session/login', { body });
+  const cookies = headers.getSetCookie();
+  expect(cookies.map((cookie) => /; Path=([^;]*)/.exec(cookie)?.[1])).toEqual(['/machi', '/machi']);
+  const cookie = cookies.map((one) => one.split(';', 1)[0]).join('; ');
+  const signedOut = await t.request('POST', '/api/v1/Session/logout', { headers: { cookie } });
+  expect(signedOut.headers.getSetCookie().every((one) => one.includes('; Path=/machi;'))).toBe(true);
+});
+
 it('Swagger UI, its redirect and its servers carry the path of PUBLIC_URL', async () => {
   expect((await t.request('GET', '/')).headers.get('location')).toBe('/machi/docs');
   const { servers } = (await t.request('GET', '/docs-json')).body as unknown as { servers: { url: string }[] };

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { SessionDto } from '../../auth/sessions/sessions.dto.js';
 import { cookieTokens, KANJIKU_IDENTITY_COOKIE } from '../../auth/tokens/request-tokens.js';
 import type { Config } from '../../config/config.js';
+import { cookiePath } from '../../http/request-context.js';
 import { maxAgeOf } from '../cookie-age.js';
 
 const REFRESH_COOKIE = 'RefreshToken';
@@ -34,7 +35,7 @@ const toCookie = (name: string, value: string, maxAge: number, { NODE_ENV }: Con
     name,
     value,
     maxAge,
-    path: '/',
+    path: cookiePath(),
     httpOnly: true,
     sameSite: 'lax',
     secure: NODE_ENV !== 'development',
