@@ -1,12 +1,17 @@
 import * as fs from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { DatabaseConnection } from '../../src/config/database-connection.js';
 import { PostgresCluster } from '../../src/database/embedded/postgres-cluster.js';
+
+/** Whether the loopback interface has an IPv6 address. */
+export const hasIpv6 = Object.values(networkInterfaces()).some((list) =>
+  list?.some(({ address }) => address === '::1'),
+);
 
 interface Options {
   settings?: Record<string, string>;
@@ -33,7 +38,7 @@ export async function startPostgresServer({ settings = {}, access, files = {} }:
   setAccess(access);
   const port = await freePort();
   const options = Object.entries({
-    listen_addresses: 'localhost',
+    listen_addresses: hasIpv6 ? '127.0.0.1,::1' : '127.0.0.1',
     unix_socket_directories: '',
     fsync: 'off',
     ...settings,
