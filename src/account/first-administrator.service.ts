@@ -38,7 +38,7 @@ export class FirstAdministratorService {
     const password = ADMIN_PASSWORD ?? randomBytes(15).toString('base64url');
     const errors = this.policy.findErrors(password, [ADMIN_USERNAME]);
     if (errors.length > 0) throw new ConfigError(errors.map((error) => `ADMIN_PASSWORD ${error}: choose another one.`));
-    const isCreated = await this.create(await this.hasher.hash(password));
+    const isCreated = await this.create(await this.hasher.hash(password, this.config.ADMIN_USERNAME));
     return isCreated && ADMIN_PASSWORD === undefined ? password : undefined;
   }
 

@@ -30,7 +30,7 @@ export class RegistrationService {
   async register({ password, ...dto }: CreateUserDto & { nid?: string }): Promise<Profile> {
     this.policy.assertAcceptable(password, [dto.username, dto.email]);
     await this.users.assertAvailable(dto); // before the expensive hash
-    const user = { ...dto, id: uuidv7(), password_hash: await this.hasher.hash(password) };
+    const user = { ...dto, id: uuidv7(), password_hash: await this.hasher.hash(password, dto.username) };
     if (!(await this.insert(user))) {
       await this.users.assertAvailable(dto); // names the field that a concurrent request has taken
       throw new Problem('username_taken');

@@ -7,7 +7,7 @@ import { Problem, tokenProblem, validationFailed } from '../http/problem.js';
 import { CURRENT_PASSWORD_BACKOFF } from '../rate-limit/backoff-policies.js';
 import { BackoffService } from '../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
-import { PasswordHasherService } from './passwords/password-hasher.service.js';
+import { PasswordChecksService } from './passwords/password-checks.service.js';
 import { UsersService } from '../users/users.service.js';
 import { Session } from './sessions/session.entity.js';
 import type { VerifiedCredential } from './verified-credential.js';
@@ -24,7 +24,7 @@ export class ReauthenticationService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
-    private readonly hasher: PasswordHasherService,
+    private readonly passwords: PasswordChecksService,
     private readonly backoff: BackoffService,
     private readonly audit: AuditService,
     private readonly clock: Clock,
@@ -49,7 +49,7 @@ export class ReauthenticationService {
   async verifyPassword(caller: Claimant, password: string): Promise<VerifiedCredential> {
     const attempt = await this.backoff.reserve(CURRENT_PASSWORD_BACKOFF, caller.id);
     const passwordHash = await this.users.findPasswordHash(caller.id);
-    const isCorrect = await attempt.releaseOnError(this.hasher.verify(password, passwordHash));
+    const isCorrect = await attempt.releaseOnError(this.passwords.verify(password, passwordHash, caller.id));
     if (isCorrect) {
       await attempt.succeed();
       return { userId: caller.id, passwordHash };

@@ -7,6 +7,7 @@ import { KNOWN_DEVICE_BACKOFF, LOGIN_BACKOFF } from '../rate-limit/backoff-polic
 import { type BackoffAttempt, BackoffService } from '../rate-limit/backoff.service.js';
 import { normaliseLogin } from '../users/users.dto.js';
 import { type StoredCredentials, UsersService } from '../users/users.service.js';
+import { PasswordChecksService } from './passwords/password-checks.service.js';
 import { PasswordFailuresService } from './passwords/password-failures.service.js';
 import { PasswordHasherService } from './passwords/password-hasher.service.js';
 import { PasswordSignIn } from './recovery/password-sign-in.entity.js';
@@ -25,6 +26,7 @@ export class SignInService {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
+    private readonly passwords: PasswordChecksService,
     private readonly hasher: PasswordHasherService,
     private readonly failures: PasswordFailuresService,
     private readonly sessions: SessionsService,
@@ -47,7 +49,7 @@ export class SignInService {
     const attempt = isKnownDevice
       ? await this.backoff.reserve(KNOWN_DEVICE_BACKOFF, user.id)
       : await this.backoff.reserve(LOGIN_BACKOFF, name);
-    const session = await attempt.releaseOnError(this.openWithPassword(user, password, device));
+    const session = await attempt.releaseOnError(this.openWithPassword(user, name, password, device));
     if (!session) return this.refuse(user, attempt);
     await attempt.succeed();
     if (isKnownDevice) await this.backoff.reset(LOGIN_BACKOFF, name);
@@ -88,10 +90,11 @@ export class SignInService {
 
   private async openWithPassword(
     user: StoredCredentials | null,
+    login: string,
     password: string,
     device: Device,
   ): Promise<SessionDto | null> {
-    const isCorrect = await this.hasher.verify(password, user?.password_hash); // also without a user: same cost
+    const isCorrect = await this.passwords.verify(password, user?.password_hash, user?.id ?? login); // also without a user: same cost
     if (!isCorrect || !user?.is_active) return null;
     const passwordHash = await this.rehashIfOutdated(user, password);
     return this.openSession({ userId: user.id, passwordHash, isPasswordVerified: true }, device, { by: 'password' });
@@ -100,7 +103,7 @@ export class SignInService {
   /** Hashes the password at the configured cost if that has risen: only a sign-in has the password. Returns the hash. */
   private async rehashIfOutdated({ id, password_hash }: StoredCredentials, password: string): Promise<string | null> {
     if (password_hash === null || !this.hasher.isOutdated(password_hash)) return password_hash;
-    const newHash = await this.hasher.hash(password);
+    const newHash = await this.hasher.hash(password, id);
     const isReplaced = await this.users.replacePasswordHash(id, password_hash, newHash);
     return isReplaced ? newHash : password_hash;
   }

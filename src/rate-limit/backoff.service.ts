@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
 import { type BackoffPolicy, NETWORK_BACKOFF } from './backoff-policies.js';
-import { clientNetwork } from './client-network.js';
+import { clientNetworks } from './client-network.js';
 import { rateLimited, sendRateLimitHeaders } from './rate-limit-headers.js';
 import { type Counter, RateLimitCountersService } from './rate-limit-counters.service.js';
 
@@ -14,7 +14,7 @@ export class BackoffAttempt {
     private readonly counters: RateLimitCountersService,
     /** Undefined when rate limits are off. */
     private readonly ownKey?: Buffer,
-    private readonly networkKey?: Buffer,
+    private readonly networkKeys: Buffer[] = [],
   ) {}
 
   /**
@@ -23,7 +23,7 @@ export class BackoffAttempt {
    */
   async succeed(): Promise<void> {
     if (this.ownKey) await this.counters.delete(this.ownKey);
-    if (this.networkKey) await this.counters.decrement(this.networkKey);
+    for (const key of this.networkKeys) await this.counters.decrement(key);
   }
 
   /** The attempt failed: keeps it counted. */
@@ -47,7 +47,7 @@ export class BackoffAttempt {
   }
 
   private get keys(): Buffer[] {
-    return [this.ownKey, this.networkKey].filter((key) => key !== undefined);
+    return this.ownKey ? [this.ownKey, ...this.networkKeys] : [];
   }
 }
 
@@ -63,12 +63,18 @@ export class BackoffService {
   /** Counts an attempt before the expensive check runs. Throws `rate_limited` while the subject has to wait. */
   async reserve(policy: BackoffPolicy, subject: string): Promise<BackoffAttempt> {
     if (this.config.RATE_LIMITS === 'off') return new BackoffAttempt(false, this.counters);
-    const network = policy.countsPerNetwork ? await this.count(NETWORK_BACKOFF, clientNetwork()) : null;
-    const own = await this.count(policy, subject).catch(async (error: unknown) => {
-      if (network) await this.counters.decrement(network.key);
+    const networkKeys: Buffer[] = [];
+    try {
+      for (const { key, scale } of policy.countsPerNetwork ? clientNetworks() : []) {
+        const ofNetwork = { ...NETWORK_BACKOFF, freeAttempts: NETWORK_BACKOFF.freeAttempts * scale };
+        networkKeys.push((await this.count(ofNetwork, key)).key);
+      }
+      const own = await this.count(policy, subject);
+      return new BackoffAttempt(own.count === policy.freeAttempts, this.counters, own.key, networkKeys);
+    } catch (error) {
+      for (const key of networkKeys) await this.counters.decrement(key);
       throw error;
-    });
-    return new BackoffAttempt(own.count === policy.freeAttempts, this.counters, own.key, network?.key);
+    }
   }
 
   /** Deletes the failures of a subject. */

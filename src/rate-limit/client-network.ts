@@ -2,13 +2,42 @@ import ipaddr from 'ipaddr.js';
 import { isIPv4 } from 'node:net';
 import { requestContext } from '../http/request-context.js';
 
-/** The key under which a client is counted: its IPv4 address, or the /64 network of its IPv6 address. */
-export function networkOf(ip: string | null): string {
-  if (ip === null) return 'unknown';
-  if (isIPv4(ip)) return ip; // the usual case, on the path of every request
-  const address = ipaddr.process(ip);
-  return address.kind() === 'ipv4' ? address.toString() : Buffer.from(address.toByteArray()).toString('hex', 0, 8);
+/** A network under which a client is counted. */
+export interface ClientNetwork {
+  key: string;
+  /** How many times as large as usual the limits of this network are. */
+  scale: number;
 }
 
-/** The network of the client whose request is being handled. */
-export const clientNetwork = (): string => networkOf(requestContext()?.ip ?? null);
+/** A /48 is what a provider assigns to one site: its owner has 65,536 networks of /64, and may be a campus. */
+const SITE_SCALE = 10;
+
+/**
+ * The networks under which a client is counted, the narrowest first: its IPv4 address, or the /64 and the /48 of its IPv6
+ * address. Count in this order and stop at the first that is refused, so that one /64 cannot use up the limit of its /48.
+ */
+export function networksOf(ip: string | null): [ClientNetwork, ...ClientNetwork[]] {
+  if (ip === null) return [{ key: 'unknown', scale: 1 }];
+  if (isIPv4(ip)) return [{ key: ip, scale: 1 }]; // the usual case, on the path of every request
+  const address = ipaddr.process(ip);
+  if (address.kind() === 'ipv4') return [{ key: address.toString(), scale: 1 }];
+  const bytes = Buffer.from(address.toByteArray());
+  return [
+    { key: bytes.toString('hex', 0, 8), scale: 1 },
+    { key: bytes.toString('hex', 0, 6), scale: SITE_SCALE },
+  ];
+}
+
+/** The narrowest network of a client. */
+export const networkOf = (ip: string | null): string => networksOf(ip)[0].key;
+
+/** The networks of the client whose request is being handled. */
+export const clientNetworks = (): [ClientNetwork, ...ClientNetwork[]] => networksOf(requestContext()?.ip ?? null);
+
+/** The path of a user's tasks in a FairQueue: the networks of the request, the widest first, and the user. */
+export const fairShareOf = (user: string): string[] => [
+  ...clientNetworks()
+    .map(({ key }) => key)
+    .toReversed(),
+  user,
+];

@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config.js';
-import { clientNetwork } from './client-network.js';
+import { clientNetworks } from './client-network.js';
 import { type Quota, quotaKey } from './quotas.js';
 import { sendQuotaHeaders } from './rate-limit-headers.js';
 import { RateLimitStorageService } from './rate-limit-storage.service.js';
+
+/** Takes a counted request back. */
+export type Refund = () => Promise<void>;
 
 /**
  * Counts requests in the middle of a service, where `@RateLimit` on the route cannot: when the subject is a user, or when
@@ -16,11 +19,37 @@ export class QuotasService {
     private readonly config: Config,
   ) {}
 
-  /** Counts one request of the subject, by default the client's network. Throws `rate_limited` when none is left. */
-  async consume(quota: Quota, subject = clientNetwork()): Promise<void> {
-    if (this.config.RATE_LIMITS === 'off') return;
-    const { limit, windowMs } = quota;
-    const record = await this.storage.increment(quotaKey(quota, subject), windowMs, limit);
-    sendQuotaHeaders(quota, record);
+  /** Counts one request of the subject, by default each of the client's networks. Throws `rate_limited` when none is left. */
+  async consume(quota: Quota, subject?: string): Promise<void> {
+    await this.count(quota, subject, sendQuotaHeaders);
+  }
+
+  /**
+   * Counts as `consume` does, without headers, and returns a function that takes the request back: for requests that count
+   * only if they succeed. Throws `rate_limited`.
+   */
+  reserve(quota: Quota, subject?: string): Promise<Refund> {
+    return this.count(quota, subject);
+  }
+
+  private async count(quota: Quota, subject?: string, sendHeaders?: typeof sendQuotaHeaders): Promise<Refund> {
+    const counted: string[] = [];
+    const refund = async (): Promise<void> => {
+      for (const key of counted) await this.storage.decrement(key);
+    };
+    if (this.config.RATE_LIMITS === 'off') return refund;
+    const subjects = subject === undefined ? clientNetworks() : [{ key: subject, scale: 1 }];
+    for (const { key: name, scale } of subjects) {
+      const scaled = { ...quota, limit: quota.limit * scale };
+      const key = quotaKey(quota, name);
+      const record = await this.storage.increment(key, quota.windowMs, scaled.limit);
+      if (record.isBlocked) {
+        await refund();
+        sendQuotaHeaders(scaled, record); // throws
+      }
+      if (counted.length === 0) sendHeaders?.(scaled, record);
+      counted.push(key);
+    }
+    return refund;
   }
 }

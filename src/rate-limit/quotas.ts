@@ -16,6 +16,16 @@ export const REGISTRATION_QUOTA: Quota = { name: 'registrations', limit: 100, wi
 /** Sign-ins without a password (passkeys, two-factor codes, external identities) per network. Mobile networks are large. */
 export const SIGN_IN_QUOTA: Quota = { name: 'sign-ins', limit: 300, windowMs: TEN_MINUTES_MS };
 
+/** Correct passwords per user: each check occupies a processor for a quarter of a second. */
+export const PASSWORD_CHECK_QUOTA: Quota = { name: 'password-checks', limit: 30, windowMs: TEN_MINUTES_MS };
+
+/** Correct passwords per network: enough for a school whose pupils sign in at once. */
+export const NETWORK_PASSWORD_CHECK_QUOTA: Quota = {
+  name: 'network-password-checks',
+  limit: 600,
+  windowMs: TEN_MINUTES_MS,
+};
+
 /** Requests for a password reset code per network. */
 export const PASSWORD_RESET_QUOTA: Quota = { name: 'password-resets', limit: 30, windowMs: HOUR_MS };
 

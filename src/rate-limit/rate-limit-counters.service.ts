@@ -42,6 +42,9 @@ const CONSUME = {
     where l.until <= $2 or l.count < $4 returning count, until`,
 };
 
+/** Takes one request of a quota back, in the window that it was counted in. */
+const REFUND = 'update rate_limit_counters set count = greatest(0, count - 1) where key = $1';
+
 const DECREMENT =
   'update rate_limit_counters set count = greatest(0, count - 1), until = to_timestamp(0) where key = $1';
 
@@ -106,6 +109,11 @@ export class RateLimitCountersService implements OnApplicationBootstrap, OnAppli
   /** Takes one attempt back and ends the waiting time that it caused. */
   async decrement(key: Buffer): Promise<void> {
     await this.pool.query(DECREMENT, [key]);
+  }
+
+  /** Takes one request of a quota back. */
+  async refund(key: Buffer): Promise<void> {
+    await this.pool.query(REFUND, [key]);
   }
 
   private async count(statement: typeof RESERVE, key: Buffer, values: unknown[]): Promise<Counter> {

@@ -18,6 +18,11 @@ export class RateLimitStorageService implements ThrottlerStorage {
     const { count, isAllowed, until } = await this.counters.consume(this.counters.key(key), limit, ttl);
     return toRecord(count, isAllowed, until.getTime() - this.clock.now());
   }
+
+  /** Takes one request back. The window stays. */
+  decrement(key: string): Promise<void> {
+    return this.counters.refund(this.counters.key(key));
+  }
 }
 
 /** The record of `@nestjs/throttler` for a count; `remainingMs` is the time until the window ends. */

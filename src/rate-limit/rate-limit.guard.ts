@@ -2,9 +2,10 @@ import { type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { ThrottlerGuard, type ThrottlerModuleOptions, type ThrottlerRequest } from '@nestjs/throttler';
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
-import { clientNetwork } from './client-network.js';
+import { clientNetworks } from './client-network.js';
 import { NetworkRequestCounts } from './network-request-counts.js';
-import { quotaKey, requestsQuota } from './quotas.js';
+import { requestsQuota } from './quotas.js';
+import { QuotasService } from './quotas.service.js';
 import { sendQuotaHeaders } from './rate-limit-headers.js';
 import { type RateLimitStorageService, toRecord } from './rate-limit-storage.service.js';
 import { quotaOf, SkipRequestLimit } from './rate-limit.decorator.js';
@@ -12,12 +13,10 @@ import { quotaOf, SkipRequestLimit } from './rate-limit.decorator.js';
 /** For `@nestjs/throttler`: it counts the quota that a route declares with `@RateLimit`. */
 export const throttlerOptions = (storage: RateLimitStorageService): ThrottlerModuleOptions => ({
   storage,
-  getTracker: clientNetwork,
   throttlers: [
     {
       limit: (context) => quotaOf(context)!.limit,
       ttl: (context) => quotaOf(context)!.windowMs,
-      generateKey: (context, network) => quotaKey(quotaOf(context)!, network),
     },
   ],
 });
@@ -30,6 +29,7 @@ export const throttlerOptions = (storage: RateLimitStorageService): ThrottlerMod
 export class RateLimitGuard extends ThrottlerGuard {
   @Inject(Config) private readonly config: Config;
   @Inject(Clock) private readonly clock: Clock;
+  @Inject(QuotasService) private readonly quotas: QuotasService;
   private readonly requests = new NetworkRequestCounts();
 
   /** Most routes have no quota: they skip the package, which costs a short request a measurable part of its time. */
@@ -39,11 +39,9 @@ export class RateLimitGuard extends ThrottlerGuard {
     return quotaOf(context) === undefined;
   }
 
-  /** Replaces the headers and the exception of the package by ours. */
-  protected override async handleRequest(props: ThrottlerRequest): Promise<boolean> {
-    const { context, limit, ttl, generateKey } = props;
-    const key = generateKey(context, clientNetwork(), '');
-    sendQuotaHeaders(quotaOf(context)!, await this.storageService.increment(key, ttl, limit, ttl, ''));
+  /** Counts under each network of the client, with our headers and exception. */
+  protected override async handleRequest({ context }: ThrottlerRequest): Promise<boolean> {
+    await this.quotas.consume(quotaOf(context)!);
     return true;
   }
 
@@ -51,7 +49,10 @@ export class RateLimitGuard extends ThrottlerGuard {
   private countRequest(): void {
     const quota = requestsQuota(this.config.MAX_REQUESTS_PER_MINUTE);
     const now = this.clock.now();
-    const { count, windowEnd } = this.requests.increment(clientNetwork(), now, quota.windowMs);
-    if (count > quota.limit) sendQuotaHeaders(quota, toRecord(count, false, windowEnd - now));
+    for (const { key, scale } of clientNetworks()) {
+      const limit = quota.limit * scale;
+      const { count, windowEnd } = this.requests.increment(key, now, quota.windowMs);
+      if (count > limit) sendQuotaHeaders({ ...quota, limit }, toRecord(count, false, windowEnd - now));
+    }
   }
 }

@@ -1,15 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import pLimit from 'p-limit';
 import type { Pool } from 'pg';
 import { type EntityManager, IsNull, Not, Repository } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
+import { FairQueue } from '../common/fair-queue.js';
 import { POOL } from '../database/pool.js';
 import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { returningRows } from '../database/returning.js';
 import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
 import { Problem, unavailable } from '../http/problem.js';
+import { fairShareOf } from '../rate-limit/client-network.js';
 import { actorOf, type Caller } from './caller.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
 import { User } from './user.entity.js';
@@ -56,7 +57,11 @@ export type UserChanges = Partial<
 @Injectable()
 export class UsersService {
   /** A search for one or two letters reads the whole table, so searches may use four connections at most. */
-  private readonly searches = pLimit(4);
+  private readonly searches = new FairQueue({
+    concurrency: 4,
+    maxWaiting: MAX_WAITING_SEARCHES,
+    onFull: () => unavailable('busy'),
+  });
 
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
@@ -101,9 +106,8 @@ export class UsersService {
    */
   async list(caller: Caller, { q, limit, cursor }: UsersQueryDto): Promise<Page<PublicUserDto>> {
     const after = readCursor(cursor, (key) => USERNAME.test(key));
-    if (this.searches.pendingCount >= MAX_WAITING_SEARCHES) throw unavailable('busy');
     const values = [q, after, caller.permissions.admin, limit + 1];
-    const { rows } = await this.searches(() => this.pool.query<PublicUser>(SEARCH, values));
+    const { rows } = await this.searches.run(fairShareOf(caller.id), () => this.pool.query<PublicUser>(SEARCH, values));
     return toPage(rows, limit, (row) => row.username, toPublicUserDto);
   }
 

@@ -247,6 +247,19 @@ describe('failed sign-ins from one network', () => {
     expect((await attempt('somebody-else', { from: `::ffff:${from}` })).status).toBe(429);
   });
 
+  it('count per /48 of IPv6 too, with 200 free failures, and one /64 cannot use them up for the others', async () => {
+    t.clock.set(Date.now());
+    const site = (i: number) => `2001:db8:48:${i.toString(16)}::1`;
+    await tryMany(() => site(99), 40); // 20 failures, and 20 refusals that do not count for the /48
+    for (let round = 0; round < 12; round++) {
+      const answers = await Promise.all(Array.from({ length: 15 }, (_, i) => tryMany(() => site(i), 1)));
+      expect(answers.flat()).toEqual(Array<number>(15).fill(401));
+    }
+    const { username } = await t.user();
+    expect((await attempt(username, { password: PASSWORD, from: site(17) })).status).toBe(429);
+    expect((await attempt(username, { password: PASSWORD, from: '2001:db8:49::1' })).status).toBe(201);
+  }, 60_000);
+
   it('do not count for a login when its network is refused', async () => {
     const from = newNetwork();
     const { username } = await t.user();
@@ -299,6 +312,22 @@ it('POST /api/users answers 429 after a hundred registrations of a network in te
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '600']);
   t.clock.advance(600_000);
   expect((await register(PASSWORD)).status).toBe(201);
+});
+
+it('POST /api/users answers 429 after a thousand registrations of an IPv6 /48 in ten minutes', async () => {
+  t.clock.set(Date.now());
+  const register = (i: number) =>
+    t.request('POST', '/api/users', { body: {}, headers: { 'x-forwarded-for': `2001:db8:77:${i.toString(16)}::1` } });
+  for (let i = 0; i < 1000; i += 50) {
+    const answers = await Promise.all(Array.from({ length: 50 }, (_, j) => register((i + j) % 11)));
+    expect(answers.filter(({ status }) => status !== 422)).toEqual([]);
+  }
+  const refused = await register(12);
+  expect([refused.status, refused.headers.get('ratelimit-policy')]).toEqual([429, '"registrations";q=1000;w=600']);
+  expect(
+    (await t.request('POST', '/api/users', { body: {}, headers: { 'x-forwarded-for': '2001:db8:78::1' } })).status,
+  ).toBe(422);
+  t.clock.run();
 });
 
 it('PUT /api/users/me/avatar answers 429 after sixty uploads of a user in an hour', async () => {
@@ -383,6 +412,15 @@ describe('the limit on all requests of a network', () => {
     const from = newNetwork();
     const token = await limited.asAdmin();
     expect(await statuses(6, () => get('/api/users/me', from, token))).toEqual([...Array<number>(5).fill(200), 429]);
+  });
+
+  it('counts an IPv6 /48 as well, up to ten times as many requests', async () => {
+    limited.clock.advance(60_000);
+    const from = (i: number) => `2001:db8:48:${i}::1`;
+    for (let i = 0; i < 20; i++) await get('/api/users/me', from(99)); // of which 15 are refused
+    const answers = await statuses(46, (i) => get('/api/users/me', from(Math.floor(i / 5))));
+    expect(answers).toEqual([...Array<number>(45).fill(401), 429]);
+    expect((await get('/api/users/me', '2001:db8:49::1')).status).toBe(401);
   });
 
   it('does not count health checks', async () => {

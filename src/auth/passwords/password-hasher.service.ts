@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import bcrypt from 'bcrypt';
-import pLimit, { type LimitFunction } from 'p-limit';
+import { FairQueue } from '../../common/fair-queue.js';
 import { Config } from '../../config/config.js';
 import { Problem, unavailable } from '../../http/problem.js';
 import { isClientDisconnected } from '../../http/request-context.js';
+import { fairShareOf } from '../../rate-limit/client-network.js';
 import { MAX_PASSWORD_BYTES, normalisePassword } from './normalise-password.js';
 
 /** A request waits this long for a hash at most; further requests are refused with `busy`. */
@@ -23,21 +24,22 @@ export const paddingCosts = (cost: number, target: number): number[] =>
 
 /**
  * Hashes and verifies passwords with bcrypt. A hash occupies a processor for about a quarter of a second, so hashes run on
- * a limited number of threads and wait in a queue. Queued hashes of disconnected clients are skipped.
+ * a limited number of threads and wait in a queue, in which networks, and the users of a network, take turns. Queued hashes
+ * of disconnected clients are skipped. `user` is an id or a login.
  */
 @Injectable()
 export class PasswordHasherService {
-  private readonly queue: LimitFunction;
-  private readonly maxWaiting: number;
+  private readonly queue: FairQueue;
 
   constructor(private readonly config: Config) {
-    this.queue = pLimit(config.hashingThreads);
-    this.maxWaiting = (config.hashingThreads * MAX_WAIT_MS) / (COST_12_MS * 2 ** (config.BCRYPT_COST - 12));
+    const concurrency = config.hashingThreads;
+    const maxWaiting = (concurrency * MAX_WAIT_MS) / (COST_12_MS * 2 ** (config.BCRYPT_COST - 12));
+    this.queue = new FairQueue({ concurrency, maxWaiting, onFull: () => unavailable('busy') });
   }
 
   /** Hashes a password at the configured cost. Throws `busy`. */
-  hash(password: string): Promise<string> {
-    return this.enqueue(() => bcrypt.hash(normalisePassword(password), this.config.BCRYPT_COST));
+  hash(password: string, user: string): Promise<string> {
+    return this.enqueue(user, () => bcrypt.hash(normalisePassword(password), this.config.BCRYPT_COST));
   }
 
   /**
@@ -45,10 +47,10 @@ export class PasswordHasherService {
    * without a stored hash (unknown user, user without a password) and with one of a lower cost. Otherwise the response time
    * would reveal which users exist. Throws `busy`.
    */
-  async verify(password: string, stored: string | null | undefined): Promise<boolean> {
+  async verify(password: string, stored: string | null | undefined, user: string): Promise<boolean> {
     const text = normalisePassword(password);
     if (Buffer.byteLength(text) > MAX_PASSWORD_BYTES) return false; // never stored; independent of the user
-    return this.enqueue(async () => {
+    return this.enqueue(user, async () => {
       const target = this.config.BCRYPT_COST;
       const isMatch = await bcrypt.compare(text, stored ?? unmatchableHash(target));
       if (isMatch && stored) return true;
@@ -63,9 +65,8 @@ export class PasswordHasherService {
     return bcrypt.getRounds(stored) < this.config.BCRYPT_COST;
   }
 
-  private enqueue<T>(work: () => Promise<T>): Promise<T> {
-    if (this.queue.pendingCount >= this.maxWaiting) throw unavailable('busy');
-    return this.queue(() => {
+  private enqueue<T>(user: string, work: () => Promise<T>): Promise<T> {
+    return this.queue.run(fairShareOf(user), async () => {
       if (isClientDisconnected()) throw new Problem('request_timeout');
       return work();
     });

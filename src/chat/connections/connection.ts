@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
+import type { ClientNetwork } from '../../rate-limit/client-network.js';
 import { CLOSE_CODES, type CloseReason } from '../protocol/close-codes.js';
 import { MACHI_V2 } from '../protocol/subprotocol.js';
 import { toFrames } from '../protocol/websocket-frames.js';
@@ -31,8 +32,8 @@ interface ConnectionOptions {
   socket: WebSocket;
   /** The TCP socket under it. */
   stream: Socket;
-  /** The client network, for the limit of connections per network. */
-  network: string;
+  /** The client networks under which the connection is counted. */
+  networks: ClientNetwork[];
   scheduler: SendScheduler;
   receiveBudget: ReceiveBudget;
   isLimited: boolean;
@@ -40,7 +41,7 @@ interface ConnectionOptions {
 
 /** An open WebSocket with its queues and limits. It is opened first and authenticated afterwards. */
 export class Connection {
-  readonly network: string;
+  readonly networks: ClientNetwork[];
   /** Whether the client speaks `machi.v2`. */
   readonly isV2: boolean;
   /** Frames from the client. */
@@ -60,10 +61,10 @@ export class Connection {
   private pingedAt: number;
   private framesAfterClose = 0;
 
-  constructor({ socket, stream, network, scheduler, receiveBudget, isLimited }: ConnectionOptions) {
+  constructor({ socket, stream, networks, scheduler, receiveBudget, isLimited }: ConnectionOptions) {
     const now = scheduler.now();
     this.socket = socket;
-    this.network = network;
+    this.networks = networks;
     this.isV2 = socket.protocol === MACHI_V2;
     this.scheduler = scheduler;
     this.sendQueue = new SendQueue(socket, stream, scheduler, () => this.close('slow'));

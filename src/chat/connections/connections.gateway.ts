@@ -16,7 +16,7 @@ import { Config } from '../../config/config.js';
 import type { Problem } from '../../http/problem.js';
 import { mapToProblem } from '../../http/problem-mapping.js';
 import { parseIpAddress } from '../../http/request-context.js';
-import { networkOf } from '../../rate-limit/client-network.js';
+import { networksOf } from '../../rate-limit/client-network.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
 import { CLOSE_CODES, type CloseReason } from '../protocol/close-codes.js';
 import { CHAT_PATH } from '../protocol/path.js';
@@ -68,8 +68,8 @@ export class ConnectionsGateway
 
   /** Nothing is read from the socket before the connection is authenticated. */
   handleConnection(socket: WebSocket, request: IncomingMessage): void {
-    const network = networkOf(parseIpAddress(proxyAddress(request, this.isTrustedProxy)));
-    const connection = this.connections.open(socket, request.socket, network);
+    const networks = networksOf(parseIpAddress(proxyAddress(request, this.isTrustedProxy)));
+    const connection = this.connections.open(socket, request.socket, networks);
     if (this.isShuttingDown) return connection.close('restarting');
     if (!connection.isOpen) return undefined;
     connection.pauseReading();

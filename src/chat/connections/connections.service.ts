@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import type { RevocationListener } from '../../auth/sessions/session-revocations.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
+import type { ClientNetwork } from '../../rate-limit/client-network.js';
 import { type ChatSession, Connection } from './connection.js';
 import { ReceiveBudget } from './receive-budget.js';
 import { SendScheduler } from './send-queue.js';
@@ -87,13 +88,18 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   }
 
   /** Registers a connection that is not yet authenticated. Closes it at once if its network has too many. */
-  open(socket: WebSocket, stream: Socket, network: string): Connection {
+  open(socket: WebSocket, stream: Socket, networks: ClientNetwork[]): Connection {
     const { scheduler, receiveBudget, isLimited } = this;
-    const connection = new Connection({ socket, stream, network, scheduler, receiveBudget, isLimited });
-    const count = (this.countByNetwork.get(network) ?? 0) + 1;
+    const counted: ClientNetwork[] = [];
+    const isAllowed = networks.every((network) => {
+      counted.push(network);
+      const count = (this.countByNetwork.get(network.key) ?? 0) + 1;
+      this.countByNetwork.set(network.key, count);
+      return !isLimited || count <= MAX_PER_NETWORK * network.scale;
+    });
+    const connection = new Connection({ socket, stream, networks: counted, scheduler, receiveBudget, isLimited });
     this.bySocket.set(socket, connection);
-    this.countByNetwork.set(network, count);
-    if (isLimited && count > MAX_PER_NETWORK) connection.close('too_many');
+    if (!isAllowed) connection.close('too_many');
     return connection;
   }
 
@@ -126,12 +132,14 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   /** Removes a connection that has closed. */
   remove(socket: WebSocket, isClean: boolean): void {
     const connection = this.get(socket);
-    const { network, sessionId } = connection;
+    const { networks, sessionId } = connection;
     connection.onSocketClosed();
     this.bySocket.delete(socket);
-    const count = this.countByNetwork.get(network)! - 1;
-    if (count > 0) this.countByNetwork.set(network, count);
-    else this.countByNetwork.delete(network);
+    for (const { key } of networks) {
+      const count = this.countByNetwork.get(key)! - 1;
+      if (count > 0) this.countByNetwork.set(key, count);
+      else this.countByNetwork.delete(key);
+    }
     if (sessionId !== undefined) this.unbindFromSession(connection, sessionId);
     if (!connection.isAuthenticated) return;
     const { participant_id } = connection.session;

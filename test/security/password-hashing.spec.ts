@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PASSWORD, startApp, type TestApp } from '../support/app.js';
+
+const from = (network: string) => ({ 'x-forwarded-for': network });
+const signIn = (t: TestApp, login: string, network: string, password = PASSWORD) =>
+  t.request('POST', '/api/sessions', { body: { login, password }, headers: from(network) });
+
+describe('eight accounts of one network that repeat correct sign-ins', () => {
+  let t: TestApp;
+  const names: string[] = [];
+  beforeAll(async () => {
+    // At this cost some 80 hashes may wait for each thread. Without limits, so that only the queue protects.
+    t = await startApp({ env: { BCRYPT_COST: '10', TRUST_PROXY: 'loopback' } });
+    for (let i = 0; i < 9; i++) names.push((await t.user()).username);
+  }, 60_000);
+  afterAll(() => t.stop());
+
+  /** Keeps `perAccount` sign-ins of each of eight accounts in flight until it is stopped. Counts the answers by status. */
+  function flood(perAccount: number, networkOf: (i: number) => string) {
+    let isRunning = true;
+    const statuses: Record<number, number> = {};
+    const attempt = async (i: number) => {
+      const { status } = await signIn(t, names[i % 8]!, networkOf(i));
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      if (isRunning) await attempt(i);
+    };
+    const loops = Promise.all(Array.from({ length: 8 * perAccount }, (_, i) => attempt(i)));
+    return async () => {
+      isRunning = false;
+      await loops;
+      return statuses;
+    };
+  }
+
+  it.each([
+    ['an IPv4 address', () => '198.51.100.1', '203.0.113.1'],
+    ['an IPv6 /48', (i: number) => `2001:db8:7:${i}::1`, '2001:db8:8::1'],
+  ])(
+    'get 503 themselves, and another network signs in every time (%s)',
+    async (_, attacker, other) => {
+      const stop = flood(12 * t.config.hashingThreads, attacker);
+      const statuses: number[] = [];
+      for (let i = 0; i < 3; i++) {
+        statuses.push((await signIn(t, names[8]!, other)).status);
+        const body = { username: `new-${other.length}-${i}`, password: PASSWORD, fullname: 'New' };
+        statuses.push((await t.request('POST', '/api/users', { body, headers: from(other) })).status);
+      }
+      expect([statuses, Object.keys(await stop())]).toEqual([Array<number>(6).fill(201), ['201', '503']]);
+    },
+    60_000,
+  );
+});
+
+describe('correct passwords', () => {
+  let t: TestApp;
+  beforeAll(async () => {
+    t = await startApp({ env: { RATE_LIMITS: 'on', TRUST_PROXY: 'loopback' } });
+  });
+  afterAll(() => t.stop());
+
+  let networks = 0;
+  const newNetwork = () => `198.51.100.${(networks += 1)}`;
+
+  it('have a quota of 30 in ten minutes per user, over all networks, logins and routes', async () => {
+    const { username, token } = await t.user(); // the first one
+    t.clock.set(Date.now());
+    const routes = [
+      () => signIn(t, username, newNetwork()),
+      () => signIn(t, `${username}@example.org`, newNetwork()),
+      () =>
+        t.request('POST', '/api/auth/login', { body: { username, password: PASSWORD }, headers: from(newNetwork()) }),
+      () =>
+        t.request('POST', '/api/users/me/two-factor', {
+          token,
+          body: { current_password: PASSWORD },
+          headers: from(newNetwork()),
+        }),
+    ];
+    const statuses: number[] = [];
+    for (let i = 0; i < 29; i++) statuses.push((await routes[i % 4]!()).status);
+    expect(statuses.filter((status) => status >= 400)).toEqual([]);
+    for (const route of routes) expect((await route()).status).toBe(429);
+    const refused = await signIn(t, username, newNetwork());
+    expect(refused.body).toMatchObject({ code: 'rate_limited' });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(590);
+    expect((await t.request('GET', '/api/users/me', { token })).status).toBe(200);
+    expect((await signIn(t, (await t.user()).username, newNetwork())).status).toBe(201);
+    t.clock.advance(600_000);
+    expect((await signIn(t, username, newNetwork())).status).toBe(201);
+    t.clock.run();
+  });
+
+  it('count one by one, also when several arrive at once', async () => {
+    const { username } = await t.user();
+    await t.warmUp();
+    const statuses: number[] = [];
+    for (let i = 0; i < 40; i += 4) {
+      const answers = await Promise.all(Array.from({ length: 4 }, () => signIn(t, username, newNetwork())));
+      statuses.push(...answers.map(({ status }) => status));
+    }
+    expect(statuses.toSorted()).toEqual([...Array<number>(29).fill(201), ...Array<number>(11).fill(429)]);
+  });
+
+  it('count with two-factor authentication on, where they open no session', async () => {
+    const { username, id } = await t.user();
+    await t.dataSource.query(`insert into two_factor (user_id, secret, confirmed_at) values ($1, '\\x00', now())`, [
+      id,
+    ]);
+    const codes: (string | undefined)[] = [];
+    for (let i = 0; i < 30; i++) codes.push((await signIn(t, username, newNetwork())).body.code);
+    expect(codes).toEqual([...Array<string>(29).fill('two_step_required'), 'rate_limited']);
+  });
+
+  it('are not used up by wrong ones', async () => {
+    const { username, token } = await t.user();
+    t.clock.set(Date.now());
+    const known = { authorization: `Bearer ${token}` };
+    for (let i = 0; i < 40; i++) {
+      await signIn(t, username, newNetwork(), 'wrong');
+      t.clock.advance(1_000);
+    }
+    const body = { login: username, password: PASSWORD };
+    expect((await t.request('POST', '/api/sessions', { body, headers: known })).status).toBe(201);
+    t.clock.run();
+  });
+
+  it('have a quota of 600 in ten minutes per network', async () => {
+    const network = newNetwork();
+    const users = [];
+    for (let i = 0; i < 20; i++) users.push((await t.user()).username);
+    t.clock.set(Date.now() + 600_000);
+    const statuses: number[] = [];
+    for (let i = 0; i < 30; i++) {
+      const answers = await Promise.all(users.map((username) => signIn(t, username, network)));
+      statuses.push(...answers.map(({ status }) => status));
+    }
+    expect(statuses.filter((status) => status !== 201)).toEqual([]);
+    const { username } = await t.user();
+    expect((await signIn(t, username, network)).status).toBe(429);
+    expect((await signIn(t, username, newNetwork())).status).toBe(201);
+    t.clock.run();
+  }, 60_000);
+});
