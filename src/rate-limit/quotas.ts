@@ -26,6 +26,9 @@ export const NETWORK_PASSWORD_CHECK_QUOTA: Quota = {
   windowMs: TEN_MINUTES_MS,
 };
 
+/** Identity tokens per session for a refresh token that is not rotated. */
+export const RENEWAL_QUOTA: Quota = { name: 'renewals', limit: 120, windowMs: HOUR_MS };
+
 /** Requests for a password reset code per network. */
 export const PASSWORD_RESET_QUOTA: Quota = { name: 'password-resets', limit: 30, windowMs: HOUR_MS };
 

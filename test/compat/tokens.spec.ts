@@ -95,7 +95,7 @@ describe('COMPAT_REGISTRATION_TOKEN_TTL', () => {
     const fresh = await t.signIn(username, PASSWORD); // removes expired sessions
     expect((await t.request('GET', '/api/profile', { token })).body['id']).toBe(id);
     const { body: sessions } = await t.request('GET', '/api/sessions', { token: fresh });
-    expect(sessions).toHaveLength(2); // the session of t.user() has expired: its refresh token lived for a day
+    expect(sessions.items).toHaveLength(2); // the session of t.user() has expired: its refresh token lived for a day
     t.clock.advance(DAY_MS);
     expect((await t.request('GET', '/api/profile', { token })).body['code']).toBe('token_expired');
     t.clock.set(Date.now());

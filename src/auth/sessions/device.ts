@@ -1,6 +1,8 @@
 import bowser from 'bowser';
 import type { Request } from 'express';
+import { createHash } from 'node:crypto';
 import { requestContext } from '../../http/request-context.js';
+import { networkOf } from '../../rate-limit/client-network.js';
 import type { CompatSystem } from '../../config/compat-systems.js';
 
 const MAX_USER_AGENT = 300;
@@ -26,6 +28,12 @@ export function deviceOf(request: Request, compat_system: CompatSystem | null = 
     .slice(0, MAX_USER_AGENT);
   return { ip: requestContext()?.ip ?? null, user_agent: userAgent || null, compat_system };
 }
+
+/** Names the network and the browser of a client, to be compared only. */
+export const clientOf = ({ ip, user_agent }: Device): string =>
+  createHash('sha256')
+    .update(`${networkOf(ip)} ${user_agent ?? ''}`)
+    .digest('base64url');
 
 /** A readable name such as "Firefox on Windows", of a fixed set; "Unknown device" for anything else. */
 export function deviceName(userAgent: string | null): string {

@@ -4,22 +4,23 @@ import { type EntityManager, Repository } from 'typeorm';
 import { v4 as uuidv4 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
+import type { CompatSystem } from '../../config/compat-systems.js';
 import { tokenProblem } from '../../http/problem.js';
+import { RENEWAL_QUOTA } from '../../rate-limit/quotas.js';
+import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { UsersService } from '../../users/users.service.js';
 import type { RefreshClaims } from '../tokens/token-claims.js';
 import { type SignedToken, TokensService } from '../tokens/tokens.service.js';
+import { clientOf, type Device } from './device.js';
 import { SessionMailsService } from './session-mails.service.js';
 import { Session } from './session.entity.js';
 import type { SessionDto } from './sessions.dto.js';
 import { SessionsService } from './sessions.service.js';
 
-/** Grace period: a refresh token used again within it gets the same tokens, for clients whose response was lost. */
-const GRACE_PERIOD_MS = 10_000;
-
 /** What is written to a session whose refresh token was accepted. */
-type SessionChanges = Partial<Pick<Session, 'token_id' | 'parent_id' | 'issued_at' | 'last_used_at'>>;
+type SessionChanges = Partial<Pick<Session, 'token_id' | 'parent_id' | 'refreshed_by' | 'issued_at' | 'last_used_at'>>;
 
-type RefreshResult = { session: Session } | { problem: 'invalid_token' | 'token_reused' };
+type Refusal = 'invalid_token' | 'token_reused';
 
 /** Refresh token rotation with reuse detection (RFC 9700, section 4.14.2). */
 @Injectable()
@@ -29,48 +30,56 @@ export class SessionRefreshService {
     private readonly sessions: SessionsService,
     private readonly users: UsersService,
     private readonly tokens: TokensService,
+    private readonly quotas: QuotasService,
     private readonly audit: AuditService,
     private readonly mails: SessionMailsService,
     private readonly clock: Clock,
   ) {}
 
   /**
-   * Rotates the refresh token: returns the next identity token with its one refresh token. The previous refresh token
-   * gets the same tokens within the grace period; any older one revokes the session. Throws `invalid_token`,
-   * `token_expired`, `token_reused`.
+   * Rotates the refresh token: returns the next identity token with its one refresh token. The client that got these gets
+   * them again for the previous refresh token, in case it lost the answer, until it has used the next one. Any other use
+   * of a rotated refresh token revokes the session. Throws `invalid_token`, `token_expired`, `token_reused`.
    */
-  async refresh(refreshToken: string): Promise<SessionDto> {
+  async refresh(refreshToken: string, device: Device): Promise<SessionDto> {
     const claims = this.tokens.verifyCurrent(refreshToken, 'refresh');
-    return this.sessions.issueTokens(await this.accept(claims, (session) => this.rotation(session, claims)));
+    const client = clientOf(device);
+    return this.sessions.issueTokens(await this.accept(claims, (session) => this.rotation(session, claims, client)));
   }
 
   /**
-   * Returns another identity token for the same refresh token, for clients without rotation. A refresh token that was
-   * rotated before revokes the session here, too. Throws as `refresh` does.
+   * Returns another identity token for the same refresh token, for a replaced system whose clients know no rotation. Only
+   * for sessions that a route of the system opened. A refresh token that was rotated before revokes the session here, too.
+   * Throws `rate_limited`, and as `refresh` does.
    */
-  async renewIdentityToken(refreshToken: string): Promise<SignedToken> {
+  async renewIdentityToken(refreshToken: string, system: CompatSystem): Promise<SignedToken> {
     const claims = this.tokens.verifyCurrent(refreshToken, 'refresh');
+    await this.quotas.consume(RENEWAL_QUOTA, claims.sid);
     const now = this.clock.date();
-    const session = await this.accept(claims, () => ({ last_used_at: now }));
+    const session = await this.accept(claims, ({ token_id, compat_system }) => {
+      if (claims.id_token !== token_id) return 'token_reused';
+      return compat_system === system ? { parent_id: null, last_used_at: now } : 'invalid_token';
+    });
     return this.tokens.signIdentityToken({ ...session, issued_at: now }, await this.users.get(session.user_id));
   }
 
   /** Checks the refresh token against its locked session and stores the changes. Throws `invalid_token`, `token_reused`. */
-  private async accept(claims: RefreshClaims, changesOf: (session: Session) => SessionChanges): Promise<Session> {
-    const result = await this.repository.manager.transaction(async (manager): Promise<RefreshResult> => {
+  private async accept(
+    claims: RefreshClaims,
+    changesOf: (session: Session) => SessionChanges | Refusal,
+  ): Promise<Session> {
+    const result = await this.repository.manager.transaction(async (manager): Promise<Session | Refusal> => {
       const session = await this.findAndLock(manager, claims);
-      if (!session) return { problem: 'invalid_token' };
-      if (!this.isAcceptable(session, claims)) {
-        await this.revokeAfterReuse(manager, session);
-        return { problem: 'token_reused' };
-      }
+      if (!session) return 'invalid_token';
       const changes = changesOf(session);
+      if (changes === 'token_reused') await this.revokeAfterReuse(manager, session);
+      if (typeof changes === 'string') return changes;
       if (Object.keys(changes).length > 0) await manager.update(Session, session.id, changes);
-      return { session: { ...session, ...changes } };
+      return { ...session, ...changes };
     });
     // Thrown after the commit: an exception inside the transaction would roll back the revocation.
-    if ('problem' in result) throw tokenProblem(result.problem);
-    return result.session;
+    if (typeof result === 'string') throw tokenProblem(result);
+    return result;
   }
 
   private async findAndLock(manager: EntityManager, { sid, sub }: RefreshClaims): Promise<Session | null> {
@@ -82,17 +91,13 @@ export class SessionRefreshService {
     return isExpired ? null : session;
   }
 
-  /** Whether this is the newest refresh token of the session, or the one before it within the grace period. */
-  private isAcceptable(session: Session, { id_token }: RefreshClaims): boolean {
-    if (id_token === session.token_id) return true;
-    return id_token === session.parent_id && this.clock.now() - session.issued_at.getTime() < GRACE_PERIOD_MS;
-  }
-
-  /** The next tokens. Within the grace period these exist already, so nothing changes. */
-  private rotation(session: Session, { id_token }: RefreshClaims): SessionChanges {
-    if (id_token !== session.token_id) return {};
+  /** The next tokens. For the client that got them already nothing changes: it gets the same ones again. */
+  private rotation(session: Session, { id_token }: RefreshClaims, client: string): SessionChanges | Refusal {
+    if (id_token !== session.token_id) {
+      return id_token === session.parent_id && client === session.refreshed_by ? {} : 'token_reused';
+    }
     const now = this.clock.date();
-    return { parent_id: id_token, token_id: uuidv4(), issued_at: now, last_used_at: now };
+    return { parent_id: id_token, token_id: uuidv4(), refreshed_by: client, issued_at: now, last_used_at: now };
   }
 
   private async revokeAfterReuse(manager: EntityManager, session: Session): Promise<void> {

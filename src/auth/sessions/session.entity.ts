@@ -14,9 +14,9 @@ export class Session {
   @Column('uuid') user_id: string;
   /** The `jti` of the newest identity token, and the `id_token` of its refresh token. */
   @Column('uuid') token_id: string;
-  /** The token before it. Its refresh token is accepted within the grace period; later, its use revokes the session. */
+  /** The token before it. Only the client `refreshed_by` may use its refresh token again; null: nobody may. */
   @Column('uuid', { nullable: true }) parent_id: string | null;
-  /** When the newest tokens were issued, which starts the grace period of the parent. */
+  /** When the newest tokens were issued. */
   @Column('timestamptz') issued_at: Date;
   @Column('text', { nullable: true }) user_agent: string | null;
   @Column('inet', { nullable: true }) ip: string | null;

@@ -1,19 +1,20 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
+import { PageQueryDto } from '../../http/pagination.dto.js';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { bearerToken, identityTokens } from '../tokens/request-tokens.js';
 import {
   CurrentSessionDto,
-  DeviceSessionDto,
+  DeviceSessionsPageDto,
   RefreshDto,
   SessionDto,
   SignOutAllQueryDto,
   SignOutDto,
-  toDeviceSessionDto,
 } from './sessions.dto.js';
+import { deviceOf } from './device.js';
 import { SessionRefreshService } from './session-refresh.service.js';
 import { SessionsService } from './sessions.service.js';
 
@@ -27,24 +28,25 @@ export class SessionsController {
 
   /**
    * Rotates the refresh token: returns the next identity token with its one refresh token. A refresh token can be used
-   * once. Used again within 10 s it gets the same tokens; used later it revokes the session.
+   * once. A client that lost the answer sends it again, from the same network and browser, and gets the same tokens until it
+   * uses the next refresh token. Any other use of an earlier refresh token revokes the session.
    */
   @Post('refresh')
   @ApiOperation({ operationId: 'refreshSession' })
   @Public()
   @HttpCode(200)
   @ApiProblems('invalid_token', 'token_expired', 'token_reused')
-  refresh(@Body() { refresh_token }: RefreshDto): Promise<SessionDto> {
-    return this.refreshes.refresh(refresh_token);
+  refresh(@Body() { refresh_token }: RefreshDto, @Req() request: Request): Promise<SessionDto> {
+    return this.refreshes.refresh(refresh_token, deviceOf(request));
   }
 
-  /** Returns the caller's sessions, newest first. */
+  /** Returns the caller's sessions, newest first. A user has at most 100: the next sign-in ends the oldest one. */
   @Get()
   @ApiOperation({ operationId: 'listSessions' })
   @SignedIn()
-  async list(@CurrentUser() caller: Caller): Promise<DeviceSessionDto[]> {
-    const sessions = await this.sessions.list(caller);
-    return sessions.map((session) => toDeviceSessionDto(session, caller.session_id));
+  @ApiProblems('invalid_cursor')
+  list(@CurrentUser() caller: Caller, @Query() query: PageQueryDto): Promise<DeviceSessionsPageDto> {
+    return this.sessions.list(caller, query);
   }
 
   /** Returns the session of this request, the expiry of both tokens and the user as the identity token names them. */

@@ -111,6 +111,13 @@ export class DeviceSessionDto {
   is_current: boolean;
 }
 
+/** A page of sessions. */
+export class DeviceSessionsPageDto {
+  items: DeviceSessionDto[];
+  /** Pass it as `cursor` to get the next page; null on the last page. */
+  next_cursor: string | null;
+}
+
 export class TokenUserDto {
   /** @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42 */
   @ApiProperty({ format: 'uuid' })

@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
+import { isUUID } from 'class-validator';
 import { type EntityManager, type FindOptionsWhere, Not, Repository } from 'typeorm';
 import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { COMPAT_SYSTEMS, type CompatSystem } from '../../config/compat-systems.js';
 import { Config } from '../../config/config.js';
+import { returningRows } from '../../database/returning.js';
+import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problem.js';
 import { rightsOf } from '../../permissions/permissions.js';
 import { actorOf, type Caller } from '../../users/caller.js';
@@ -18,16 +21,31 @@ import type { VerifiedCredential } from '../verified-credential.js';
 import type { Device } from './device.js';
 import { SessionMailsService } from './session-mails.service.js';
 import { Session } from './session.entity.js';
-import { type CurrentSessionDto, type SessionDto, toCurrentSessionDto, toSessionDto } from './sessions.dto.js';
+import {
+  type CurrentSessionDto,
+  type DeviceSessionDto,
+  type SessionDto,
+  toCurrentSessionDto,
+  toDeviceSessionDto,
+  toSessionDto,
+} from './sessions.dto.js';
 
 /**
  * Opens a session only if the user is still active and the password hash still the one that was checked: checking takes
- * a while. The row lock makes a concurrent deactivation wait, so that it finds this session and revokes it.
+ * a while. The row lock makes a concurrent deactivation wait, so that it finds this session and revokes it, and a
+ * concurrent sign-in of the same user, so that both together keep to MAX_SESSIONS.
  */
 const OPEN = `insert into sessions
   (id, user_id, token_id, issued_at, user_agent, ip, created_at, last_used_at, expires_at, compat_system)
   select $1::uuid, u.id, $3::uuid, $4::timestamptz, $5, $6::inet, $4, $4, $7, $10 from users u
-  where u.id = $2 and u.is_active and ($9 or u.password_hash is not distinct from $8) for share returning *`;
+  where u.id = $2 and u.is_active and ($9 or u.password_hash is not distinct from $8)
+  for no key update returning *`;
+
+const MAX_SESSIONS = 100;
+
+/** Deletes the oldest sessions of a user beyond MAX_SESSIONS. $1 user, $2 a session to keep, the newest one. */
+const REMOVE_SURPLUS = `delete from sessions where id in (
+  select id from sessions where user_id = $1 and id <> $2 order by id desc offset ${MAX_SESSIONS - 1}) returning id`;
 
 /** The session has reached its end, or all its tokens have expired. Parameters: `expiryLimits`. */
 const IS_EXPIRED = `coalesce(expires_at <= :now, false)
@@ -47,7 +65,7 @@ export class SessionsService {
   ) {}
 
   /**
-   * Opens a session; `details` are added to the audit event. Null if the user was deactivated or deleted or changed the
+   * Opens a session, and ends the oldest one of a user who has a hundred; `details` are added to the audit event. Null if the user was deactivated or deleted or changed the
    * password after the credential was verified, or if two-factor authentication is on and was not part of it.
    */
   async open(
@@ -61,7 +79,6 @@ export class SessionsService {
     const now = this.clock.date();
     const { SESSION_MAX_AGE } = this.config;
     const expiresAt = SESSION_MAX_AGE === Infinity ? null : new Date(now.getTime() + SESSION_MAX_AGE);
-    await this.removeExpired(manager, userId);
     const [session] = await manager.query<Session[]>(OPEN, [
       id,
       userId,
@@ -75,6 +92,8 @@ export class SessionsService {
       device.compat_system ?? null,
     ]);
     if (!session) return null;
+    await this.removeExpired(manager, userId); // after the user is locked, as deactivation does it
+    await this.removeSurplus(manager, session);
     const event = { action: 'session.opened', actor_id: userId, subject_id: userId, session_id: id } as const;
     await this.audit.write(manager, { ...event, details });
     await this.mails.sendNewDevice(manager, userId, device);
@@ -89,15 +108,18 @@ export class SessionsService {
     return toSessionDto(session, identity, this.tokens.signRefreshToken(session), toUserDto(user, rights));
   }
 
-  /** The caller's sessions, newest first. */
-  list(caller: Caller): Promise<Session[]> {
-    return this.listUnexpired(caller.id);
+  /** The caller's sessions, newest first. Throws `invalid_cursor`. */
+  list(caller: Caller, query: PageQueryDto): Promise<Page<DeviceSessionDto>> {
+    return this.listUnexpired(caller, caller.id, query);
   }
 
-  /** Another user's sessions, newest first, for administrators; writes an audit event. Throws `user_not_found`. */
-  async listFor(caller: Caller, userId: string): Promise<Session[]> {
+  /**
+   * Another user's sessions, newest first, for administrators; writes an audit event. Throws `user_not_found`,
+   * `invalid_cursor`.
+   */
+  async listFor(caller: Caller, userId: string, query: PageQueryDto): Promise<Page<DeviceSessionDto>> {
     await this.users.get(userId);
-    const sessions = await this.listUnexpired(userId);
+    const sessions = await this.listUnexpired(caller, userId, query);
     await this.audit.write(this.sessions.manager, { action: 'user.viewed', ...actorOf(caller), subject_id: userId });
     return sessions;
   }
@@ -149,12 +171,28 @@ export class SessionsService {
     });
   }
 
-  private listUnexpired(userId: string): Promise<Session[]> {
-    return this.sessions
+  private async listUnexpired(
+    caller: Caller,
+    userId: string,
+    { limit, cursor }: PageQueryDto,
+  ): Promise<Page<DeviceSessionDto>> {
+    const before = readCursor(cursor, (key) => isUUID(key)) ?? null;
+    const sessions = await this.sessions
       .createQueryBuilder('session')
       .where(`user_id = :userId and not (${IS_EXPIRED})`, { userId, ...this.expiryLimits() })
+      .andWhere('(cast(:before as uuid) is null or id < :before)', { before })
       .orderBy('id', 'DESC')
+      .limit(limit + 1)
       .getMany();
+    const toDto = (session: Session): DeviceSessionDto => toDeviceSessionDto(session, caller.session_id);
+    return toPage(sessions, limit, ({ id }) => id, toDto);
+  }
+
+  private async removeSurplus(manager: EntityManager, { id, user_id }: Session): Promise<void> {
+    const removed = await returningRows(manager, REMOVE_SURPLUS, [user_id, id]);
+    if (removed.length === 0) return;
+    const details = { count: removed.length, reason: 'too_many' };
+    await this.audit.write(manager, { action: 'session.ended', actor_id: user_id, subject_id: user_id, details });
   }
 
   private async removeExpired(manager: EntityManager, userId: string): Promise<void> {

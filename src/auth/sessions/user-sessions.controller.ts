@@ -1,9 +1,10 @@
-import { Controller, Delete, Get, HttpCode } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Query } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { PageQueryDto } from '../../http/pagination.dto.js';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, RequirePermissions } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
-import { DeviceSessionDto, toDeviceSessionDto } from './sessions.dto.js';
+import { DeviceSessionsPageDto } from './sessions.dto.js';
 import { SessionsService } from './sessions.service.js';
 
 @ApiTags('sessions')
@@ -15,10 +16,13 @@ export class UserSessionsController {
   /** Returns a user's sessions, newest first. */
   @Get()
   @ApiOperation({ operationId: 'listSessionsOfUser' })
-  @ApiProblems('user_not_found')
-  async list(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<DeviceSessionDto[]> {
-    const sessions = await this.sessions.listFor(caller, id);
-    return sessions.map((session) => toDeviceSessionDto(session, caller.session_id));
+  @ApiProblems('user_not_found', 'invalid_cursor')
+  list(
+    @CurrentUser() caller: Caller,
+    @UuidParam('id') id: string,
+    @Query() query: PageQueryDto,
+  ): Promise<DeviceSessionsPageDto> {
+    return this.sessions.listFor(caller, id, query);
   }
 
   /** Revokes all sessions of a user. */

@@ -18,7 +18,7 @@ export class TmtarService {
   /** Accepts a refresh token of Machi or a token of an identity provider. Throws the problems of renewing and exchanging. */
   async login(token: string, device: Device): Promise<TmtarSessionDto> {
     if (this.tokens.find(token))
-      return { access_token: (await this.refreshes.renewIdentityToken(token)).token, status: 'OK' };
+      return { access_token: (await this.refreshes.renewIdentityToken(token, 'tmtar')).token, status: 'OK' };
     const exchanged = this.identities.exchange({ token }, device).catch(throwDocumented);
     const { identity_token, refresh_token } = await exchanged;
     return { access_token: identity_token, refresh_token, status: 'OK' };

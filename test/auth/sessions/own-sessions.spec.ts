@@ -29,8 +29,7 @@ describe('/api/sessions', () => {
       headers,
     });
     const other = await t.user();
-    const list = async (token: string) =>
-      (await t.request('GET', '/api/sessions', { token })).body as unknown as Record<string, unknown>[];
+    const list = async (token: string) => (await t.request('GET', '/api/sessions', { token })).body.items;
     const devices = await list(user.token);
     expect(devices).toHaveLength(2);
     expect(devices[0]).toEqual({
@@ -56,7 +55,7 @@ describe('/api/sessions', () => {
     t.clock.advance(8 * DAY);
     const token = await t.signIn(first.user.username, PASSWORD);
     const { body } = await t.request('GET', '/api/sessions', { token });
-    expect(body).toHaveLength(1);
+    expect(body.items).toHaveLength(1);
     const [row] = await t.dataSource.query<{ count: string }[]>('select count(*) from sessions where user_id = $1', [
       first.user.id,
     ]);

@@ -14,8 +14,8 @@ const me = (token: string) => t.request('GET', '/api/users/me', { token });
 
 it('GET /api/users/:id/sessions returns the sessions of a user to administrators and writes an audit event', async () => {
   const user = await t.user();
-  const own = (await t.request('GET', '/api/sessions', { token: user.token })).body as object[];
-  const seen = (await asAdmin('GET', `/api/users/${user.id}/sessions`)).body as object[];
+  const own = (await t.request('GET', '/api/sessions', { token: user.token })).body.items;
+  const seen = (await asAdmin('GET', `/api/users/${user.id}/sessions`)).body.items;
   expect(seen).toEqual(own.map((session) => ({ ...session, is_current: false })));
   expect(seen).toHaveLength(1);
   const { body } = await asAdmin('GET', `/api/audit?subject_id=${user.id}&action=user.viewed`);
