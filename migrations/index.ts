@@ -12,6 +12,7 @@ import { StandardNames1796000000000 } from './1796000000000-standard-names.js';
 import { MailAndTriggerNames1796001007000 } from './1796001007000-mail-and-trigger-names.js';
 import { AccountRecovery1797001000000 } from './1797001000000-account-recovery.js';
 import { SessionClients1797002000000 } from './1797002000000-session-clients.js';
+import { AuditPartitions1797002001000 } from './1797002001000-audit-partitions.js';
 import { ContactRequestsAndBlocks1797003000000 } from './1797003000000-contact-requests-and-blocks.js';
 import { VaccinationCatalogue1798000000000 } from './1798000000000-vaccination-catalogue.js';
 
@@ -31,6 +32,7 @@ export const migrations = [
   MailAndTriggerNames1796001007000,
   AccountRecovery1797001000000,
   SessionClients1797002000000,
+  AuditPartitions1797002001000,
   ContactRequestsAndBlocks1797003000000,
   VaccinationCatalogue1798000000000,
 ];

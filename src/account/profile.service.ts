@@ -5,6 +5,7 @@ import type { AuditAction } from '../audit/audit.actions.js';
 import { AuditService } from '../audit/audit.service.js';
 import { ReauthenticationService } from '../auth/reauthentication.service.js';
 import type { VerifiedCredential } from '../auth/verified-credential.js';
+import { changedValues } from '../common/changes.js';
 import { Problem } from '../http/problem.js';
 import { NETWORK_EMAIL_CHANGE_QUOTA, USER_EMAIL_CHANGE_QUOTA } from '../rate-limit/quotas.js';
 import { QuotasService } from '../rate-limit/quotas.service.js';
@@ -69,10 +70,13 @@ export class ProfileService {
     delete changes.current_password;
     if (credential) await this.reauthentication.assertStillValid(manager, caller, credential);
     const user = await this.users.lockForUpdate(manager, caller.id);
-    const fields = Object.keys(email === undefined ? changes : { ...changes, email });
+    const changed = changedValues<typeof changes>(user, changes);
+    const isEmailChange = email !== undefined && (email !== user.email || user.pending_email !== null);
+    const fields = [...Object.keys(changed), ...(isEmailChange ? ['email'] : [])];
+    if (fields.length === 0) return; // no change, no audit event
     const entry = { ...actorOf(caller), subject_id: caller.id, details: { fields } };
-    await this.users.update(manager, caller.id, changes);
-    const action = email === undefined ? 'user.changed' : await this.updateEmail(manager, user, email, credential);
+    if (Object.keys(changed).length > 0) await this.users.update(manager, caller.id, changed);
+    const action = isEmailChange ? await this.updateEmail(manager, user, email, credential) : 'user.changed';
     await this.audit.write(manager, { action, ...entry });
   }
 

@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { PasswordFailuresService } from '../auth/passwords/password-failures.service.js';
+import { changedValues } from '../common/changes.js';
 import { PasswordResetsService } from '../auth/passwords/password-resets.service.js';
 import { SessionsService } from '../auth/sessions/sessions.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
@@ -28,17 +29,18 @@ export class UserAdministrationService {
    */
   async update(caller: Caller, id: string, changes: UpdateUserDto): Promise<Profile> {
     await this.dataSource.transaction(async (manager) => {
-      await this.users.lockForUpdate(manager, id);
-      await this.users.update(manager, id, changes);
-      if (changes.is_active === false) {
+      const changed = changedValues<UpdateUserDto>(await this.users.lockForUpdate(manager, id), changes);
+      if (Object.keys(changed).length === 0) return; // no change, no audit event
+      await this.users.update(manager, id, changed);
+      if (changed.is_active === false) {
         await this.sessions.revokeAll(manager, id);
         await this.resets.removeAll(manager, id);
       }
       await this.audit.write(manager, {
-        action: actionOf(changes),
+        action: actionOf(changed),
         ...actorOf(caller),
         subject_id: id,
-        details: { fields: Object.keys(changes) },
+        details: { fields: Object.keys(changed) },
       });
     });
     return this.users.get(id);

@@ -2,8 +2,11 @@ import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard, AuthModuleOptions } from '@nestjs/passport';
 import type { Request } from 'express';
+import { isUnsafe } from '../http/origin.guard.js';
 import { Problem, tokenProblem } from '../http/problem.js';
 import { Access } from '../permissions/access.decorators.js';
+import { CHANGE_QUOTA } from '../rate-limit/quotas.js';
+import { QuotasService } from '../rate-limit/quotas.service.js';
 import type { Caller } from '../users/caller.js';
 import { AuthenticatorService } from './authenticator.service.js';
 import { identityTokens } from './tokens/request-tokens.js';
@@ -15,6 +18,7 @@ export class JwtAuthGuard extends AuthGuard() {
     options: AuthModuleOptions,
     private readonly reflector: Reflector,
     private readonly authenticator: AuthenticatorService,
+    private readonly quotas: QuotasService,
   ) {
     super(options);
   }
@@ -29,8 +33,11 @@ export class JwtAuthGuard extends AuthGuard() {
     else await super.canActivate(context);
     const { user } = request;
     const missing = required.filter((permission) => !user.permissions[permission]);
-    if (missing.length === 0) return true;
-    throw new Problem('forbidden', { detail: `This needs the permission ${missing.join(', ')}.` });
+    if (missing.length > 0)
+      throw new Problem('forbidden', { detail: `This needs the permission ${missing.join(', ')}.` });
+    // Holders of a permission, such as moderators, may work without this limit.
+    if (required.length === 0 && isUnsafe(request.method)) await this.quotas.reserve(CHANGE_QUOTA, user.id);
+    return true;
   }
 
   /** Called by Passport: `error` was thrown by the strategy, `reason` is why it refused the token. */

@@ -101,6 +101,7 @@ export class Config {
   @AsDuration() @IsDuration() readonly COMPAT_TOKEN_TTL: Duration;
   @AsDuration() @IsDuration() readonly COMPAT_REGISTRATION_TOKEN_TTL: Duration;
   @AsDuration() @IsDuration() readonly RECOVERY_QUARANTINE: Duration = parseDuration('30d');
+  @AsDuration() @IsDuration() readonly AUDIT_RETENTION: Duration = parseDuration('365d');
   @Matches(/^[A-Za-z0-9._-]{3,30}$/) readonly ADMIN_USERNAME: string = 'admin';
   @IsOptional() @MinLength(1) readonly ADMIN_PASSWORD?: string;
   @IsInteger(4, 15) readonly BCRYPT_COST: number = 12;

@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, MoreThan, Repository } from 'typeorm';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { AuditService } from '../audit/audit.service.js';
+import { changedValues } from '../common/changes.js';
 import { Clock } from '../common/clock.provider.js';
 import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../http/pagination.dto.js';
@@ -84,14 +85,12 @@ export class GroupsService {
   /** Changes a group. Throws `group_not_found`, `group_name_taken`, `last_administrator`. */
   async update(caller: Caller, id: string, dto: UpdateGroupDto): Promise<Group> {
     await this.groups.manager.transaction(async (manager) => {
-      const { affected } = await manager.update(Group, id, { ...dto, updated_at: this.clock.date() });
-      if (affected === 0) throw new Problem('group_not_found');
-      await this.audit.write(manager, {
-        action: 'group.changed',
-        ...actorOf(caller),
-        subject_id: id,
-        details: { ...dto },
-      });
+      const group = await manager.findOne(Group, { where: { id }, lock: { mode: 'for_no_key_update' } });
+      if (!group) throw new Problem('group_not_found');
+      const details = changedValues<UpdateGroupDto>(group, dto);
+      if (Object.keys(details).length === 0) return; // no change, no audit event
+      await manager.update(Group, id, { ...details, updated_at: this.clock.date() });
+      await this.audit.write(manager, { action: 'group.changed', ...actorOf(caller), subject_id: id, details });
     });
     return this.groups.findOneByOrFail({ id });
   }
@@ -126,7 +125,8 @@ export class GroupsService {
   /** Adds a member; does nothing if the user is one already. Throws `group_not_found`, `user_not_found`. */
   async addMember(caller: Caller, group_id: string, user_id: string): Promise<void> {
     await this.groups.manager.transaction(async (manager) => {
-      await insertOrIgnore(manager, GroupMember, { group_id, user_id, created_at: this.clock.date() });
+      const row = { group_id, user_id, created_at: this.clock.date() };
+      if (!(await insertOrIgnore(manager, GroupMember, row))) return;
       await this.audit.write(manager, {
         action: 'group.member_added',
         ...actorOf(caller),

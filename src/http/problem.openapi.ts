@@ -1,6 +1,7 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
 import { type ProblemCode, PROBLEMS } from './problem-catalogue.js';
+import { isUnsafe } from './origin.guard.js';
 import { newExample, PROBLEM_SCHEMAS, schemaOf } from './problem-schemas.openapi.js';
 import { refToHeaders, RESPONSE_HEADERS } from './response-headers.openapi.js';
 
@@ -26,9 +27,9 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
   document.components = { ...document.components, headers: RESPONSE_HEADERS };
   const schemas = (document.components.schemas = { ...document.components.schemas, ...PROBLEM_SCHEMAS });
   for (const item of Object.values(document.paths)) {
-    for (const operation of Object.values(item as Record<string, Operation>)) {
+    for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
       const field = exampleField(operation, schemas as Schemas);
-      addProblemResponses(operation, field);
+      addProblemResponses(method.toUpperCase(), operation, field);
       addHeaders(operation);
       for (const name of ['x-problems', 'x-quota'] as const) delete operation[name];
       if (operation.requestBody) operation.requestBody.required = isBodyRequired(operation, schemas as Schemas);
@@ -67,8 +68,8 @@ function addHeaders({ responses, 'x-quota': quota }: Operation): void {
   }
 }
 
-function addProblemResponses(operation: Operation, field: { path: string; message: string }): void {
-  const codes = new Set([...impliedProblems(operation), ...(operation['x-problems'] ?? [])]);
+function addProblemResponses(method: string, operation: Operation, field: { path: string; message: string }): void {
+  const codes = new Set([...impliedProblems(method, operation), ...(operation['x-problems'] ?? [])]);
   if (operation['x-own-errors']) return; // such a route documents its errors itself
   const statuses = new Set([...codes].map(statusOf).toSorted((a, b) => a - b));
   for (const status of statuses) {
@@ -90,11 +91,13 @@ const toResponse = (status: number, codes: ProblemCode[], field: { path: string;
   },
 });
 
-function impliedProblems(operation: Operation): ProblemCode[] {
+function impliedProblems(method: string, operation: Operation): ProblemCode[] {
   const parameters = operation.parameters ?? [];
   const codes: ProblemCode[] = [];
   if (operation.security) codes.push('token_required', 'invalid_token', 'token_expired', 'database_unavailable');
   if (operation['x-permissions']?.length) codes.push('forbidden');
+  else if (isUnsafe(method) && operation.security) codes.push('rate_limited');
+  if (isUnsafe(method)) codes.push('foreign_origin');
   if (operation['x-quota']) codes.push('rate_limited', 'database_unavailable');
   if (parameters.some((parameter) => parameter.in === 'path')) codes.push('invalid_id');
   if (parameters.some((parameter) => parameter.in === 'query')) codes.push('validation_failed');

@@ -51,6 +51,9 @@ export const CONTACTS_QUOTA: Quota = { name: 'contacts', limit: 100, windowMs: H
 /** Blocks that a user adds and removes. Each one locks the conversations that the two users share. */
 export const BLOCKS_QUOTA: Quota = { name: 'blocks', limit: 500, windowMs: HOUR_MS };
 
+/** Changes per user on routes for all signed-in users: each writes an audit event, which is kept for a year. */
+export const CHANGE_QUOTA: Quota = { name: 'changes', limit: 600, windowMs: HOUR_MS };
+
 /** All requests per network, whatever the route. Counted in the memory of each process, not in the database. */
 export const requestsQuota = (limit: number): Quota => ({ name: 'requests', limit, windowMs: MINUTE_MS });
 

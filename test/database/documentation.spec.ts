@@ -20,7 +20,11 @@ afterAll(async () => {
 });
 
 it.each([
-  ['table', `select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'`],
+  [
+    'table',
+    `select relname as name from pg_class where relnamespace = 'public'::regnamespace
+      and relkind in ('r', 'p') and not relispartition`,
+  ],
   ['trigger', 'select tgname as name from pg_trigger where not tgisinternal'],
   [
     'function',

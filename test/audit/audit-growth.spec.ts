@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApp, type TestApp } from '../support/app.js';
+
+let t: TestApp;
+beforeAll(async () => {
+  t = await startApp();
+});
+afterAll(() => t.stop());
+
+const countEvents = async (): Promise<number> =>
+  (await t.dataSource.query<[{ count: number }]>('select count(*)::int as count from audit_events'))[0].count;
+
+describe('a change that changes nothing', () => {
+  it('of the own profile writes no audit event', async () => {
+    const { token } = await t.user();
+    const body = { fullname: 'Hana Sato', address: 'Kyoto', birthday: '2000-02-29', phone_number: '+815012345678' };
+    const patch = (changes: object) => t.request('PATCH', '/api/users/me', { token, body: changes });
+    const before = await countEvents();
+    expect((await patch(body)).status).toBe(200);
+    expect(await countEvents()).toBe(before + 1);
+    for (const same of [body, { fullname: 'Hana Sato' }, {}]) {
+      const answer = await patch(same);
+      expect([answer.status, answer.body.fullname]).toEqual([200, 'Hana Sato']);
+    }
+    expect(await countEvents()).toBe(before + 1);
+    await patch({ ...body, address: 'Nara' });
+    const admin = await t.asAdmin();
+    const { body: page } = await t.request('GET', '/api/audit?action=user.changed&limit=1', { token: admin });
+    expect(page.items[0]!.details).toEqual({ fields: ['address'] });
+  });
+
+  it('of a user or a group by an administrator writes no audit event', async () => {
+    const token = await t.asAdmin();
+    const user = await t.user();
+    const body = { name: 'Quiet', permissions: ['view_hidden', 'upload_chapters'], early_access_days: 2 };
+    const { body: group } = await t.request('POST', '/api/groups', { token, body });
+    const member = `/api/groups/${group.id}/members/${user.id}`;
+    expect((await t.request('PUT', member, { token })).status).toBe(204);
+    const before = await countEvents();
+    const again: [string, string, object?][] = [
+      ['PUT', member],
+      ['PATCH', `/api/groups/${group.id}`, body],
+      ['PATCH', `/api/groups/${group.id}`, {}],
+      ['PATCH', `/api/users/${user.id}`, { is_active: true }],
+      ['PATCH', `/api/users/${user.id}`, { username: user.username }],
+    ];
+    for (const [method, path, changes] of again) {
+      const { status } = await t.request(method, path, { token, ...(changes ? { body: changes } : {}) });
+      expect([method, path, status]).toEqual([method, path, method === 'PUT' ? 204 : 200]);
+    }
+    expect(await countEvents()).toBe(before);
+    await t.request('PATCH', `/api/groups/${group.id}`, { token, body: { ...body, early_access_days: 3 } });
+    expect(await countEvents()).toBe(before + 1);
+  });
+});
+
+it('changes that signed-in users may make have a quota of 300 per user and hour', async () => {
+  const limited = await startApp({ env: { RATE_LIMITS: 'on' } });
+  const { token } = await limited.user();
+  limited.clock.set(Date.now());
+  const change = (i: number) =>
+    limited.request('PATCH', '/api/users/me', { token, body: { fullname: `Name ${i % 2}` } });
+  const statuses: number[] = [];
+  for (let i = 0; i < 300; i += 10) {
+    const answers = await Promise.all(Array.from({ length: 10 }, (_, j) => change(i + j)));
+    statuses.push(...answers.map(({ status }) => status));
+  }
+  expect(statuses.filter((status) => status !== 200)).toEqual([]);
+  expect((await change(1)).body).toMatchObject({ status: 429, code: 'rate_limited' });
+  expect((await limited.request('DELETE', '/api/sessions?except_current=true', { token })).status).toBe(429);
+  expect((await limited.request('GET', '/api/users/me', { token })).status).toBe(200);
+  const other = await limited.user();
+  const { status } = await limited.request('PATCH', '/api/users/me', { token: other.token, body: { fullname: 'X' } });
+  expect(status).toBe(200);
+  limited.clock.advance(3_600_000);
+  expect((await change(1)).status).toBe(200);
+  await limited.stop();
+}, 60_000);
