@@ -120,9 +120,8 @@ export class UsersService {
     offset: number,
     limit: number,
   ): Promise<{ count: number; users: Pick<User, 'id' | 'username'>[] }> {
-    if (this.searches.pendingCount >= MAX_WAITING_SEARCHES) throw unavailable('busy');
     const where = caller.permissions.admin ? {} : { is_active: true };
-    const [users, count] = await this.searches(() =>
+    const [users, count] = await this.searches.run(fairShareOf(caller.id), () =>
       this.users.findAndCount({
         select: { id: true, username: true },
         where,

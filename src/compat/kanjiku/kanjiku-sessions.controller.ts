@@ -74,7 +74,7 @@ export class KanjikuSessionsController {
   })
   async refresh(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<KanjikuMessageDto> {
     if (isForeignOrigin(request, this.config)) throw new Problem('foreign_origin'); // a change, although it is a GET
-    const session = await this.sessions.refresh(kanjikuTokens(request.headers));
+    const session = await this.sessions.refresh(kanjikuTokens(request.headers), deviceOf(request, 'kanjiku'));
     response.set('set-cookie', sessionCookies(session, this.config));
     return toMessageDto('messages.session_refreshed');
   }

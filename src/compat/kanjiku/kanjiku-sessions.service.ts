@@ -56,10 +56,10 @@ export class KanjikuSessionsService {
    * Rotates the refresh token. Of several cookies the newest token that belongs to a session counts: an older one of the
    * same session would look stolen. Throws `errors.no_refresh_token_provided`, `errors.jwt_error`.
    */
-  async refresh({ refresh }: KanjikuTokens): Promise<SessionDto> {
+  async refresh({ refresh }: KanjikuTokens, device: Device): Promise<SessionDto> {
     if (refresh.length === 0) throw new KanjikuError('errors.no_refresh_token_provided');
     for (const { token } of this.findCurrent(refresh).toSorted((a, b) => b.iat - a.iat)) {
-      const session = await this.refreshes.refresh(token).catch((error: unknown) => {
+      const session = await this.refreshes.refresh(token, device).catch((error: unknown) => {
         if (error instanceof Problem && error.code === 'invalid_token') return null; // its session has ended
         return throwAsJwtError(error);
       });

@@ -32,8 +32,8 @@ export class KitsuController {
   @ApiOperation({ operationId: 'refreshAtKitsu' })
   @ApiBody({ type: RefreshDto })
   @ApiProblems('invalid_token', 'token_expired', 'token_reused')
-  refresh(@Body() body: object | undefined): Promise<KitsuTokensDto> {
-    return this.kitsu.refresh(body);
+  refresh(@Body() body: object | undefined, @Req() request: Request): Promise<KitsuTokensDto> {
+    return this.kitsu.refresh(body, deviceOf(request, 'kitsu'));
   }
 
   /** Ends the session of the refresh token; repeating it succeeds (anime site). */

@@ -38,9 +38,9 @@ export class KitsuService {
   }
 
   /** Rotates the refresh token. Throws `invalid_token`, `token_expired`, `token_reused`. */
-  async refresh(body: object = {}): Promise<KitsuTokensDto> {
-    const { refresh_token } = assertValid(RefreshDto, body);
-    return toTokensDto(await this.refreshes.refresh(refresh_token));
+  async refresh(body: object | undefined, device: Device): Promise<KitsuTokensDto> {
+    const { refresh_token } = assertValid(RefreshDto, body ?? {});
+    return toTokensDto(await this.refreshes.refresh(refresh_token, device));
   }
 
   /** Ends the session of a refresh token; repeating it succeeds. Throws `invalid_token`. */
