@@ -98,7 +98,7 @@ describe('partitions of audit_events', () => {
     },
   );
 
-  it('do not stop sign-ins when the role may not create tables, which is logged', async () => {
+  it('do not stop sign-ins when they cannot be created', async () => {
     const t = await start();
     await t.dataSource.query('alter table audit_events_default rename to audit_events_lost');
     t.clock.advance(200 * DAY);
