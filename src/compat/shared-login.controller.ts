@@ -24,7 +24,7 @@ import { isKitsuLogin, SharedLoginFilter } from './shared-login.filter.js';
 
 const INVALID_CREDENTIALS = new Problem('invalid_credentials').toBody('7d4d6a3e-0f0e-4a53-9f39-6f4c7c3f1b11');
 
-/** The sign-in route that the chat app and the anime site share. The body tells them apart. */
+/** The sign-in route that the chat app and the anime site share. The fields of the body decide which one is called. */
 @Controller('auth/login')
 @Public()
 @UseFilters(SharedLoginFilter)

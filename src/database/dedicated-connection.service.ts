@@ -23,7 +23,7 @@ export interface ConnectionState {
 
 export interface NotificationListener {
   onNotification(payload: string): void;
-  /** Called whenever `LISTEN` has succeeded, and every 5 s until it does. Finds what no notification has told. */
+  /** Called whenever `LISTEN` has succeeded, and every 5 s until it does. Finds what happened without a notification. */
   onListening(): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ export class DedicatedConnectionService implements OnApplicationBootstrap, OnApp
   private readonly states: ConnectionState[] = [];
   private readonly listeners = new Map<string, NotificationListener>();
   private client: Client | undefined;
-  /** Whether all states stand, so that notifications are heard. */
+  /** Whether all states are established, so that notifications arrive. */
   isEstablished = false;
   private retry: NodeJS.Timeout | undefined;
   private heartbeat: NodeJS.Timeout | undefined;
@@ -105,7 +105,7 @@ export class DedicatedConnectionService implements OnApplicationBootstrap, OnApp
     }
   }
 
-  /** While notifications cannot be heard, asks instead: what they would have told must not wait for the connection. */
+  /** Queries for missed events while notifications cannot arrive, so that they do not wait for the connection. */
   private checkHeartbeat(): void {
     const { client } = this;
     if (client && this.isEstablished) client.query('select').catch(() => destroyConnection(client));

@@ -63,7 +63,7 @@ export class PoolRenewalService implements OnApplicationShutdown {
       for (const client of idle) client.release();
       if (this.timer === undefined || (await this.isSessionReadOnly())) return;
     } catch {
-      return; // not reachable; the next probe tells
+      return; // not reachable; the next probe tries again
     }
     clearInterval(this.timer);
     this.timer = undefined;

@@ -55,7 +55,7 @@ export class Problem extends HttpException {
 export const validationFailed = (errors: FieldError[]): Problem =>
   new Problem('validation_failed', { members: { errors } });
 
-/** The augmented-reality service documents one `msg` for all tokens that do not count; `code` tells them apart. */
+/** The augmented-reality service documents one `msg` for all tokens that are refused; `code` distinguishes them. */
 const TOKEN_MESSAGES = {
   token_required: 'Missing Authorization Header',
   invalid_token: 'Token has expired',

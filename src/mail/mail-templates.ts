@@ -120,7 +120,7 @@ export const MAILS = {
       'the password of your account was reset with a mailed code, and all devices were signed out.',
       describe(report),
       ...describeRecovery(report),
-      'If this was not you, somebody else can read your mail: change the password of your mailbox, then reset this password again.',
+      'If this was not you, another person can read your mail: change the password of your mailbox, then reset this password again.',
     ),
   })),
   email_changed: template<SecurityContext>(3 * DAY, (app, securityContext) => ({

@@ -73,7 +73,7 @@ export class MailWorker implements OnApplicationBootstrap, BeforeApplicationShut
     this.send = createSend(config);
   }
 
-  /** What the last attempt of this process to send a mail told about the mail server. */
+  /** The state of the mail server at the last attempt of this process to send a mail. */
   get serverState(): MailServerState {
     return this.send ? this.lastResult : 'off';
   }

@@ -48,7 +48,7 @@ export class EmailVerificationsController {
   }
 
   /**
-   * "I did not register this account": removes the address to which the link was mailed from the account that somebody else
+   * "I did not register this account": removes the address to which the link was mailed from the account that another person
    * made with it.
    */
   @Delete('email-verifications')

@@ -15,7 +15,7 @@ export const confirmPage = (message = ''): string =>
       'If it has no password, sign in to it and confirm the address there.</p>' +
       '<form method="post"><label>Password <input type="password" name="password" autocomplete="current-password" ' +
       'required maxlength="1000"></label> <button>Confirm the address</button></form>' +
-      '<h2>Not yours?</h2><p>Remove the address from the account that somebody else made with it.</p>' +
+      '<h2>Not yours?</h2><p>Remove the address from the account that another person made with it.</p>' +
       '<form method="post"><button name="action" value="disown">I did not register this account</button></form>',
   );
 

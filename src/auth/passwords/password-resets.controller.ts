@@ -39,7 +39,7 @@ export class PasswordResetsController {
 
   /**
    * Sets the new password, revokes all sessions of the user, and removes sign-in methods that were added lately; all of
-   * them, if the address had not been verified before. The user is told by mail what was removed and what was kept.
+   * them, if the address had not been verified before. A mail lists what was removed and what was kept.
    */
   @Put('password-resets')
   @ApiOperation({ operationId: 'resetPassword' })

@@ -15,7 +15,7 @@ const LIFETIME_MS = 7 * 86_400_000;
 
 /**
  * Links that remove the passkeys and external identities which a recovery has kept. They leave two-factor authentication
- * on: whoever reads the mails of a user must not get in without a code.
+ * on: a reader of the user's mails must not sign in without a code.
  */
 @Injectable()
 export class MethodRemovalLinksService {

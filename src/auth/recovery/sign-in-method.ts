@@ -1,4 +1,4 @@
-/** A way to sign in besides the password, or a second factor, with the times that tell whether its owner added it. */
+/** A way to sign in besides the password, or a second factor, with the times that show whether its owner added it. */
 export interface SignInMethod {
   kind: 'passkey' | 'identity' | 'two_factor';
   id: string;
@@ -20,8 +20,8 @@ interface Account {
 
 /**
  * Divides the methods of an account at its recovery. Kept are those that were added before the time `quarantineStart` (in
- * milliseconds) and before the last sign-in with an older way that is kept: since then the owner has been there and has
- * been told. All others may be an intruder's.
+ * milliseconds) and before the last sign-in with an older way that is kept: at that
+ * sign-in the owner had already been mailed about it. All others may be an intruder's.
  */
 export function divideMethods(
   methods: SignInMethod[],
@@ -44,7 +44,7 @@ const TEXTS = { passkey: 'Passkey', identity: 'Account', two_factor: 'Two-factor
 
 const day = (date: Date): string => date.toISOString().slice(0, 10);
 
-/** One line for a mail. Without the name of a passkey, which whoever added it has chosen. */
+/** One line for a mail. Omits the name of a passkey, because an intruder may have chosen it. */
 export function describeMethod({ kind, addedAt, lastUsedAt, issuer }: SignInMethod): string {
   const use = lastUsedAt ? `last used on ${day(lastUsedAt)}` : 'never used';
   const subject = issuer === undefined ? TEXTS[kind] : `${TEXTS[kind]} of ${issuer}`;

@@ -58,7 +58,7 @@ export class ContactRequestsService {
     return (await returningRows(manager, sql, [senderId, recipientId])).length > 0;
   }
 
-  /** Removes the request between two users, whoever has sent it. Returns whether there was one. */
+  /** Removes the request between two users, in either direction. Returns whether there was one. */
   async remove(manager: EntityManager, callerId: number, otherId: number): Promise<boolean> {
     return (await returningRows(manager, `${DELETE} returning 1`, [callerId, otherId])).length > 0;
   }

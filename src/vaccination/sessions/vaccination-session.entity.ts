@@ -23,7 +23,7 @@ export class VaccinationSession {
   @Column('smallint', { nullable: true }) dose: number | null;
   @Column('timestamptz') starts_at: Date;
   @Column('timestamptz') ends_at: Date;
-  /** Nobody can book before this time. */
+  /** Bookings are refused before this time. */
   @Column('timestamptz') opens_at: Date;
   /** Places for bookings. */
   @Column('integer') capacity: number;

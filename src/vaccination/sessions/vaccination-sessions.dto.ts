@@ -46,7 +46,7 @@ export class CreateVaccinationSessionDto {
   @IsInstant()
   ends_at: Date;
   /**
-   * Nobody can book before this time.
+   * Bookings are refused before this time.
    * @example "2027-01-04T03:00:00.000Z"
    */
   @IsInstant()
@@ -125,7 +125,7 @@ export class CreateRecurringVaccinationSessionsDto extends OmitType(CreateVaccin
 /** Why a session is cancelled. */
 export class CancelVaccinationSessionDto {
   /**
-   * The people who booked are told.
+   * Sent to the people who booked.
    * @example The delivery of the vaccine is late.
    */
   @IsLine(1, 300)
@@ -234,7 +234,7 @@ export class VaccinationSessionDto {
   /** @example 120 */
   capacity: number;
   /**
-   * Places that nobody has booked.
+   * Places that are not booked.
    * @example 37
    */
   available: number;

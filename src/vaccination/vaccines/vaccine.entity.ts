@@ -4,7 +4,7 @@ import { Check, Column, Entity, PrimaryColumn, Unique } from 'typeorm';
 export interface DosePlan {
   min_interval_days: number;
   recommended_interval_days: number;
-  /** A dose given so many days too early still counts. Nobody books within them. */
+  /** A dose given so many days too early still counts. Bookings do not use these days. */
   grace_days: number;
 }
 
