@@ -1,7 +1,8 @@
 import { applyDecorators, Param, ParseUUIDPipe, type PipeTransform, ValidationPipe } from '@nestjs/common';
-import { ApiParam } from '@nestjs/swagger';
+import { ApiParam, ApiProperty } from '@nestjs/swagger';
 import { plainToInstance, Transform } from 'class-transformer';
-import { Length, Matches, validateSync, ValidateIf, type ValidationError } from 'class-validator';
+import { ValidateBy, validateSync, ValidateIf, type ValidationError } from 'class-validator';
+import { findLineError, normaliseLine } from '../common/text.js';
 import { type FieldError, Problem, validationFailed } from './problem.js';
 
 /** Validates bodies and queries by their DTOs and refuses unknown fields. Throws `validation_failed`. */
@@ -40,15 +41,18 @@ export const UuidParam =
     ApiParam({ name, format: 'uuid' })(target, method!, Object.getOwnPropertyDescriptor(target, method!)!);
   };
 
-/** A text without control characters and without marks that change the direction of text. */
-const PRINTABLE = /^[^\p{Cc}\u202a-\u202e\u2066-\u2069]*$/u;
-
-/** A single line of text, which is trimmed and normalised to NFC. `min` and `max` count characters. */
+/** A single, visible line of text, which is trimmed and normalised to NFC. `min` and `max` count code points. */
 export const IsLine = (min: number, max: number): PropertyDecorator =>
   applyDecorators(
-    Transform(({ value }) => (typeof value === 'string' ? value.normalize('NFC').trim() : value)),
-    Length(min, max),
-    Matches(PRINTABLE, { message: '$property must be a single line without control characters' }),
+    Transform(({ value }) => (typeof value === 'string' ? normaliseLine(value) : value)),
+    ValidateBy({
+      name: 'isLine',
+      validator: {
+        validate: (value) => findLineError(value, min, max) === undefined,
+        defaultMessage: (args) => `$property ${findLineError(args?.value, min, max)}`,
+      },
+    }),
+    ApiProperty({ minLength: min, maxLength: max }),
   );
 
 /** The field may be left out, but must not be null. `@IsOptional()` allows both. */

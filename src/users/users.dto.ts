@@ -2,6 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { IsEmail, IsOptional, IsString, Matches, MaxLength, ValidateBy } from 'class-validator';
+import { trimBlanks } from '../common/text.js';
 import { PageQueryDto } from '../http/pagination.dto.js';
 import { IsLine } from '../http/validation.js';
 import { PermissionFlagsDto } from '../permissions/permissions.dto.js';
@@ -10,14 +11,19 @@ import { shownAvatarUrl } from './avatar-url.js';
 import type { Caller } from './caller.js';
 import type { Profile } from './profile.js';
 
+/** In characters. */
+export const MAX_FULLNAME = 100;
+
 export const USERNAME = /^[A-Za-z0-9._-]{3,30}$/;
 
 /** The form in which an e-mail address is stored and looked up. Addresses are ASCII, see IsEmailAddress. */
-export const normaliseEmail = (email: string): string => email.trim().toLowerCase();
+export const normaliseEmail = (email: string): string => trimBlanks(email).toLowerCase();
 
-/** The form in which a login (a username or an e-mail address) is looked up and counted. */
-export const normaliseLogin = (login: string): string =>
-  login.includes('@') ? normaliseEmail(login) : login.toLowerCase();
+/** The form in which a login (a username or an e-mail address) is looked up and counted: keyboards append blanks. */
+export const normaliseLogin = (login: string): string => trimBlanks(login).toLowerCase();
+
+/** Trims a field that users type; other values stay. */
+const Trim = (): PropertyDecorator => Transform(({ value }) => (typeof value === 'string' ? trimBlanks(value) : value));
 
 const isBirthday = (value: unknown): boolean =>
   typeof value === 'string' &&
@@ -43,6 +49,7 @@ export class CreateUserDto {
    * 3 to 30 letters, digits, `.`, `_` or `-`; unique without regard to case.
    * @example hana.sato
    */
+  @Trim()
   @Matches(USERNAME, { message: '$property must be 3 to 30 letters, digits, ".", "_" or "-"' })
   username: string;
 
@@ -67,7 +74,7 @@ export class CreateUserDto {
    * The name that other users see.
    * @example "Hana Sato"
    */
-  @IsLine(1, 100)
+  @IsLine(1, MAX_FULLNAME)
   fullname: string;
 
   /**

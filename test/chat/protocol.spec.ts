@@ -224,7 +224,7 @@ describe('messages', () => {
     ['white space around and inside', ' \t\r\n a \u00a0\u200b\n'],
     ['decomposed characters and ligatures', 'e\u0301 \u00e9 \ufb01'],
     ['emoji of several code points', '👩‍👩‍👧‍👦🏴󠁧󠁢󠁥󠁮󠁧󠁿'],
-    ['control characters', '\u0001\u001f\u007f\u0085\u2028\u2029\ufeff'],
+    ['control characters', 'a\u0001\u001f\u007f\u0085\u2028\u2029\ufeff'],
     ['text that looks like an escape sequence', '\\u0000 \\n "quoted" {"$1": null} \\'],
     ['16,000 characters', 'x'.repeat(16_000)],
     ['16,000 characters of four bytes', '🏮'.repeat(16_000)],

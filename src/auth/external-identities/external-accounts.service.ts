@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { DataSource, type EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
+import { toLine } from '../../common/text.js';
 import { Clock } from '../../common/clock.provider.js';
 import { LOCK_EXTERNAL_IDENTITY } from '../../database/advisory-locks.js';
 import { insertOrIgnore } from '../../database/insert-or-ignore.js';
@@ -10,7 +11,7 @@ import { returningRows } from '../../database/returning.js';
 import { GroupsService } from '../../groups/groups.service.js';
 import { Problem, unavailable } from '../../http/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
-import { USERNAME } from '../../users/users.dto.js';
+import { MAX_FULLNAME, USERNAME } from '../../users/users.dto.js';
 import { UsersService } from '../../users/users.service.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
 import { SecurityMailsService } from '../security-mails.service.js';
@@ -106,7 +107,12 @@ export class ExternalAccountsService {
     for (let attempt = 0; attempt < MAX_INSERT_ATTEMPTS; attempt++) {
       const available = await this.users.findAvailable(manager, { username: validUsername(username), email });
       const name = available.username ?? `user-${randomBytes(6).toString('hex')}`;
-      const user = { id: uuidv7(), username: name, fullname: toLine(fullname) ?? name, email: available.email ?? null };
+      const user = {
+        id: uuidv7(),
+        username: name,
+        fullname: toLine(fullname ?? '', MAX_FULLNAME) ?? name,
+        email: available.email ?? null,
+      };
       const isInserted = await this.users.insert(manager, { ...user, password_hash: null });
       if (isInserted) return user.id;
     }
@@ -116,13 +122,3 @@ export class ExternalAccountsService {
 
 const validUsername = (username: string | undefined): string | undefined =>
   username !== undefined && USERNAME.test(username) ? username : undefined;
-
-/** A display name by the rules of IsLine: invisible control characters are removed. */
-function toLine(text: string | undefined): string | undefined {
-  const line = text
-    ?.toWellFormed()
-    .normalize('NFC')
-    .replaceAll(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '')
-    .trim();
-  return line ? [...line].slice(0, 100).join('').trim() : undefined;
-}

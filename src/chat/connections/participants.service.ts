@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { EntityManager, Repository } from 'typeorm';
+import { trimBlanks } from '../../common/text.js';
 import { Problem, tokenProblem } from '../../http/problem.js';
 import type { ChatSession } from './connection.js';
 import { Participant } from './participant.entity.js';
@@ -31,7 +32,7 @@ export class ParticipantsService {
     const participant = await this.participants.findOne({
       select: { id: true, user: { id: true, username: true } },
       relations: { user: true },
-      where: { user: { username } },
+      where: { user: { username: trimBlanks(username) } },
     });
     if (!participant?.user) throw new Problem('user_not_found');
     return { id: Number(participant.id), username: participant.user.username };
@@ -43,9 +44,10 @@ export class ParticipantsService {
    */
   async getWithNamed(
     { user_id: userId, participant_id }: Pick<ChatSession, 'user_id' | 'participant_id'>,
-    usernames: string[],
+    names: string[],
     manager: EntityManager,
   ): Promise<NamedParticipant[]> {
+    const usernames = names.map(trimBlanks);
     const rows = await manager
       .createQueryBuilder(Participant, 'participant')
       .innerJoin('participant.user', 'member')

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
+import { trimBlanks } from '../../common/text.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problem.js';
 import { PresenceService } from '../presence/presence.service.js';
@@ -46,7 +47,7 @@ export class ChatUsersService {
 
   /** Returns an active user. Throws `user_not_found`, also if the user has blocked the caller. */
   getNamed(manager: EntityManager, username: string, callerId: number): Promise<ChatUser> {
-    return this.query(manager, IS_NAMED, username, callerId);
+    return this.query(manager, IS_NAMED, trimBlanks(username), callerId);
   }
 
   toDto({ id, username, fullname, created_at, last_online_at, is_online_elsewhere }: ChatUser): ChatUserDto {

@@ -1,5 +1,5 @@
 import type { Page } from '../../http/pagination.dto.js';
-import { IsId, IsNames, IsOptionalId, IsOptionalText } from '../protocol/field-decorators.js';
+import { IsId, IsNames, IsOptionalId, IsOptionalLine } from '../protocol/field-decorators.js';
 import { RequestFrame } from '../protocol/request-frame.dto.js';
 
 const MAX_MEMBERS = 1000;
@@ -15,7 +15,7 @@ export class CreateConversationFrame extends RequestFrame {
    * By default, the usernames of the members.
    * @example "Harbour festival"
    */
-  @IsOptionalText(100) name?: string | null;
+  @IsOptionalLine(100) name?: string | null;
 }
 
 /** The fields of a `get_conversations` request. */

@@ -1,4 +1,5 @@
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { normaliseLine } from '../../common/text.js';
 import { CONVERSATIONS_QUOTA } from '../../rate-limit/quotas.js';
 import { BroadcasterService } from '../connections/broadcaster.service.js';
 import { ChatQuotasService } from '../connections/chat-quotas.service.js';
@@ -37,7 +38,8 @@ export class ConversationsGateway {
   async create(requester: Connection, request: CreateConversationFrame): Promise<void> {
     const { members, name, request_id: requestId } = request;
     await this.quotas.consume(CONVERSATIONS_QUOTA, requester.session.user_id);
-    const { conversation, memberIds } = await this.conversations.create(requester.session, members, name ?? undefined);
+    const line = name == null ? undefined : normaliseLine(name);
+    const { conversation, memberIds } = await this.conversations.create(requester.session, members, line);
     const text = successText('create_conversation', conversation);
     this.broadcaster.broadcast(memberIds, [{ text, requester, requestId }]);
   }

@@ -1,4 +1,4 @@
-import { IsId, IsOptionalId, IsOptionalText, IsText } from '../protocol/field-decorators.js';
+import { IsId, IsOptionalId, IsOptionalText, IsVisibleText } from '../protocol/field-decorators.js';
 import { RequestFrame } from '../protocol/request-frame.dto.js';
 
 /** The fields of a `send_message` request. */
@@ -9,7 +9,7 @@ export class SendMessageFrame extends RequestFrame {
    * Stored and returned unchanged.
    * @example "The lanterns are up."
    */
-  @IsText(16_000) content: string;
+  @IsVisibleText(16_000) content: string;
   /**
    * A message of the same conversation.
    * @example 4711

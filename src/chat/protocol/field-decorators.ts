@@ -1,6 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { ValidateBy } from 'class-validator';
+import { findLineError, hasLength, isVisible, normaliseLine } from '../../common/text.js';
 import { isStorable } from '../../http/body-shape.js';
 
 const satisfies = (name: string, message: string, validate: (value: unknown) => boolean): PropertyDecorator =>
@@ -22,24 +23,41 @@ export const IsOptionalId = (): PropertyDecorator =>
     ApiProperty({ type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER, nullable: true, required: false }),
   );
 
-/** Code points, as PostgreSQL counts characters. Does not copy the text. */
-function countCharacters(text: string): number {
-  let count = text.length;
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0xd800 && text.charCodeAt(i) < 0xdc00) count--;
-  return count;
-}
-
 /** Whether a value is a text of 1 to `max` characters that PostgreSQL can store. */
 export const isText = (value: unknown, max: number): value is string =>
-  typeof value === 'string' &&
-  value !== '' &&
-  isStorable(value) &&
-  (value.length <= max || (value.length <= 2 * max && countCharacters(value) <= max));
+  typeof value === 'string' && hasLength(value, 1, max) && isStorable(value);
 
 const TEXT = (max: number): string =>
   `must be a text of 1 to ${max.toLocaleString('en')} characters, valid Unicode without NUL`;
 
-/** A text of 1 to `max` characters, stored without normalization. */
+/** A text of 1 to `max` characters that a reader sees, stored without normalization. */
+export const IsVisibleText = (max: number): PropertyDecorator =>
+  applyDecorators(
+    satisfies(
+      'isVisibleText',
+      `${TEXT(max)}, with a visible character`,
+      (value) => isText(value, max) && isVisible(value),
+    ),
+    ApiProperty({ type: 'string', minLength: 1, maxLength: max }),
+  );
+
+/** A line of 1 to `max` characters before `normaliseLine`; may be absent or null. */
+export const IsOptionalLine = (max: number): PropertyDecorator =>
+  applyDecorators(
+    ValidateBy({
+      name: 'isOptionalLine',
+      validator: {
+        validate: (value) => value == null || lineError(value, max) === undefined,
+        defaultMessage: (args) => `$property ${lineError(args?.value, max)}, or be left out`,
+      },
+    }),
+    ApiProperty({ type: 'string', minLength: 1, maxLength: max, nullable: true, required: false }),
+  );
+
+const lineError = (value: unknown, max: number): string | undefined =>
+  findLineError(typeof value === 'string' ? normaliseLine(value) : value, 1, max);
+
+/** A text of 1 to `max` characters that is compared and not shown. */
 export const IsText = (max: number): PropertyDecorator =>
   applyDecorators(
     satisfies('isText', TEXT(max), (value) => isText(value, max)),

@@ -1,6 +1,7 @@
 import { ApiProperty, PickType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsString, Matches, MaxLength } from 'class-validator';
+import { trimBlanks } from '../../common/text.js';
 import { IsLine } from '../../http/validation.js';
 import { CreateUserDto, IsEmailAddress } from '../../users/users.dto.js';
 
@@ -10,8 +11,15 @@ const AsText = (strip: RegExp): PropertyDecorator =>
     typeof value === 'string' || Number.isSafeInteger(value) ? String(value).replace(strip, '') : value,
   );
 
+/** Forms send optional fields that stay empty as empty strings: they count as absent. */
+const EmptyAsAbsent = (): PropertyDecorator =>
+  Transform(({ value }) => (typeof value === 'string' && trimBlanks(value) === '' ? undefined : value));
+
 /** A user to register. */
 export class BackendUserCreateDto extends PickType(CreateUserDto, ['password', 'address'] as const) {
+  /** @example "1-1 Chiyoda, Tokyo" */
+  @EmptyAsAbsent()
+  override address?: string | null;
   /** @example "Hana Sato" */
   @IsLine(1, 100)
   name: string;

@@ -35,11 +35,6 @@ const STAFF_ROLE = 2;
 const toText = (value: unknown): string =>
   typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 
-const withoutBlankAddress = (body: { address?: unknown }): object => {
-  const { address, ...fields } = body;
-  return typeof address === 'string' && address.trim() === '' ? fields : body;
-};
-
 const throwAs400 = (error: unknown): never => {
   const code = error instanceof Problem ? CODES_OF_400[error.code] : undefined;
   throw code ? new Problem(code) : error;
@@ -60,7 +55,7 @@ export class BackendUserService {
    * private. The registration form sends an empty address for none. Throws `already_registered`, `password_refused`.
    */
   async create(body: object = {}): Promise<BackendUserDto> {
-    const { name: fullname, ...fields } = assertValid(BackendUserCreateDto, withoutBlankAddress(body));
+    const { name: fullname, ...fields } = assertValid(BackendUserCreateDto, body);
     const username = `user-${randomBytes(6).toString('hex')}`;
     return this.toDto(await this.registration.register({ ...fields, fullname, username }).catch(throwAs400));
   }

@@ -50,6 +50,10 @@ describe('a user created at the first sign-in', () => {
     ['😀'.repeat(150), '😀'.repeat(100)],
     ['\ud800x', '\ufffdx'],
     [' \t ', undefined],
+    ['Hana\u2028Sato', 'Hana Sato'],
+    ['\u200bHana\ufeff', 'Hana'],
+    ['\u200b\u3164', undefined],
+    ['\u2764\ufe0f'.repeat(60), '\u2764\ufe0f'.repeat(50)],
     [{ first: 'Hana' }, undefined],
     [7, undefined],
   ])('with the name %j has the full name %j', async (name, shown) => {
