@@ -14,6 +14,7 @@ import { AccountRecovery1797001000000 } from './1797001000000-account-recovery.j
 import { SessionClients1797002000000 } from './1797002000000-session-clients.js';
 import { AuditPartitions1797002001000 } from './1797002001000-audit-partitions.js';
 import { ContactRequestsAndBlocks1797003000000 } from './1797003000000-contact-requests-and-blocks.js';
+import { SearchFolding1797006000000 } from './1797006000000-search-folding.js';
 import { VaccinationCatalogue1798000000000 } from './1798000000000-vaccination-catalogue.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
@@ -34,5 +35,6 @@ export const migrations = [
   SessionClients1797002000000,
   AuditPartitions1797002001000,
   ContactRequestsAndBlocks1797003000000,
+  SearchFolding1797006000000,
   VaccinationCatalogue1798000000000,
 ];

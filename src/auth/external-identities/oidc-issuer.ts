@@ -1,4 +1,4 @@
-import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Clock } from '../../common/clock.provider.js';
 import type { Config } from '../../config/config.js';
 import { type Problem, tokenProblem } from '../../http/problem.js';
@@ -7,6 +7,9 @@ import { ALGORITHMS } from './oidc-token.js';
 
 /** Accepted difference between the issuer's clock and ours, in seconds. */
 export const LEEWAY = 60;
+
+/** Every token costs a signature check for each key that fits it. */
+const MAX_KEYS_TRIED = 10;
 
 /** Verifies the tokens of one issuer. */
 export class OidcIssuer {
@@ -26,7 +29,7 @@ export class OidcIssuer {
     try {
       return await this.verifyWith(keys, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw refusal(error);
+      if (!isUnknownKey(error, token)) throw refusal(error);
     }
     const refreshed = await this.keys.refresh();
     return this.verifyWith(refreshed, token).catch((error: unknown) => {
@@ -34,7 +37,31 @@ export class OidcIssuer {
     });
   }
 
+  /** Tries each key when several fit the token, because they have one key id or none. */
   private async verifyWith(keys: JWTVerifyGetKey, token: string): Promise<JWTPayload> {
+    try {
+      return await this.verifyWithKey(keys, token);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      return this.verifyWithAny(error, token);
+    }
+  }
+
+  private async verifyWithAny(keys: errors.JWKSMultipleMatchingKeys, token: string): Promise<JWTPayload> {
+    let [tried, failure]: [number, unknown] = [0, new errors.JWKSNoMatchingKey()];
+    for await (const key of keys) {
+      if (++tried > MAX_KEYS_TRIED) break;
+      try {
+        return await this.verifyWithKey(() => key, token);
+      } catch (error) {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  private async verifyWithKey(keys: JWTVerifyGetKey, token: string): Promise<JWTPayload> {
     const { payload } = await jwtVerify(token, keys, {
       algorithms: ALGORITHMS,
       issuer: this.url,
@@ -46,6 +73,11 @@ export class OidcIssuer {
     return payload;
   }
 }
+
+/** Whether the key that signed the token may be a new one: keys without an id can be replaced unnoticed. */
+const isUnknownKey = (error: unknown, token: string): boolean =>
+  error instanceof errors.JWKSNoMatchingKey ||
+  (error instanceof errors.JWSSignatureVerificationFailed && decodeProtectedHeader(token).kid === undefined);
 
 const refusal = (error: unknown): Problem =>
   tokenProblem(error instanceof errors.JWTExpired ? 'token_expired' : 'invalid_token', error);

@@ -49,7 +49,7 @@ export function toIdentity(issuer: string, claims: JWTPayload): Identity {
     subject: sub!,
     username: text(preferred_username),
     fullname: text(name),
-    email: email_verified === true ? addressOf(email) : undefined,
+    email: email_verified === true || email_verified === 'true' ? addressOf(email) : undefined, // some send a string
   };
 }
 

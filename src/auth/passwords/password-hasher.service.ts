@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
+import * as argon2 from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
+import pLimit from 'p-limit';
 import { FairQueue } from '../../common/fair-queue.js';
 import { Config } from '../../config/config.js';
 import { Problem, unavailable } from '../../http/problem.js';
 import { isClientDisconnected } from '../../http/request-context.js';
 import { fairShareOf } from '../../rate-limit/client-network.js';
 import { MAX_PASSWORD_BYTES, normalisePassword } from './normalise-password.js';
+import { parseStoredHash } from './stored-hash.js';
 
 /** A request waits this long for a hash at most; further requests are refused with `busy`. */
 const MAX_WAIT_MS = 5_000;
@@ -30,6 +33,8 @@ export const paddingCosts = (cost: number, target: number): number[] =>
 @Injectable()
 export class PasswordHasherService {
   private readonly queue: FairQueue;
+  /** One at a time: a hash takes up to 128 MiB. */
+  private readonly argon2Queue = pLimit(1);
 
   constructor(private readonly config: Config) {
     const concurrency = config.hashingThreads;
@@ -44,25 +49,41 @@ export class PasswordHasherService {
 
   /**
    * Whether the password matches the stored hash. A failure always takes as long as a hash of the configured cost, also
-   * without a stored hash (unknown user, user without a password) and with one of a lower cost. Otherwise the response time
-   * would reveal which users exist. Throws `busy`.
+   * without a stored hash (unknown user, user without a password), with one of a lower cost and with one of unknown format.
+   * Otherwise the response time would reveal which users exist. Throws `busy`.
    */
   async verify(password: string, stored: string | null | undefined, user: string): Promise<boolean> {
     const text = normalisePassword(password);
     if (Buffer.byteLength(text) > MAX_PASSWORD_BYTES) return false; // never stored; independent of the user
-    return this.enqueue(user, async () => {
-      const target = this.config.BCRYPT_COST;
-      const isMatch = await bcrypt.compare(text, stored ?? unmatchableHash(target));
-      if (isMatch && stored) return true;
-      const cost = stored ? bcrypt.getRounds(stored) : target;
-      for (const padding of paddingCosts(cost, target)) await bcrypt.compare(text, unmatchableHash(padding));
-      return false;
-    });
+    const known = stored ? parseStoredHash(stored) : null;
+    return this.enqueue(user, () =>
+      known?.kind === 'argon2id' ? this.verifyArgon2(text, known.hash) : this.verifyBcrypt(text, known),
+    );
   }
 
-  /** Whether the hash was made at a lower cost than the configured one. */
+  /** Whether the hash was made at a lower cost than the configured one, or by an imported account's system. */
   isOutdated(stored: string): boolean {
-    return bcrypt.getRounds(stored) < this.config.BCRYPT_COST;
+    const known = parseStoredHash(stored);
+    return known?.kind !== 'bcrypt' || known.hash !== stored || known.cost < this.config.BCRYPT_COST;
+  }
+
+  private async verifyBcrypt(text: string, known: { hash: string; cost: number } | null): Promise<boolean> {
+    const target = this.config.BCRYPT_COST;
+    const isMatch = await bcrypt.compare(text, known?.hash ?? unmatchableHash(target));
+    if (isMatch && known) return true;
+    for (const padding of paddingCosts(known?.cost ?? target, target)) {
+      await bcrypt.compare(text, unmatchableHash(padding));
+    }
+    return false;
+  }
+
+  /** Beside a bcrypt comparison, which is the longer one, so that a failure takes as long as that of an unknown user. */
+  private async verifyArgon2(text: string, hash: string): Promise<boolean> {
+    const [isMatch] = await Promise.all([
+      this.argon2Queue(() => argon2.verify(hash, text)),
+      bcrypt.compare(text, unmatchableHash(this.config.BCRYPT_COST)),
+    ]);
+    return isMatch;
   }
 
   private enqueue<T>(user: string, work: () => Promise<T>): Promise<T> {

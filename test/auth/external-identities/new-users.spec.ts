@@ -64,7 +64,8 @@ describe('a user created at the first sign-in', () => {
   it.each([
     { email: 'a@example.org' },
     { email: 'b@example.org', email_verified: false },
-    { email: 'c@example.org', email_verified: 'true' },
+    { email: 'c@example.org', email_verified: 'false' },
+    { email: 'c@example.org', email_verified: ['true'] },
     { email: 'd@example.org', email_verified: 1 },
     { email: 'no address', email_verified: true },
     { email: 'é@example.org', email_verified: true },
@@ -73,6 +74,11 @@ describe('a user created at the first sign-in', () => {
     { email: 'f@example.org\n', email_verified: true },
   ])('gets no e-mail address from %j', async (claims) => {
     expect((await newcomer(claims)).user['email']).toBeNull();
+  });
+
+  it.each([true, 'true'])('gets the e-mail address that email_verified: %j confirms', async (email_verified) => {
+    const email = `${typeof email_verified}@example.org`;
+    expect((await newcomer({ email, email_verified })).user['email']).toBe(email);
   });
 
   it('gets no e-mail address that is in use, and is not linked to its owner', async () => {
