@@ -26,6 +26,7 @@ interface Service {
   entrypoint?: string[];
   environment?: Record<string, string | number>;
   ports?: string[];
+  volumes?: string[];
   networks?: string[] | Record<string, { ipv4_address: string }>;
   read_only?: boolean;
   cap_drop?: string[];
@@ -62,6 +63,13 @@ describe.each(stacks)('%s', (_name, stack) => {
 
   it('is valid by the Compose specification', () => {
     expect([isCompose(stack), isCompose.errors]).toEqual([true, null]);
+  });
+
+  it('connects Machi as a role that is not the superuser of PostgreSQL and is created at the first start', () => {
+    const { environment, volumes } = services['db']!;
+    const superuser = environment!['POSTGRES_USER'] ?? 'postgres'; // the default of the image
+    expect(services['api']!.environment!['DB_USER']).not.toBe(superuser);
+    expect(volumes).toContain('./deploy/create-role.sql:/docker-entrypoint-initdb.d/create-role.sql:ro');
   });
 
   it('sets only settings that Machi knows', () => {
@@ -148,12 +156,23 @@ describe('the deployment scripts with a substitute for Compose', () => {
     expect([status, stderr]).toEqual([1, 'PostgreSQL does not start: see the log of db.\n']);
   });
 
+  it('restore accepts secrets that an older backup does not have and refuses different ones', () => {
+    const compose = join(machi, 'bin/compose');
+    expect(run('restore', compose).stderr).toBe('PostgreSQL does not start: see the log of db.\n');
+    const refusal = 'The folder secrets is not that of the backup: move it away.\n';
+    writeFileSync(join(machi, folder, 'secrets/secret_key'), 'another');
+    expect(run('restore', compose).stderr).toBe(refusal);
+    rmSync(join(machi, folder, 'secrets'), { recursive: true });
+    expect(run('restore', compose).stderr).toBe(refusal);
+  });
+
   it('make-secrets closes a secrets folder that was open to other users', () => {
     chmodSync(join(machi, 'secrets'), 0o755);
     expect(run('make-secrets', 'true').status).toBe(0);
     expect(statSync(join(machi, 'secrets')).mode & 0o777).toBe(0o700);
     expect(readdirSync(join(machi, 'secrets')).toSorted()).toEqual([
       'admin_password',
+      'database',
       'db_password',
       'optional',
       'secret_key',

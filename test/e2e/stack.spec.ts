@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { claimsOf, Client, expectProblem, lifetimeOf, PASSWORD, STACK } from './client.js';
 
@@ -92,4 +93,29 @@ describe('the edge', () => {
 it('trusted-subject identities exist in the test stack only', async () => {
   const { status } = await client.get('/api/users/login', 'just_admins_identity');
   expect(status).toBe(STACK === 'test' ? 200 : 401);
+});
+
+it.runIf(STACK === 'test')('the role of Machi owns its database and has no right beyond it', async () => {
+  const database = new pg.Client(process.env['DATABASE_URL']);
+  await database.connect();
+  try {
+    const { rows } = await database.query(
+      `select rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, pg_get_userbyid(datdba) = rolname as owner,
+              (select count(*)::int from pg_auth_members where member = r.oid) as memberships
+       from pg_roles r, pg_database where rolname = current_user and datname = current_database()`,
+    );
+    const none = {
+      rolsuper: false,
+      rolcreatedb: false,
+      rolcreaterole: false,
+      rolreplication: false,
+      rolbypassrls: false,
+    };
+    expect(rows).toEqual([{ ...none, owner: true, memberships: 0 }]);
+    for (const sql of ['create role intruder', 'create database intruder', `copy (select 1) to program 'true'`]) {
+      await expect(database.query(sql)).rejects.toMatchObject({ code: '42501' });
+    }
+  } finally {
+    await database.end();
+  }
 });
