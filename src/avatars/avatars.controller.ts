@@ -124,7 +124,13 @@ export class AvatarsController {
   @Public()
   @ApiOkResponse(imageOf('image/png'))
   @ApiResponse({ status: 302, description: 'Redirects to the avatar.', headers: refToHeaders('Location') })
-  @ApiProblems('avatar_not_found', 'database_unavailable')
+  @ApiResponse({
+    status: 206,
+    description: 'The requested range of the image made from the id.',
+    ...imageOf('image/png'),
+  })
+  @ApiResponse({ status: 304, description: 'Not modified.' })
+  @ApiProblems('avatar_not_found', 'range_not_satisfiable', 'database_unavailable')
   async getOfUser(
     @UuidParam('id') id: string,
     @Query() query: AvatarQueryDto,
@@ -142,7 +148,7 @@ export class AvatarsController {
   @Public()
   @ApiParam({ name: 'size', enum: [...SIZES] })
   @ApiOkResponse(imageOf('image/webp'))
-  @ApiResponse({ status: 206, description: 'The requested range.' })
+  @ApiResponse({ status: 206, description: 'The requested range.', ...imageOf('image/webp') })
   @ApiResponse({ status: 304, description: 'Not modified.' })
   @ApiProblems('avatar_not_found', 'range_not_satisfiable', 'database_unavailable', 'storage_unavailable')
   async getFile(

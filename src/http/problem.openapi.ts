@@ -11,7 +11,7 @@ type Schemas = Record<string, Schema>;
 type Operation = Omit<NonNullable<OpenAPIObject['paths'][string]['get']>, 'parameters' | 'responses'> & {
   requestBody?: { required?: boolean; content: Record<string, { schema: Schema }> };
   parameters?: { in: string; name: string; schema: Schema }[];
-  responses: Record<string, { headers?: object; [key: string]: unknown }>;
+  responses: Record<string, { headers?: object; content?: object; [key: string]: unknown }>;
   'x-problems'?: ProblemCode[];
   'x-permissions'?: string[];
   'x-own-errors'?: boolean;
@@ -68,13 +68,16 @@ function addHeaders({ responses, 'x-quota': quota }: Operation): void {
   }
 }
 
+/** A route may answer the same status in another format, too. */
 function addProblemResponses(method: string, operation: Operation, field: { path: string; message: string }): void {
   const codes = new Set([...impliedProblems(method, operation), ...(operation['x-problems'] ?? [])]);
   if (operation['x-own-errors']) return; // such a route documents its errors itself
   const statuses = new Set([...codes].map(statusOf).toSorted((a, b) => a - b));
   for (const status of statuses) {
     const ofStatus = [...codes].filter((code) => statusOf(code) === status);
-    operation.responses[String(status)] = toResponse(status, ofStatus, field);
+    const { content: own } = operation.responses[String(status)] ?? {};
+    const response = toResponse(status, ofStatus, field);
+    operation.responses[String(status)] = { ...response, content: { ...own, ...response.content } };
   }
 }
 
@@ -103,12 +106,12 @@ function impliedProblems(method: string, operation: Operation): ProblemCode[] {
   if (parameters.some((parameter) => parameter.in === 'query')) codes.push('validation_failed');
   if (operation.requestBody) {
     if ('application/json' in operation.requestBody.content) codes.push(...JSON_PROBLEMS);
-    codes.push('invalid_text', 'validation_failed', 'database_unavailable');
+    codes.push('unsupported_media_type', 'invalid_text', 'validation_failed', 'database_unavailable');
   }
   return codes;
 }
 
-const JSON_PROBLEMS: ProblemCode[] = ['malformed_json', 'body_too_complex', 'body_too_large', 'unsupported_media_type'];
+const JSON_PROBLEMS: ProblemCode[] = ['malformed_json', 'body_too_complex', 'body_too_large'];
 
 const EXAMPLE_REQUEST_ID = '7d4d6a3e-0f0e-4a53-9f39-6f4c7c3f1b11';
 

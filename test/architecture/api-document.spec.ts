@@ -69,6 +69,25 @@ describe('every route', () => {
     expect(ids).toEqual(expect.arrayContaining(['signIn', 'signOut', 'getMe', 'uploadAvatar']));
   });
 
+  it('documents 403 for requests of foreign pages when its method is unsafe', () => {
+    const isUnsafe = (name: string): boolean => !/^(GET|HEAD|OPTIONS) /.test(name);
+    expect(
+      operations.filter(({ name, operation }) => isUnsafe(name) && !operation.responses['403']).map(({ name }) => name),
+    ).toEqual([]);
+  });
+
+  it('documents 413 or 415 when it takes a body', () => {
+    expect(failing((of) => !of.requestBody || '413' in of.responses || '415' in of.responses)).toEqual([]);
+  });
+
+  it('documents 206, 304 and 416 when it answers an image', () => {
+    const sendsImage = ({ responses }: Operation): boolean =>
+      Object.keys(responses['200']?.content ?? {}).some((type) => type.startsWith('image/'));
+    expect(failing((of) => !sendsImage(of) || ['206', '304', '416'].every((status) => status in of.responses))).toEqual(
+      [],
+    );
+  });
+
   it('has a summary and one tag', () => {
     expect(failing(({ summary, tags }) => (summary?.length ?? 0) > 5 && tags?.length === 1)).toEqual([]);
   });

@@ -1,5 +1,5 @@
-import { Body, Controller, Get, Header, Param, Post, Res, UseInterceptors } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { applyDecorators, Body, Controller, Get, Header, Param, Post, Res, UseInterceptors } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { AcceptsBody } from '../../http/body.guard.js';
 import { Problem } from '../../http/problem.js';
@@ -17,6 +17,14 @@ import {
 import { EmailVerificationsService } from './email-verifications.service.js';
 
 const HTML = { 'text/html': { schema: { type: 'string' } } } as const;
+
+/** Documents a page for success and for each problem of the link and of the password. */
+const ApiPages = (): MethodDecorator =>
+  applyDecorators(
+    ...[200, 400, 403, 404, 409, 422, 429, 503].map((status) =>
+      ApiResponse({ status, description: 'A page.', content: HTML }),
+    ),
+  );
 
 /** The pages of the link that is mailed to an e-mail address. */
 @ApiTags('users')
@@ -45,7 +53,7 @@ export class EmailVerificationPagesController {
   @Header('content-type', 'text/html; charset=utf-8')
   @ApiConsumes('application/x-www-form-urlencoded')
   @ApiBody({ type: ConfirmEmailFormDto })
-  @ApiOkResponse({ description: 'A page.', content: HTML })
+  @ApiPages()
   @ApiProblems('malformed_form', 'body_too_large', 'unsupported_media_type')
   async submit(
     @Param('token') token: string,

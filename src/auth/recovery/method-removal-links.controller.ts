@@ -1,5 +1,5 @@
 import { Controller, Get, Header, Param, Post, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiNotFoundResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Problem } from '../../http/problem.js';
 import { Public } from '../../permissions/access.decorators.js';
@@ -35,6 +35,7 @@ export class MethodRemovalLinksController {
   @RateLimit(RESET_CODE_QUOTA)
   @Header('content-type', 'text/html; charset=utf-8')
   @ApiOkResponse({ description: 'A page.', content: HTML })
+  @ApiNotFoundResponse({ description: 'A page: the link is not valid.', content: HTML })
   async redeem(@Param('token') token: string, @Res({ passthrough: true }) response: Response): Promise<string> {
     try {
       await this.links.redeem(token);

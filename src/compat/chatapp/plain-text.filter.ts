@@ -36,6 +36,7 @@ export const CHATAPP_ERRORS = {
   400: ['not a valid json', 'username required', 'username should be a string', 'username should not be empty'],
   403: [PROBLEMS.foreign_origin[1]],
   413: [PROBLEMS.body_too_large[1]],
+  415: [PROBLEMS.unsupported_media_type[1]],
   429: [PROBLEMS.rate_limited[1]],
   503: [PROBLEMS.busy[1], PROBLEMS.database_unavailable[1]],
 };

@@ -49,8 +49,18 @@ function sentenceOf(problem: ReturnType<typeof mapToProblem>, key: ErrorKey | un
   return errors?.[0]?.message ?? (key ? ERRORS[key] : problem.message);
 }
 
-const COMMON_ERRORS = { 429: ['errors.rate_limited'], 503: ['errors.busy', 'errors.database_unavailable'] };
+const COMMON_ERRORS: Record<number, string[]> = {
+  400: ['errors.malformed_json', 'errors.unsupported_media_type'],
+  403: ['errors.foreign_origin'],
+  413: ['errors.body_too_large'],
+  429: ['errors.rate_limited'],
+  503: ['errors.busy', 'errors.database_unavailable'],
+};
 const COMMON_SENTENCES = {
+  'errors.malformed_json': PROBLEMS.malformed_json[1],
+  'errors.unsupported_media_type': PROBLEMS.unsupported_media_type[1],
+  'errors.foreign_origin': PROBLEMS.foreign_origin[1],
+  'errors.body_too_large': PROBLEMS.body_too_large[1],
   'errors.rate_limited': PROBLEMS.rate_limited[1],
   'errors.busy': PROBLEMS.busy[1],
   'errors.database_unavailable': PROBLEMS.database_unavailable[1],
@@ -61,7 +71,8 @@ export function MessageKeys(keys: Record<number, (ErrorKey | SuccessKey)[]>): Me
   const sentences: Record<string, string> = { ...MESSAGES, ...ERRORS, ...COMMON_SENTENCES };
   return applyDecorators(
     ApiExtension('x-own-errors', true),
-    ...Object.entries({ ...keys, ...COMMON_ERRORS }).map(([status, names]) => {
+    ...Object.keys({ ...keys, ...COMMON_ERRORS }).map((status) => {
+      const names = [...(keys[Number(status)] ?? []), ...(COMMON_ERRORS[Number(status)] ?? [])];
       const examples = Object.fromEntries(
         names.map((name) => [name, { value: { msg: sentences[name], msg_key: name } }]),
       );
