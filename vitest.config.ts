@@ -1,11 +1,11 @@
 import { cpus } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-/** `npm test`: everything but test/e2e, with the short form of long runs. */
+/** `npm test`: everything but test/e2e and test/fuzz, with the short form of long runs. */
 export default defineConfig({
   test: {
     include: ['src/**/*.spec.ts', 'test/**/*.spec.ts'],
-    exclude: ['test/e2e/**'], // needs a running Machi: npm run test:e2e
+    exclude: ['test/e2e/**', 'test/fuzz/**'], // npm run test:e2e needs a running Machi; npm run test:fuzz takes minutes
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['reflect-metadata'],
     provide: { isSoak: false },

@@ -1,0 +1,225 @@
+import fc from 'fast-check';
+import { type Operation, resolveRef, type Schema } from './api-document.js';
+import { hostileText, type Json, mutated } from './values.js';
+
+/** A generated request; texts may contain `{{name}}`. */
+export interface HttpCase {
+  parameters: Record<string, string>;
+  query: [name: string, value: string][];
+  /** `own`: the token of the role. Otherwise the value of the header, or none. */
+  authorization: string | null;
+  headers: [name: string, value: string][];
+  body: Body | undefined;
+}
+
+export interface Body {
+  contentType: string;
+  /** JSON, fields of a form, or bytes in base64. */
+  content: { json: Json } | { form: Json } | { multipart: Json; file: 'image' | 'noise' | 'large' | 'none' };
+  damage:
+    'none' | 'truncated' | 'trailing' | 'duplicated' | 'invalid utf-8' | 'bom' | 'huge' | 'nested' | 'aborted' | 'gzip';
+}
+
+/** Valid values by field name; other fields take the example of their schema. */
+const FIELDS: Record<string, string[]> = {
+  username: ['{{fresh.username}}'],
+  login: ['{{own.username}}', '{{own.email}}'],
+  email: ['{{fresh.email}}', '{{own.email}}', '{{mail.address}}'],
+  password: ['{{own.password}}', '{{fresh.password}}'],
+  current_password: ['{{own.password}}', '{{own.password}}', '{{fresh.password}}'],
+  new_password: ['{{own.password}}'],
+  phone_number: ['+81312345678'],
+  code: ['{{totp}}', '{{mail.code}}', '{{recovery_code}}'],
+  code_from_user: ['{{mail.code}}'],
+  challenge: ['{{challenge}}'],
+  reset_token: ['{{reset_token}}'],
+  refresh_token: ['{{own.refresh_token}}', '{{refresh_token}}'],
+  token: ['{{fresh.username}}', '{{mail.link}}', '{{identity_token}}'],
+  provider: ['trusted-subject'],
+  name: ['{{fresh.username}}'],
+};
+
+/** Where a sign-in expects the name of an existing user. */
+const SIGN_INS = new Set(['POST /api/login', 'POST /api/auth/login']);
+
+function skeleton(schema: Schema, operation: Operation, name = ''): fc.Arbitrary<Json> {
+  const known = name === 'username' && SIGN_INS.has(operation.name) ? FIELDS['login'] : FIELDS[name];
+  if (known) return fc.constantFrom(...known);
+  const of = resolveRef(schema);
+  if (of.allOf) return skeleton(of.allOf[0]!, operation, name);
+  if (of.example !== undefined) return fc.constant(of.example);
+  if (of.enum) return fc.constantFrom(...of.enum);
+  if (of.items) return skeleton(of.items, operation).map((item) => [item]);
+  if (of.properties) return objectOf(of, operation);
+  if (of.format === 'uuid') return fc.constantFrom('{{user}}', '{{own.id}}', '{{unknown}}');
+  return fc.constant(of.default ?? (of.type === 'boolean' ? true : of.type === 'string' ? 'text' : (of.minimum ?? 1)));
+}
+
+/** All required fields and any of the others. */
+function objectOf({ properties = {}, required = [] }: Schema, operation: Operation): fc.Arbitrary<Json> {
+  const fields = Object.entries(properties).map(([key, schema]) => [key, skeleton(schema, operation, key)] as const);
+  return fc.record(Object.fromEntries(fields), { requiredKeys: required });
+}
+
+const HOSTILE_SEGMENTS = ['%00', '%ff', '%E0%A4%A', '%ED%A0%80', '..%2f..%2fetc', '.', '%2e%2e', '0', '-1', 'null'];
+
+const hostileSegment = fc.oneof(
+  fc.constantFrom(...HOSTILE_SEGMENTS),
+  hostileText.map((text) => encodeURIComponent(text.toWellFormed().slice(0, 300)) || '%20'),
+);
+
+function parameterOf({ name, path }: { name: string; path: string }, schema: Schema): fc.Arbitrary<string> {
+  const valid =
+    name === 'token'
+      ? ['{{mail.link}}']
+      : name === 'size'
+        ? (schema.enum ?? []).map(String)
+        : [...idsOf(name, path), '{{unknown}}'];
+  return fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...valid) }, { weight: 1, arbitrary: hostileSegment });
+}
+
+/** Ids of the kind that a parameter names. Users of roles are not among them, so that one role cannot change another. */
+function idsOf(name: string, path: string): string[] {
+  if (name === 'user_id' || (name === 'id' && /\/users\/\{id\}/.test(path))) return ['{{user}}', '{{own.id}}'];
+  if (path.includes('/groups/')) return ['{{group}}'];
+  if (path.includes('avatars')) return ['{{avatar}}'];
+  if (path.includes('passkeys')) return ['{{passkey}}'];
+  return path.includes('identities') ? ['{{identity}}'] : ['{{session}}'];
+}
+
+const HOSTILE_HEADERS: [string, string][] = [
+  ['if-none-match', '*'],
+  ['if-none-match', '"x", W/"y"'],
+  ['if-range', '"x"'],
+  ['range', 'bytes=0-1'],
+  ['range', 'bytes=5-2'],
+  ['range', 'bytes=0-0,2-3'],
+  ['range', 'bytes=999999999999-'],
+  ['range', `bytes=${'0-1,'.repeat(500)}0-1`],
+  ['origin', 'https://evil.example'],
+  ['origin', 'null'],
+  ['sec-fetch-site', 'cross-site'],
+  ['cookie', 'login-token=x'],
+  ['cookie', 'login-token={{own.token}}; login-token=x'],
+  ['cookie', `a=${'x'.repeat(6000)}`],
+  ['x-forwarded-for', "' or 1, ::1, 203.0.113.9"],
+  ['x-forwarded-for', '203.0.113.7'],
+  ['x-forwarded-host', 'evil.example'],
+  ['x-http-method-override', 'DELETE'],
+  ['x-request-id', 'x'.repeat(300)],
+  ['accept', 'text/html, */*;q=0.1'],
+  ['accept-encoding', 'gzip, br, *;q=0'],
+  ['accept-language', '*'],
+  ['user-agent', 'Mozilla/5.0 (Windows NT 10.0) Firefox/140.0 <script>'],
+  ['user-agent', 'é'.repeat(300)],
+  ['expect', '100-continue'],
+  ['te', 'trailers'],
+  ['x-large', 'x'.repeat(20_000)],
+];
+
+const FLOOD: [string, string][] = Array.from({ length: 200 }, (_, i) => [`x-flood-${i}`, 'x']);
+
+const headers: fc.Arbitrary<[string, string][]> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant<[string, string][]>([]) },
+  { weight: 4, arbitrary: fc.subarray(HOSTILE_HEADERS, { minLength: 1, maxLength: 3 }) },
+  { weight: 1, arbitrary: fc.constant(FLOOD) },
+);
+
+const HOSTILE_TOKENS = [
+  '',
+  'Bearer',
+  'Bearer ',
+  'Bearer a.b.c',
+  'Basic eDp5',
+  'Bearer {{own.refresh_token}}',
+  'Bearer  x',
+];
+
+const authorization: fc.Arbitrary<string | null> = fc.oneof(
+  { weight: 12, arbitrary: fc.constant('own') },
+  { weight: 1, arbitrary: fc.constantFrom(null, ...HOSTILE_TOKENS, `Bearer ${'x'.repeat(9000)}`) },
+);
+
+const DAMAGES = [
+  'truncated',
+  'trailing',
+  'duplicated',
+  'invalid utf-8',
+  'bom',
+  'huge',
+  'nested',
+  'aborted',
+  'gzip',
+] as const;
+const damage = fc.oneof(
+  { weight: 10, arbitrary: fc.constant('none' as const) },
+  { weight: 2, arbitrary: fc.constantFrom(...DAMAGES) },
+);
+
+const CONTENT_TYPES = [
+  'text/plain',
+  'application/x-www-form-urlencoded',
+  'multipart/form-data',
+  'multipart/form-data; boundary=',
+  'application/json; charset=utf-16',
+  'application/xml',
+  '*/*',
+  'application/json, text/plain',
+];
+
+function bodyOf(operation: Operation): fc.Arbitrary<Body | undefined> {
+  const documented = Object.entries(operation.bodies).map(([type, schema]) =>
+    contentOf(type, skeleton(schema, operation).chain(mutated)).chain((content) =>
+      fc.record({
+        content: fc.constant(content),
+        damage,
+        contentType: fc.oneof(
+          { weight: 12, arbitrary: fc.constant(type) },
+          { weight: 1, arbitrary: fc.constantFrom(...CONTENT_TYPES) },
+        ),
+      }),
+    ),
+  );
+  const unexpected = fc.record({
+    content: fc.record({ json: mutated({ a: 1 }) }),
+    damage,
+    contentType: fc.constantFrom('application/json', ...CONTENT_TYPES),
+  });
+  const none = fc.constant(undefined);
+  if (documented.length === 0) return fc.oneof({ weight: 9, arbitrary: none }, { weight: 1, arbitrary: unexpected });
+  return fc.oneof({ weight: 12, arbitrary: fc.oneof(...documented) }, none, unexpected);
+}
+
+function contentOf(type: string, value: fc.Arbitrary<Json>): fc.Arbitrary<Body['content']> {
+  if (type === 'application/json') return fc.record({ json: value });
+  if (type !== 'multipart/form-data') return fc.record({ form: value });
+  return fc.record({ multipart: value, file: fc.constantFrom('image', 'image', 'image', 'noise', 'none', 'large') });
+}
+
+function queryOf({ parameters }: Operation): fc.Arbitrary<[string, string][]> {
+  const documented = parameters.filter((parameter) => parameter.in === 'query');
+  const pairs = documented.map(({ name, schema }) => {
+    const valid = [schema.example, schema.default, ...(schema.enum ?? [])].filter((value) => value !== undefined);
+    const value = fc.oneof(fc.constantFrom(...(valid.length ? valid.map(String) : ['x'])), hostileText);
+    return value.map((text) => [name, text] as [string, string]);
+  });
+  const unknown = fc.tuple(fc.constantFrom('__proto__', 'x', 'limit[]', 'a\0', 'toString'), hostileText);
+  const none = { weight: documented.length ? 2 : 12, arbitrary: fc.constant<[string, string][]>([]) };
+  const some = fc.array(fc.oneof(unknown, ...pairs, ...pairs), { minLength: 1, maxLength: 3 });
+  return fc.oneof(none, { weight: documented.length ? 6 : 1, arbitrary: some });
+}
+
+/** Requests to an operation: valid ones, and valid ones with some hostile parts. */
+export function casesOf(operation: Operation): fc.Arbitrary<HttpCase> {
+  const parameters = operation.parameters.filter((parameter) => parameter.in === 'path');
+  const { path } = operation;
+  return fc.record({
+    parameters: fc.record(
+      Object.fromEntries(parameters.map(({ name, schema }) => [name, parameterOf({ name, path }, schema)])),
+    ),
+    query: queryOf(operation),
+    authorization,
+    headers,
+    body: bodyOf(operation),
+  });
+}

@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { PERMISSION_NAMES } from '../../src/permissions/permissions.js';
+import { codeAt } from '../support/totp.js';
+import type { Role } from './api-document.js';
+import type { Mailbox } from './mailbox.js';
+import type { SecretWatch } from './secret-watch.js';
+
+export const ROLES: Role[] = ['anonymous', 'user', ...PERMISSION_NAMES];
+
+interface Person {
+  id: string;
+  username: string;
+  email: string;
+  password: string;
+  token: string;
+  refresh_token: string;
+  /** The secret of two-factor authentication, after the person has asked for one. */
+  secret?: string;
+}
+
+/** Kinds of ids and tokens that responses contain, each with the newest values. */
+type Pool = Map<string, string[]>;
+
+const POOL_SIZE = 10;
+const UNKNOWN_ID = '0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42';
+
+/** The users of the run and what the server has told them, from which requests are made. */
+export class World {
+  private readonly people = new Map<Role, Person>();
+  private readonly renewals = new Map<Role, Promise<void>>();
+  private readonly pool: Pool = new Map();
+  private counter = 0;
+  private root: Person;
+  /** The token of a user who is in no conversation and whom no request names. */
+  bystanderToken: string;
+  /** Values of a user who takes no part; only administrators may see them. */
+  readonly privateValues: string[] = [];
+
+  constructor(
+    private readonly url: string,
+    private readonly adminPassword: string,
+    private readonly secrets: SecretWatch,
+    private readonly mailbox: Mailbox,
+  ) {}
+
+  async prepare(): Promise<void> {
+    this.root = await this.signIn({ username: 'admin', password: this.adminPassword, email: '', id: '' });
+    const bystander = await this.register();
+    this.privateValues.push(bystander.email);
+    this.bystanderToken = bystander.token;
+    for (const role of ROLES) if (role !== 'anonymous') await this.renew(role);
+    for (let i = 0; i < 3; i++) this.keep('user', (await this.register()).id);
+  }
+
+  /** Replaces the user of a role, when its session, its account or its permissions were lost. */
+  renew(role: Role): Promise<void> {
+    const renewal = this.renewals.get(role) ?? this.replace(role).finally(() => this.renewals.delete(role));
+    this.renewals.set(role, renewal);
+    return renewal;
+  }
+
+  /** Renews a role whose token is not accepted any more. */
+  async renewIfLost(role: Role): Promise<void> {
+    const headers = { authorization: `Bearer ${this.tokenOf(role)}` };
+    const { status } = await fetch(`${this.url}/api/users/me`, { headers });
+    if (status === 401) await this.renew(role);
+  }
+
+  tokenOf(role: Role): string | undefined {
+    return this.people.get(role)?.token;
+  }
+
+  usernameOf(role: Role): string {
+    return this.people.get(role)?.username ?? 'none';
+  }
+
+  /** Replaces `{{name}}` by a value of the run. Names that have no value yet stay texts. */
+  resolve(text: string, role: Role): string {
+    return text.replaceAll(/\{\{([a-z_.]+)\}\}/g, (_, name: string) => this.value(name, role) ?? name);
+  }
+
+  /** Keeps the ids, tokens and codes of a response for later requests. */
+  harvest(operation: string, role: Role, body: Record<string, unknown>): void {
+    for (const name of ['identity_token', 'refresh_token', 'access_token', 'challenge', 'reset_token', 'secret']) {
+      const value = body[name];
+      if (typeof value === 'string') this.keep(name, this.secrets.add(value));
+    }
+    for (const code of (body['recovery_codes'] as string[] | undefined) ?? []) {
+      this.keep('recovery_code', this.secrets.add(code));
+    }
+    const person = this.people.get(role);
+    if (person && typeof body['secret'] === 'string') person.secret = body['secret'];
+    const items = (Array.isArray(body) ? body : (body['items'] as unknown[] | undefined)) ?? [body];
+    const kind = kindOf(operation);
+    for (const item of items.slice(0, 3)) {
+      const id = (item as { id?: unknown } | null)?.id;
+      if (kind && typeof id === 'string') this.keep(kind, id);
+    }
+  }
+
+  private value(name: string, role: Role): string | undefined {
+    const person = this.people.get(role);
+    const [scope, field] = name.split('.') as [string, string | undefined];
+    if (scope === 'own') return person ? person[field as keyof Person] : 'none';
+    if (scope === 'fresh') return this.fresh(field!);
+    if (scope === 'totp') return person?.secret ? this.secrets.add(codeAt(person.secret, Date.now())) : '123456';
+    if (scope === 'mail') return this.mailbox.newest(field as 'code' | 'address' | 'link');
+    if (scope === 'unknown') return UNKNOWN_ID;
+    const values = this.pool.get(scope) ?? [];
+    return values[++this.counter % Math.max(1, values.length)] ?? UNKNOWN_ID;
+  }
+
+  private fresh(field: string): string {
+    const number = ++this.counter;
+    if (field === 'email') return `fuzz${number}@example.org`;
+    return field === 'password' ? this.secrets.add(`pw-${randomBytes(9).toString('hex')}`) : `fuzz${number}`;
+  }
+
+  private keep(kind: string, value: string): void {
+    this.pool.set(kind, [...(this.pool.get(kind) ?? []).slice(1 - POOL_SIZE), value]);
+  }
+
+  private async replace(role: Role): Promise<void> {
+    const person = await this.register();
+    if (role !== 'user') {
+      const body = { name: `role ${role} ${person.username}`, permissions: [role] };
+      const { id } = await this.asRoot('POST', '/api/groups', body);
+      await this.asRoot('PUT', `/api/groups/${String(id)}/members/${person.id}`);
+    }
+    this.people.set(role, person);
+  }
+
+  private async register(): Promise<Person> {
+    const [username, password] = [`role${++this.counter}`, this.fresh('password')];
+    const email = `${username}.${randomBytes(4).toString('hex')}@example.org`;
+    const { id } = await this.call('POST', '/api/users', { username, password, email, fullname: 'Role' });
+    return this.signIn({ id: String(id), username, password, email });
+  }
+
+  private async signIn(person: Omit<Person, 'token' | 'refresh_token'>): Promise<Person> {
+    const { username: login, password } = person;
+    const { identity_token, refresh_token } = await this.call('POST', '/api/sessions', { login, password });
+    for (const secret of [password, identity_token, refresh_token]) this.secrets.add(String(secret));
+    return { ...person, token: String(identity_token), refresh_token: String(refresh_token) };
+  }
+
+  private async asRoot(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
+    return this.call(method, path, body, this.root.token);
+  }
+
+  private async call(method: string, path: string, body?: object, token?: string): Promise<Record<string, unknown>> {
+    const headers = {
+      ...(body ? { 'content-type': 'application/json' } : {}),
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+    };
+    const response = await fetch(this.url + path, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path} answers ${response.status} ${text}`);
+    return (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>;
+  }
+}
+
+const KINDS: [RegExp, string][] = [
+  [/^(GET|POST) \/api\/sessions/, 'session'],
+  [/sessions/, 'session'],
+  [/passkeys/, 'passkey'],
+  [/identities/, 'identity'],
+  [/avatar/, 'avatar'],
+  [/^POST \/api\/(users|create|register)$/, 'user'],
+  [/^POST \/api\/groups$/, 'group'],
+];
+
+const kindOf = (operation: string): string | undefined => KINDS.find(([pattern]) => pattern.test(operation))?.[1];
