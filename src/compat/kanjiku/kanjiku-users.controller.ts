@@ -90,6 +90,7 @@ export class KanjikuUsersController {
   /** Returns the version of the server (manga site). */
   @Get('version')
   @ApiOperation({ operationId: 'getKanjikuVersion' })
+  @MessageKeys({})
   getVersion(): KanjikuVersionDto {
     return { version: VERSION };
   }
