@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../../src/chat/protocol/close-codes.js';
+import { MACHI_V2 } from '../../src/chat/protocol/subprotocol.js';
 import { assertDocumented } from '../support/asyncapi.js';
 import type { Role } from './api-document.js';
 import { type ChatCase, chatCasesOf, EVENTS } from './chat-cases.js';
@@ -28,23 +29,30 @@ interface Connection {
   closeCode?: number;
 }
 
-const PAIRS = EVENTS.flatMap((event) => ROLES.map((role) => ({ event, role })));
+const CASES = [[], [MACHI_V2]].flatMap((protocols) =>
+  EVENTS.flatMap((event) => ROLES.map((role) => ({ event, role, protocols }))),
+);
+/** Sent to new clients only: old ones get no frame that they did not ask for. */
+const V2_FRAMES = new Set<unknown>(['contact_request', 'contact_accepted']);
+const keyOf = (role: Role, protocols: string[]): string => [role, ...protocols].join(' ');
+
 /** Codes of our own and those of the protocol (RFC 6455, section 7.4.1) that docs/chat.md lists. */
 const DOCUMENTED_CODES = new Set([...Object.values(CLOSE_CODES).map(([code]) => code), 1002, 1007, 1008, 1009]);
 
 /** Sends generated frames of every event as every role and records what must not happen. */
 export class ChatFuzzer {
-  private readonly connections = new Map<Role, Connection>();
+  /** By role and subprotocol. */
+  private readonly connections = new Map<string, Connection>();
   private readonly arbitraries = new Map(EVENTS.map((event) => [event, chatCasesOf(event)]));
   private readonly numbers = { conversation: 1, message: 1 };
-  private outsider: Connection;
+  private outsider: Connection | undefined;
 
   constructor(private readonly setup: Setup) {}
 
-  /** Runs until the deadline, and at least one case of each event and role. */
+  /** Runs until the deadline, and at least one case of each event, role and subprotocol. */
   async run(deadline: number): Promise<void> {
-    this.outsider = await this.open(this.setup.world.bystanderToken);
-    for (let i = 0; i < PAIRS.length || Date.now() < deadline; i++) await this.runCase(FIRST_CHAT_CASE + i);
+    this.outsider = await this.open(this.setup.world.bystanderToken, [MACHI_V2]);
+    for (let i = 0; i < CASES.length || Date.now() < deadline; i++) await this.runCase(FIRST_CHAT_CASE + i);
     const [received] = this.outsider.frames;
     if (!received) return;
     const text = `a user who is in no conversation receives ${JSON.stringify(received)}`;
@@ -52,23 +60,24 @@ export class ChatFuzzer {
   }
 
   close(): void {
-    for (const { socket } of [...this.connections.values(), this.outsider]) socket.terminate();
+    for (const { socket } of this.connections.values()) socket.terminate();
+    this.outsider?.socket.terminate();
   }
 
   async runCase(number: number): Promise<void> {
     const { report, seed } = this.setup;
-    const { event, role } = PAIRS[(number - FIRST_CHAT_CASE + seed) % PAIRS.length]!;
+    const { event, role, protocols } = CASES[(number - FIRST_CHAT_CASE + seed) % CASES.length]!;
     const [spec] = fc.sample(this.arbitraries.get(event)!, { seed: seed + number, numRuns: 1 });
     const sent = spec!.frames.map((frame) => this.toBytes(frame, role));
     try {
-      const connection = await this.connect(role);
+      const connection = await this.connect(role, protocols);
       const fault = await this.exchange(connection, role, sent, number);
       report.count(event, role, connection.socket.readyState === WebSocket.OPEN ? 'answered' : 'closed');
       if (fault) throw new Error(fault);
     } catch (error) {
       const frames = sent.map((bytes) => bytes.toString().slice(0, 400)).join('\n  ');
       report.fail({ name: event, role, number, text: `${(error as Error).message}\n  ${frames}` });
-      this.connections.delete(role);
+      this.connections.delete(keyOf(role, protocols));
     }
   }
 
@@ -106,17 +115,17 @@ export class ChatFuzzer {
     }
   }
 
-  private async connect(role: Role): Promise<Connection> {
-    const known = this.connections.get(role);
+  private async connect(role: Role, protocols: string[]): Promise<Connection> {
+    const known = this.connections.get(keyOf(role, protocols));
     if (known?.socket.readyState === WebSocket.OPEN) return known;
-    const connection = await this.open(this.setup.world.tokenOf(role));
-    this.connections.set(role, connection);
+    const connection = await this.open(this.setup.world.tokenOf(role), protocols);
+    this.connections.set(keyOf(role, protocols), connection);
     return connection;
   }
 
-  private async open(token: string | undefined): Promise<Connection> {
+  private async open(token: string | undefined, protocols: string[]): Promise<Connection> {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const socket = new WebSocket(`${this.setup.url.replace('http', 'ws')}/api/ws`, { headers });
+    const socket = new WebSocket(`${this.setup.url.replace('http', 'ws')}/api/ws`, protocols, { headers });
     const connection: Connection = { socket, frames: [] };
     socket.on('error', () => undefined);
     socket.on('close', (code) => (connection.closeCode = code));
@@ -125,6 +134,8 @@ export class ChatFuzzer {
         const frame = JSON.parse(data.toString()) as Frame;
         connection.frames.push(frame);
         assertDocumented(frame);
+        if (protocols.length === 0 && V2_FRAMES.has(frame.type))
+          connection.fault ??= `an old client gets ${String(frame.type)}`;
       } catch (error) {
         connection.fault ??= `${(error as Error).message}: ${data.toString().slice(0, 300)}`;
       }
