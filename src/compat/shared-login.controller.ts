@@ -65,6 +65,7 @@ export class SharedLoginController {
   })
   @ApiResponse({ status: 403, ...plainText(CHATAPP_ERRORS[403]) })
   @ApiResponse({ status: 413, ...plainText(CHATAPP_ERRORS[413]) })
+  @ApiResponse({ status: 415, ...plainText(CHATAPP_ERRORS[415]) })
   @ApiResponse({ status: 429, ...plainText(CHATAPP_ERRORS[429]) })
   @ApiResponse({ status: 503, ...plainText(CHATAPP_ERRORS[503]) })
   async login(

@@ -16,7 +16,9 @@ import {
 } from './email-verifications.page.js';
 import { EmailVerificationsService } from './email-verifications.service.js';
 
-const HTML = { 'text/html': { schema: { type: 'string' } } } as const;
+const HTML = {
+  'text/html': { schema: { type: 'string' }, examples: { page: { value: '<!doctype html>…' } } },
+} as const;
 
 /** Documents a page for success and for each problem of the link and of the password. */
 const ApiPages = (): MethodDecorator =>

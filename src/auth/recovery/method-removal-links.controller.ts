@@ -8,7 +8,9 @@ import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { INVALID_REMOVAL_PAGE, REMOVAL_PAGE, REMOVED_PAGE } from './method-removal-links.page.js';
 import { MethodRemovalLinksService } from './method-removal-links.service.js';
 
-const HTML = { 'text/html': { schema: { type: 'string' } } } as const;
+const HTML = {
+  'text/html': { schema: { type: 'string' }, examples: { page: { value: '<!doctype html>…' } } },
+} as const;
 
 /** The pages of the link in the mail about a password reset. */
 @ApiTags('password resets')
