@@ -61,7 +61,16 @@ const KINDS: Record<string, Kind> = {
     codes: ['not_ready'],
     description: 'The server cannot serve requests.',
     members: { checks: { $ref: '#/components/schemas/ChecksDto' } },
-    example: { checks: { process: 'ok', database: 'unavailable', migrations: 'unknown', storage: 'ok' } },
+    example: {
+      checks: {
+        process: 'ok',
+        database: 'unavailable',
+        migrations: 'unknown',
+        notifications: 'unavailable',
+        storage: 'ok',
+        mail: 'ok',
+      },
+    },
   },
 };
 
