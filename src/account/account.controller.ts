@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, HttpCode, Put } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems, SignedIn } from '../permissions/access.decorators.js';
+import { SkipChangeLimit } from '../rate-limit/rate-limit.decorator.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
 import { ChangePasswordDto, PasswordDto } from './account.dto.js';
 import { AccountService } from './account.service.js';
@@ -15,6 +16,7 @@ export class AccountController {
   @Put('password')
   @ApiOperation({ operationId: 'changePassword' })
   @SignedIn()
+  @SkipChangeLimit()
   @HttpCode(204)
   @ApiProblems('wrong_password', 'password_refused', 'rate_limited', 'busy')
   changePassword(@CurrentUser() caller: Caller, @Body() dto: ChangePasswordDto): Promise<void> {

@@ -5,6 +5,7 @@ import { SecurityMailsModule } from '../auth/security-mails.module.js';
 import { SessionsModule } from '../auth/sessions/sessions.module.js';
 import { PasswordResetsModule } from '../auth/passwords/password-resets.module.js';
 import { PasswordsModule } from '../auth/passwords/passwords.module.js';
+import { RecoveryModule } from '../auth/recovery/recovery.module.js';
 import { ReauthenticationModule } from '../auth/reauthentication.module.js';
 import { GroupsModule } from '../groups/groups.module.js';
 import { MailModule } from '../mail/mail.module.js';
@@ -34,6 +35,7 @@ import { RegistrationService } from './registration.service.js';
     MailModule,
     PasswordResetsModule,
     PasswordsModule,
+    RecoveryModule,
     ReauthenticationModule,
     UsersModule,
   ],

@@ -7,6 +7,7 @@ import { Problem, tokenProblem } from '../http/problem.js';
 import { Access } from '../permissions/access.decorators.js';
 import { CHANGE_QUOTA } from '../rate-limit/quotas.js';
 import { QuotasService } from '../rate-limit/quotas.service.js';
+import { SkipChangeLimit } from '../rate-limit/rate-limit.decorator.js';
 import type { Caller } from '../users/caller.js';
 import { AuthenticatorService } from './authenticator.service.js';
 import { identityTokens } from './tokens/request-tokens.js';
@@ -36,7 +37,9 @@ export class JwtAuthGuard extends AuthGuard() {
     if (missing.length > 0)
       throw new Problem('forbidden', { detail: `This needs the permission ${missing.join(', ')}.` });
     // Holders of a permission, such as moderators, may work without this limit.
-    if (required.length === 0 && isUnsafe(request.method)) await this.quotas.reserve(CHANGE_QUOTA, user.id);
+    const isLimited = required.length === 0 && isUnsafe(request.method);
+    if (isLimited && !this.reflector.get(SkipChangeLimit, context.getHandler()))
+      await this.quotas.reserve(CHANGE_QUOTA, user.id);
     return true;
   }
 

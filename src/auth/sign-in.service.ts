@@ -8,6 +8,7 @@ import { type BackoffAttempt, BackoffService } from '../rate-limit/backoff.servi
 import { normaliseLogin } from '../users/users.dto.js';
 import { type StoredCredentials, UsersService } from '../users/users.service.js';
 import { PasswordChecksService } from './passwords/password-checks.service.js';
+import { isMethodPresent } from './is-method-present.js';
 import { PasswordFailuresService } from './passwords/password-failures.service.js';
 import { PasswordHasherService } from './passwords/password-hasher.service.js';
 import { PasswordSignIn } from './recovery/password-sign-in.entity.js';
@@ -45,7 +46,8 @@ export class SignInService {
   async signIn({ login, password }: SignInDto, device: Device, earlierTokens: string[] = []): Promise<SessionDto> {
     const name = normaliseLogin(login);
     const user = await this.users.findCredentials(name);
-    const isKnownDevice = user !== null && earlierTokens.some((token) => this.tokens.find(token)?.sub === user.id);
+    const earlierUsers = earlierTokens.map((token) => this.tokens.find(token)?.sub); // also without a user: same cost
+    const isKnownDevice = user !== null && earlierUsers.includes(user.id);
     const attempt = isKnownDevice
       ? await this.backoff.reserve(KNOWN_DEVICE_BACKOFF, user.id)
       : await this.backoff.reserve(LOGIN_BACKOFF, name);
@@ -70,12 +72,14 @@ export class SignInService {
 
   /**
    * Opens a session for a verified credential; `details` are added to the audit event. Null if the user was deactivated
-   * or deleted, or changed the password or turned two-factor authentication on, after the credential was verified.
+   * or deleted, or changed the password, removed the passkey or identity or turned two-factor authentication on, after the
+   * credential was verified.
    * Throws `two_step_required`.
    */
   async openSession(credential: VerifiedCredential, device: Device, details: object): Promise<SessionDto | null> {
     if (!credential.isTwoFactorVerified) await this.twoFactor.require(credential);
     const session = await this.dataSource.transaction(async (manager) => {
+      if (!(await isMethodPresent(manager, credential))) return null;
       const opened = await this.sessions.open(manager, credential, device, details);
       if (opened && credential.isPasswordVerified) await this.recordPasswordSignIn(manager, opened);
       return opened;

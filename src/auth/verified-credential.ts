@@ -5,6 +5,9 @@ export interface VerifiedCredential {
   passwordHash?: string | null;
   /** The credential is, or began with, the user's password. */
   isPasswordVerified?: boolean;
+  /** The passkey or the external identity that was checked. */
+  passkeyId?: string;
+  identityId?: string;
   /** A two-factor code was checked too, or the credential is two factors in one, as passkeys are. */
   isTwoFactorVerified?: boolean;
 }

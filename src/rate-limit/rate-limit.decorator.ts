@@ -9,6 +9,12 @@ const QUOTA = Symbol('quota');
 export const SkipRequestLimit = Reflector.createDecorator<true>();
 
 /**
+ * Exempts a route from the limit on the changes of a user: one that ends an intruder's access, which the intruder could block
+ * by using the limit up.
+ */
+export const SkipChangeLimit = Reflector.createDecorator<true>();
+
+/**
  * Limits how often a client's network may call this route. Routes with the same quota share one count. Documents the
  * answer 429 `rate_limited` with its headers.
  */

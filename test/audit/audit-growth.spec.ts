@@ -67,10 +67,24 @@ it('changes that signed-in users may make have a quota of 600 per user and hour'
   for (let i = 0; i < 598; i++) await quotas.reserve(CHANGE_QUOTA, id);
   expect((await change('Two')).status).toBe(200);
   expect((await change('Three')).body).toMatchObject({ status: 429, code: 'rate_limited' });
-  expect((await limited.request('DELETE', '/api/sessions?except_current=true', { token })).status).toBe(429);
   expect((await limited.request('GET', '/api/users/me', { token })).body.fullname).toBe('Two');
   expect((await change('X', (await limited.user()).token)).status).toBe(200);
   limited.clock.advance(3_600_000);
   expect((await change('Three', await limited.signIn(username, password))).status).toBe(200);
+  await limited.stop();
+}, 60_000);
+
+it('an intruder who uses up the quota of changes cannot keep the user from ending sessions and changing the password', async () => {
+  const limited = await startApp({ env: { RATE_LIMITS: 'on' } });
+  const { id, username, password, token: stolen } = await limited.user();
+  const quotas = limited.app.get(QuotasService);
+  for (let i = 0; i < CHANGE_QUOTA.limit; i++) await quotas.reserve(CHANGE_QUOTA, id);
+  const patch = await limited.request('PATCH', '/api/users/me', { token: stolen, body: { fullname: 'X' } });
+  expect(patch.status).toBe(429);
+  const token = await limited.signIn(username, password);
+  expect((await limited.request('DELETE', '/api/sessions?except_current=true', { token })).status).toBe(204);
+  expect((await limited.request('GET', '/api/users/me', { token: stolen })).status).toBe(401);
+  const body = { current_password: password, new_password: 'silent meadow ninety' };
+  expect((await limited.request('PUT', '/api/users/me/password', { token, body })).status).toBe(204);
   await limited.stop();
 }, 60_000);

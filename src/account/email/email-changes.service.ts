@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { PasswordResetsService } from '../../auth/passwords/password-resets.service.js';
+import { MethodRemovalLinksService } from '../../auth/recovery/method-removal-links.service.js';
 import { SessionsService } from '../../auth/sessions/sessions.service.js';
 import { MailsService } from '../../mail/mails.service.js';
 import type { User } from '../../users/user.entity.js';
@@ -17,6 +18,7 @@ export class EmailChangesService {
     private readonly users: UsersService,
     private readonly sessions: SessionsService,
     private readonly resets: PasswordResetsService,
+    private readonly removalLinks: MethodRemovalLinksService,
     private readonly mails: MailsService,
     private readonly audit: AuditService,
   ) {}
@@ -47,6 +49,7 @@ export class EmailChangesService {
     await this.users.update(manager, user.id, { email, email_verified_at: null, pending_email: null });
     await this.sessions.revokeAll(manager, user.id);
     await this.resets.removeAll(manager, user.id);
+    await this.removalLinks.remove(manager, user.id); // mailed to the old address
     const to = user.email_verified_at === null ? null : user.email;
     await this.mails.enqueue(manager, { kind: 'email_changed', to, values: this.mails.securityContext() });
   }

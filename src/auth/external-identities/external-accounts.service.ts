@@ -21,9 +21,12 @@ import type { Identity } from './identity-provider.js';
 
 /** Finds an identity and marks it as used, in one statement. */
 const USE_IDENTITY = `update external_identities set last_used_at = $3 where issuer = $1 and subject = $2
-  returning user_id`;
+  returning id, user_id`;
 
 const MAX_INSERT_ATTEMPTS = 5;
+
+/** An identity and its user. */
+type LinkedIdentity = Pick<ExternalIdentity, 'id' | 'user_id'>;
 
 /** Maps external identities to users. */
 @Injectable()
@@ -38,10 +41,10 @@ export class ExternalAccountsService {
     private readonly clock: Clock,
   ) {}
 
-  /** Returns the id of the user of an identity. Creates the user once, however many requests arrive at once. */
-  async findOrCreateUser(identity: Identity): Promise<string> {
-    const userId = await this.findUser(this.dataSource.manager, identity);
-    return userId ?? this.dataSource.transaction((manager) => this.linkOrCreateUser(manager, identity));
+  /** Returns an identity with the id of its user. Creates both once, however many requests arrive at once. */
+  async findOrCreate(identity: Identity): Promise<LinkedIdentity> {
+    const found = await this.use(this.dataSource.manager, identity);
+    return found ?? this.dataSource.transaction((manager) => this.linkOrCreateUser(manager, identity));
   }
 
   /** Links an identity to the caller. Null if it is linked already, to the caller or to another user. */
@@ -64,10 +67,10 @@ export class ExternalAccountsService {
     await manager.query(LOCK_EXTERNAL_IDENTITY, [`${issuer} ${subject}`]);
   }
 
-  private async linkOrCreateUser(manager: EntityManager, identity: Identity): Promise<string> {
+  private async linkOrCreateUser(manager: EntityManager, identity: Identity): Promise<LinkedIdentity> {
     await this.lock(manager, identity);
-    const linkedUser = await this.findUser(manager, identity);
-    if (linkedUser !== null) return linkedUser;
+    const found = await this.use(manager, identity);
+    if (found) return found;
     const existingUser = await this.findExistingUser(manager, identity);
     const userId = existingUser ?? (await this.createUser(manager, identity));
     const linked = await this.insert(manager, identity, userId);
@@ -76,13 +79,14 @@ export class ExternalAccountsService {
     const entry = { actor_id: userId, subject_id: userId, details };
     await this.audit.write(manager, { action: 'identity.linked', ...entry });
     if (existingUser !== null) await this.mails.send(manager, userId, 'identity_linked');
-    return userId;
+    return linked;
   }
 
-  private async findUser(manager: EntityManager, { issuer, subject }: Identity): Promise<string | null> {
+  /** Finds an identity and marks it as used; null: unknown. */
+  private async use(manager: EntityManager, { issuer, subject }: Identity): Promise<LinkedIdentity | null> {
     const values = [issuer, subject, this.clock.date()];
-    const [row] = await returningRows<{ user_id: string }>(manager, USE_IDENTITY, values);
-    return row?.user_id ?? null;
+    const [row] = await returningRows<LinkedIdentity>(manager, USE_IDENTITY, values);
+    return row ?? null;
   }
 
   /** Finds the user of a new identity by an e-mail address that the issuer and Machi have verified; null: none. */

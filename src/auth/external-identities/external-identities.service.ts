@@ -12,6 +12,7 @@ import type { Device } from '../sessions/device.js';
 import type { SessionDto } from '../sessions/sessions.dto.js';
 import { SignInService } from '../sign-in.service.js';
 import { SignInMethodsService } from '../sign-in-methods.service.js';
+import { TwoFactorChallenge } from '../two-factor/two-factor-challenge.entity.js';
 import { ExternalAccountsService } from './external-accounts.service.js';
 import type { LinkIdentityDto, TokenExchangeDto } from './external-identities.dto.js';
 import { ExternalIdentity } from './external-identity.entity.js';
@@ -41,8 +42,8 @@ export class ExternalIdentitiesService {
     await this.quotas.consume(SIGN_IN_QUOTA);
     const identity = await this.identify(token, provider);
     const { issuer } = identity;
-    const userId = await this.accounts.findOrCreateUser(identity);
-    const session = await this.signIns.openSession({ userId }, device, { issuer });
+    const { id: identityId, user_id: userId } = await this.accounts.findOrCreate(identity);
+    const session = await this.signIns.openSession({ userId, identityId }, device, { issuer });
     if (session) return session;
     await this.recordRefusal({ issuer, reason: 'deactivated' }, userId);
     throw tokenProblem('invalid_token');
@@ -82,6 +83,7 @@ export class ExternalIdentitiesService {
       const identity = await manager.findOneBy(ExternalIdentity, { id, user_id: caller.id });
       if (!identity) throw new Problem('identity_not_found');
       await manager.delete(ExternalIdentity, id);
+      await manager.delete(TwoFactorChallenge, { user_id: caller.id }); // one may have begun with the identity
       await this.signInMethods.assertNotLast(manager, caller.id);
       const entry = { ...actorOf(caller), subject_id: caller.id };
       const details = { identity_id: id, issuer: identity.issuer };

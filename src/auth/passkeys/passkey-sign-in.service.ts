@@ -54,7 +54,7 @@ export class PasskeySignInService {
     if (counter === null) return this.refuse(passkey);
     const used = await returningRows(this.passkeys, USE, [passkey.id, counter, this.clock.date()]);
     if (used.length === 0) return this.refuse(passkey, 'passkey.counter_regressed');
-    const verified = { userId: passkey.user_id, isTwoFactorVerified: true };
+    const verified = { userId: passkey.user_id, passkeyId: passkey.id, isTwoFactorVerified: true };
     const session = await this.signIns.openSession(verified, device, { by: 'passkey' });
     return session ?? this.refuse(passkey);
   }

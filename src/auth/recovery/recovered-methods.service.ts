@@ -4,6 +4,7 @@ import { AuditService } from '../../audit/audit.service.js';
 import { ExternalIdentity } from '../external-identities/external-identity.entity.js';
 import { Passkey } from '../passkeys/passkey.entity.js';
 import { TIME_STEP_MS } from '../two-factor/two-factor-codes.js';
+import { TwoFactorChallenge } from '../two-factor/two-factor-challenge.entity.js';
 import { TwoFactor } from '../two-factor/two-factor.entity.js';
 import type { SignInMethod } from './sign-in-method.js';
 
@@ -35,6 +36,7 @@ export class RecoveredMethodsService {
     await manager.delete(Passkey, { id: In(idsOf('passkey')) });
     await manager.delete(ExternalIdentity, { id: In(idsOf('identity')) });
     await manager.delete(TwoFactor, { user_id: In(idsOf('two_factor')) });
+    await manager.delete(TwoFactorChallenge, { user_id: userId }); // one may have begun with a removed identity
     for (const { kind, id, issuer } of methods) {
       const details = { ...DETAILS[kind](id), ...(issuer === undefined ? {} : { issuer }), reason: 'recovery' };
       await this.audit.write(manager, { action: ACTIONS[kind], actor_id: userId, subject_id: userId, details });

@@ -23,6 +23,6 @@ import { RecoveryService } from './recovery.service.js';
   ],
   controllers: [MethodRemovalLinksController],
   providers: [RecoveryService, RecoveredMethodsService, MethodRemovalLinksService],
-  exports: [RecoveryService],
+  exports: [RecoveryService, MethodRemovalLinksService],
 })
 export class RecoveryModule {}

@@ -4,6 +4,7 @@ import type { Request } from 'express';
 import { PageQueryDto } from '../../http/pagination.dto.js';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
+import { SkipChangeLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { bearerToken, identityTokens } from '../tokens/request-tokens.js';
 import {
@@ -61,6 +62,7 @@ export class SessionsController {
   @Delete()
   @ApiOperation({ operationId: 'signOutEverywhere' })
   @SignedIn()
+  @SkipChangeLimit()
   @HttpCode(204)
   removeAll(@CurrentUser() caller: Caller, @Query() { except_current }: SignOutAllQueryDto): Promise<void> {
     return this.sessions.removeAll(caller, caller.id, { exceptCurrent: except_current === 'true' });
@@ -83,6 +85,7 @@ export class SessionsController {
   @Delete(':id')
   @ApiOperation({ operationId: 'revokeSession' })
   @SignedIn()
+  @SkipChangeLimit()
   @HttpCode(204)
   @ApiProblems('session_not_found')
   remove(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {

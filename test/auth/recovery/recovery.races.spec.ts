@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Answer, PASSWORD, startApp, type TestApp } from '../../support/app.js';
 import { ORIGIN } from '../../support/passkey-client.js';
 import { DAY, NEW_PASSWORD, RECOVERY_ENV, recoveryClient } from '../../support/recovery-client.js';
 import { rounds } from '../../support/rounds.js';
@@ -24,7 +24,8 @@ const client = recoveryClient(
   () => t,
   () => smtp,
 );
-const { mailbox, passkeys, addPasskey, resetToken, setPassword, signInWithPasskey, submit } = client;
+const { mailbox, passkeys, addPasskey, exchange, linkIdentity, resetToken, setPassword, signInWithPasskey, submit } =
+  client;
 
 const ROUNDS = rounds(8, 40);
 
@@ -131,4 +132,42 @@ it(`of a reset and a confirmed change of the address at once, one wins, and the 
     expect(row).toEqual({ email: isReset ? addressOf(user) : email, pending_email: null });
     await t.signIn(user.username, isReset ? NEW_PASSWORD : PASSWORD);
   }
+});
+
+describe('a sign-in that has checked its credential when a recovery removes it', () => {
+  /** Whether a statement of this database waits for a row. */
+  const waiting = async (): Promise<boolean> => {
+    const sql = `select from pg_locks l join pg_stat_activity a using (pid)
+      where not l.granted and a.datname = current_database()`;
+    return (await t.dataSource.query<unknown[]>(sql)).length > 0;
+  };
+  /** Removes the rows of a user as a recovery does, while `signIn` waits for the user's row. Returns its answer. */
+  async function removeDuring(signIn: () => Promise<Answer>, table: string, id: string): Promise<Answer> {
+    const recovery = t.dataSource.createQueryRunner();
+    await recovery.startTransaction();
+    await recovery.query('select from users where id = $1 for update', [id]);
+    const answer = signIn();
+    await expect.poll(waiting).toBe(true);
+    await recovery.query(`delete from ${table} where user_id = $1`, [id]);
+    await recovery.query('delete from sessions where user_id = $1', [id]);
+    await recovery.commitTransaction();
+    await recovery.release();
+    return answer;
+  }
+
+  it('opens no session with a passkey', async () => {
+    const user = await addPasskey(await t.verifiedUser());
+    const { status, body } = await removeDuring(() => passkeys.signIn(user), 'passkeys', user.id);
+    expect([status, body['code']]).toEqual([401, 'invalid_passkey']);
+    expect(await countOf('sessions', user.id)).toBe(0);
+  });
+
+  it('opens no session with an identity', async () => {
+    const user = await t.verifiedUser();
+    const subject = `removed.${user.username}`;
+    await linkIdentity(user, subject);
+    const { status, body } = await removeDuring(() => exchange(subject), 'external_identities', user.id);
+    expect([status, body['code']]).toEqual([401, 'invalid_token']);
+    expect(await countOf('sessions', user.id)).toBe(0);
+  });
 });

@@ -93,6 +93,40 @@ describe('a password reset by mail on a verified address', () => {
     await mailbox.newest(addressOf(user), /Sign-in methods were removed/);
   });
 
+  it('mails a link that works no more once the address of the account has changed', async () => {
+    const user = await t.verifiedUser();
+    const owner = await addPasskey(user);
+    t.clock.advance(31 * DAY);
+    await t.signIn(user.username, PASSWORD);
+    const { text } = await reset(user);
+    const token = await t.signIn(user.username, NEW_PASSWORD);
+    const email = `safe.${user.username}@example.org`;
+    await t.request('PATCH', '/api/users/me', { token, body: { email, current_password: NEW_PASSWORD } });
+    expect((await submit(await mailbox.link(email), { password: NEW_PASSWORD })).status).toBe(200);
+    expect((await submit(linkOf(text))).status).toBe(404);
+    expect(await signInWithPasskey(owner)).toBe(201);
+  });
+
+  it('and its link end a sign-in that waits for a code after a removed identity was checked', async () => {
+    const user = await t.verifiedUser();
+    const subject = `owner.${user.username}`;
+    await linkIdentity(user, subject);
+    const secret = await enableTwoFactor(user);
+    t.clock.advance(31 * DAY);
+    const challenged = await signIn(user.username);
+    const code = codeAt(secret, t.clock.now());
+    const body = { challenge: challenged.body['challenge'], code };
+    expect((await t.request('POST', '/api/sessions/two-factor', { body })).status).toBe(201);
+    t.clock.advance(60_000);
+    const { text } = await reset(user);
+    const { challenge } = (await exchange(subject)).body;
+    expect((await submit(linkOf(text))).status).toBe(200);
+    const late = { challenge, code: codeAt(secret, t.clock.now()) };
+    expect((await t.request('POST', '/api/sessions/two-factor', { body: late })).body['code']).toBe(
+      'invalid_challenge',
+    );
+  });
+
   it('still asks for a code of older two-factor authentication, and says so in the mail', async () => {
     const user = await t.verifiedUser();
     const secret = await enableTwoFactor(user);
