@@ -32,11 +32,10 @@ describe('a message of 16,000 characters', () => {
     ['🏮 as two escapes', '\\ud83c\\udfee', '🏮'],
     ['control characters as escapes', '\\u0001', '\u0001'],
   ])('is stored when it is written as %s', async (_, unit, character) => {
-    one.send(
-      `{"type":"send_message","conversation_id":${id},"content":"${escapedContent(unit, 16_000)}","request_id":"r"}`,
-    );
+    const content = `x${escapedContent(unit, 15_999)}`; // one character is visible, as the chat requires
+    one.send(`{"type":"send_message","conversation_id":${id},"content":"${content}","request_id":"r"}`);
     const { success, data, request_id } = await one.next();
-    expect([success, request_id, data.content === character.repeat(16_000)]).toEqual([true, 'r', true]);
+    expect([success, request_id, data.content === `x${character.repeat(15_999)}`]).toEqual([true, 'r', true]);
   });
 
   it('is stored when every key and every text of the frame is escaped', async () => {
@@ -72,7 +71,7 @@ it.each([
   async (_, type, fields, field) => {
     const [one] = await connectUsers(t, 1);
     const answer = await one!.ask(type, { conversation_id: 1, ...fields });
-    expect(answer).toMatchObject({ success: false, type, error: expect.stringMatching(`^${field} must be `) });
+    expect(answer).toMatchObject({ success: false, type, error: expect.stringMatching(`^${field} must (be|have) `) });
     await one!.expectNoFrame();
   },
 );
