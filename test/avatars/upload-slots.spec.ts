@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { RateLimitCountersService } from '../../src/rate-limit/rate-limit-counters.service.js';
+import { quotaKey, UPLOAD_QUOTA } from '../../src/rate-limit/quotas.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { call, canUpload, formOf, get, imageFile, openUpload, startUpload, upload } from '../support/images.js';
 
@@ -86,15 +88,17 @@ it('a new upload gets the slot of the slowest one when all 32 slots are taken fo
 
 it('an upload that is not completed counts against the quota of sixty an hour', async () => {
   const [user, other] = users as [SignedInUser, SignedInUser];
+  const key = t.app.get(RateLimitCountersService).key(quotaKey(UPLOAD_QUOTA, user.id));
   const counted = async (): Promise<number> => {
-    const [row] = await t.dataSource.query<{ sum: string }[]>('select sum(count) from rate_limit_counters');
-    return Number(row!.sum);
+    const rows = await t.dataSource.query<{ count: number }[]>('select count from rate_limit_counters where key = $1', [
+      key,
+    ]);
+    return rows[0]?.count ?? 0;
   };
   for (let i = 1; i <= 60; i++) {
-    const before = await counted();
     const socket = await startUpload(t, user.token);
     sockets.push(socket);
-    await expect.poll(counted).toBeGreaterThan(before);
+    await expect.poll(counted).toBe(i);
     socket.end();
     await once(socket, 'close');
   }
