@@ -70,8 +70,10 @@ it('a sign-out on one node is effective on the other at the next request', async
 
 it('30 concurrent refreshes of one client on both nodes return one new refresh token', async () => {
   const { refresh } = await newUser();
-  const body = { refresh_token: refresh };
-  const answers = await onBoth(30, (node) => call(node, 'POST', '/api/sessions/refresh', body, undefined, '192.0.2.1'));
+  const request = { refresh_token: refresh };
+  const answers = await onBoth(30, (node) =>
+    call(node, 'POST', '/api/sessions/refresh', request, undefined, '192.0.2.1'),
+  );
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
   expect(new Set(answers.map(({ body }) => body['refresh_token'])).size).toBe(1);
 });
