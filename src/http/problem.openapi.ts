@@ -105,15 +105,11 @@ function impliedProblems(method: string, operation: Operation): ProblemCode[] {
   if (parameters.some((parameter) => parameter.in === 'path')) codes.push('invalid_id');
   if (parameters.some((parameter) => parameter.in === 'query')) codes.push('validation_failed');
   if (operation.requestBody) {
-    if (parsesJson(operation.requestBody.content)) codes.push(...JSON_PROBLEMS);
+    if ('application/json' in operation.requestBody.content) codes.push(...JSON_PROBLEMS);
     codes.push('unsupported_media_type', 'invalid_text', 'validation_failed', 'database_unavailable');
   }
   return codes;
 }
-
-/** JSON bodies are parsed before the route refuses them, except on routes that read urlencoded forms alone. */
-const parsesJson = (content: object): boolean =>
-  'application/json' in content || !('application/x-www-form-urlencoded' in content);
 
 const JSON_PROBLEMS: ProblemCode[] = ['malformed_json', 'body_too_complex', 'body_too_large'];
 

@@ -76,6 +76,15 @@ describe('every route', () => {
     ).toEqual([]);
   });
 
+  it('documents two_step_required when it signs in with a password', () => {
+    for (const path of ['/api/sessions', '/api/login']) {
+      const { content = {} } = document.paths[path]!['post']!.responses['401'] ?? {};
+      expect(Object.values(content).flatMap(({ examples }) => Object.keys(examples ?? {}))).toContain(
+        'two_step_required',
+      );
+    }
+  });
+
   it('documents 413 or 415 when it takes a body', () => {
     expect(failing((of) => !of.requestBody || '413' in of.responses || '415' in of.responses)).toEqual([]);
   });

@@ -7,7 +7,7 @@ import type { HttpAnswer } from './http-client.js';
 export interface Excess {
   /** Query parameters, or path parameters that are not valid text. */
   hasUrlText: boolean;
-  /** A body that the operation does not take. */
+  /** A body, although the operation takes no JSON. */
   hasBody: boolean;
   /** `If-None-Match` on a GET. */
   isConditional: boolean;

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { ACCESS_TABLE } from '../support/access-table.js';
 import { isAllowed, type Operation, OPERATIONS, type Role } from './api-document.js';
 import { findUndocumented } from './documented.js';
 import { casesOf, type HttpCase } from './http-cases.js';
@@ -23,7 +24,18 @@ interface Setup {
   afterBatch: () => void;
 }
 
-const PAIRS = OPERATIONS.flatMap((operation) => ROLES.map((role) => ({ operation, role })));
+interface Pair {
+  operation: Operation;
+  role: Role;
+}
+
+const PAIRS: Pair[] = OPERATIONS.flatMap((operation) => ROLES.map((role) => ({ operation, role })));
+
+/** The pairs that differ in what they may do: a permission matters on the routes that require it. */
+const DISTINCT_PAIRS = PAIRS.filter(
+  ({ operation, role }) => ['anonymous', 'user', 'admin'].includes(role) || ACCESS_TABLE[operation.name] === role,
+);
+const ROUNDS_PER_FULL_ROUND = 8;
 
 /** Sends generated requests as every role to every operation and records what must not happen. */
 export class HttpFuzzer {
@@ -61,11 +73,15 @@ export class HttpFuzzer {
     }
   }
 
-  /** Each round visits all pairs, in an order of its own. */
-  private pairOf(number: number): { operation: Operation; role: Role } {
-    const round = Math.floor(number / PAIRS.length);
-    const step = STEPS[(this.setup.seed + round) % STEPS.length]!;
-    return PAIRS[((number % PAIRS.length) * step + round * 7) % PAIRS.length]!;
+  /** The first round visits all pairs; of the later ones, most visit those that differ. Each has an order of its own. */
+  private pairOf(number: number): Pair {
+    const cycle = PAIRS.length + (ROUNDS_PER_FULL_ROUND - 1) * DISTINCT_PAIRS.length;
+    const place = number % cycle;
+    const isFullRound = place < PAIRS.length;
+    const pairs = isFullRound ? PAIRS : DISTINCT_PAIRS;
+    const index = isFullRound ? place : place - PAIRS.length;
+    const round = Math.floor(number / cycle) * ROUNDS_PER_FULL_ROUND + Math.floor(index / pairs.length);
+    return pairs[shuffled(index % pairs.length, pairs.length, this.setup.seed + round)]!;
   }
 
   private findFault(operation: Operation, role: Role, spec: HttpCase, answer: HttpAnswer): string | undefined {
@@ -79,7 +95,7 @@ export class HttpFuzzer {
     return findUndocumented(operation, answer, {
       hasUrlText: spec.query.length > 0 || Object.keys(spec.parameters).length > 0,
       isConditional: operation.method === 'GET' && spec.headers.some(([name]) => name === 'if-none-match'),
-      hasBody: spec.body !== undefined && Object.keys(operation.bodies).length === 0,
+      hasBody: spec.body !== undefined && !('application/json' in operation.bodies),
     });
   }
 
@@ -95,10 +111,12 @@ export class HttpFuzzer {
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
 
-/** Steps through the pairs that visit each of them once. */
-const STEPS = Array.from({ length: 400 }, (_, i) => i + 300).filter(
-  (step) => greatestDivisor(step, PAIRS.length) === 1,
-);
+/** A permutation of the indexes below `length`: a step without a common divisor visits each of them once. */
+function shuffled(index: number, length: number, seed: number): number {
+  let step = 300 + (seed % 400);
+  while (greatestDivisor(step, length) !== 1) step++;
+  return (index * step + seed) % length;
+}
 
 function describe({ method, path, headers, body }: HttpRequest): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${String(value).slice(0, 200)}`);

@@ -93,8 +93,8 @@ const mutation: fc.Arbitrary<Mutation> = fc.record({
 /** The value itself or with one to three changes of its fields. */
 export const mutated = (value: Json): fc.Arbitrary<Json> =>
   fc.oneof(
-    { weight: 2, arbitrary: fc.constant(value) },
-    { weight: 5, arbitrary: fc.array(mutation, { minLength: 1, maxLength: 3 }).map((all) => all.reduce(apply, value)) },
+    { weight: 3, arbitrary: fc.constant(value) },
+    { weight: 4, arbitrary: fc.array(mutation, { minLength: 1, maxLength: 3 }).map((all) => all.reduce(apply, value)) },
     { weight: 1, arbitrary: hostileValue },
   );
 

@@ -49,7 +49,7 @@ export class BackendUserController {
   @AcceptsBody('any')
   @ApiConsumes(...FORMS)
   @ApiBody({ type: BackendUserLoginDto })
-  @ApiProblems('malformed_form', 'login_refused', 'rate_limited', 'busy')
+  @ApiProblems('malformed_form', 'login_refused', 'two_step_required', 'rate_limited', 'busy')
   login(@Body() body: object, @Req() request: Request): Promise<BackendUserTokenDto> {
     return this.backendUser.login(body, deviceOf(request, 'backend-user'), presentedTokens(request));
   }
