@@ -21,6 +21,7 @@ Besides the responses that a route lists, it answers:
 - 400 \`bad_request\`, 408 \`request_timeout\` or 431 \`headers_too_large\` to a request that is not valid HTTP, slow or too long;
 - 400 \`invalid_text\` to a URL that is not valid UTF-8 or contains NUL, and 422 \`validation_failed\` to a query parameter
   with the name of a property that every object has, such as \`toString\`;
+- 404 \`not_found\` or \`user_not_found\` if the account of the caller is deleted while the request runs;
 - if it takes no JSON, 415 \`unsupported_media_type\` to a body of a type that it does not take, and 400 \`malformed_json\`, 400
   \`body_too_complex\`, 400 \`invalid_text\`, 413 \`body_too_large\` or 422 \`validation_failed\` to JSON that is not acceptable anywhere.`;
 

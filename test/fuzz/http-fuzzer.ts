@@ -65,7 +65,8 @@ export class HttpFuzzer {
       report.count(operation.name, role, answer === 'closed' ? 'closed' : String(answer.status));
       if (answer === 'closed') return;
       const fault = this.findFault(operation, role, spec!, answer);
-      if (fault) fail(`${fault}\n${answer.status} ${answer.body.toString('utf8').slice(0, 300)}`);
+      if (fault && !(await this.isOfDeletedCaller(role, answer)))
+        fail(`${fault}\n${answer.status} ${answer.body.toString('utf8').slice(0, 300)}`);
       await this.learn(operation, role, spec!, answer);
     } catch (error) {
       report.count(operation.name, role, 'failed');
@@ -97,6 +98,12 @@ export class HttpFuzzer {
       isConditional: operation.method === 'GET' && spec.headers.some(([name]) => name === 'if-none-match'),
       hasBody: spec.body !== undefined && !('application/json' in operation.bodies),
     });
+  }
+
+  /** The introduction of openapi.json documents this 404 for all routes: another case has deleted the account meanwhile. */
+  private async isOfDeletedCaller(role: Role, { status, body }: HttpAnswer): Promise<boolean> {
+    if (status !== 404 || role === 'anonymous' || !/"code":"(user_)?not_found"/.test(body.toString())) return false;
+    return this.setup.world.renewIfLost(role);
   }
 
   private async learn(operation: Operation, role: Role, spec: HttpCase, answer: HttpAnswer): Promise<void> {

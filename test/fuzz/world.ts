@@ -59,11 +59,12 @@ export class World {
     return renewal;
   }
 
-  /** Renews a role whose token is not accepted any more. */
-  async renewIfLost(role: Role): Promise<void> {
+  /** Renews a role whose token is not accepted any more. Returns whether that was so. */
+  async renewIfLost(role: Role): Promise<boolean> {
     const headers = { authorization: `Bearer ${this.tokenOf(role)}` };
     const { status } = await fetch(`${this.url}/api/users/me`, { headers });
     if (status === 401) await this.renew(role);
+    return status === 401;
   }
 
   tokenOf(role: Role): string | undefined {
