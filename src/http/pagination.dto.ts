@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsBoolean, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { Problem } from './problem.js';
 
 const PLAIN_INTEGER = /^(0|[1-9]\d{0,8})$/;
@@ -15,6 +15,15 @@ export const IsQueryInt = (min: number, max: number): PropertyDecorator =>
     IsInt(),
     Min(min),
     Max(max),
+  );
+
+/** An optional `true` or `false` in a query string. */
+export const IsQueryBoolean = (): PropertyDecorator =>
+  applyDecorators(
+    ApiPropertyOptional({ type: Boolean }),
+    IsOptional(),
+    Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value)),
+    IsBoolean(),
   );
 
 /** Query parameters of a list with pages. */

@@ -5,9 +5,10 @@ import { DateTime } from 'luxon';
 
 const MIN_YEAR = 1900;
 const MAX_YEAR = 2200;
+const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
 
 /** Whether a text is a day of the calendar, as YYYY-MM-DD. */
-export function isDay(value: unknown): value is string {
+function isDay(value: unknown): value is string {
   if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(value)) return false;
   const { isValid, year } = DateTime.fromISO(value, { zone: 'utc' });
   return isValid && year >= MIN_YEAR && year <= MAX_YEAR;
@@ -15,23 +16,14 @@ export function isDay(value: unknown): value is string {
 
 /** A day without a time, as YYYY-MM-DD. */
 export const IsDay = (): PropertyDecorator =>
-  applyDecorators(
-    ValidateBy({
-      name: 'isDay',
-      validator: { validate: isDay, defaultMessage: () => '$property must be a day such as 2027-03-31' },
-    }),
-  );
-
-/** The day of a point in time in a time zone, as YYYY-MM-DD. */
-export const dayIn = (timeZone: string, at: Date): string => DateTime.fromJSDate(at, { zone: timeZone }).toISODate()!;
+  ValidateBy({
+    name: 'isDay',
+    validator: { validate: isDay, defaultMessage: () => '$property must be a day such as 2027-03-31' },
+  });
 
 /** The day so many days after another one. */
 export const addDays = (day: string, days: number): string =>
   DateTime.fromISO(day, { zone: 'utc' }).plus({ days }).toISODate()!;
-
-/** The day so many months after another one: the last day of the month where it has no such day. */
-export const addMonths = (day: string, months: number): string =>
-  DateTime.fromISO(day, { zone: 'utc' }).plus({ months }).toISODate()!;
 
 /** A point in time with its offset from UTC, in ISO 8601. It becomes a Date; seconds and their fractions are dropped. */
 export const IsInstant = (): PropertyDecorator =>
@@ -41,11 +33,7 @@ export const IsInstant = (): PropertyDecorator =>
   );
 
 function toInstant(value: unknown): Date | undefined {
-  if (
-    typeof value !== 'string' ||
-    !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/.test(value)
-  )
-    return undefined;
+  if (typeof value !== 'string' || !INSTANT.test(value)) return undefined;
   const time = DateTime.fromISO(value, { zone: 'utc' });
   if (!time.isValid || time.year < MIN_YEAR || time.year > MAX_YEAR) return undefined;
   return time.startOf('minute').toJSDate();

@@ -5,7 +5,7 @@ import { AuditPartitions1797002001000 } from '../../migrations/1797002001000-aud
 import { AuditPartitionsWorker } from '../../src/audit/audit-partitions.worker.js';
 import { newDataSource } from '../../src/database/data-source.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { admin } from '../support/global-setup.js';
+import { admin, dropDatabase } from '../support/global-setup.js';
 
 const DAY = 86_400_000;
 const apps: TestApp[] = [];
@@ -118,7 +118,7 @@ describe('the upgrade of audit_events with data', () => {
   });
   afterAll(async () => {
     await dataSource.destroy();
-    await admin(inject('connection'), `drop database ${database} with (force)`);
+    await dropDatabase(inject('connection'), database);
   });
 
   const migrate = async (direction: 'up' | 'down'): Promise<void> => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { databaseEnv } from '../support/database.js';
-import { admin } from '../support/global-setup.js';
+import { admin, dropDatabase } from '../support/global-setup.js';
 import { query } from '../support/postgres-server.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 
@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await Promise.all(running.splice(0).map((machi) => machi.kill('SIGTERM')));
-  await admin(inject('connection'), `drop database ${name} with (force)`);
+  await dropDatabase(inject('connection'), name);
   folder.remove();
 });
 

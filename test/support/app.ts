@@ -173,6 +173,7 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
     verifiedUser,
     warmUp,
     async stop(): Promise<void> {
+      app.getHttpServer().closeAllConnections(); // Node waits for connections that fetch opened and did not use
       await app.close();
       await database.drop();
       rmSync(folder, { recursive: true, force: true });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { pino } from 'pino';
 import type { TestProject } from 'vitest/node';
@@ -27,7 +28,7 @@ const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off',
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { connection, stop } = await startServer();
   const teardown = async (): Promise<void> => {
-    for (const name of [TEMPLATE, SCRATCH]) await admin(connection, `drop database if exists ${name} with (force)`);
+    for (const name of [TEMPLATE, SCRATCH]) await dropDatabase(connection, name);
     await stop();
   };
   try {
@@ -67,6 +68,19 @@ export async function admin(connection: DatabaseConnection, sql: string): Promis
     await client.query(sql);
   } finally {
     await client.end();
+  }
+}
+
+/** PostgreSQL refuses to end an autovacuum worker of the database, which is gone a moment later. */
+export async function dropDatabase(connection: DatabaseConnection, name: string): Promise<void> {
+  const isRefused = ({ code }: { code?: string }) => code === '42501' || code === '55006';
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await admin(connection, `drop database if exists ${name} with (force)`);
+    } catch (error) {
+      if (attempt === 20 || !isRefused(error as { code?: string })) throw error;
+      await sleep(100);
+    }
   }
 }
 

@@ -2,6 +2,7 @@ import { applyDecorators, Body, Controller, Get, Header, Param, Post, Res, UseIn
 import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { AcceptsBody } from '../../http/body.guard.js';
+import { HTML_CONTENT } from '../../http/html-page.js';
 import { Problem } from '../../http/problem.js';
 import { UrlencodedInterceptor } from '../../http/urlencoded.interceptor.js';
 import { assertValid } from '../../http/validation.js';
@@ -16,15 +17,11 @@ import {
 } from './email-verifications.page.js';
 import { EmailVerificationsService } from './email-verifications.service.js';
 
-const HTML = {
-  'text/html': { schema: { type: 'string' }, examples: { page: { value: '<!doctype html>…' } } },
-} as const;
-
 /** Documents a page for success and for each problem of the link and of the password. */
 const ApiPages = (): MethodDecorator =>
   applyDecorators(
     ...[200, 400, 403, 404, 409, 422, 429, 503].map((status) =>
-      ApiResponse({ status, description: 'A page.', content: HTML }),
+      ApiResponse({ status, description: 'A page.', content: HTML_CONTENT }),
     ),
   );
 
@@ -39,7 +36,7 @@ export class EmailVerificationPagesController {
   @Get()
   @ApiOperation({ operationId: 'showEmailVerificationPage' })
   @Header('content-type', 'text/html; charset=utf-8')
-  @ApiOkResponse({ description: 'A page.', content: HTML })
+  @ApiOkResponse({ description: 'A page.', content: HTML_CONTENT })
   page(@Param('token') _token: string): string {
     return confirmPage();
   }

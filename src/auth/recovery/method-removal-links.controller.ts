@@ -1,16 +1,13 @@
 import { Controller, Get, Header, Param, Post, Res } from '@nestjs/common';
 import { ApiNotFoundResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { HTML_CONTENT } from '../../http/html-page.js';
 import { Problem } from '../../http/problem.js';
 import { Public } from '../../permissions/access.decorators.js';
 import { RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { INVALID_REMOVAL_PAGE, REMOVAL_PAGE, REMOVED_PAGE } from './method-removal-links.page.js';
 import { MethodRemovalLinksService } from './method-removal-links.service.js';
-
-const HTML = {
-  'text/html': { schema: { type: 'string' }, examples: { page: { value: '<!doctype html>…' } } },
-} as const;
 
 /** The pages of the link in the mail about a password reset. */
 @ApiTags('password resets')
@@ -23,7 +20,7 @@ export class MethodRemovalLinksController {
   @Get()
   @ApiOperation({ operationId: 'showMethodRemovalPage' })
   @Header('content-type', 'text/html; charset=utf-8')
-  @ApiOkResponse({ description: 'A page.', content: HTML })
+  @ApiOkResponse({ description: 'A page.', content: HTML_CONTENT })
   page(@Param('token') _token: string): string {
     return REMOVAL_PAGE;
   }
@@ -36,8 +33,8 @@ export class MethodRemovalLinksController {
   @ApiOperation({ operationId: 'confirmMethodRemovalPage' })
   @RateLimit(RESET_CODE_QUOTA)
   @Header('content-type', 'text/html; charset=utf-8')
-  @ApiOkResponse({ description: 'A page.', content: HTML })
-  @ApiNotFoundResponse({ description: 'A page: the link is not valid.', content: HTML })
+  @ApiOkResponse({ description: 'A page.', content: HTML_CONTENT })
+  @ApiNotFoundResponse({ description: 'A page: the link is not valid.', content: HTML_CONTENT })
   async redeem(@Param('token') token: string, @Res({ passthrough: true }) response: Response): Promise<string> {
     try {
       await this.links.redeem(token);

@@ -22,9 +22,9 @@ export class RecoveryService {
   ) {}
 
   /**
-   * Removes the sign-in methods that were added lately, or all of them if the address was unverified: then the
-   * account may not be the mailbox owner's. Call it before the reset changes the user, whose row must be
-   * locked. Returns the contents of the mail about the reset.
+   * Removes the sign-in methods that were added lately, or all of them if the address was unverified: then the account may
+   * not be the mailbox owner's. Call it before the reset changes the user, whose row must be locked. Returns the contents
+   * of the mail about the reset.
    */
   async removeMethods(manager: EntityManager, user: User): Promise<RecoveryReport> {
     const methods = await this.methods.list(manager, user.id);

@@ -20,8 +20,8 @@ interface Account {
 
 /**
  * Divides the methods of an account at its recovery. Kept are those that were added before the time `quarantineStart` (in
- * milliseconds) and before the last sign-in with an older way that is kept: at that
- * sign-in the owner had already been mailed about it. All others may be an intruder's.
+ * milliseconds) and before the last sign-in with an older way that is kept: at that sign-in the owner had already been
+ * mailed about it. All others may be an intruder's.
  */
 export function divideMethods(
   methods: SignInMethod[],

@@ -1,7 +1,8 @@
 import { ApiProperty, PartialType } from '@nestjs/swagger';
-import { IsIn, IsNumber, IsOptional, Matches, Max, Min } from 'class-validator';
+import { IsIn, IsNumber, IsOptional, Max, Min } from 'class-validator';
 import { PageQueryDto } from '../../http/pagination.dto.js';
 import { IsLine, IsOptionalNotNull } from '../../http/validation.js';
+import { IsCatalogueCode } from '../catalogue-code.js';
 import { PublicUserDto } from '../../users/users.dto.js';
 import { IsTimeZone } from '../time-zones.js';
 import { type Centre, CENTRE_STATUSES, type CentreStatus } from './centre.entity.js';
@@ -13,9 +14,7 @@ export class CreateCentreDto {
    * Unique without regard to case: up to 40 letters, digits, dots, hyphens and underscores.
    * @example DHK-03
    */
-  @Matches(/^[A-Za-z0-9._-]{1,40}$/, {
-    message: '$property must be 1 to 40 letters, digits, dots, hyphens or underscores',
-  })
+  @IsCatalogueCode()
   code: string;
   /** @example "Dhanmondi Community Centre" */
   @IsLine(1, 120)

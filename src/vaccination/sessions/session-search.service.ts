@@ -8,19 +8,17 @@ import { Problem, validationFailed } from '../../http/problem.js';
 import type { Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
-import { toSessionDto } from './session-dto.js';
-import type {
-  VaccinationSessionDto,
-  VaccinationSessionsPageDto,
-  VaccinationSessionsQueryDto,
+import {
+  toSessionDto,
+  type VaccinationSessionDto,
+  type VaccinationSessionsPageDto,
+  type VaccinationSessionsQueryDto,
 } from './vaccination-sessions.dto.js';
 import { VaccinationSession } from './vaccination-session.entity.js';
 
 /** Great-circle distance in kilometres, rounded to 100 m so that a cursor can hold it. */
 const DISTANCE = `round((6371 * 2 * asin(least(1, sqrt(power(sin(radians(c.latitude - :latitude) / 2), 2)
   + cos(radians(:latitude)) * cos(radians(c.latitude)) * power(sin(radians(c.longitude - :longitude) / 2), 2)))))::numeric, 1)`;
-
-const MAX_ALTERNATIVES = 5;
 
 /** The position of a row: [distance or 0, start in milliseconds, id]. */
 type Position = [distance: number, startsAt: number, id: string];
@@ -46,16 +44,6 @@ export class SessionSearchService {
     if (after) whereAfter(builder, after, near !== undefined);
     const rows = await read(builder.limit(query.limit + 1), near !== undefined);
     return { ...toPage(rows, query.limit, toCursorKey, toDto), as_of };
-  }
-
-  /** Up to five sessions with places for the same vaccine and dose, nearest to a full session first. */
-  async findAlternatives(full: VaccinationSession, dose: number): Promise<VaccinationSessionDto[]> {
-    const { latitude, longitude } = full.centre;
-    const filter = { vaccine: full.vaccine_id, dose, available: true, limit: MAX_ALTERNATIVES };
-    const builder = this.builder(filter, { latitude, longitude })
-      .andWhere('s.id <> :full and s.opens_at <= :now', { full: full.id })
-      .limit(MAX_ALTERNATIVES);
-    return (await read(builder, true)).map(toDto);
   }
 
   /** Drafts are not announced yet: only the staff of their centre sees them. */

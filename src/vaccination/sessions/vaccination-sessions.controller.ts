@@ -7,11 +7,11 @@ import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { SessionSearchService } from './session-search.service.js';
-import { toSessionDto } from './session-dto.js';
 import {
   CreateRecurringVaccinationSessionsDto,
   CreateVaccinationSessionDto,
   RecurringVaccinationSessionsDto,
+  toSessionDto,
   VaccinationSessionDto,
   VaccinationSessionsPageDto,
   VaccinationSessionsQueryDto,

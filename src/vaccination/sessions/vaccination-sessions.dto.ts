@@ -1,5 +1,4 @@
-import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
+import { ApiProperty, OmitType, PartialType } from '@nestjs/swagger';
 import {
   ArrayMaxSize,
   ArrayMinSize,
@@ -13,10 +12,10 @@ import {
   Max,
   Min,
 } from 'class-validator';
-import { IsQueryInt, PageQueryDto } from '../../http/pagination.dto.js';
+import { IsQueryBoolean, IsQueryInt, PageQueryDto } from '../../http/pagination.dto.js';
 import { IsLine, IsOptionalNotNull } from '../../http/validation.js';
 import { IsDay, IsInstant, IsLocalTime } from '../days.js';
-import { SESSION_STATUSES, type SessionStatus } from './vaccination-session.entity.js';
+import { SESSION_STATUSES, type SessionStatus, type VaccinationSession } from './vaccination-session.entity.js';
 
 const MAX_CAPACITY = 100_000;
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
@@ -122,16 +121,6 @@ export class CreateRecurringVaccinationSessionsDto extends OmitType(CreateVaccin
   opens_days_before: number;
 }
 
-/** Why a session is cancelled. */
-export class CancelVaccinationSessionDto {
-  /**
-   * Sent to the people who booked.
-   * @example The delivery of the vaccine is late.
-   */
-  @IsLine(1, 300)
-  reason: string;
-}
-
 /** Query parameters of the list of sessions. Without `status` it has the sessions that can be booked now or later. */
 export class VaccinationSessionsQueryDto extends PageQueryDto {
   /** The id of a vaccine. */
@@ -142,8 +131,6 @@ export class VaccinationSessionsQueryDto extends PageQueryDto {
    * Only sessions in which this dose is given.
    * @example 1
    */
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 10 })
-  @IsOptional()
   @IsQueryInt(1, 10)
   dose?: number;
   /** The id of a centre. */
@@ -175,10 +162,7 @@ export class VaccinationSessionsQueryDto extends PageQueryDto {
   @IsDay()
   to?: string;
   /** Only sessions with places (`true`), or only full ones (`false`). */
-  @ApiPropertyOptional({ type: Boolean })
-  @IsOptional()
-  @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value))
-  @IsIn([true, false])
+  @IsQueryBoolean()
   available?: boolean;
   /** Sessions in this state, also past ones. `draft` is for the staff of `centre`. */
   @IsOptional()
@@ -263,4 +247,26 @@ export class VaccinationSessionsPageDto {
 /** The sessions that a pattern generated. */
 export class RecurringVaccinationSessionsDto {
   items: VaccinationSessionDto[];
+}
+
+/** A session with its centre and vaccine loaded; `distance` is in kilometres. */
+export function toSessionDto(session: VaccinationSession, distance: number | null = null): VaccinationSessionDto {
+  const {
+    centre,
+    vaccine,
+    centre_id: _centreId,
+    vaccine_id: _vaccineId,
+    booked,
+    walk_ins: _walkIns,
+    ...rest
+  } = session;
+  const { created_at: _created, updated_at: _updated, ...fields } = rest;
+  const { id, name, address, district, latitude, longitude, time_zone } = centre;
+  return {
+    ...fields,
+    centre: { id, name, address, district, latitude, longitude, time_zone },
+    vaccine: { id: vaccine.id, code: vaccine.code, name: vaccine.name },
+    available: session.capacity - booked,
+    distance_km: distance,
+  };
 }

@@ -1,11 +1,10 @@
-import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
+import { ApiProperty, PartialType } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayMinSize,
   IsArray,
   IsBoolean,
-  IsIn,
   IsInt,
   IsOptional,
   Matches,
@@ -13,8 +12,9 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
-import { PageQueryDto } from '../../http/pagination.dto.js';
+import { IsQueryBoolean, PageQueryDto } from '../../http/pagination.dto.js';
 import { IsLine, IsOptionalNotNull } from '../../http/validation.js';
+import { IsCatalogueCode } from '../catalogue-code.js';
 import type { Vaccine } from './vaccine.entity.js';
 
 const MAX_AGE_MONTHS = 1800;
@@ -50,9 +50,7 @@ export class CreateVaccineDto {
    * Unique without regard to case: up to 40 letters, digits, dots, hyphens and underscores.
    * @example CVX-208
    */
-  @Matches(/^[A-Za-z0-9._-]{1,40}$/, {
-    message: '$property must be 1 to 40 letters, digits, dots, hyphens or underscores',
-  })
+  @IsCatalogueCode()
   code: string;
   /** @example "Comirnaty" */
   @IsLine(1, 100)
@@ -120,10 +118,7 @@ export class UpdateVaccineDto extends PartialType(CreateVaccineDto, { skipNullPr
 /** Query parameters of the list of vaccines. */
 export class VaccinesQueryDto extends PageQueryDto {
   /** Only active ones, or only others. */
-  @ApiPropertyOptional({ type: Boolean })
-  @IsOptional()
-  @Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : value))
-  @IsIn([true, false])
+  @IsQueryBoolean()
   is_active?: boolean;
 }
 
