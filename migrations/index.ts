@@ -16,6 +16,7 @@ import { AuditPartitions1797002001000 } from './1797002001000-audit-partitions.j
 import { ContactRequestsAndBlocks1797003000000 } from './1797003000000-contact-requests-and-blocks.js';
 import { SearchFolding1797006000000 } from './1797006000000-search-folding.js';
 import { VaccinationCatalogue1798000000000 } from './1798000000000-vaccination-catalogue.js';
+import { VaccinationPeople1801000000000 } from './1801000000000-vaccination-people.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -37,4 +38,5 @@ export const migrations = [
   ContactRequestsAndBlocks1797003000000,
   SearchFolding1797006000000,
   VaccinationCatalogue1798000000000,
+  VaccinationPeople1801000000000,
 ];

@@ -1,14 +1,18 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
+import { Appointment } from './appointments/appointment.entity.js';
+import { Certificate } from './certificates/certificate.entity.js';
 import { Centre } from './centres/centre.entity.js';
 import { CentreStaffMember } from './centres/centre-staff-member.entity.js';
 import { CentreStaffService } from './centres/centre-staff.service.js';
 import { CentresController } from './centres/centres.controller.js';
 import { CentresService } from './centres/centres.service.js';
+import { Dose } from './doses/dose.entity.js';
 import { Lot } from './lots/lot.entity.js';
 import { LotsController } from './lots/lots.controller.js';
 import { LotsService } from './lots/lots.service.js';
+import { Registration } from './registrations/registration.entity.js';
 import { SessionSearchService } from './sessions/session-search.service.js';
 import { VaccinationSession } from './sessions/vaccination-session.entity.js';
 import { VaccinationSessionsController } from './sessions/vaccination-sessions.controller.js';
@@ -19,7 +23,20 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
 
 /** Vaccination drives: the catalogue of vaccines, the centres with their staff and stock, and their sessions. */
 @Module({
-  imports: [TypeOrmModule.forFeature([Vaccine, Centre, CentreStaffMember, Lot, VaccinationSession]), AuditModule],
+  imports: [
+    TypeOrmModule.forFeature([
+      Vaccine,
+      Centre,
+      CentreStaffMember,
+      Lot,
+      VaccinationSession,
+      Registration,
+      Appointment,
+      Dose,
+      Certificate,
+    ]),
+    AuditModule,
+  ],
   controllers: [VaccinesController, CentresController, LotsController, VaccinationSessionsController],
   providers: [
     VaccinesService,
