@@ -4,13 +4,13 @@ import type { NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { ChatWsAdapter } from './chat/connections/chat-ws.adapter.js';
-import { jsonBody } from './http/json-body.middleware.js';
+import { jsonBody } from './http/bodies/json-body.middleware.js';
 import { urlCheck } from './http/url-check.middleware.js';
-import { ProblemFilter } from './http/problem.filter.js';
+import { ProblemFilter } from './http/problems/problem.filter.js';
 import { requestLog } from './http/request-log.middleware.js';
 import { validationPipe } from './http/validation.js';
 import type { Config } from './config/config.js';
-import { setupSwagger } from './http/swagger.js';
+import { setupSwagger } from './http/openapi/swagger.js';
 import { createAsyncApiDocument } from './chat/asyncapi.js';
 
 /** Options for creating the application. `configureApp` adds the body parser. */

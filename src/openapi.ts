@@ -9,7 +9,7 @@ import { createAsyncApiDocument } from './chat/asyncapi.js';
 import { HttpAdapter } from './http/http-adapter.js';
 import { loadConfig } from './config/load-config.js';
 import { newDataSource } from './database/data-source.js';
-import { createOpenApiDocument } from './http/swagger.js';
+import { createOpenApiDocument } from './http/openapi/swagger.js';
 
 // Writes openapi.json and asyncapi.json, or compares them with `--check`. In preview mode Nest creates no instances, so that
 // no database is needed.

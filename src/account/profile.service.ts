@@ -6,7 +6,7 @@ import { AuditService } from '../audit/audit.service.js';
 import { ReauthenticationService } from '../auth/reauthentication.service.js';
 import type { VerifiedCredential } from '../auth/verified-credential.js';
 import { changedValues } from '../common/changes.js';
-import { Problem } from '../http/problem.js';
+import { Problem } from '../http/problems/problem.js';
 import { NETWORK_EMAIL_CHANGE_QUOTA, USER_EMAIL_CHANGE_QUOTA } from '../rate-limit/quotas.js';
 import { QuotasService } from '../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../users/caller.js';

@@ -1,7 +1,7 @@
 import { Body, Controller, Post, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { refToHeaders } from '../http/response-headers.openapi.js';
+import { refToHeaders } from '../http/openapi/response-headers.js';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 import { REGISTRATION_QUOTA } from '../rate-limit/quotas.js';
 import { RateLimit } from '../rate-limit/rate-limit.decorator.js';

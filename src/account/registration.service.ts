@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../audit/audit.service.js';
 import { PasswordHasherService } from '../auth/passwords/password-hasher.service.js';
 import { PasswordPolicyService } from '../auth/passwords/password-policy.service.js';
-import { Problem } from '../http/problem.js';
+import { Problem } from '../http/problems/problem.js';
 import type { Profile } from '../users/profile.js';
 import type { CreateUserDto } from '../users/users.dto.js';
 import { type NewUser, UsersService } from '../users/users.service.js';

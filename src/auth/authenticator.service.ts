@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { Pool } from 'pg';
 import { POOL } from '../database/pool.js';
-import { isTokenProblem, Problem, tokenProblem } from '../http/problem.js';
+import { isTokenProblem, Problem, tokenProblem } from '../http/problems/problem.js';
 import { rightsOf } from '../permissions/permissions.js';
 import type { Caller } from '../users/caller.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from '../users/profile.js';

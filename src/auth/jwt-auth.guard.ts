@@ -3,7 +3,7 @@ import { Reflector } from '@nestjs/core';
 import { AuthGuard, AuthModuleOptions } from '@nestjs/passport';
 import type { Request } from 'express';
 import { isUnsafe } from '../http/origin.guard.js';
-import { Problem, tokenProblem } from '../http/problem.js';
+import { Problem, tokenProblem } from '../http/problems/problem.js';
 import { Access } from '../permissions/access.decorators.js';
 import { CHANGE_QUOTA } from '../rate-limit/quotas.js';
 import { QuotasService } from '../rate-limit/quotas.service.js';

@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager, MoreThan } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
-import { Problem, tokenProblem, validationFailed } from '../http/problem.js';
+import { Problem, tokenProblem, validationFailed } from '../http/problems/problem.js';
 import { CURRENT_PASSWORD_BACKOFF } from '../rate-limit/backoff-policies.js';
 import { BackoffService } from '../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from '../users/caller.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Problem } from '../http/problem.js';
+import { Problem } from '../http/problems/problem.js';
 import { UsersService } from '../users/users.service.js';
 import { IdentityProvider } from './external-identities/identity-provider.js';
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
-import { Problem } from '../http/problem.js';
+import { Problem } from '../http/problems/problem.js';
 import { KNOWN_DEVICE_BACKOFF, LOGIN_BACKOFF } from '../rate-limit/backoff-policies.js';
 import { type BackoffAttempt, BackoffService } from '../rate-limit/backoff.service.js';
 import { normaliseLogin } from '../users/users.dto.js';

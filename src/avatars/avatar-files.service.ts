@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { buffer } from 'node:stream/consumers';
 import { mapStorageError, Storage } from '../storage/storage.js';
-import { type ProcessedImage, type Size, SIZES } from './image-format.js';
+import { type ProcessedImage, type Size, SIZES } from './images/image-format.js';
 
 /** The address of an avatar never shows another image, so copies never expire. */
 export const IMMUTABLE = 'public, max-age=31536000, immutable';

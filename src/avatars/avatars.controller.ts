@@ -25,23 +25,23 @@ import {
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { AuthenticatorService } from '../auth/authenticator.service.js';
-import { AcceptsBody } from '../http/body.guard.js';
-import { Problem } from '../http/problem.js';
-import type { ProblemCode } from '../http/problem-catalogue.js';
-import { refToHeaders } from '../http/response-headers.openapi.js';
+import { AcceptsBody } from '../http/bodies/body.guard.js';
+import { Problem } from '../http/problems/problem.js';
+import type { ProblemCode } from '../http/problems/problem-catalogue.js';
+import { refToHeaders } from '../http/openapi/response-headers.js';
 import { sendRepresentation } from '../http/representation.js';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
 import { shownAvatarUrl } from '../users/avatar-url.js';
 import { AvatarDeliveryService } from './avatar-delivery.service.js';
-import { AvatarFormInterceptor } from './avatar-form.interceptor.js';
+import { AvatarFormInterceptor } from './uploads/avatar-form.interceptor.js';
 import { AvatarDto, AvatarQueryDto, MyAvatarDto, toAvatarDto, toMyAvatarDto, UploadAvatarDto } from './avatars.dto.js';
 import { APPROVED_AVATAR, OWN_AVATARS, PENDING_AVATAR } from './avatars.examples.js';
 import { AvatarsService } from './avatars.service.js';
-import { FormOnlyGuard } from './form-only.guard.js';
-import { SIZES } from './image-format.js';
-import { UploadSlotsInterceptor } from './upload-slots.interceptor.js';
+import { FormOnlyGuard } from './uploads/form-only.guard.js';
+import { SIZES } from './images/image-format.js';
+import { UploadSlotsInterceptor } from './uploads/upload-slots.interceptor.js';
 
 /** Why an upload is refused. */
 export const UPLOAD_PROBLEMS = [

@@ -7,7 +7,7 @@ import { avatarUrl } from '../users/avatar-url.js';
 import { PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
 import { type Avatar, type AvatarState, LIVE_STATES } from './avatar.entity.js';
 import type { OwnAvatars } from './avatars.service.js';
-import { SIZES } from './image-format.js';
+import { SIZES } from './images/image-format.js';
 
 const LARGEST = SIZES.at(-1)!;
 

@@ -12,11 +12,11 @@ import { AvatarRemoval } from './avatar-removal.entity.js';
 import { Avatar } from './avatar.entity.js';
 import { AvatarsController } from './avatars.controller.js';
 import { AvatarsService } from './avatars.service.js';
-import { ModerationController } from './moderation.controller.js';
-import { ModerationService } from './moderation.service.js';
-import { ImageProcessingService } from './image-processing.service.js';
+import { ModerationController } from './moderation/moderation.controller.js';
+import { ModerationService } from './moderation/moderation.service.js';
+import { ImageProcessingService } from './images/image-processing.service.js';
 import { ProfileController } from './profile.controller.js';
-import { RejectedImage } from './rejected-image.entity.js';
+import { RejectedImage } from './moderation/rejected-image.entity.js';
 import { UserAvatarsService } from './user-avatars.service.js';
 
 @Module({

@@ -7,14 +7,14 @@ import { ProfileService } from '../account/profile.service.js';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
-import { Problem } from '../http/problem.js';
-import { mapToProblem } from '../http/problem-mapping.js';
+import { Problem } from '../http/problems/problem.js';
+import { mapToProblem } from '../http/problems/problem-mapping.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import type { Profile } from '../users/profile.js';
 import { UsersService } from '../users/users.service.js';
 import { Avatar, LIVE_STATES } from './avatar.entity.js';
 import { AvatarFilesService } from './avatar-files.service.js';
-import { ImageProcessingService } from './image-processing.service.js';
+import { ImageProcessingService } from './images/image-processing.service.js';
 import { UserAvatarsService } from './user-avatars.service.js';
 
 /**

@@ -2,15 +2,15 @@ import { Body, Controller, Patch, UploadedFile, UseInterceptors } from '@nestjs/
 import { ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UpdateMeDto } from '../account/account.dto.js';
 import { ProfileService } from '../account/profile.service.js';
-import { AcceptsBody } from '../http/body.guard.js';
+import { AcceptsBody } from '../http/bodies/body.guard.js';
 import { ApiProblems, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
 import { toUserDto, UserDto } from '../users/users.dto.js';
-import { AvatarFormInterceptor } from './avatar-form.interceptor.js';
+import { AvatarFormInterceptor } from './uploads/avatar-form.interceptor.js';
 import { UPLOAD_PROBLEMS } from './avatars.controller.js';
 import { UpdateProfileDto } from './avatars.dto.js';
 import { AvatarsService } from './avatars.service.js';
-import { UploadSlotsInterceptor } from './upload-slots.interceptor.js';
+import { UploadSlotsInterceptor } from './uploads/upload-slots.interceptor.js';
 
 /** The caller's profile. Defined here because a form may change the avatar in the same transaction. */
 @ApiTags('users')

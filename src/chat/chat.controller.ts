@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { Problem } from '../http/problem.js';
+import { Problem } from '../http/problems/problem.js';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 
 /** Documents the upgrade, and answers requests that are not one. */

@@ -1,9 +1,9 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import type { Observable } from 'rxjs';
-import { jsonParser, readBody } from '../http/body-parser.js';
-import { bodyProblemOf, hasBody } from '../http/json-body.middleware.js';
-import { Problem } from '../http/problem.js';
+import { jsonParser, readBody } from '../http/bodies/body-parser.js';
+import { bodyProblemOf, hasBody } from '../http/bodies/json-body.middleware.js';
+import { Problem } from '../http/problems/problem.js';
 
 /** Reads the body as JSON for any Content-Type: `curl -d` declares a form. See `readAnyJson`. */
 @Injectable()

@@ -11,8 +11,8 @@ import {
 import type { Request, Response } from 'express';
 import { deviceOf } from '../auth/sessions/device.js';
 import { presentedTokens } from '../auth/tokens/request-tokens.js';
-import { AcceptsBody } from '../http/body.guard.js';
-import { Problem } from '../http/problem.js';
+import { AcceptsBody } from '../http/bodies/body.guard.js';
+import { Problem } from '../http/problems/problem.js';
 import { Public } from '../permissions/access.decorators.js';
 import { AnyJsonInterceptor } from './any-json.interceptor.js';
 import { ChatappLoginDto } from './chatapp/chatapp.dto.js';

@@ -1,8 +1,8 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { Config } from '../config/config.js';
-import { mapToProblem } from '../http/problem-mapping.js';
-import { sendProblem } from '../http/problem-response.js';
+import { mapToProblem } from '../http/problems/problem-mapping.js';
+import { sendProblem } from '../http/problems/problem-response.js';
 import { PlainTextFilter } from './chatapp/plain-text.filter.js';
 
 /** Whether a body of the shared sign-in route is the anime site's: an `email` and no `username`. */

@@ -5,7 +5,7 @@ import { KnownDevice } from '../auth/sessions/known-device.entity.js';
 import { Session } from '../auth/sessions/session.entity.js';
 import { AvatarRemoval } from '../avatars/avatar-removal.entity.js';
 import { Avatar } from '../avatars/avatar.entity.js';
-import { RejectedImage } from '../avatars/rejected-image.entity.js';
+import { RejectedImage } from '../avatars/moderation/rejected-image.entity.js';
 import { Block } from '../chat/blocks/block.entity.js';
 import { Conversation } from '../chat/conversations/conversation.entity.js';
 import { ConversationMember } from '../chat/conversations/conversation-member.entity.js';

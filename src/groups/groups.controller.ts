@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Put, Query, Res }
 import { ApiCreatedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { PageQueryDto } from '../http/pagination.dto.js';
-import { refToHeaders } from '../http/response-headers.openapi.js';
+import { refToHeaders } from '../http/openapi/response-headers.js';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, RequirePermissions, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';

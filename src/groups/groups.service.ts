@@ -7,7 +7,7 @@ import { changedValues } from '../common/changes.js';
 import { Clock } from '../common/clock.provider.js';
 import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../http/pagination.dto.js';
-import { Problem } from '../http/problem.js';
+import { Problem } from '../http/problems/problem.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import { type PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
 import { GroupMember } from './group-member.entity.js';

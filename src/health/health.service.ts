@@ -1,7 +1,7 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
-import { Problem } from '../http/problem.js';
+import { Problem } from '../http/problems/problem.js';
 import { StorageProbeService } from '../storage/storage-probe.service.js';
 import { DedicatedConnectionService } from '../database/dedicated-connection.service.js';
 import { isMigrated } from '../database/open-database.js';

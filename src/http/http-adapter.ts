@@ -2,10 +2,10 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { createServer, IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { OpenConnections } from './open-connections.js';
-import { Problem } from './problem.js';
-import type { ProblemCode } from './problem-catalogue.js';
-import { mapToProblem } from './problem-mapping.js';
-import { sendProblem, sendProblemOnSocket } from './problem-response.js';
+import { Problem } from './problems/problem.js';
+import type { ProblemCode } from './problems/problem-catalogue.js';
+import { mapToProblem } from './problems/problem-mapping.js';
+import { sendProblem, sendProblemOnSocket } from './problems/problem-response.js';
 
 const SERVER_OPTIONS = {
   headersTimeout: 10_000,

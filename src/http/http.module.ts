@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { BodyGuard } from './body.guard.js';
+import { BodyGuard } from './bodies/body.guard.js';
 
 /** Guards that apply to all routes. */
 @Module({ providers: [{ provide: APP_GUARD, useClass: BodyGuard }] })

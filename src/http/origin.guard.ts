@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import type { Request } from 'express';
 import { Config } from '../config/config.js';
 import { isForeignOrigin } from './origin.js';
-import { Problem } from './problem.js';
+import { Problem } from './problems/problem.js';
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 

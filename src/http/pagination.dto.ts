@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
-import { Problem } from './problem.js';
+import { Problem } from './problems/problem.js';
 
 const PLAIN_INTEGER = /^(0|[1-9]\d{0,8})$/;
 

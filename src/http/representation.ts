@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { Problem } from './problem.js';
+import { Problem } from './problems/problem.js';
 
 /** A file as a response: its headers, and its bytes, which are read only when they are sent. */
 export interface Representation {

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
-import { assertKey } from './body-shape.js';
-import { Problem } from './problem.js';
+import { assertKey } from './bodies/body-shape.js';
+import { Problem } from './problems/problem.js';
 
 /** Checks the text of the URL as bodies are checked: valid UTF-8 without NUL, no parameter with a name of every object. */
 export const urlCheck: RequestHandler = (request, _, next) => {

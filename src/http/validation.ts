@@ -3,7 +3,7 @@ import { ApiParam, ApiProperty } from '@nestjs/swagger';
 import { plainToInstance, Transform } from 'class-transformer';
 import { ValidateBy, validateSync, ValidateIf, type ValidationError } from 'class-validator';
 import { findLineError, normaliseLine } from '../common/text.js';
-import { type FieldError, Problem, validationFailed } from './problem.js';
+import { type FieldError, Problem, validationFailed } from './problems/problem.js';
 
 /** Validates bodies and queries by their DTOs and refuses unknown fields. Throws `validation_failed`. */
 export const validationPipe = (): PipeTransform =>

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
-import type { ProblemCode } from '../http/problem-catalogue.js';
+import type { ProblemCode } from '../http/problems/problem-catalogue.js';
 import type { Permission } from './permissions.js';
 
 /** The access of a route: `public`, or the permissions that its caller needs; an empty list means any signed-in user. */

@@ -1,5 +1,5 @@
 import type { ThrottlerStorage } from '@nestjs/throttler';
-import { Problem } from '../http/problem.js';
+import { Problem } from '../http/problems/problem.js';
 import { requestContext } from '../http/request-context.js';
 import type { Quota } from './quotas.js';
 

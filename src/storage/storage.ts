@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { Problem, unavailable } from '../http/problem.js';
+import { Problem, unavailable } from '../http/problems/problem.js';
 
 /** What is known about a stored object without reading it. */
 export interface ObjectInfo {

@@ -9,7 +9,7 @@ import { POOL } from '../database/pool.js';
 import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { returningRows } from '../database/returning.js';
 import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
-import { Problem, unavailable } from '../http/problem.js';
+import { Problem, unavailable } from '../http/problems/problem.js';
 import { fairShareOf } from '../rate-limit/client-network.js';
 import { actorOf, type Caller } from './caller.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PROBLEMS } from '../../src/http/problem-catalogue.js';
+import { PROBLEMS } from '../../src/http/problems/problem-catalogue.js';
 import { packageRoot } from '../../src/common/version.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { routesOf } from '../support/routes.js';

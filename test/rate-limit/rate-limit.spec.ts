@@ -1,7 +1,7 @@
 import { createSecretKey, randomUUID } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createOpenApiDocument } from '../../src/http/swagger.js';
+import { createOpenApiDocument } from '../../src/http/openapi/swagger.js';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
 import { call, canUpload, formOf, startUpload } from '../support/images.js';
 import { startProxy } from '../support/tcp-proxy.js';

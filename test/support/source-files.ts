@@ -8,7 +8,7 @@ export interface SourceFile {
   path: string;
   /** The first folder, such as `users`; empty for files directly in src/. */
   module: string;
-  /** The first two folders of `auth` and `chat`, such as `auth/sessions`; undefined elsewhere. */
+  /** The first two folders, such as `auth/sessions`; undefined for files directly in a folder of src/. */
   subFolder: string | undefined;
   /** Without comments. */
   code: string;

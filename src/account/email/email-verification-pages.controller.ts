@@ -1,10 +1,10 @@
 import { applyDecorators, Body, Controller, Get, Header, Param, Post, Res, UseInterceptors } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { AcceptsBody } from '../../http/body.guard.js';
+import { AcceptsBody } from '../../http/bodies/body.guard.js';
 import { HTML_CONTENT } from '../../http/html-page.js';
-import { Problem } from '../../http/problem.js';
-import { UrlencodedInterceptor } from '../../http/urlencoded.interceptor.js';
+import { Problem } from '../../http/problems/problem.js';
+import { UrlencodedInterceptor } from '../../http/bodies/urlencoded.interceptor.js';
 import { assertValid } from '../../http/validation.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { ConfirmEmailFormDto } from './email-verifications.dto.js';

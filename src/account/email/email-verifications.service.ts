@@ -7,7 +7,7 @@ import type { VerifiedCredential } from '../../auth/verified-credential.js';
 import { Clock } from '../../common/clock.provider.js';
 import { deriveKey, keyedHash, newToken } from '../../common/encryption.js';
 import { Config } from '../../config/config.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { MAILS } from '../../mail/mail-templates.js';
 import { MailsService } from '../../mail/mails.service.js';
 import type { Caller } from '../../users/caller.js';

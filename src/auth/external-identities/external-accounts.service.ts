@@ -9,7 +9,7 @@ import { LOCK_EXTERNAL_IDENTITY } from '../../database/advisory-locks.js';
 import { insertOrIgnore } from '../../database/insert-or-ignore.js';
 import { returningRows } from '../../database/returning.js';
 import { GroupsService } from '../../groups/groups.service.js';
-import { Problem, unavailable } from '../../http/problem.js';
+import { Problem, unavailable } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { MAX_FULLNAME, USERNAME } from '../../users/users.dto.js';
 import { UsersService } from '../../users/users.service.js';

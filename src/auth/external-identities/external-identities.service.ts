@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
-import { Problem, tokenProblem } from '../../http/problem.js';
+import { Problem, tokenProblem } from '../../http/problems/problem.js';
 import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';

@@ -1,4 +1,4 @@
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 
 /** A user at an identity provider. Claims about groups, roles and permissions are not read. */
 export interface Identity {

@@ -1,7 +1,7 @@
 import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Clock } from '../../common/clock.provider.js';
 import type { Config } from '../../config/config.js';
-import { type Problem, tokenProblem } from '../../http/problem.js';
+import { type Problem, tokenProblem } from '../../http/problems/problem.js';
 import { OidcKeySet } from './oidc-key-set.js';
 import { ALGORITHMS } from './oidc-token.js';
 

@@ -1,7 +1,7 @@
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
 import type { Clock } from '../../common/clock.provider.js';
 import { fetchJson, isSafeUrl } from '../../common/http-client.js';
-import { type Problem, unavailable } from '../../http/problem.js';
+import { type Problem, unavailable } from '../../http/problems/problem.js';
 
 /** How long fetched keys are used: a key that the issuer withdraws is refused after this time. */
 const KEY_LIFETIME_MS = 10 * 60_000;

@@ -1,6 +1,6 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { Clock } from '../../common/clock.provider.js';
-import { Problem, tokenProblem } from '../../http/problem.js';
+import { Problem, tokenProblem } from '../../http/problems/problem.js';
 import type { Config } from '../../config/config.js';
 import { type Identity, IdentityProvider } from './identity-provider.js';
 import { LEEWAY, OidcIssuer } from './oidc-issuer.js';

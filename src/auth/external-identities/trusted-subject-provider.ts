@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.js';
 import { ConfigError } from '../../config/config-error.js';
-import { Problem, tokenProblem } from '../../http/problem.js';
+import { Problem, tokenProblem } from '../../http/problems/problem.js';
 import { type Identity, IdentityProvider, SUBJECT } from './identity-provider.js';
 
 const ISSUER = 'trusted-subject';

@@ -9,7 +9,7 @@ import type { SessionDto } from '../sessions/sessions.dto.js';
 import { SignInService } from '../sign-in.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { returningRows } from '../../database/returning.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { verifyAuthentication } from './webauthn.js';
 import type { AuthenticationDto } from './credentials.dto.js';
 import type { RequestOptionsDto } from './options.dto.js';

@@ -4,7 +4,7 @@ import bcrypt from 'bcrypt';
 import pLimit from 'p-limit';
 import { FairQueue } from '../../common/fair-queue.js';
 import { Config } from '../../config/config.js';
-import { Problem, unavailable } from '../../http/problem.js';
+import { Problem, unavailable } from '../../http/problems/problem.js';
 import { isClientDisconnected } from '../../http/request-context.js';
 import { fairShareOf } from '../../rate-limit/client-network.js';
 import { MAX_PASSWORD_BYTES, normalisePassword } from './normalise-password.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { dictionary } from '@zxcvbn-ts/language-common';
 import { Config } from '../../config/config.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { MAX_PASSWORD_BYTES, normalisePassword } from './normalise-password.js';
 
 const MIN_BYTES = 8;

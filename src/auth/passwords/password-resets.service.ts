@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import { DataSource, type EntityManager, type FindOptionsWhere, MoreThan } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { deriveKey, keyedHash, newToken } from '../../common/encryption.js';
 import { Config } from '../../config/config.js';
 import { MAILS } from '../../mail/mail-templates.js';

@@ -2,7 +2,7 @@ import { Controller, Get, Header, Param, Post, Res } from '@nestjs/common';
 import { ApiNotFoundResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { HTML_CONTENT } from '../../http/html-page.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { Public } from '../../permissions/access.decorators.js';
 import { RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';

@@ -4,7 +4,7 @@ import { type EntityManager, MoreThan, Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { deriveKey, keyedHash, newToken } from '../../common/encryption.js';
 import { Config } from '../../config/config.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { UsersService } from '../../users/users.service.js';
 import { SecurityMailsService } from '../security-mails.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';

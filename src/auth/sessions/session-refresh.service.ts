@@ -5,7 +5,7 @@ import { v4 as uuidv4 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import type { CompatSystem } from '../../config/compat-systems.js';
-import { tokenProblem } from '../../http/problem.js';
+import { tokenProblem } from '../../http/problems/problem.js';
 import { RENEWAL_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { UsersService } from '../../users/users.service.js';

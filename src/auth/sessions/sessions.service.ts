@@ -9,7 +9,7 @@ import { COMPAT_SYSTEMS, type CompatSystem } from '../../config/compat-systems.j
 import { Config } from '../../config/config.js';
 import { returningRows } from '../../database/returning.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { rightsOf } from '../../permissions/permissions.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { toUserDto } from '../../users/users.dto.js';

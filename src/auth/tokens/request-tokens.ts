@@ -1,6 +1,6 @@
 import { parseCookie } from 'cookie';
 import type { IncomingMessage } from 'node:http';
-import { tokenProblem } from '../../http/problem.js';
+import { tokenProblem } from '../../http/problems/problem.js';
 
 /** The cookies that hold an identity token: that of the chat app, and that of the manga site. */
 export const IDENTITY_COOKIE = 'login-token';

@@ -3,7 +3,7 @@ import { JwtService } from '@nestjs/jwt';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
 import type { Duration } from '../../config/setting-decorators.js';
-import { tokenProblem } from '../../http/problem.js';
+import { tokenProblem } from '../../http/problems/problem.js';
 import { type PermissionFlags, rightsOf } from '../../permissions/permissions.js';
 import type { Profile } from '../../users/profile.js';
 import type { CompatSystem } from '../../config/compat-systems.js';

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type EntityManager, Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { returningRows } from '../../database/returning.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import type { VerifiedCredential } from '../verified-credential.js';
 import { TwoFactorChallenge } from './two-factor-challenge.entity.js';
 import { TwoFactorVerificationService } from './two-factor-verification.service.js';

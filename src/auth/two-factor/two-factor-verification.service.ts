@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { returningRows } from '../../database/returning.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { findTimeStep, isRecoveryCode } from './two-factor-codes.js';
 import { TwoFactorSecrets } from './two-factor-secrets.provider.js';
 import { TwoFactor } from './two-factor.entity.js';

@@ -4,7 +4,7 @@ import { type EntityManager, IsNull, Not, Repository } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { TWO_FACTOR_CONFIRMATION_BACKOFF } from '../../rate-limit/backoff-policies.js';
 import { BackoffService } from '../../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { ADVISORY_LOCKS, LOCK_EXCLUSIVE } from '../../database/advisory-locks.js';
 import { insertOrIgnore } from '../../database/insert-or-ignore.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { BLOCKS_QUOTA } from '../../rate-limit/quotas.js';
 import { ChatQuotasService } from '../connections/chat-quotas.service.js';
 import type { ChatSession } from '../connections/connection.js';

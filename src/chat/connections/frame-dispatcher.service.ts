@@ -1,8 +1,8 @@
 import { Inject, Injectable, Logger, type Type } from '@nestjs/common';
 import pLimit from 'p-limit';
 import { Config } from '../../config/config.js';
-import { Problem } from '../../http/problem.js';
-import { mapToProblem } from '../../http/problem-mapping.js';
+import { Problem } from '../../http/problems/problem.js';
+import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { type ChatEventDefinition, eventsOf } from '../protocol/chat-event.decorator.js';
 import type { RequestFrame } from '../protocol/request-frame.dto.js';
 import { explainUnknownType, parseFrame, toRequest } from '../protocol/request-parser.js';

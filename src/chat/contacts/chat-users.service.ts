@@ -3,7 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { trimBlanks } from '../../common/text.js';
 import { Clock } from '../../common/clock.provider.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { PresenceService } from '../presence/presence.service.js';
 import type { ChatUserDto } from './contacts.dto.js';
 

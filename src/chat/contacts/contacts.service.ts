@@ -3,7 +3,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { ADVISORY_LOCKS, LOCK_SHARED } from '../../database/advisory-locks.js';
 import { returningRows } from '../../database/returning.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { type ChatUser, ChatUsersService } from './chat-users.service.js';
 import { ContactRequestsService } from './contact-requests.service.js';
 import type { ContactRequestDto } from './contacts.dto.js';

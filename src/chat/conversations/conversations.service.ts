@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { DataSource, type EntityManager, LessThan, type Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { ADVISORY_LOCKS, LOCK_SHARED } from '../../database/advisory-locks.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import type { ChatSession } from '../connections/connection.js';
 import { ParticipantsService } from '../connections/participants.service.js';
 import { DELETED_USER } from '../protocol/placeholders.js';

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
 import { POOL } from '../../database/pool.js';
-import type { Problem } from '../../http/problem.js';
-import { mapToProblem } from '../../http/problem-mapping.js';
+import type { Problem } from '../../http/problems/problem.js';
+import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { MemberCacheService } from './member-cache.service.js';
 import type { AppendOutcome, NewMessage } from './new-message.js';
 

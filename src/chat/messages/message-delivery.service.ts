@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Problem } from '../../http/problem.js';
-import type { ProblemCode } from '../../http/problem-catalogue.js';
+import { Problem } from '../../http/problems/problem.js';
+import type { ProblemCode } from '../../http/problems/problem-catalogue.js';
 import { type BroadcastFrame, BroadcasterService } from '../connections/broadcaster.service.js';
 import type { Connection } from '../connections/connection.js';
 import { DELETED_USER } from '../protocol/placeholders.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { unavailable } from '../../http/problem.js';
+import { unavailable } from '../../http/problems/problem.js';
 import type { Connection } from '../connections/connection.js';
 import { MessageBatchWriterService } from './message-batch-writer.service.js';
 import { MessageDeliveryService, type QueuedMessage } from './message-delivery.service.js';

@@ -1,7 +1,7 @@
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { Connection } from '../connections/connection.js';
 import { ConnectionsService } from '../connections/connections.service.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
 import { CHAT_PATH } from '../protocol/path.js';
 import { MessageQueueService } from './message-queue.service.js';

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { POOL } from '../../database/pool.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import type { ChatSession } from '../connections/connection.js';
 import { BLOCKED_CONTENT, DELETED_USER } from '../protocol/placeholders.js';
 import type { MessagesDto } from './messages.dto.js';

@@ -1,4 +1,4 @@
-import type { Problem } from '../../http/problem.js';
+import type { Problem } from '../../http/problems/problem.js';
 
 /** A message to be stored. */
 export interface NewMessage {

@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { ValidateBy } from 'class-validator';
 import { findLineError, hasLength, isVisible, normaliseLine } from '../../common/text.js';
-import { isStorable } from '../../http/body-shape.js';
+import { isStorable } from '../../http/bodies/body-shape.js';
 
 const satisfies = (name: string, message: string, validate: (value: unknown) => boolean): PropertyDecorator =>
   ValidateBy({ name, validator: { validate, defaultMessage: () => `$property ${message}` } });

@@ -1,5 +1,5 @@
 import { Param, type PipeTransform } from '@nestjs/common';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { USERNAME } from '../../users/users.dto.js';
 
 const ID = /^[1-9]\d{0,14}$/;

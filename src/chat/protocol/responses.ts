@@ -1,4 +1,4 @@
-import type { Problem } from '../../http/problem.js';
+import type { Problem } from '../../http/problems/problem.js';
 
 type RequestId = string | null | undefined;
 

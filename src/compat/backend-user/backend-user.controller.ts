@@ -3,7 +3,7 @@ import { ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { presentedTokens } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
-import { AcceptsBody } from '../../http/body.guard.js';
+import { AcceptsBody } from '../../http/bodies/body.guard.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
 import { PASSWORD_RESET_QUOTA, REGISTRATION_QUOTA, RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';

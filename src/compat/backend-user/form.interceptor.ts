@@ -2,10 +2,10 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import express, { type Request, type Response } from 'express';
 import multer from 'multer';
 import type { Observable } from 'rxjs';
-import { MAX_BODY_BYTES, readBody, withBodyLimit } from '../../http/body-parser.js';
-import { assertShape } from '../../http/body-shape.js';
-import { isMultipart } from '../../http/body.guard.js';
-import { Problem } from '../../http/problem.js';
+import { MAX_BODY_BYTES, readBody, withBodyLimit } from '../../http/bodies/body-parser.js';
+import { assertShape } from '../../http/bodies/body-shape.js';
+import { isMultipart } from '../../http/bodies/body.guard.js';
+import { Problem } from '../../http/problems/problem.js';
 import { readAnyJson } from '../any-json.interceptor.js';
 
 const parseUrlencoded = withBodyLimit(express.urlencoded({ extended: false, limit: MAX_BODY_BYTES, inflate: false }));

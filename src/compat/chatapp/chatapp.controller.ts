@@ -2,7 +2,7 @@ import { Body, Controller, Get, Header, Post, Req, UseFilters, UseInterceptors }
 import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { AuthenticatorService } from '../../auth/authenticator.service.js';
-import { AcceptsBody } from '../../http/body.guard.js';
+import { AcceptsBody } from '../../http/bodies/body.guard.js';
 import { Public } from '../../permissions/access.decorators.js';
 import { REGISTRATION_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';

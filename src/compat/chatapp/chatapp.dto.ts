@@ -1,4 +1,4 @@
-import { validationFailed } from '../../http/problem.js';
+import { validationFailed } from '../../http/problems/problem.js';
 
 /** Credentials of a user. */
 export class ChatappLoginDto {

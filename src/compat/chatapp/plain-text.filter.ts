@@ -1,8 +1,8 @@
 import { applyDecorators, type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import { ApiExtension, ApiResponse } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { type ProblemCode, PROBLEMS } from '../../http/problem-catalogue.js';
-import { mapToProblem } from '../../http/problem-mapping.js';
+import { type ProblemCode, PROBLEMS } from '../../http/problems/problem-catalogue.js';
+import { mapToProblem } from '../../http/problems/problem-mapping.js';
 
 /** Sentences that the chat app's document defines. */
 const SENTENCES: Partial<Record<ProblemCode, string>> = {

@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { AuthenticatorService } from '../../auth/authenticator.service.js';
-import { isTokenProblem, Problem } from '../../http/problem.js';
+import { isTokenProblem, Problem } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
 import { kanjikuTokens } from './kanjiku-cookies.js';
 import { KanjikuError } from './message-keys.js';

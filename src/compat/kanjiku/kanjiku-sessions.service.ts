@@ -7,7 +7,7 @@ import { SessionsService } from '../../auth/sessions/sessions.service.js';
 import { SignInService } from '../../auth/sign-in.service.js';
 import type { RefreshClaims } from '../../auth/tokens/token-claims.js';
 import { TokensService } from '../../auth/tokens/tokens.service.js';
-import { isTokenProblem, Problem } from '../../http/problem.js';
+import { isTokenProblem, Problem } from '../../http/problems/problem.js';
 import { assertValid } from '../../http/validation.js';
 import type { Caller } from '../../users/caller.js';
 import type { KanjikuTokens } from './kanjiku-cookies.js';

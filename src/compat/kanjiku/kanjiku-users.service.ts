@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
 import { RegistrationService } from '../../account/registration.service.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { assertValid } from '../../http/validation.js';
 import type { Caller } from '../../users/caller.js';
 import type { Profile } from '../../users/profile.js';

@@ -6,7 +6,7 @@ import { SessionRefreshService } from '../../auth/sessions/session-refresh.servi
 import { RefreshDto, type SessionDto } from '../../auth/sessions/sessions.dto.js';
 import { SessionsService } from '../../auth/sessions/sessions.service.js';
 import { SignInService } from '../../auth/sign-in.service.js';
-import { Problem, unavailable } from '../../http/problem.js';
+import { Problem, unavailable } from '../../http/problems/problem.js';
 import { assertValid } from '../../http/validation.js';
 import type { Profile } from '../../users/profile.js';
 import { KitsuCredentialsDto, type KitsuTokensDto } from './kitsu.dto.js';

@@ -3,7 +3,7 @@ import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { bearerCredentials } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
-import { AcceptsBody } from '../../http/body.guard.js';
+import { AcceptsBody } from '../../http/bodies/body.guard.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { toUserDto, UserDto } from '../../users/users.dto.js';

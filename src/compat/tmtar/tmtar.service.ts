@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Device } from '../../auth/sessions/device.js';
 import { SessionRefreshService } from '../../auth/sessions/session-refresh.service.js';
 import { TokensService } from '../../auth/tokens/tokens.service.js';
-import { Problem, tokenProblem } from '../../http/problem.js';
+import { Problem, tokenProblem } from '../../http/problems/problem.js';
 import { ExternalIdentitiesService } from '../../auth/external-identities/external-identities.service.js';
 import type { TmtarSessionDto } from './tmtar.dto.js';
 

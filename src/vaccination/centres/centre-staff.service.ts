@@ -5,7 +5,7 @@ import { validate as isUuid } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { toPublicUserDto } from '../../users/users.dto.js';
 import { CentresService } from './centres.service.js';

@@ -5,7 +5,7 @@ import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
-import { Problem } from '../../http/problem.js';
+import { Problem } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';

@@ -1,5 +1,5 @@
 import { DateTime } from 'luxon';
-import { validationFailed } from '../../http/problem.js';
+import { validationFailed } from '../../http/problems/problem.js';
 import { addDays, instantOf } from '../days.js';
 import { type Weekday, WEEKDAYS } from './vaccination-sessions.dto.js';
 

@@ -4,7 +4,7 @@ import { Repository, type SelectQueryBuilder } from 'typeorm';
 import { validate as isUuid } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
 import { readCursor, toPage } from '../../http/pagination.dto.js';
-import { Problem, validationFailed } from '../../http/problem.js';
+import { Problem, validationFailed } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';

@@ -2,9 +2,9 @@ import { type CallHandler, type ExecutionContext, Injectable } from '@nestjs/com
 import { FileInterceptor } from '@nestjs/platform-express';
 import type { Request } from 'express';
 import type { Observable } from 'rxjs';
-import { assertShape } from '../http/body-shape.js';
-import { isMultipart } from '../http/body.guard.js';
-import { Problem, validationFailed } from '../http/problem.js';
+import { assertShape } from '../../http/bodies/body-shape.js';
+import { isMultipart } from '../../http/bodies/body.guard.js';
+import { Problem, validationFailed } from '../../http/problems/problem.js';
 
 const MAX_FILE_BYTES = 5 * 1024 * 1024;
 /** The file, and 256 KiB for the other parts: fields, headers, boundaries. */

@@ -2,20 +2,20 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { validate as isUuid } from 'uuid';
-import { AuditService } from '../audit/audit.service.js';
-import { Clock } from '../common/clock.provider.js';
-import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
-import { Problem } from '../http/problem.js';
-import { actorOf, type Caller } from '../users/caller.js';
-import { Avatar } from './avatar.entity.js';
+import { AuditService } from '../../audit/audit.service.js';
+import { Clock } from '../../common/clock.provider.js';
+import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
+import { Problem } from '../../http/problems/problem.js';
+import { actorOf, type Caller } from '../../users/caller.js';
+import { Avatar } from '../avatar.entity.js';
 import {
   type ModeratedAvatarDto,
   type ModerationQueryDto,
   type TakeDownDto,
   toModeratedAvatarDto,
-} from './avatars.dto.js';
+} from '../avatars.dto.js';
 import { RejectedImage } from './rejected-image.entity.js';
-import { UserAvatarsService } from './user-avatars.service.js';
+import { UserAvatarsService } from '../user-avatars.service.js';
 
 const DAY_MS = 86_400_000;
 

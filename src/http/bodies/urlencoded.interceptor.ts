@@ -4,7 +4,7 @@ import type { Observable } from 'rxjs';
 import { MAX_BODY_BYTES, readBody, withBodyLimit } from './body-parser.js';
 import { assertShape } from './body-shape.js';
 import { hasBody } from './json-body.middleware.js';
-import { Problem } from './problem.js';
+import { Problem } from '../problems/problem.js';
 
 const parse = withBodyLimit(express.urlencoded({ extended: false, limit: MAX_BODY_BYTES, inflate: false }));
 

@@ -1,9 +1,9 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
-import { type ProblemCode, PROBLEMS } from './problem-catalogue.js';
-import { isUnsafe } from './origin.guard.js';
-import { newExample, PROBLEM_SCHEMAS, schemaOf } from './problem-schemas.openapi.js';
-import { refToHeaders, RESPONSE_HEADERS } from './response-headers.openapi.js';
+import { type ProblemCode, PROBLEMS } from '../problems/problem-catalogue.js';
+import { isUnsafe } from '../origin.guard.js';
+import { newExample, PROBLEM_SCHEMAS, schemaOf } from './problem-schemas.js';
+import { refToHeaders, RESPONSE_HEADERS } from './response-headers.js';
 
 type Schema = { $ref?: string; type?: string; properties?: Record<string, Schema>; required?: string[] };
 type Schemas = Record<string, Schema>;

@@ -5,16 +5,16 @@ import { writeFileSync } from 'node:fs';
 import { constants, cpus, setPriority } from 'node:os';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { Problem, unavailable } from '../http/problem.js';
-import { isClientDisconnected } from '../http/request-context.js';
-import { packageRoot } from '../common/version.js';
+import { Problem, unavailable } from '../../http/problems/problem.js';
+import { isClientDisconnected } from '../../http/request-context.js';
+import { packageRoot } from '../../common/version.js';
 import { formatOf, isComplete, type ProcessedImage } from './image-format.js';
 import type { ImageJob, ImageResult } from './image-worker.js';
 
 const MAX_WORKERS = 4;
 const TIME_LIMIT_MS = 10_000;
 /** The compiled file, also when Vitest runs the sources: Node 20 cannot run TypeScript. */
-const WORKER_FILE = join(packageRoot(), 'dist/src/avatars/image-worker.js');
+const WORKER_FILE = join(packageRoot(), 'dist/src/avatars/images/image-worker.js');
 
 /**
  * Turns uploaded bytes into square, upright WebP images in all sizes, without metadata. Decoders are C code that reads

@@ -3,9 +3,9 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import helmet from 'helmet';
-import { completeOperations } from './problem.openapi.js';
-import { VERSION } from '../common/version.js';
-import type { Config } from '../config/config.js';
+import { completeOperations } from './operations.js';
+import { VERSION } from '../../common/version.js';
+import type { Config } from '../../config/config.js';
 
 const INTRODUCTION = `The backend of a community: accounts and sessions, groups and permissions, avatars, chat.
 

@@ -2,8 +2,8 @@ import express, { type Request, type RequestHandler, type Response } from 'expre
 import { AsyncResource } from 'node:async_hooks';
 import { isUtf8 } from 'node:buffer';
 import { assertShape } from './body-shape.js';
-import { Problem } from './problem.js';
-import { mapToProblem } from './problem-mapping.js';
+import { Problem } from '../problems/problem.js';
+import { mapToProblem } from '../problems/problem-mapping.js';
 
 export const MAX_BODY_BYTES = 100 * 1024;
 

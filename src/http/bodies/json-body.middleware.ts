@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import { jsonParser } from './body-parser.js';
-import type { Problem } from './problem.js';
-import { mapToProblem } from './problem-mapping.js';
+import type { Problem } from '../problems/problem.js';
+import { mapToProblem } from '../problems/problem-mapping.js';
 
 const problems = new WeakMap<Request, Problem>();
 

@@ -1,16 +1,16 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { UuidParam } from '../http/validation.js';
-import { ApiProblems, RequirePermissions } from '../permissions/access.decorators.js';
-import { type Caller, CurrentUser } from '../users/caller.js';
+import { UuidParam } from '../../http/validation.js';
+import { ApiProblems, RequirePermissions } from '../../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../../users/caller.js';
 import {
   ModeratedAvatarDto,
   ModeratedAvatarsPageDto,
   ModerationQueryDto,
   ReasonDto,
   TakeDownDto,
-} from './avatars.dto.js';
-import { APPROVED_MODERATED_AVATAR, MODERATED_AVATAR, REJECTED_MODERATED_AVATAR } from './avatars.examples.js';
+} from '../avatars.dto.js';
+import { APPROVED_MODERATED_AVATAR, MODERATED_AVATAR, REJECTED_MODERATED_AVATAR } from '../avatars.examples.js';
 import { ModerationService } from './moderation.service.js';
 
 /** Routes of moderators: the queue of avatars, and decisions about them. */

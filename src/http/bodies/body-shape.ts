@@ -1,4 +1,4 @@
-import { Problem, validationFailed } from './problem.js';
+import { Problem, validationFailed } from '../problems/problem.js';
 
 const MAX_DEPTH = 32;
 const MAX_KEYS = 1000;

@@ -1,6 +1,6 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { type ProblemCode, PROBLEMS } from './problem-catalogue.js';
-import { isTokenProblem, isUnavailable, Problem, tokenProblem, unavailable } from './problem.js';
+import { type ProblemCode, PROBLEMS } from '../problems/problem-catalogue.js';
+import { isTokenProblem, isUnavailable, Problem, tokenProblem, unavailable } from '../problems/problem.js';
 
 type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
 

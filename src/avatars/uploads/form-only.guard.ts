@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import { isMultipart } from '../http/body.guard.js';
-import { Problem } from '../http/problem.js';
+import { isMultipart } from '../../http/bodies/body.guard.js';
+import { Problem } from '../../http/problems/problem.js';
 
 /** Refuses bodies of other types than multipart/form-data, such as JSON. Throws `form_expected`. */
 @Injectable()

@@ -2,13 +2,13 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import type { Request } from 'express';
 import { once } from 'node:events';
 import { catchError, defer, finalize, type Observable, race, Subject, switchMap } from 'rxjs';
-import { Clock } from '../common/clock.provider.js';
-import { drainRequest } from '../http/drain-request.js';
-import { isMultipart } from '../http/body.guard.js';
-import { Problem, unavailable } from '../http/problem.js';
-import { UPLOAD_QUOTA } from '../rate-limit/quotas.js';
-import { QuotasService } from '../rate-limit/quotas.service.js';
-import type { Caller } from '../users/caller.js';
+import { Clock } from '../../common/clock.provider.js';
+import { drainRequest } from '../../http/bodies/drain-request.js';
+import { isMultipart } from '../../http/bodies/body.guard.js';
+import { Problem, unavailable } from '../../http/problems/problem.js';
+import { UPLOAD_QUOTA } from '../../rate-limit/quotas.js';
+import { QuotasService } from '../../rate-limit/quotas.service.js';
+import type { Caller } from '../../users/caller.js';
 import { assertFormHeaders } from './avatar-form.interceptor.js';
 
 /** Uploads between their first byte and their response, per process. Each may hold a file of 5 MiB in memory. */

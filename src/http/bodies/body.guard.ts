@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import type { Request } from 'express';
 import { bodyProblemOf, hasBody } from './json-body.middleware.js';
-import { Problem } from './problem.js';
+import { Problem } from '../problems/problem.js';
 
 /**
  * Declares bodies besides JSON that a route (or all routes of a controller) reads in an interceptor: multipart/form-data,
