@@ -86,6 +86,7 @@ const UP = [
     given_at timestamptz not null,
     error_at timestamptz,
     error_reason text,
+    is_stock_returned boolean not null default false,
     created_at timestamptz not null,
     constraint vaccination_doses_pkey primary key (id),
     constraint vaccination_doses_registration_id_fkey foreign key (registration_id)
@@ -96,7 +97,9 @@ const UP = [
     constraint vaccination_doses_lot_id_fkey foreign key (lot_id) references vaccine_lots (id),
     constraint vaccination_doses_vaccinator_id_fkey foreign key (vaccinator_id) references users (id) on delete set null,
     constraint vaccination_doses_status_check check (status in ('completed', 'entered_in_error')),
-    constraint vaccination_doses_dose_check check (dose between 1 and 10)
+    constraint vaccination_doses_dose_check check (dose between 1 and 10),
+    constraint vaccination_doses_error_check
+      check ((status = 'entered_in_error') = (error_at is not null) and (status <> 'completed' or not is_stock_returned))
   )`,
   `create unique index vaccination_doses_completed_key on vaccination_doses (registration_id, disease, dose)
     where status = 'completed'`,

@@ -31,9 +31,13 @@ import { PasskeyChallenge } from '../auth/passkeys/passkey-challenge.entity.js';
 import { Passkey } from '../auth/passkeys/passkey.entity.js';
 import { TwoFactorChallenge } from '../auth/two-factor/two-factor-challenge.entity.js';
 import { TwoFactor } from '../auth/two-factor/two-factor.entity.js';
+import { Appointment } from '../vaccination/appointments/appointment.entity.js';
 import { Centre } from '../vaccination/centres/centre.entity.js';
 import { CentreStaffMember } from '../vaccination/centres/centre-staff-member.entity.js';
+import { Certificate } from '../vaccination/certificates/certificate.entity.js';
+import { Dose } from '../vaccination/doses/dose.entity.js';
 import { Lot } from '../vaccination/lots/lot.entity.js';
+import { Registration } from '../vaccination/registrations/registration.entity.js';
 import { VaccinationSession } from '../vaccination/sessions/vaccination-session.entity.js';
 import { Vaccine } from '../vaccination/vaccines/vaccine.entity.js';
 import { AfterCommitSubscriber } from './after-commit.js';
@@ -76,6 +80,10 @@ export const entities = [
   CentreStaffMember,
   Lot,
   VaccinationSession,
+  Registration,
+  Appointment,
+  Dose,
+  Certificate,
 ];
 
 interface PoolOptions extends SessionOptions {

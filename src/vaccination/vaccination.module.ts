@@ -9,6 +9,7 @@ import { CentreStaffService } from './centres/centre-staff.service.js';
 import { CentresController } from './centres/centres.controller.js';
 import { CentresService } from './centres/centres.service.js';
 import { Dose } from './doses/dose.entity.js';
+import { DosesService } from './doses/doses.service.js';
 import { Lot } from './lots/lot.entity.js';
 import { LotsController } from './lots/lots.controller.js';
 import { LotsService } from './lots/lots.service.js';
@@ -45,6 +46,7 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     LotsService,
     VaccinationSessionsService,
     SessionSearchService,
+    DosesService,
   ],
 })
 export class VaccinationModule {}

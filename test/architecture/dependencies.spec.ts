@@ -71,11 +71,13 @@ const folderOf = (path: string): string => (path.includes('/') ? path.split('/')
 /** Sub-folders of a module that import each other, directly or through others, as `auth/a → auth/b → auth/a`. */
 function subFolderCycles(files: SourceFile[], module: string): string[] {
   const edges = new Map<string, Set<string>>();
-  for (const { subFolder, imports } of files.filter((file) => file.module === module)) {
+  for (const { path, subFolder, imports } of files.filter((file) => file.module === module)) {
     if (!subFolder) continue;
-    const targets = imports.filter((path) => path.startsWith(`${module}/`) && path.split('/').length > 2);
+    const targets = imports
+      .filter((imported) => imported.startsWith(`${module}/`) && imported.split('/').length > 2)
+      .filter((imported) => !isForeignKey(path, imported));
     const known = edges.get(subFolder) ?? new Set<string>();
-    for (const path of targets) known.add(twoFolders(path));
+    for (const imported of targets) known.add(twoFolders(imported));
     known.delete(subFolder);
     edges.set(subFolder, known);
   }

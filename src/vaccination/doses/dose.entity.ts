@@ -21,6 +21,10 @@ export type DoseStatus = (typeof DOSE_STATUSES)[number];
 @Index('vaccination_doses_centre_id_idx', ['centre_id', 'given_at'])
 @Check('vaccination_doses_status_check', `status in ('completed', 'entered_in_error')`)
 @Check('vaccination_doses_dose_check', `dose between 1 and 10`)
+@Check(
+  'vaccination_doses_error_check',
+  `(status = 'entered_in_error') = (error_at is not null) and (status <> 'completed' or not is_stock_returned)`,
+)
 export class Dose {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'vaccination_doses_pkey' }) id: string;
   @Column('uuid') registration_id: string;
@@ -40,6 +44,8 @@ export class Dose {
   @Column('timestamptz') given_at: Date;
   @Column('timestamptz', { nullable: true }) error_at: Date | null;
   @Column('text', { nullable: true }) error_reason: string | null;
+  /** Whether the record was wrong about the lot, too: no dose had been taken from it. */
+  @Column('boolean', { default: false }) is_stock_returned: boolean;
   @Column('timestamptz') created_at: Date;
 
   @ManyToOne(() => Registration)
