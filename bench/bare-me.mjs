@@ -3,10 +3,18 @@ import jwt from 'jsonwebtoken';
 import { createSecretKey } from 'node:crypto';
 import { createServer } from 'node:http';
 import pg from 'pg';
-import { AUTHENTICATE } from '../dist/src/auth/authenticator.service.js';
+import { PROFILE_COLUMNS, PROFILE_GROUPS } from '../dist/src/users/profile.js';
 
 const key = createSecretKey(Buffer.from(process.env.SECRET_KEY));
 const pool = new pg.Pool({ ...JSON.parse(process.env.CONNECTION), max: 20 });
+
+/** The columns that Machi reads, for one session. */
+const query = {
+  name: 'authenticate',
+  text: `select s.id as session_id, ${PROFILE_COLUMNS}
+    from sessions s join users u on u.id = s.user_id ${PROFILE_GROUPS}
+    where s.id = $1 and u.is_active`,
+};
 
 const server = createServer((request, response) => void answer(request, response));
 
@@ -14,7 +22,7 @@ async function answer(request, response) {
   try {
     const token = request.headers.authorization.slice('Bearer '.length);
     const { sid } = jwt.verify(token, key, { algorithms: ['HS256'] });
-    const { rows } = await pool.query({ ...AUTHENTICATE, values: [sid] });
+    const { rows } = await pool.query({ ...query, values: [sid] });
     const body = JSON.stringify(rows[0]);
     response
       .writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })

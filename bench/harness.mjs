@@ -35,12 +35,15 @@ export function usage(pid) {
   return { cpu: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS, rss };
 }
 
-/** Loads the servers alternately (A B A B …) after an uncounted warm-up round, so that noise affects both. */
+/**
+ * Loads the servers alternately (A B A B …) after an uncounted warm-up round, so that noise affects both. `headersOf` gives
+ * the headers of each connection by its number.
+ */
 export async function interleave(
   servers,
   {
     path,
-    headers,
+    headersOf = () => ({}),
     connections = 32,
     seconds = Number(process.env.SECONDS ?? 4),
     rounds = Number(process.env.ROUNDS ?? 7),
@@ -49,7 +52,9 @@ export async function interleave(
   for (let round = 0; round <= rounds; round++) {
     for (const server of servers) {
       const before = usage(server.pid);
-      const result = await autocannon({ url: server.url + path, headers, connections, duration: seconds });
+      let connection = 0;
+      const setupClient = (client) => client.setHeaders(headersOf(connection++));
+      const result = await autocannon({ url: server.url + path, setupClient, connections, duration: seconds });
       const after = usage(server.pid);
       if (result.non2xx || result.errors)
         throw new Error(`${server.name}: ${result.non2xx} refused, ${result.errors} failed`);

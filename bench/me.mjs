@@ -1,12 +1,15 @@
 // Requests per second of `GET /api/users/me` (Bearer token, one query), compared with a bare server doing the same work.
 // `npm run bench:me`; takes about a minute.
-import { randomBytes } from 'node:crypto';
+import jwt from 'jsonwebtoken';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { EmbeddedPostgres } from '../dist/src/database/embedded/embedded-postgres.js';
 import { interleave, report, startServer } from './harness.mjs';
 
+const CONNECTIONS = 32;
 const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
 const postgres = new EmbeddedPostgres(dataDir, { info() {}, warn: console.warn });
 await postgres.start();
@@ -29,16 +32,41 @@ try {
   });
   servers.push(machi);
   servers.push(await startServer('bare', 'bench/bare-me.mjs', { SECRET_KEY, CONNECTION: JSON.stringify(connection) }));
-  const response = await fetch(`${machi.url}/api/sessions`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ login: 'admin', password }),
+  const tokens = await openSessions(machi.url, CONNECTIONS);
+  await interleave(servers, {
+    path: '/api/users/me',
+    connections: CONNECTIONS,
+    headersOf: (number) => ({ authorization: `Bearer ${tokens[number % CONNECTIONS]}` }),
   });
-  const { identity_token } = await response.json();
-  await interleave(servers, { path: '/api/users/me', headers: { authorization: `Bearer ${identity_token}` } });
   report(...servers);
 } finally {
   for (const server of servers) await server.stop();
   await postgres.stop();
   rmSync(dataDir, { recursive: true, force: true });
+}
+
+/**
+ * Signs in once and copies the session, so that each connection has one of its own, as clients have: limits would refuse
+ * so many sign-ins. Returns their tokens.
+ */
+async function openSessions(url, count) {
+  const response = await fetch(`${url}/api/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ login: 'admin', password }),
+  });
+  const claims = jwt.decode((await response.json()).identity_token);
+  const client = new pg.Client(connection);
+  await client.connect();
+  const tokens = [];
+  for (let i = 0; i < count; i++) {
+    const [sid, jti] = [randomUUID(), randomUUID()];
+    await client.query(`insert into sessions select (jsonb_populate_record(s, $1)).* from sessions s where id = $2`, [
+      { id: sid, token_id: jti },
+      claims.sid,
+    ]);
+    tokens.push(jwt.sign({ ...claims, sid, jti }, SECRET_KEY));
+  }
+  await client.end();
+  return tokens;
 }

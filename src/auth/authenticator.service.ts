@@ -5,18 +5,10 @@ import { POOL } from '../database/pool.js';
 import { isTokenProblem, Problem, tokenProblem } from '../http/problems/problem.js';
 import { rightsOf } from '../permissions/permissions.js';
 import type { Caller } from '../users/caller.js';
-import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from '../users/profile.js';
+import { SessionProfiles } from './session-profiles.js';
 import { identityTokens } from './tokens/request-tokens.js';
 import type { IdentityClaims } from './tokens/token-claims.js';
 import { TokensService } from './tokens/tokens.service.js';
-
-/** Authenticates a request: session, user and rights in one query by primary keys. */
-export const AUTHENTICATE = {
-  name: 'authenticate',
-  text: `select s.id as session_id, ${PROFILE_COLUMNS}
-    from sessions s join users u on u.id = s.user_id ${PROFILE_GROUPS}
-    where s.id = $1 and u.is_active`,
-};
 
 /** A verified identity token and its caller. */
 interface AuthenticatedToken {
@@ -27,10 +19,14 @@ interface AuthenticatedToken {
 /** Finds the caller of verified tokens, and authenticates requests that do not pass the guard. */
 @Injectable()
 export class AuthenticatorService {
+  private readonly sessionProfiles: SessionProfiles;
+
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
+    @Inject(POOL) pool: Pool,
     private readonly tokens: TokensService,
-  ) {}
+  ) {
+    this.sessionProfiles = new SessionProfiles(pool);
+  }
 
   /** The caller of a request. Throws `token_required`, `invalid_token`, `token_expired`. */
   async authenticate(request: IncomingMessage): Promise<Caller> {
@@ -72,10 +68,9 @@ export class AuthenticatorService {
 
   /** The user of a session and their rights, read from the database now. Throws `invalid_token`. */
   async getCaller({ sid, sub }: Pick<IdentityClaims, 'sid' | 'sub'>): Promise<Caller> {
-    type Row = Profile & { session_id: string };
-    const { rows } = await this.pool.query<Row>({ ...AUTHENTICATE, values: [sid] });
-    if (rows[0]?.id !== sub) throw tokenProblem('invalid_token');
-    const { session_id, ...profile } = rows[0];
+    const row = await this.sessionProfiles.find(sid);
+    if (row?.id !== sub) throw tokenProblem('invalid_token');
+    const { session_id, ...profile } = row;
     return { id: profile.id, session_id, profile, ...rightsOf(profile.groups) };
   }
 }

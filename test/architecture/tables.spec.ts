@@ -11,7 +11,7 @@ interface Table {
 
 /** Uses of another module's table, as `file: table`, each with the reason for it. */
 const EXCEPTIONS: Record<string, string> = {
-  'auth/authenticator.service.ts: users': 'the hot query AUTHENTICATE reads session, user and rights at once',
+  'auth/session-profiles.ts: users': 'the hot query reads session, user and rights at once',
   'auth/is-method-present.ts: users': 'locks the row of the user, against a concurrent removal of the method',
   'auth/is-two-factor-on.ts: users': 'locks the row of the user, against a concurrent confirmation',
   'auth/sessions/sessions.service.ts: users':

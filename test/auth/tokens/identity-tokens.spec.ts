@@ -90,6 +90,7 @@ describe('an identity token', () => {
       jwt.sign(body, secret, { algorithm: 'HS256', ...options });
     const unsigned = `${Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url')}.${user.token.split('.')[1]}.`;
     const { body: session } = await signIn(user.username);
+    expect((await me(user.token)).status).toBe(200);
     expect((await me(sign(claims))).status).toBe(200); // the helper signs valid tokens
     const forgeries: Record<string, string> = {
       'another key': sign(claims, {}, otherKey),
@@ -111,7 +112,7 @@ describe('an identity token', () => {
         /\.[^.]+\./,
         `.${Buffer.from(JSON.stringify({ ...claims, sub: randomUUID() })).toString('base64url')}.`,
       ),
-      'a truncated signature': user.token.slice(0, -2),
+      'a truncated signature': user.token.slice(0, -2), // of a token that was verified before
       'two dots': '..',
       noise: 'x'.repeat(8000),
     };
