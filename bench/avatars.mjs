@@ -16,7 +16,7 @@ const AT_ONCE = 20;
 const rss = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
 const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
-const postgres = new EmbeddedPostgres(dataDir, { info() {}, warn: console.warn });
+const postgres = new EmbeddedPostgres(dataDir, { warn: console.warn });
 await postgres.start();
 const { connection } = postgres;
 const password = randomBytes(12).toString('hex');

@@ -14,7 +14,7 @@ const FAR_FUTURE = 253402300799;
 
 export async function startWorld() {
   const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
-  const postgres = new EmbeddedPostgres(dataDir, { info() {}, warn: console.warn });
+  const postgres = new EmbeddedPostgres(dataDir, { warn: console.warn });
   await postgres.start();
   const { connection } = postgres;
   const machi = await startServer('Machi', 'dist/src/main.js', {

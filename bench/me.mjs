@@ -11,7 +11,7 @@ import { interleave, report, startServer } from './harness.mjs';
 
 const CONNECTIONS = 32;
 const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
-const postgres = new EmbeddedPostgres(dataDir, { info() {}, warn: console.warn });
+const postgres = new EmbeddedPostgres(dataDir, { warn: console.warn });
 await postgres.start();
 const { connection } = postgres;
 const SECRET_KEY = randomBytes(32).toString('hex');

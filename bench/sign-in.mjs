@@ -16,7 +16,7 @@ const SECONDS = Number(process.env.SECONDS ?? 8);
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
 
 const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
-const postgres = new EmbeddedPostgres(dataDir, { info() {}, warn: console.warn });
+const postgres = new EmbeddedPostgres(dataDir, { warn: console.warn });
 await postgres.start();
 const { connection } = postgres;
 const password = randomBytes(12).toString('hex');

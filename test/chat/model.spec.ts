@@ -99,7 +99,7 @@ async function changeBlocks(by: Credentials, other: Credentials): Promise<void> 
 
 /** The stored messages of a conversation in their order. */
 async function stored(conversationId: number): Promise<{ id: number; sequence: number; content: string }[]> {
-  const server = new EmbeddedPostgres(folder.path, { info() {}, warn() {} });
+  const server = new EmbeddedPostgres(folder.path, { warn() {} });
   await server.start();
   const client = new Client(server.connection);
   await client.connect();

@@ -1,22 +1,21 @@
+import type { ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatabaseConnection } from '../../config/database-connection.js';
 import { EmbeddedPostgresError } from './embedded-postgres-error.js';
-import { exited, lastLine, PostgresCluster } from './postgres-cluster.js';
+import { lastLine, PostgresCluster } from './postgres-cluster.js';
 import { PostgresProcess } from './postgres-process.js';
-import { NoAnswerError, ServerLease } from './server-lease.js';
+import { ServerLease } from './server-lease.js';
 
 const PORT = 5432; // part of a file name: the server listens on a socket in its data folder, never on the network
 const SOCKET = `.s.PGSQL.${PORT}`;
 const SOCKET_PATH_LIMIT = 103; // sun_path: 104 bytes on macOS, 108 on Linux
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 20_000;
-/** A process of the server that does not answer for this long is replaced. */
+/** A server that accepts connections but does not answer for this long is replaced. */
 const UNRESPONSIVE_MS = 10_000;
-/** How long a stop waits for a server that is still starting. */
-const STARTING_TIMEOUT_MS = 5_000;
-const RESTART_DELAY_MS = 1_000;
+const RETRY_MS = 1_000;
 const MAX_LOG_BYTES = 10_000_000;
 
 const SETTINGS = {
@@ -28,20 +27,17 @@ const SETTINGS = {
   log_min_error_statement: 'panic',
 };
 
-const DUPLICATE_OBJECT = '42710';
-const DUPLICATE_DATABASE = '42P04';
-const UNIQUE_VIOLATION = '23505'; // of two processes that create the same role or database at once
+/** Errors of connecting when no server listens on the socket. */
+const NOT_LISTENING = ['ECONNREFUSED', 'ENOENT'];
+
+/** SQLSTATEs of a role or database that exists; the last one when two processes create it at once. */
+const DUPLICATE = ['42710', '42P04', '23505'];
 
 /** Version 0.1.0 created the role with this right. The lock on the row serialises processes that start at once. */
 const REVOKE_CREATEDB = `do $$ begin
   perform from pg_authid where rolname = 'machi' and rolcreatedb for update;
   if found then alter role machi nocreatedb; end if;
 end $$`;
-
-interface Log {
-  info(message: string): void;
-  warn(message: string): void;
-}
 
 /**
  * A PostgreSQL server for the processes on one machine, with its data in `<dataDir>/postgres`.
@@ -63,7 +59,7 @@ export class EmbeddedPostgres {
 
   constructor(
     dataDir: string,
-    private readonly log: Log,
+    private readonly log: { warn(message: string): void },
     private readonly settings: Record<string, string> = {},
   ) {
     this.cluster = new PostgresCluster(dataDir);
@@ -81,12 +77,15 @@ export class EmbeddedPostgres {
     return this.work;
   }
 
-  /** Stops the server unless another process uses it. Can also be called during a start. */
+  /** Stops the server unless another process uses it. Waits for a start that is in progress. */
   async stop(): Promise<void> {
     this.isStopping = true;
-    this.cluster.abort();
     await this.work.catch(() => undefined);
-    if (await this.releaseLease()) await this.stopServer();
+    const isLast = await this.lease?.release().catch(() => false); // fails if the server has ended
+    if (isLast && !(await this.server.stop(STOP_TIMEOUT_MS))) {
+      this.log.warn('Embedded PostgreSQL does not stop; killing it. It recovers at the next start');
+      this.server.kill();
+    }
     if (this.clusterFd >= 0) fs.closeSync(this.clusterFd);
     this.clusterFd = -1;
   }
@@ -98,6 +97,7 @@ export class EmbeddedPostgres {
     this.connection.password = this.cluster.password;
     await this.acquireLease();
     await this.ensureDatabase();
+    if (this.isStopping) throw new EmbeddedPostgresError('Stopped while starting the embedded PostgreSQL.');
   }
 
   private socketFolder(): string {
@@ -110,32 +110,35 @@ export class EmbeddedPostgres {
 
   /** Repeats until the lease is taken: starts the server if none runs, and replaces one that does not answer. */
   private async acquireLease(): Promise<void> {
-    const deadline = Date.now() + START_TIMEOUT_MS;
+    let launched: ChildProcess | undefined;
     let unansweredSince: number | undefined;
-    let reason = '';
-    while (Date.now() < deadline && !this.isStopping) {
-      try {
-        this.lease = await ServerLease.take(this.connection);
-        this.lease.onEnd(() => this.onLeaseLost());
-        return;
-      } catch (error) {
-        reason = (error as Error).message;
-        unansweredSince = error instanceof NoAnswerError ? (unansweredSince ?? Date.now()) : undefined;
-      }
-      const pid = this.server.pid();
-      if (pid === undefined) {
-        reason = (await this.launchServer()) ?? reason;
-      } else if (unansweredSince !== undefined && Date.now() - unansweredSince > UNRESPONSIVE_MS) {
-        this.log.warn(`Embedded PostgreSQL (pid ${pid}) does not respond; replacing it`);
-        this.server.killAll(pid);
+    for (const deadline = Date.now() + START_TIMEOUT_MS; ; await sleep(50)) {
+      const error = await this.tryToTakeLease();
+      if (!error) return;
+      if (Date.now() > deadline) throw this.startError(launched ? this.lastLogLine() : error.message);
+      unansweredSince = error.code === undefined ? (unansweredSince ?? Date.now()) : undefined;
+      if (unansweredSince !== undefined && Date.now() - unansweredSince > UNRESPONSIVE_MS) {
+        this.log.warn('Embedded PostgreSQL does not respond; replacing it');
+        this.server.kill();
         unansweredSince = undefined;
       }
-      await sleep(50);
+      const isStarting = launched?.exitCode === null && launched.signalCode === null;
+      if (isStarting || !NOT_LISTENING.includes(error.code ?? '')) continue;
+      if (this.isStopping) throw this.startError('it was stopped');
+      if (launched) await sleep(RETRY_MS);
+      launched = this.launchServer();
     }
-    if (this.isStopping) throw new EmbeddedPostgresError('Stopped while starting the embedded PostgreSQL.');
-    throw new EmbeddedPostgresError(
-      `The embedded PostgreSQL did not start: ${reason}; see ${this.cluster.folder}.log.`,
-    );
+  }
+
+  /** Returns the error of connecting; without `code` if the server did not answer. */
+  private async tryToTakeLease(): Promise<NodeJS.ErrnoException | undefined> {
+    try {
+      this.lease = await ServerLease.take(this.connection);
+      this.lease.onEnd(() => this.onLeaseLost());
+      return undefined;
+    } catch (error) {
+      return error as NodeJS.ErrnoException;
+    }
   }
 
   /** The server was killed or crashed. Its socket path stays the same, so the pool reconnects to the new one. */
@@ -150,61 +153,38 @@ export class EmbeddedPostgres {
     while (!this.isStopping && !this.lease) {
       await this.acquireLease().catch(async (error: Error) => {
         this.log.warn(error.message);
-        await sleep(RESTART_DELAY_MS);
+        await sleep(RETRY_MS);
       });
     }
   }
 
-  /** Starts a server and waits for its pid file. Returns the last line of its log if it ended instead. */
-  private async launchServer(): Promise<string | undefined> {
-    this.server.removeStale();
-    const logFile = `${this.cluster.folder}.log`;
-    const isFull = (fs.statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES;
-    const log = fs.openSync(logFile, isFull ? 'w' : 'a', 0o600);
-    const settings = { ...SETTINGS, cluster_name: this.server.marker, ...this.settings };
-    const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  /** Starts a server. It ends at once if another process is starting one. */
+  private launchServer(): ChildProcess {
+    this.server.removeOldFiles();
+    const isFull = (fs.statSync(this.logFile, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG_BYTES;
+    const log = fs.openSync(this.logFile, isFull ? 'w' : 'a', 0o600);
+    const options = Object.entries({ ...SETTINGS, ...this.settings }).flatMap(([name, value]) => [
+      '-c',
+      `${name}=${value}`,
+    ]);
     const args = ['-k', '.', '-p', String(PORT), ...options];
     const child = this.cluster.launch('postgres', args, { '-D': this.cluster.folder }, log);
     fs.closeSync(log);
+    child.on('error', () => undefined); // it has ended then; see lastLogLine
     child.unref();
-    const ended = exited(child);
-    ended.catch(() => undefined);
-    for (const deadline = Date.now() + UNRESPONSIVE_MS; Date.now() < deadline;) {
-      if (this.server.pid() === child.pid) return undefined;
-      const hasEnded = await Promise.race([ended.then(() => true), sleep(10, false)]);
-      if (hasEnded) break;
-    }
-    return lastLine(fs.readFileSync(logFile, 'utf8'));
+    return child;
   }
 
-  /** Returns true if no other process uses the server. */
-  private async releaseLease(): Promise<boolean> {
-    try {
-      const lease = this.lease ?? (await this.takeLeaseOfStarting());
-      return (await lease?.release()) ?? false;
-    } catch {
-      return false; // the server has ended or is ending
-    }
+  private get logFile(): string {
+    return `${this.cluster.folder}.log`;
   }
 
-  /** A stop during the start waits for the server, because it can then be stopped cleanly. */
-  private async takeLeaseOfStarting(): Promise<ServerLease | undefined> {
-    for (const deadline = Date.now() + STARTING_TIMEOUT_MS; Date.now() < deadline && this.server.pid() !== undefined;) {
-      const lease = await ServerLease.take(this.connection).catch(() => sleep(50, undefined));
-      if (lease) return lease;
-    }
-    return undefined;
+  private startError(reason: string): EmbeddedPostgresError {
+    return new EmbeddedPostgresError(`The embedded PostgreSQL did not start: ${reason}; see ${this.logFile}.`);
   }
 
-  private async stopServer(): Promise<void> {
-    const pid = this.server.pid();
-    if (pid === undefined) return;
-    process.kill(pid, 'SIGINT'); // fast shutdown: closes all connections and writes everything to disk
-    for (const deadline = Date.now() + STOP_TIMEOUT_MS; this.server.pid() === pid; await sleep(20)) {
-      if (Date.now() < deadline) continue;
-      this.log.warn('Embedded PostgreSQL does not stop; killing it. It recovers at the next start');
-      return this.server.killAll(pid);
-    }
+  private lastLogLine(): string {
+    return lastLine(fs.readFileSync(this.logFile, 'utf8'));
   }
 
   /**
@@ -214,13 +194,13 @@ export class EmbeddedPostgres {
   private async ensureDatabase(): Promise<void> {
     const { user, database, password } = this.connection;
     await this.createUnlessExists(`create role ${user} login password '${password}'`);
-    await this.lease?.query(REVOKE_CREATEDB);
+    await this.lease?.execute(REVOKE_CREATEDB);
     await this.createUnlessExists(`create database ${database} owner ${user}`);
   }
 
   private async createUnlessExists(statement: string): Promise<void> {
-    await this.lease?.query(statement).catch((error: { code?: string }) => {
-      if (![DUPLICATE_OBJECT, DUPLICATE_DATABASE, UNIQUE_VIOLATION].includes(error.code ?? '')) throw error;
+    await this.lease?.execute(statement).catch((error: { code?: string }) => {
+      if (!DUPLICATE.includes(error.code ?? '')) throw error;
     });
   }
 }

@@ -1,17 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -62,16 +50,10 @@ function findPackage(platform: string): string {
  */
 function linkLibraries(root: string): boolean {
   const list = readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8');
-  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
-    const link = join(root, target);
-    if (existsSync(link)) continue;
-    try {
-      symlinkSync(basename(source), link);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
-    }
-  }
-  return true;
+  const links = JSON.parse(list) as { source: string; target: string }[];
+  const missing = links.filter(({ target }) => !existsSync(join(root, target)));
+  const run = ({ source, target }: (typeof links)[0]) => spawnSync('ln', ['-sf', basename(source), join(root, target)]);
+  return missing.every((link) => run(link).status === 0);
 }
 
 /** For a package that the server's user cannot read, or in which the links cannot be created. */
@@ -94,23 +76,16 @@ function copyTo(packaged: string, parent: string): string {
 
 /** Copies under another name first, so that an interrupted copy is never used. */
 function copyPackage(source: string, target: string): void {
-  const draft = `${target}.${process.pid}`;
-  rmSync(draft, { recursive: true, force: true });
-  cpSync(source, draft, { recursive: true, verbatimSymlinks: true });
-  linkLibraries(draft);
-  makeReadable(draft);
+  const incomplete = `${target}.${process.pid}`;
+  rmSync(incomplete, { recursive: true, force: true });
+  cpSync(source, incomplete, { recursive: true, verbatimSymlinks: true });
+  linkLibraries(incomplete);
+  execFileSync('chmod', ['-R', 'a+rX', incomplete]); // regardless of the umask
   try {
-    renameSync(draft, target);
+    renameSync(incomplete, target);
   } catch {
-    rmSync(draft, { recursive: true, force: true }); // another process has copied it
+    rmSync(incomplete, { recursive: true, force: true }); // another process has copied it
   }
-}
-
-function makeReadable(path: string): void {
-  const stats = lstatSync(path);
-  if (stats.isSymbolicLink()) return;
-  chmodSync(path, stats.isDirectory() || stats.mode & 0o100 ? 0o755 : 0o644);
-  if (stats.isDirectory()) for (const name of readdirSync(path)) makeReadable(join(path, name));
 }
 
 /** Undefined unless Machi runs as root. Otherwise the owner of existing data, or the user `postgres` or `nobody`. */

@@ -1,17 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EmbeddedPostgresError } from './embedded-postgres-error.js';
 import { type Account, chooseAccount, preparePostgres } from './postgres-binaries.js';
-import { isAlive } from './postgres-process.js';
+import { isRunning } from './postgres-process.js';
 
 /** The data folder of the embedded PostgreSQL. Runs its programs as the user that owns the folder. */
 export class PostgresCluster {
   readonly folder: string;
   private readonly account: Account | undefined;
   private readonly binaries: string;
-  private initdb: ChildProcess | undefined;
 
   constructor(dataDir: string) {
     fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -29,11 +29,6 @@ export class PostgresCluster {
   async ensure(): Promise<void> {
     this.assertOwner();
     if (!this.exists()) await this.create();
-  }
-
-  /** Makes a running `ensure` fail. */
-  abort(): void {
-    this.initdb?.kill();
   }
 
   /**
@@ -69,40 +64,40 @@ export class PostgresCluster {
 
   /** Creates it under another name and renames it when it is complete, so that no incomplete cluster is ever used. */
   private async create(): Promise<void> {
-    const draft = `${this.folder}.init-${process.pid}-${randomBytes(4).toString('hex')}`;
-    const passwordFile = `${draft}.password`;
-    this.removeAbandonedDrafts();
-    fs.mkdirSync(draft, { mode: 0o700 });
+    const incomplete = `${this.folder}.init-${process.pid}-${randomBytes(4).toString('hex')}`;
+    const passwordFile = `${incomplete}.password`;
+    this.removeAbandonedFolders();
+    fs.mkdirSync(incomplete, { mode: 0o700 });
     fs.writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
-    if (this.account) for (const path of [draft, passwordFile]) fs.chownSync(path, this.account.uid, this.account.gid);
+    if (this.account)
+      for (const path of [incomplete, passwordFile]) fs.chownSync(path, this.account.uid, this.account.gid);
     try {
-      await this.runInitdb(draft, passwordFile);
-      fs.renameSync(passwordFile, join(draft, 'machi-password'));
-      fs.renameSync(draft, this.folder);
+      await this.runInitdb(incomplete, passwordFile);
+      fs.renameSync(passwordFile, join(incomplete, 'machi-password'));
+      fs.renameSync(incomplete, this.folder);
     } catch (error) {
       if (!this.exists()) throw error; // otherwise another process has created it
     } finally {
-      for (const path of [draft, passwordFile]) fs.rmSync(path, { recursive: true, force: true });
+      for (const path of [incomplete, passwordFile]) fs.rmSync(path, { recursive: true, force: true });
     }
   }
 
   private async runInitdb(folder: string, passwordFile: string): Promise<void> {
     const options = ['-U', 'postgres', '--auth=scram-sha-256', '--encoding=UTF8', '--no-instructions'];
     const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-    this.initdb = this.launch('initdb', [...options, ...locale], { '-D': folder, '--pwfile': passwordFile }, 'pipe');
+    const initdb = this.launch('initdb', [...options, ...locale], { '-D': folder, '--pwfile': passwordFile }, 'pipe');
     let output = '';
-    for (const stream of [this.initdb.stdout, this.initdb.stderr]) stream?.on('data', (text) => (output += text));
-    const code = await exited(this.initdb);
-    this.initdb = undefined;
+    for (const stream of [initdb.stdout, initdb.stderr]) stream?.on('data', (text) => (output += text));
+    const [code] = (await once(initdb, 'close')) as [number | null];
     if (code !== 0) throw new EmbeddedPostgresError(`initdb failed: ${lastLine(output)}.`);
   }
 
-  /** Removes drafts of killed processes. In a container, an earlier process may have had the same pid as this one. */
-  private removeAbandonedDrafts(): void {
+  /** Removes incomplete clusters of killed processes. In a container, an earlier process may have had the same pid as this one. */
+  private removeAbandonedFolders(): void {
     const parent = dirname(this.folder);
     for (const name of fs.readdirSync(parent)) {
       const pid = Number(/^postgres\.init-(\d+)/.exec(name)?.[1]);
-      const isAbandoned = pid === process.pid || (pid > 0 && !isAlive(pid));
+      const isAbandoned = pid === process.pid || (pid > 0 && !isRunning(pid));
       if (isAbandoned) fs.rmSync(join(parent, name), { recursive: true, force: true });
     }
   }
@@ -110,10 +105,3 @@ export class PostgresCluster {
 
 /** The last line that is not empty. */
 export const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.trim() ?? '';
-
-/** Resolves to the exit code; null after a signal. Rejects with EmbeddedPostgresError if the program cannot be started. */
-export const exited = (child: ChildProcess): Promise<number | null> =>
-  new Promise((resolve, reject) => {
-    child.once('error', (error) => reject(new EmbeddedPostgresError(`PostgreSQL cannot be run: ${error.message}.`)));
-    child.once('close', resolve);
-  });

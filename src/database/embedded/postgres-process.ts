@@ -1,96 +1,73 @@
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-/** An unreadable pid file that is younger than this may still be being written. */
-const WRITING_MS = 5_000;
+/** A server listens on its socket within this time after it has written its pid file. */
+const STARTING_MS = 5_000;
 
-/** Finds the running server of one cluster, and removes the files that a dead one left behind. */
+/** The server of one cluster, which may be the child of another process. It is known by its pid file. */
 export class PostgresProcess {
-  constructor(
-    private readonly cluster: string,
-    /** The file name of the socket. Its lock file, with `.lock` appended, contains the pid as well. */
-    private readonly socket: string,
-  ) {}
+  private readonly pidFile: string;
+  private readonly socketLock: string;
 
-  /** The system identifier of the cluster. As `cluster_name` it is part of the server's command line. */
-  get marker(): string {
-    return `machi-${readFileSync(join(this.cluster, 'global/pg_control')).readBigUInt64LE(0)}`;
+  constructor(cluster: string, socket: string) {
+    this.pidFile = join(cluster, 'postmaster.pid');
+    this.socketLock = join(cluster, `${socket}.lock`);
   }
 
-  /** The pid of the running server of this cluster; undefined if there is none. */
-  pid(): number | undefined {
-    const pid = pidIn(this.pidFile);
-    return pid !== undefined && isAlive(pid) && this.isOurs(pid) ? pid : undefined;
-  }
-
-  /** Removes pid files that PostgreSQL would not replace: damaged ones, and those whose pid now belongs to another process. */
-  removeStale(): void {
-    for (const file of [this.pidFile, join(this.cluster, `${this.socket}.lock`)]) {
-      const content = read(file);
-      if (content === undefined) continue;
-      const pid = pidIn(file);
-      const isStale = pid === undefined ? Date.now() - ageOf(file) > WRITING_MS : isAlive(pid) && !this.isOurs(pid);
-      if (isStale && read(file) === content) rmSync(file, { force: true });
+  /**
+   * Removes the pid files of a server that has ended: PostgreSQL refuses to start when one is damaged, or when its process id
+   * belongs to another process by now. Call it only while nothing listens on the socket. If a server runs all the same,
+   * PostgreSQL refuses to start a second one, because the first uses the shared memory of the cluster.
+   */
+  removeOldFiles(): void {
+    for (const file of [this.pidFile, this.socketLock]) {
+      const stats = statSync(file, { throwIfNoEntry: false });
+      if (stats && Date.now() - stats.mtimeMs > STARTING_MS) rmSync(file, { force: true });
     }
   }
 
-  /** Kills the server and its child processes: a child that is stopped by a signal would survive the server. */
-  killAll(pid: number): void {
-    for (const victim of [pid, ...childrenOf(pid)]) {
-      try {
-        process.kill(victim, 'SIGKILL');
-      } catch {
-        // it has ended
-      }
-    }
+  /** Closes all connections, writes everything to disk and ends the server. Returns false if it still runs after `ms`. */
+  async stop(ms: number): Promise<boolean> {
+    const pid = this.pid();
+    send(pid, 'SIGINT');
+    for (const deadline = Date.now() + ms; isRunning(pid); await sleep(20)) if (Date.now() > deadline) return false;
+    return true;
   }
 
-  private get pidFile(): string {
-    return join(this.cluster, 'postmaster.pid');
+  /** Kills the server and its child processes: a child that a signal has stopped would survive the server. */
+  kill(): void {
+    const pid = this.pid();
+    for (const victim of [pid, ...childrenOf(pid)]) send(victim, 'SIGKILL');
   }
 
-  /** True also if the command line cannot be read: a second server on one folder would be worse than waiting. */
-  private isOurs(pid: number): boolean {
-    try {
-      return commandOf(pid).includes(this.marker);
-    } catch (error) {
-      return isAlive(pid) && (error as NodeJS.ErrnoException).code !== 'ENOENT';
-    }
+  /** NaN if there is none. */
+  private pid(): number {
+    const pid = Number.parseInt(read(this.pidFile));
+    return pid > 0 ? pid : NaN; // others would signal a process group
   }
 }
 
-const commandOf = (pid: number): string =>
-  process.platform === 'linux'
-    ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') // empty for a zombie
-    : execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { stdio: 'pipe' }).toString();
+/** Whether a process runs. On Linux, one that has ended and that its parent has not noticed yet does not run. */
+export const isRunning = (pid: number): boolean => send(pid, 0) && !/^State:\s+Z/m.test(read(`/proc/${pid}/status`));
 
-function childrenOf(parent: number): number[] {
-  if (process.platform !== 'linux') return [];
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).filter((pid) => Number(read(`/proc/${pid}/stat`)?.split(') ')[1]?.split(' ')[1]) === parent);
-}
+/** The child processes of a process; empty on other systems than Linux. */
+const childrenOf = (pid: number): number[] =>
+  (read(`/proc/${pid}/task/${pid}/children`).match(/\d+/g) ?? []).map(Number);
 
-function pidIn(file: string): number | undefined {
-  const pid = Number(read(file)?.split('\n')[0] || undefined);
-  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
-}
-
-function read(file: string): string | undefined {
+function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    return undefined;
+    return '';
   }
 }
 
-const ageOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-
-export function isAlive(pid: number): boolean {
+/** Sends a signal; 0 only checks. Returns false if the process has ended. */
+function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return process.kill(pid, signal);
+  } catch {
+    return false;
   }
 }

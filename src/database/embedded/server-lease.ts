@@ -1,14 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { DatabaseConnection } from '../../config/database-connection.js';
 import { ADVISORY_LOCKS } from '../advisory-locks.js';
 import { destroyConnection } from '../destroy-connection.js';
 
-const CONNECT_TIMEOUT_MS = 2_000;
-const QUERY_TIMEOUT_MS = 5_000;
-
-/** The server did not answer in time. */
-export class NoAnswerError extends Error {}
+const CONFIG = {
+  user: 'postgres',
+  database: 'postgres',
+  application_name: 'machi lease',
+  connectionTimeoutMillis: 2_000,
+  query_timeout: 5_000,
+};
 
 /**
  * A connection of the superuser that holds the shared lock `embeddedServer`. While any process holds a lease, no other
@@ -17,16 +18,14 @@ export class NoAnswerError extends Error {}
 export class ServerLease {
   private constructor(private readonly client: pg.Client) {}
 
-  /** Connects and takes the lock. Throws NoAnswerError, or the error of the connection. */
+  /** Connects and takes the lock. Throws the error of the connection; it has no `code` if the server does not answer. */
   static async take({ host, port, password }: DatabaseConnection): Promise<ServerLease> {
-    const user = { user: 'postgres', database: 'postgres', application_name: 'machi lease' };
-    const lease = new ServerLease(new pg.Client({ host, port, password, ...user }));
-    const { client } = lease;
+    const client = new pg.Client({ host, port, password, ...CONFIG });
     client.on('error', () => undefined); // "end" follows
     try {
-      await withTimeout(client.connect(), CONNECT_TIMEOUT_MS);
-      await lease.query('select pg_advisory_lock_shared($1)', [ADVISORY_LOCKS.embeddedServer]);
-      return lease;
+      await client.connect();
+      await client.query('select pg_advisory_lock_shared($1)', [ADVISORY_LOCKS.embeddedServer]);
+      return new ServerLease(client);
     } catch (error) {
       destroyConnection(client);
       throw error;
@@ -38,9 +37,9 @@ export class ServerLease {
     this.client.once('end', callback);
   }
 
-  async query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
-    const { rows } = await withTimeout(this.client.query<Row>(sql, values), QUERY_TIMEOUT_MS);
-    return rows;
+  /** Runs a statement as the superuser. */
+  async execute(sql: string): Promise<void> {
+    await this.client.query(sql);
   }
 
   /**
@@ -49,18 +48,10 @@ export class ServerLease {
    */
   async release(): Promise<boolean> {
     const lock = [ADVISORY_LOCKS.embeddedServer];
-    await this.query('select pg_advisory_unlock_shared($1)', lock);
-    const [row] = await this.query<{ is_last: boolean }>('select pg_try_advisory_lock($1) as is_last', lock);
-    if (!row?.is_last) await this.client.end();
-    return row?.is_last ?? false;
+    await this.client.query('select pg_advisory_unlock_shared($1)', lock);
+    const { rows } = await this.client.query<{ is_last: boolean }>('select pg_try_advisory_lock($1) as is_last', lock);
+    const isLast = rows[0]!.is_last;
+    if (!isLast) await this.client.end();
+    return isLast;
   }
-}
-
-async function withTimeout<T>(work: Promise<T>, ms: number): Promise<T> {
-  const timeout = new AbortController();
-  const late = sleep(ms, undefined, { signal: timeout.signal }).then(() => {
-    throw new NoAnswerError(`no answer within ${ms} ms`);
-  });
-  late.catch(() => undefined);
-  return Promise.race([work, late]).finally(() => timeout.abort());
 }

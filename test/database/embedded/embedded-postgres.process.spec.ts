@@ -92,7 +92,7 @@ describe('a pid file that a stopped server left behind does not prevent the next
   const folder = mkdtempSync(join(tmpdir(), 'machi-pid-'));
   const pidFile = join(folder, 'postgres/postmaster.pid');
   const startAndStop = async (): Promise<void> => {
-    const postgres = new EmbeddedPostgres(folder, { info() {}, warn() {} });
+    const postgres = new EmbeddedPostgres(folder, { warn() {} });
     await postgres.start();
     await postgres.stop();
   };
@@ -126,7 +126,7 @@ it('the role of the application can create no database, no role and no extension
   };
   for (const sql of ['alter role machi createdb', 'select']) {
     // 0.1.0 created the role so
-    const postgres = new EmbeddedPostgres(folder, { info() {}, warn() {} });
+    const postgres = new EmbeddedPostgres(folder, { warn() {} });
     await postgres.start();
     const { connection } = postgres;
     for (const refused of [
