@@ -47,6 +47,7 @@ ENV NODE_ENV=production
 COPY --from=production-dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY --from=build /app/dist dist
+RUN printf '#!/bin/sh\nexec node --enable-source-maps /app/dist/src/cli/machi.js "$@"\n' > /usr/local/bin/machi && chmod +x /usr/local/bin/machi
 USER node
 EXPOSE 5000
 STOPSIGNAL SIGTERM

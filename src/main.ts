@@ -52,8 +52,9 @@ class Server {
       configureApp(this.app, config, log);
       await this.app.init();
       const password = await this.app.get(FirstAdministratorService).ensure();
+      if (password !== undefined) printPassword(config, password); // at once: the rest of the start may fail
       await listen(this.app, config);
-      printStartMessage(this.app, config, password);
+      printStartMessage(this.app, config);
     } catch (error) {
       await this.stop();
       throw error;
@@ -109,16 +110,19 @@ async function listen(app: NestExpressApplication, { HOST, PORT }: Config): Prom
   }
 }
 
-/** Written to the terminal and not to the log, because it may contain a password. */
-function printStartMessage(app: NestExpressApplication, config: Config, password: string | undefined): void {
+/** Writes to the terminal and not to the log, because logs hold no passwords. */
+function printPassword({ ADMIN_USERNAME }: Config, password: string): void {
+  process.stdout.write(
+    `First start: sign in as "${ADMIN_USERNAME}" with the password ${password} (never shown again)\n`,
+  );
+}
+
+function printStartMessage(app: NestExpressApplication, config: Config): void {
   const { port } = app.getHttpServer().address() as AddressInfo;
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   const url = config.PUBLIC_URL?.replace(/\/$/, '') ?? `http://${host}:${port}`;
   const lines = [`API         ${url}/api`];
   if (config.SWAGGER === 'on') lines.push(`Swagger UI  ${url}/docs`);
-  if (password !== undefined) {
-    lines.push(`First start: sign in as "${config.ADMIN_USERNAME}" with the password ${password} (never shown again)`);
-  }
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 

@@ -12,6 +12,7 @@ import { MailModule } from '../mail/mail.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccountController } from './account.controller.js';
 import { AccountService } from './account.service.js';
+import { AdministratorsService } from './administrators.service.js';
 import { EmailChangesService } from './email/email-changes.service.js';
 import { EmailVerificationPagesController } from './email/email-verification-pages.controller.js';
 import { EmailVerificationsController } from './email/email-verifications.controller.js';
@@ -47,6 +48,7 @@ import { RegistrationService } from './registration.service.js';
   ],
   providers: [
     AccountService,
+    AdministratorsService,
     EmailChangesService,
     EmailVerificationsService,
     FirstAdministratorService,

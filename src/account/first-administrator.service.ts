@@ -1,6 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { randomBytes } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { PasswordHasherService } from '../auth/passwords/password-hasher.service.js';
@@ -10,6 +9,7 @@ import { Config } from '../config/config.js';
 import { ADVISORY_LOCKS } from '../database/advisory-locks.js';
 import { GroupsService } from '../groups/groups.service.js';
 import { UsersService } from '../users/users.service.js';
+import { newPassword } from './administrators.service.js';
 
 /** Creates the first administrator of a new database. */
 @Injectable()
@@ -26,8 +26,9 @@ export class FirstAdministratorService {
   ) {}
 
   /**
-   * Creates an administrator if the database has no users; otherwise warns if no administrator can sign in. Returns the password if it was generated, so that the caller can
-   * show it once. Throws ConfigError when the configured password does not satisfy the password policy.
+   * Creates an administrator if the database has no users; otherwise warns if no administrator can sign in. Returns the
+   * password if it was generated, so that the caller can show it once. Throws ConfigError when the configured password does
+   * not satisfy the password policy.
    */
   async ensure(): Promise<string | undefined> {
     if (await this.users.exists()) {
@@ -35,7 +36,7 @@ export class FirstAdministratorService {
       return undefined;
     }
     const { ADMIN_USERNAME, ADMIN_PASSWORD } = this.config;
-    const password = ADMIN_PASSWORD ?? randomBytes(15).toString('base64url');
+    const password = ADMIN_PASSWORD ?? newPassword();
     const errors = this.policy.findErrors(password, [ADMIN_USERNAME]);
     if (errors.length > 0) throw new ConfigError(errors.map((error) => `ADMIN_PASSWORD ${error}: choose another one.`));
     const isCreated = await this.create(await this.hasher.hash(password, this.config.ADMIN_USERNAME));

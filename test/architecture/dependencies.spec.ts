@@ -16,6 +16,7 @@ const LEVELS = [
   ['compat'],
   ['health'],
   [''], // files directly in src/: main.ts, app.module.ts, ...
+  ['cli'], // commands use the whole application
 ];
 
 const CHAT_LEVELS = [

@@ -29,15 +29,16 @@ export function dataFolder(): { path: string; remove: () => void; postmaster: ()
 
 /**
  * Starts `dist/src/<program>.js`, which `npm test` has built. Of this process's environment only PATH is passed on. Listens on
- * a free port of the loopback interface. `options` are those of Node.js.
+ * a free port of the loopback interface. `options` are those of Node.js,
+ * `args` those of the program.
  */
 export function launch(
   env: Record<string, string>,
   program = 'main',
-  { cwd = tmpdir(), options = [] as string[] } = {},
+  { cwd = tmpdir(), options = [] as string[], args = [] as string[] } = {},
 ): MachiProcess {
   const file = join(packageRoot(), `dist/src/${program}.js`);
-  const child = spawn(process.execPath, [...options, file], {
+  const child = spawn(process.execPath, [...options, file, ...args], {
     cwd,
     env: { PATH: process.env['PATH'], NODE_ENV: 'development', PORT: '0', BCRYPT_COST: '4', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
