@@ -60,7 +60,8 @@ const UP = [
     constraint vaccination_appointments_pkey primary key (id),
     constraint vaccination_appointments_registration_id_fkey foreign key (registration_id)
       references vaccination_registrations (id),
-    constraint vaccination_appointments_session_id_fkey foreign key (session_id) references vaccination_sessions (id),
+    constraint vaccination_appointments_session_id_fkey foreign key (session_id) references vaccination_sessions (id)
+      deferrable initially deferred,
     constraint vaccination_appointments_status_check
       check (status in ('booked', 'checked_in', 'fulfilled', 'cancelled', 'no_show')),
     constraint vaccination_appointments_dose_check check (dose between 1 and 10),

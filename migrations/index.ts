@@ -17,6 +17,7 @@ import { ContactRequestsAndBlocks1797003000000 } from './1797003000000-contact-r
 import { SearchFolding1797006000000 } from './1797006000000-search-folding.js';
 import { VaccinationCatalogue1798000000000 } from './1798000000000-vaccination-catalogue.js';
 import { VaccinationPeople1801000000000 } from './1801000000000-vaccination-people.js';
+import { Booking1801002000000 } from './1801002000000-booking.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -39,4 +40,5 @@ export const migrations = [
   SearchFolding1797006000000,
   VaccinationCatalogue1798000000000,
   VaccinationPeople1801000000000,
+  Booking1801002000000,
 ];

@@ -32,6 +32,7 @@ import { Passkey } from '../auth/passkeys/passkey.entity.js';
 import { TwoFactorChallenge } from '../auth/two-factor/two-factor-challenge.entity.js';
 import { TwoFactor } from '../auth/two-factor/two-factor.entity.js';
 import { Appointment } from '../vaccination/appointments/appointment.entity.js';
+import { BookingRequest } from '../vaccination/bookings/booking-request.entity.js';
 import { Centre } from '../vaccination/centres/centre.entity.js';
 import { CentreStaffMember } from '../vaccination/centres/centre-staff-member.entity.js';
 import { Certificate } from '../vaccination/certificates/certificate.entity.js';
@@ -40,6 +41,7 @@ import { Lot } from '../vaccination/lots/lot.entity.js';
 import { Registration } from '../vaccination/registrations/registration.entity.js';
 import { VaccinationSession } from '../vaccination/sessions/vaccination-session.entity.js';
 import { Vaccine } from '../vaccination/vaccines/vaccine.entity.js';
+import { WaitlistEntry } from '../vaccination/waitlist/waitlist-entry.entity.js';
 import { AfterCommitSubscriber } from './after-commit.js';
 import { clientConfig, type SessionOptions, UnnamedStatementsClient } from './client-config.js';
 
@@ -82,6 +84,8 @@ export const entities = [
   VaccinationSession,
   Registration,
   Appointment,
+  BookingRequest,
+  WaitlistEntry,
   Dose,
   Certificate,
 ];

@@ -22,8 +22,11 @@ export const IsDay = (): PropertyDecorator =>
   });
 
 /** The day so many days after another one. */
-export const addDays = (day: string, days: number): string =>
-  DateTime.fromISO(day, { zone: 'utc' }).plus({ days }).toISODate()!;
+export const addDays = (day: string, days: number): string => toDay(new Date(Date.parse(day) + days * DAY_MS));
+
+const DAY_MS = 86_400_000;
+
+const toDay = (date: Date): string => date.toISOString().slice(0, 10);
 
 /** A point in time with its offset from UTC, in ISO 8601. It becomes a Date; seconds and their fractions are dropped. */
 export const IsInstant = (): PropertyDecorator =>
@@ -46,3 +49,18 @@ export const IsLocalTime = (): PropertyDecorator =>
 /** The point in time of a local time. A time that a change of the clocks skips counts as one hour later. */
 export const instantOf = (timeZone: string, day: string, time: string): Date =>
   DateTime.fromISO(`${day}T${time}`, { zone: timeZone }).toJSDate();
+
+/** The day of a point in time in a time zone. */
+export const dayOf = (time: Date, timeZone: string): string =>
+  DateTime.fromJSDate(time, { zone: timeZone }).toISODate()!;
+
+/**
+ * The day so many months after another one. A day that does not exist, such as 29 February in most years, counts as the
+ * first day of the next month (CDC CDSi, logic specification, CALCDT-5).
+ */
+export function addMonths(day: string, months: number): string {
+  const [year, month, dayOfMonth] = day.split('-').map(Number) as [number, number, number];
+  const date = new Date(Date.UTC(year, month - 1 + months, dayOfMonth));
+  if (date.getUTCDate() !== dayOfMonth) date.setUTCDate(1); // it ran over into the next month
+  return toDay(date);
+}

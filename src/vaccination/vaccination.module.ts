@@ -10,6 +10,9 @@ import { CentresController } from './centres/centres.controller.js';
 import { CentresService } from './centres/centres.service.js';
 import { Dose } from './doses/dose.entity.js';
 import { DosesService } from './doses/doses.service.js';
+import { EligibilityController } from './eligibility/eligibility.controller.js';
+import { EligibilityService } from './eligibility/eligibility.service.js';
+import { PeopleService } from './eligibility/people.service.js';
 import { Lot } from './lots/lot.entity.js';
 import { LotsController } from './lots/lots.controller.js';
 import { LotsService } from './lots/lots.service.js';
@@ -38,7 +41,13 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     ]),
     AuditModule,
   ],
-  controllers: [VaccinesController, CentresController, LotsController, VaccinationSessionsController],
+  controllers: [
+    VaccinesController,
+    CentresController,
+    LotsController,
+    VaccinationSessionsController,
+    EligibilityController,
+  ],
   providers: [
     VaccinesService,
     CentresService,
@@ -47,6 +56,8 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     VaccinationSessionsService,
     SessionSearchService,
     DosesService,
+    PeopleService,
+    EligibilityService,
   ],
 })
 export class VaccinationModule {}

@@ -93,6 +93,7 @@ export const ACCESS_TABLE: Record<
   'PATCH /api/vaccination/sessions/:id': 'signed in',
   'POST /api/vaccination/sessions/:id/open': 'signed in',
   'POST /api/vaccination/sessions/:id/close': 'signed in',
+  'GET /api/vaccination/registrations/:id/eligibility': 'signed in',
   'POST /api/register': 'public',
   'POST /api/auth/login': 'public',
   'GET /api/auth/verify': 'answers 401 itself',

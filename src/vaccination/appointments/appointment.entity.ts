@@ -48,7 +48,8 @@ export class Appointment {
   })
   registration: Registration;
 
-  @ManyToOne(() => VaccinationSession)
+  /** Checked at the commit, after the trigger that counts places has locked the session: see docs/decisions/booking.md. */
+  @ManyToOne(() => VaccinationSession, { deferrable: 'INITIALLY DEFERRED' })
   @JoinColumn({ name: 'session_id', foreignKeyConstraintName: 'vaccination_appointments_session_id_fkey' })
   session: VaccinationSession;
 }

@@ -1,0 +1,109 @@
+import type { RegistrationStatus } from '../registrations/registration.entity.js';
+import type { Vaccine } from '../vaccines/vaccine.entity.js';
+import { addDays, addMonths, dayOf } from '../days.js';
+
+/** Why a person cannot get a dose. They are codes of problems, in the order in which a refused booking reports them. */
+export const INELIGIBILITY_REASONS = [
+  'registration_not_verified',
+  'vaccine_inactive',
+  'course_complete',
+  'wrong_vaccine',
+  'dose_out_of_order',
+  'too_old',
+  'too_young',
+  'too_early',
+  'already_booked',
+] as const;
+export type IneligibilityReason = (typeof INELIGIBILITY_REASONS)[number];
+
+/** What is known about a person. */
+export interface Person {
+  status: RegistrationStatus;
+  date_of_birth: string;
+  /** The doses that count. */
+  doses: { disease: string; dose: number; vaccine_id: string; given_at: Date }[];
+  /** Diseases against which the person has a live appointment. */
+  booked: string[];
+}
+
+/** The rules of a vaccine. */
+export type Course = Pick<Vaccine, 'id' | 'disease' | 'min_age_months' | 'max_age_months' | 'doses' | 'is_active'>;
+
+/** The question: may this person get this vaccine on this day of the centre? */
+export interface EligibilityQuestion {
+  person: Person;
+  vaccine: Course;
+  /** Of the centre: ages and intervals are counted in its days. */
+  timeZone: string;
+  day: string;
+  /** No earlier day is offered. */
+  today: string;
+  /** The only dose that is given; null: any. */
+  dose?: number | null;
+}
+
+export interface Eligibility {
+  /** Null when the course is complete. */
+  next_dose: number | null;
+  /** The first day from today on, on which age and interval allow the next dose; null if there is none. */
+  earliest_day: string | null;
+  /** The day that the vaccine recommends for the next dose, never before the earliest one. */
+  recommended_day: string | null;
+  /** The last day on which the person is young enough; null without a limit. */
+  latest_day: string | null;
+  /** Why the person cannot get the dose on that day; empty if they can. */
+  reasons: IneligibilityReason[];
+}
+
+/** Days of grace are not used: they excuse a dose that was given too early, not an appointment. */
+export function eligibilityOf({
+  person,
+  vaccine,
+  timeZone,
+  day,
+  today,
+  dose = null,
+}: EligibilityQuestion): Eligibility {
+  const given = person.doses.filter(({ disease }) => disease === vaccine.disease);
+  const next = nextDose(vaccine, given);
+  const oldEnough = addMonths(person.date_of_birth, vaccine.min_age_months);
+  const previous = given.find((each) => each.dose === (next ?? 1) - 1);
+  const since = previous && dayOf(previous.given_at, timeZone);
+  const plan = vaccine.doses[(next ?? 1) - 1]!;
+  const intervalEnd = since === undefined ? oldEnough : addDays(since, plan.min_interval_days);
+  const earliest = latestOf(today, latestOf(oldEnough, intervalEnd));
+  const recommended =
+    since === undefined ? earliest : latestOf(earliest, addDays(since, plan.recommended_interval_days));
+  const latest = lastDay(person, vaccine);
+  const isPossible = next !== null && (latest === null || earliest <= latest);
+  const found: Record<IneligibilityReason, boolean> = {
+    registration_not_verified: person.status !== 'verified',
+    vaccine_inactive: !vaccine.is_active,
+    course_complete: next === null,
+    wrong_vaccine: given.some(({ vaccine_id }) => vaccine_id !== vaccine.id),
+    dose_out_of_order: next !== null && dose !== null && dose !== next,
+    too_old: latest !== null && day > latest,
+    too_young: day < oldEnough,
+    too_early: next !== null && since !== undefined && day < intervalEnd,
+    already_booked: person.booked.includes(vaccine.disease),
+  };
+  return {
+    next_dose: next,
+    earliest_day: isPossible ? earliest : null,
+    recommended_day: isPossible ? recommended : null,
+    latest_day: latest,
+    reasons: INELIGIBILITY_REASONS.filter((reason) => found[reason]),
+  };
+}
+
+/** The first dose that the person does not have; null when the course is complete. */
+function nextDose({ doses }: Course, given: Person['doses']): number | null {
+  const missing = doses.findIndex((_, index) => !given.some(({ dose }) => dose === index + 1));
+  return missing < 0 ? null : missing + 1;
+}
+
+/** The day before the person reaches the age from which the vaccine is not given. */
+const lastDay = ({ date_of_birth }: Person, { max_age_months }: Course): string | null =>
+  max_age_months === null ? null : addDays(addMonths(date_of_birth, max_age_months), -1);
+
+const latestOf = (one: string, other: string): string => (one > other ? one : other);
