@@ -22,7 +22,8 @@ it('answers next dose, earliest day and reasons for every active vaccine, and co
   const person = await insertPerson(t, user, { date_of_birth: '2015-01-18' });
   const before = await eligibility(user.token, person);
   expect(before.body).toMatchObject({ registration_id: person, today: '2027-01-17' });
-  const of = ({ body }: typeof before, id: string) => body['items'].find((item: { vaccine: { id: string } }) => item.vaccine.id === id);
+  const of = ({ body }: typeof before, id: string) =>
+    body['items'].find((item: { vaccine: { id: string } }) => item.vaccine.id === id);
   expect(of(before, vaccine.id)).toMatchObject({
     is_eligible: false,
     next_dose: 1,
