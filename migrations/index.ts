@@ -18,6 +18,7 @@ import { SearchFolding1797006000000 } from './1797006000000-search-folding.js';
 import { VaccinationCatalogue1798000000000 } from './1798000000000-vaccination-catalogue.js';
 import { VaccinationPeople1801000000000 } from './1801000000000-vaccination-people.js';
 import { Booking1801002000000 } from './1801002000000-booking.js';
+import { ProjectsAndChapters1803001000000 } from './1803001000000-projects-and-chapters.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -41,4 +42,5 @@ export const migrations = [
   VaccinationCatalogue1798000000000,
   VaccinationPeople1801000000000,
   Booking1801002000000,
+  ProjectsAndChapters1803001000000,
 ];

@@ -24,6 +24,7 @@ import { PasswordResetsModule } from './auth/passwords/password-resets.module.js
 import { PasskeysModule } from './auth/passkeys/passkeys.module.js';
 import { TwoFactorModule } from './auth/two-factor/two-factor.module.js';
 import { VaccinationModule } from './vaccination/vaccination.module.js';
+import { ProjectsModule } from './projects/projects.module.js';
 import { UsersModule } from './users/users.module.js';
 
 /** All features, in the order in which their routes are matched. */
@@ -44,6 +45,7 @@ const FEATURES = [
   AvatarsModule,
   ChatModule,
   VaccinationModule,
+  ProjectsModule,
   UserAdministrationModule, // last: `users/:id` would match `users/me`
 ];
 

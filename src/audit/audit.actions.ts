@@ -54,6 +54,16 @@ export const AUDIT_ACTIONS = [
   'vaccination_session.changed',
   'vaccination_session.opened',
   'vaccination_session.closed',
+  'project.created',
+  'project.changed',
+  'project.deleted',
+  'chapter.created',
+  'chapter.changed',
+  'chapter.submitted',
+  'chapter.published',
+  'chapter.deleted',
+  'release_group.created',
+  'release_group.changed',
 ] as const;
 
 /** The name of an audited action. */

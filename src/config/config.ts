@@ -84,6 +84,9 @@ export class Config {
   @IsTrueOrFalse() readonly S3_FORCE_PATH_STYLE: 'true' | 'false' = 'false';
   @IsIn(['pre', 'post', 'off']) readonly AVATAR_MODERATION: 'pre' | 'post' | 'off' = 'pre';
 
+  @IsSwitch() readonly ANONYMOUS_READING: 'on' | 'off' = 'on';
+  @IsIn(['off', 'first']) readonly CHAPTER_REVIEW: 'off' | 'first' = 'off';
+
   /** Optional in the environment outside production only, where `loadConfig` creates one. */
   @IsOptional() @IsString() readonly SECRET_KEY: string;
   @IsOptional()

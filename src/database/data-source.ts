@@ -42,6 +42,12 @@ import { Registration } from '../vaccination/registrations/registration.entity.j
 import { VaccinationSession } from '../vaccination/sessions/vaccination-session.entity.js';
 import { Vaccine } from '../vaccination/vaccines/vaccine.entity.js';
 import { WaitlistEntry } from '../vaccination/waitlist/waitlist-entry.entity.js';
+import { ChapterReleaseGroup } from '../projects/chapters/chapter-release-group.entity.js';
+import { Chapter } from '../projects/chapters/chapter.entity.js';
+import { ReleaseGroup } from '../projects/chapters/release-group.entity.js';
+import { ProjectRevision } from '../projects/projects/project-revision.entity.js';
+import { ProjectSlug } from '../projects/projects/project-slug.entity.js';
+import { Project } from '../projects/projects/project.entity.js';
 import { AfterCommitSubscriber } from './after-commit.js';
 import { clientConfig, type SessionOptions, UnnamedStatementsClient } from './client-config.js';
 
@@ -88,6 +94,12 @@ export const entities = [
   WaitlistEntry,
   Dose,
   Certificate,
+  Project,
+  ProjectSlug,
+  ProjectRevision,
+  Chapter,
+  ReleaseGroup,
+  ChapterReleaseGroup,
 ];
 
 interface PoolOptions extends SessionOptions {

@@ -81,6 +81,9 @@ function parameterOf({ name, path }: { name: string; path: string }, schema: Sch
 /** Ids of the kind that a parameter names. Users of roles are not among them, so that one role cannot change another. */
 function idsOf(name: string, path: string): string[] {
   if (name === 'user_id' || (name === 'id' && /\/users\/\{id\}/.test(path))) return ['{{user}}', '{{own.id}}'];
+  if (name === 'id_or_slug') return ['{{project}}', '{{slug}}'];
+  if (path.includes('/chapters/')) return ['{{chapter}}'];
+  if (path.includes('/release-groups/')) return ['{{release_group}}'];
   if (path.includes('/groups/')) return ['{{group}}'];
   if (path.includes('avatars')) return ['{{avatar}}'];
   if (path.includes('passkeys')) return ['{{passkey}}'];

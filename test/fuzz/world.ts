@@ -169,6 +169,9 @@ const KINDS: [RegExp, string][] = [
   [/avatar/, 'avatar'],
   [/^POST \/api\/(users|create|register)$/, 'user'],
   [/^POST \/api\/groups$/, 'group'],
+  [/^(GET|POST) \/api\/projects$/, 'project'],
+  [/\/chapters(\/latest)?$/, 'chapter'],
+  [/release-groups/, 'release_group'],
 ];
 
 const kindOf = (operation: string): string | undefined => KINDS.find(([pattern]) => pattern.test(operation))?.[1];

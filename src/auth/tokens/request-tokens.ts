@@ -51,7 +51,8 @@ export function presentedTokens({ headers }: Pick<IncomingMessage, 'headers'>): 
   return token === undefined ? identityCookies(headers) : [token];
 }
 
-const hasBearer = ({ authorization }: Headers): boolean =>
+/** Whether the request has Bearer credentials, in any format. */
+export const hasBearer = ({ authorization }: Headers): boolean =>
   authorization !== undefined && BEARER_SCHEME.test(authorization);
 
 const identityCookies = (headers: Headers): string[] => cookieTokens(headers, IDENTITY_COOKIE, KANJIKU_IDENTITY_COOKIE);

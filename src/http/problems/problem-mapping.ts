@@ -37,6 +37,11 @@ const CONSTRAINTS: Record<string, ProblemCode> = {
   vaccine_lots_used_check: 'lot_overdrawn',
   vaccination_sessions_booked_check: 'capacity_below_bookings',
   vaccination_sessions_walk_ins_check: 'capacity_below_bookings',
+  projects_slug_key: 'slug_taken',
+  chapters_number_key: 'chapter_exists',
+  chapters_project_id_fkey: 'project_not_found',
+  chapter_release_groups_group_id_fkey: 'release_group_not_found',
+  release_groups_name_key: 'release_group_name_taken',
 };
 
 const CONNECTION_ERRORS = new Set([

@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto';
+import { Problem } from './problems/problem.js';
+
+/** The header of requests that change such a resource, for `@ApiHeader`. */
+export const IF_MATCH = {
+  name: 'If-Match',
+  required: false,
+  description: 'The ETag of the version that the change is based on, unless `version` is sent.',
+};
+
+/**
+ * The entity tag of a resource with a version: the version, and a hash of the body, which may change without the version.
+ */
+export function versionTag(version: number, body: object): string {
+  const hash = createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 16);
+  return `"${version}-${hash}"`;
+}
+
+/**
+ * The version that a change is based on: from `If-Match`, an entity tag of `versionTag` or the bare version in quotes, or
+ * from a field of the request. Throws `version_required` when both are missing, `version_conflict` for another tag.
+ */
+export function readExpectedVersion(ifMatch: string | undefined, field: number | undefined): number {
+  if (ifMatch === undefined) {
+    if (field === undefined) throw new Problem('version_required');
+    return field;
+  }
+  const version = /^"([1-9]\d{0,8})(?:-[\w-]{16})?"$/.exec(ifMatch.trim())?.[1];
+  if (version === undefined || (field !== undefined && field !== Number(version)))
+    throw new Problem('version_conflict');
+  return Number(version);
+}

@@ -1,0 +1,188 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository } from 'typeorm';
+import { validate as isUuid } from 'uuid';
+import { Clock } from '../../common/clock.provider.js';
+import { SqlValues } from '../../database/sql-values.js';
+import { isStorable } from '../../http/bodies/body-shape.js';
+import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
+import { Problem } from '../../http/problems/problem.js';
+import { ProjectSearchService } from '../projects/project-search.service.js';
+import type { Reader } from '../visibility/reader.js';
+import { readableAt, visibleChapter } from '../visibility/visibility.js';
+import { Chapter } from './chapter.entity.js';
+import {
+  type ChapterDto,
+  type ChaptersQueryDto,
+  type LatestChaptersQueryDto,
+  type ListedChapter,
+  toChapterDto,
+} from './chapters.dto.js';
+
+const COLUMNS = `c.id, c.project_id, c.number, c.number_key, c.sort_key, c.sort_as, c.volume, c.title, c.language, c.groups_key,
+  c.uploader_id, c.state, c.release_at, c.is_hidden, c.published_at, c.shown_at, c.page_count, c.version, c.created_at,
+  c.updated_at, p.slug as project_slug, p.title as project_title, p.is_hidden as project_is_hidden,
+  (select coalesce(jsonb_agg(jsonb_build_object('id', g.id, 'name', g.name) order by g.name, g.id), '[]')
+    from chapter_release_groups r join release_groups g on g.id = r.group_id where r.chapter_id = c.id) as release_groups`;
+
+const FROM = 'from chapters c join projects p on p.id = c.project_id';
+
+/** The place of a chapter among those of its project. */
+type Place = [sortKey: string, numberKey: string, id: string];
+
+/** Reads chapters for readers: one, those of a project, and the latest. */
+@Injectable()
+export class ChapterListsService {
+  constructor(
+    @InjectRepository(Chapter) private readonly chapters: Repository<Chapter>,
+    private readonly projects: ProjectSearchService,
+    private readonly clock: Clock,
+  ) {}
+
+  /** A chapter that the reader sees. Throws `chapter_not_found`. */
+  async get(reader: Reader, id: string): Promise<ListedChapter> {
+    const values = new SqlValues();
+    const isWanted = `c.id = ${values.add(id)}::uuid`;
+    const [chapter] = await this.select(reader, values, (visible) => `where ${isWanted} and ${visible}`);
+    if (!chapter) throw new Problem('chapter_not_found');
+    return chapter;
+  }
+
+  /** The chapters of a project that the reader sees, by number. Throws `project_not_found`, `invalid_cursor`. */
+  async listOfProject(reader: Reader, idOrSlug: string, query: ChaptersQueryDto): Promise<Page<ChapterDto>> {
+    const after = readPlace(query.cursor);
+    const { id } = await this.projects.get(reader, idOrSlug);
+    const values = new SqlValues();
+    const conditions = [`c.project_id = ${values.add(id)}::uuid`];
+    if (query.language !== undefined) conditions.push(`c.language = ${values.add(query.language)}`);
+    if (query.release_group !== undefined) {
+      conditions.push(`exists (select from chapter_release_groups r
+        where r.chapter_id = c.id and r.group_id = ${values.add(query.release_group)}::uuid)`);
+    }
+    const { order = 'asc' } = query;
+    if (after)
+      conditions.push(`(c.sort_key, c.number_key, c.id) ${order === 'asc' ? '>' : '<'} ${placeSql(after, values)}`);
+    const rows = await this.select(
+      reader,
+      values,
+      (visible) => `where ${conditions.join(' and ')} and ${visible}
+        order by c.sort_key ${order}, c.number_key ${order}, c.id ${order} limit ${values.add(query.limit + 1)}`,
+    );
+    return toPage(rows, query.limit, (row) => JSON.stringify(placeOf(row)), toChapterDto);
+  }
+
+  /**
+   * The published chapters of all projects that the reader sees, those first that the reader could read last. Throws
+   * `invalid_cursor`.
+   */
+  async listLatest(reader: Reader, query: LatestChaptersQueryDto): Promise<Page<ChapterDto>> {
+    const rows = await this.findLatest(reader, { ...query, after: readPosition(query.cursor) });
+    return toPage(rows, query.limit, (row) => JSON.stringify([row.readable_at!.getTime(), row.id]), toChapterDto);
+  }
+
+  /** Like `listLatest`, one row more than the limit; of some projects only if `projectsSql` selects their ids. */
+  async findLatest(
+    reader: Reader,
+    {
+      language,
+      limit,
+      after,
+      projectsSql,
+    }: {
+      language?: string | undefined;
+      limit: number;
+      after?: [at: Date, id: string] | undefined;
+      projectsSql?: (values: SqlValues) => string;
+    },
+  ): Promise<ListedChapter[]> {
+    const values = new SqlValues();
+    const at = readableAt(reader, values, await this.hasUploads(reader));
+    const conditions = [`c.state = 'published'`];
+    if (projectsSql) conditions.push(`c.project_id in (${projectsSql(values)})`);
+    if (language !== undefined) conditions.push(`c.language = ${values.add(language)}`);
+    if (after) conditions.push(`(${at}, c.id) < (${values.add(after[0])}::timestamptz, ${values.add(after[1])}::uuid)`);
+    return this.select(
+      reader,
+      values,
+      (visible) => `where ${conditions.join(' and ')} and ${visible}
+        order by ${at} desc, c.id desc limit ${values.add(limit + 1)}`,
+    );
+  }
+
+  /** The visible chapters before and after a chapter, in its language; of several with one number, those of its groups. */
+  async findNeighbours(
+    reader: Reader,
+    chapter: ListedChapter,
+  ): Promise<{ previous_id: string | null; next_id: string | null }> {
+    return {
+      previous_id: await this.findNeighbour(reader, chapter, '<'),
+      next_id: await this.findNeighbour(reader, chapter, '>'),
+    };
+  }
+
+  private async findNeighbour(reader: Reader, chapter: ListedChapter, sign: '<' | '>'): Promise<string | null> {
+    const values = new SqlValues();
+    const { project_id, language, sort_key, number_key, groups_key } = chapter;
+    const direction = sign === '>' ? 'asc' : 'desc';
+    const [neighbour] = await this.chapters.query<{ id: string }[]>(
+      `select c.id ${FROM} where c.project_id = ${values.add(project_id)}::uuid and c.language = ${values.add(language)}
+        and (c.sort_key, c.number_key) ${sign} (${values.add(sort_key)}::text, ${values.add(number_key)}::text)
+        and ${visibleChapter(reader, this.clock.date(), values)}
+        order by c.sort_key ${direction}, c.number_key ${direction}, c.groups_key <> ${values.add(groups_key)}, c.id limit 1`,
+      values.all,
+    );
+    return neighbour?.id ?? null;
+  }
+
+  /** Whether the reader has uploaded chapters. */
+  private async hasUploads({ id, seesHidden }: Reader): Promise<boolean> {
+    return id !== null && !seesHidden && (await this.chapters.existsBy({ uploader_id: id }));
+  }
+
+  private select(reader: Reader, values: SqlValues, where: (visible: string) => string): Promise<ListedChapter[]> {
+    const at = readableAt(reader, values);
+    const visible = visibleChapter(reader, this.clock.date(), values);
+    return this.chapters.query<ListedChapter[]>(
+      `select ${COLUMNS}, case when c.state = 'published' then ${at} end as readable_at ${FROM} ${where(visible)}`,
+      values.all,
+    );
+  }
+}
+
+const placeOf = ({ sort_key, number_key, id }: ListedChapter): Place => [sort_key, number_key, id];
+
+const placeSql = ([sortKey, numberKey, id]: Place, values: SqlValues): string =>
+  `(${values.add(sortKey)}::text, ${values.add(numberKey)}::text, ${values.add(id)}::uuid)`;
+
+function readPlace(cursor: string | undefined): Place | undefined {
+  const key = readCursor(cursor, (text) => parsePlace(text) !== undefined);
+  return key === undefined ? undefined : parsePlace(key);
+}
+
+function parsePlace(text: string): Place | undefined {
+  const [sortKey, numberKey, id, ...others] = parseArray(text);
+  const areKeys = [sortKey, numberKey].every((key) => typeof key === 'string' && isStorable(key));
+  return areKeys && isUuid(id) && others.length === 0
+    ? [sortKey as string, numberKey as string, id as string]
+    : undefined;
+}
+
+function readPosition(cursor: string | undefined): [at: Date, id: string] | undefined {
+  const key = readCursor(cursor, (text) => parsePosition(text) !== undefined);
+  return key === undefined ? undefined : parsePosition(key);
+}
+
+function parsePosition(text: string): [at: Date, id: string] | undefined {
+  const [ms, id, ...others] = parseArray(text);
+  const isTime = Number.isInteger(ms) && Math.abs(ms as number) < 2 ** 43;
+  return isTime && isUuid(id) && others.length === 0 ? [new Date(ms as number), id as string] : undefined;
+}
+
+function parseArray(text: string): unknown[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}

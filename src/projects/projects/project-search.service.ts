@@ -1,0 +1,188 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { Repository } from 'typeorm';
+import { validate as isUuid } from 'uuid';
+import { Clock } from '../../common/clock.provider.js';
+import { SqlValues } from '../../database/sql-values.js';
+import { isStorable } from '../../http/bodies/body-shape.js';
+import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
+import { Problem } from '../../http/problems/problem.js';
+import type { Reader } from '../visibility/reader.js';
+import { readableAt, visibleChapter, visibleProject } from '../visibility/visibility.js';
+import { Project } from './project.entity.js';
+import {
+  type ListedProject,
+  type ProjectDto,
+  type ProjectSort,
+  type ProjectsQueryDto,
+  toProjectDto,
+} from './projects.dto.js';
+
+const COLUMNS = `p.id, p.slug, p.title, p.alternative_titles, p.description, p.status, p.original_language, p.content_rating,
+  p.reading_direction, p.tags, p.people, p.is_hidden, p.version, p.created_at, p.updated_at`;
+
+/** Words that are at least this similar count as found: one wrong letter in a word of six. The default of pg_trgm is 0.6. */
+const SET_SIMILARITY = `set local pg_trgm.word_similarity_threshold = 0.5`;
+
+/** The position of a row in a list: the value it is sorted by, and its id. */
+type Position = [key: string | number, id: string];
+
+type Row = ListedProject & { sort_value: string | number | Date | null };
+
+/** Finds projects for readers. */
+@Injectable()
+export class ProjectSearchService {
+  constructor(
+    @InjectRepository(Project) private readonly projects: Repository<Project>,
+    private readonly clock: Clock,
+  ) {}
+
+  /** A project by its id or by a slug that it has or had, if the reader sees it. Throws `project_not_found`. */
+  async get(reader: Reader, idOrSlug: string): Promise<ListedProject> {
+    const values = new SqlValues();
+    const name = values.add(idOrSlug.toLowerCase());
+    const isNamed = isUuid(idOrSlug)
+      ? `p.id = ${name}::uuid`
+      : `p.id = (select project_id from project_slugs where slug = ${name})`;
+    const [project] = await this.projects.query<ListedProject[]>(
+      `select ${COLUMNS}, s.* from projects p ${this.statistics(reader, values)}
+        where ${isNamed} and ${visibleProject(reader, values)}`,
+      values.all,
+    );
+    if (!project) throw new Problem('project_not_found');
+    return project;
+  }
+
+  /** Lists the projects that the reader sees. Throws `invalid_cursor`. */
+  async list(reader: Reader, query: ProjectsQueryDto): Promise<Page<ProjectDto>> {
+    const sort = sortOf(query);
+    const after = readPosition(query.cursor, sort);
+    const values = new SqlValues();
+    const text = this.listSql(reader, query, sort, after, values);
+    const rows = await this.run(text, values.all, query.q !== undefined);
+    return toPage(rows, query.limit, (row) => toCursorKey(row), toProjectDto);
+  }
+
+  private listSql(
+    reader: Reader,
+    query: ProjectsQueryDto,
+    sort: ProjectSort,
+    after: Position | undefined,
+    values: SqlValues,
+  ): string {
+    const q = query.q === undefined ? undefined : `fold_text(${values.add(query.q)})`;
+    const conditions = [visibleProject(reader, values), ...filters(query, q, values)];
+    const order = this.orderOf(sort, q, reader, values);
+    const isAfter = after ? `where ${order.isAfter(after)}` : '';
+    // The statistics are read for the rows of the page only.
+    return `select p.*, s.* from (
+        select * from (select ${COLUMNS}, ${order.value} as sort_value from projects p ${order.join}
+          where ${conditions.join(' and ')}) p
+        ${isAfter} order by ${order.by} limit ${values.add(query.limit + 1)}
+      ) p ${this.statistics(reader, values)} order by ${order.by}`;
+  }
+
+  /** What the reader sees of the chapters of `projects p`, as `s`. */
+  private statistics(reader: Reader, values: SqlValues): string {
+    return `cross join lateral (
+      select count(*)::int as chapter_count,
+        max(${readableAt(reader, values)}) filter (where c.state = 'published') as last_chapter_at
+      from chapters c where c.project_id = p.id and ${visibleChapter(reader, this.clock.date(), values)}) s`;
+  }
+
+  private orderOf(sort: ProjectSort, q: string | undefined, reader: Reader, values: SqlValues): Order {
+    if (sort === 'title') return orderBy('p.sort_title', 'asc', (key) => `${values.add(key)}::text`, values);
+    if (sort === 'relevance') {
+      const score = `(round(word_similarity(${q!}, p.search_text) * 1000)::int + case when ${isPart(q!)} then 1000 else 0 end)`;
+      return orderBy(score, 'desc', (key) => `${values.add(key)}::int`, values);
+    }
+    // Ids are UUIDs of version 7, so that their order is the order of creation.
+    if (sort === 'created') return orderBy('null::timestamptz', 'desc', undefined, values);
+    const newest = `left join lateral (select ${readableAt(reader, values)} as at from chapters c
+      where c.project_id = p.id and c.state = 'published' and ${visibleChapter(reader, this.clock.date(), values)}
+      order by 1 desc limit 1) newest on true`;
+    const key = (ms: string | number): string => `${values.add(new Date(ms))}::timestamptz`;
+    return orderBy('coalesce(newest.at, p.created_at)', 'desc', key, values, newest);
+  }
+
+  private async run(text: string, values: unknown[], hasTerm: boolean): Promise<Row[]> {
+    if (!hasTerm) return this.projects.query<Row[]>(text, values);
+    return this.projects.manager.transaction(async (manager) => {
+      await manager.query(SET_SIMILARITY);
+      return manager.query<Row[]>(text, values);
+    });
+  }
+}
+
+interface Order {
+  /** The value that rows are sorted by, and what it needs besides `projects p`. */
+  value: string;
+  join: string;
+  by: string;
+  isAfter: (position: Position) => string;
+}
+
+function orderBy(
+  value: string,
+  direction: 'asc' | 'desc',
+  toSql: ((key: string | number) => string) | undefined,
+  values: SqlValues,
+  join = '',
+): Order {
+  const sign = direction === 'asc' ? '>' : '<';
+  if (!toSql) {
+    const isAfter = ([, id]: Position): string => `p.id ${sign} ${values.add(id)}::uuid`;
+    return { value, join, by: `p.id ${direction}`, isAfter };
+  }
+  return {
+    value,
+    join,
+    by: `p.sort_value ${direction}, p.id ${direction}`,
+    isAfter: ([key, id]) => `(p.sort_value, p.id) ${sign} (${toSql(key)}, ${values.add(id)}::uuid)`,
+  };
+}
+
+const sortOf = ({ q, sort }: ProjectsQueryDto): ProjectSort => {
+  if (q === undefined) return sort === undefined || sort === 'relevance' ? 'updated' : sort;
+  return sort ?? 'relevance';
+};
+
+/** Whether the folded term is a part of the titles and people, wherever words begin. */
+const isPart = (q: string): string =>
+  `p.search_text like '%' || regexp_replace(${q}, '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
+
+function filters(query: ProjectsQueryDto, q: string | undefined, values: SqlValues): string[] {
+  const { tags, without_tags, status, content_rating, original_language, is_hidden } = query;
+  const conditions: [isGiven: boolean, condition: () => string][] = [
+    [q !== undefined, () => `(${isPart(q!)} or ${q!} <% p.search_text)`],
+    [tags !== undefined, () => `p.tags @> ${values.add(tags)}::text[]`],
+    [without_tags !== undefined, () => `not p.tags && ${values.add(without_tags)}::text[]`],
+    [status !== undefined, () => `p.status = any (${values.add(status)}::text[])`],
+    [content_rating !== undefined, () => `p.content_rating = any (${values.add(content_rating)}::text[])`],
+    [original_language !== undefined, () => `p.original_language = ${values.add(original_language)}`],
+    [is_hidden !== undefined, () => `p.is_hidden = ${values.add(is_hidden)}`],
+  ];
+  return conditions.filter(([isGiven]) => isGiven).map(([, condition]) => condition());
+}
+
+function toCursorKey({ sort_value, id }: Row): string {
+  const key = sort_value instanceof Date ? sort_value.getTime() : (sort_value ?? 0);
+  return JSON.stringify([key, id] satisfies Position);
+}
+
+function readPosition(cursor: string | undefined, sort: ProjectSort): Position | undefined {
+  const key = readCursor(cursor, (text) => parsePosition(text, sort) !== undefined);
+  return key === undefined ? undefined : parsePosition(key, sort);
+}
+
+function parsePosition(text: string, sort: ProjectSort): Position | undefined {
+  try {
+    const [key, id, ...others] = JSON.parse(text) as unknown[];
+    const isKey = sort === 'title' ? typeof key === 'string' && isStorable(key) : isMilliseconds(key);
+    return isKey && isUuid(id) && others.length === 0 ? [key as string | number, id as string] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isMilliseconds = (key: unknown): boolean => Number.isInteger(key) && Math.abs(key as number) < 2 ** 43;

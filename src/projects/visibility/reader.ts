@@ -1,0 +1,34 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { Request } from 'express';
+import type { Caller } from '../../users/caller.js';
+
+/** Who reads, reduced to what decides about visibility. */
+export interface Reader {
+  /** The id of the user; null for a reader who is not signed in. */
+  id: string | null;
+  /** Has `view_hidden` or `admin`: sees every chapter. */
+  seesHidden: boolean;
+  /** Has `manage_projects`: sees hidden projects, but not their chapters. */
+  managesProjects: boolean;
+  /** Days before the release from which the reader sees a chapter. */
+  earlyAccessDays: number;
+}
+
+/** A reader who is not signed in. */
+export const ANONYMOUS: Reader = { id: null, seesHidden: false, managesProjects: false, earlyAccessDays: 0 };
+
+/** The caller as a reader; undefined for a reader who is not signed in. */
+export const readerOf = (caller: Pick<Caller, 'id' | 'permissions' | 'early_access_days'> | undefined): Reader =>
+  caller
+    ? {
+        id: caller.id,
+        seesHidden: caller.permissions.view_hidden,
+        managesProjects: caller.permissions.manage_projects,
+        earlyAccessDays: caller.early_access_days,
+      }
+    : ANONYMOUS;
+
+/** The reader of a route with `@OpenToReaders()`. */
+export const CurrentReader = createParamDecorator((_: unknown, context: ExecutionContext): Reader =>
+  readerOf(context.switchToHttp().getRequest<Request & { user?: Caller }>().user),
+);
