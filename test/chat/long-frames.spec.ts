@@ -87,22 +87,32 @@ it.each([
   await one!.expectNoFrame();
 });
 
-it('a frame counts once for each 64 Ki characters against the frame limit', async () => {
+it('frames of more than 8 Mi characters from all connections of a user are refused unparsed until the limit recovers', async () => {
   t.clock.set(Date.now());
-  const [one] = await connectUsers(t, 1);
+  const user = await t.user();
+  const [one, two] = [await connect(t, user), await connect(t, user)];
   const frame = JSON.stringify({ type: 'ping', padding: 'x'.repeat(1_000_000) });
-  for (let i = 0; i < 40; i++) one!.send(frame);
   const answers = [];
-  for (let i = 0; i < 40; i++) answers.push((await one!.next())['success']);
-  expect(answers.filter((success) => success === true).length).toBe(31); // 16 each of 500
+  for (let i = 0; i < 10; i++) {
+    const client = i % 2 ? one : two;
+    client.send(frame);
+    answers.push(await client.next());
+  }
+  expect(answers.slice(0, 8)).toEqual(Array(8).fill({ success: true, type: 'ping', data: 'pong' }));
+  const refusal = { success: false, type: 'root', error: 'Too much was sent; wait a moment.' };
+  expect(answers.slice(8)).toEqual([refusal, refusal]);
+  await one.expectNoFrame(); // a short frame
+  t.clock.advance(2_000);
+  one.send(frame);
+  expect(await one.next()).toMatchObject({ success: true });
   t.clock.run();
 });
 
 it('connections are cut when more than 64 MiB of unfinished long frames are held', async () => {
   const clients: ChatClient[] = [];
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 12; i++) {
     const user = await t.user();
-    for (let j = 0; j < 12; j++) clients.push(await connect(t, user));
+    for (let j = 0; j < 8; j++) clients.push(await connect(t, user));
   }
   const part = '{"type":"ping","padding":"'.padEnd(1_000_000, 'x');
   const closed = () => clients.filter(({ closed: end }) => end !== undefined);

@@ -12,7 +12,7 @@ import { type Rate, TokenBucket } from './token-bucket.js';
 const FRAMES: Rate = { burst: 500, perSecond: 100 };
 /** The violation budget: frames that may be refused before the connection is closed. */
 const VIOLATIONS: Rate = { burst: 200, perSecond: 1 };
-/** A frame counts once for each part of this length. */
+/** A refused frame counts once for each part of this length. */
 const FRAME_CHARACTERS = 64 * 1024;
 const PING_INTERVAL_MS = 25_000;
 /** Frames that a client may send between our close frame and its answer. */
@@ -115,12 +115,12 @@ export class Connection {
     this.unfinished.clear();
   }
 
-  /** Takes a frame with this number of characters from the frame limit. Returns false if it is exceeded. */
-  takeFrame(characters = 0): boolean {
-    return this.frameLimit?.take(this.scheduler.now(), weightOf(characters)) ?? true;
+  /** Takes a frame from the frame limit. Returns false if it is exceeded. */
+  takeFrame(): boolean {
+    return this.frameLimit?.take(this.scheduler.now()) ?? true;
   }
 
-  /** Takes a violation from the budget. Closes the connection and returns false if it is used up. */
+  /** Takes a refused frame with this number of characters from the budget. Closes the connection and returns false if it is used up. */
   takeViolation(reason: 'rate' | 'abuse', characters = 0): boolean {
     if (this.violationBudget?.take(this.scheduler.now(), weightOf(characters)) ?? true) return true;
     this.close(reason);

@@ -19,6 +19,8 @@ const MAX_PER_USER = 20;
 const OPENS: Rate = { burst: 60, perSecond: 1 };
 /** Messages of a user. */
 const SENDS: Rate = { burst: 300, perSecond: 20 };
+/** Characters of the frames of a user. Parsing a megabyte of JSON takes up to a tenth of a second. */
+const RECEIVES: Rate = { burst: 8 * 1024 * 1024, perSecond: 512 * 1024 };
 /** Characters of the answers to a user: a page of long messages is a thousand times the size of its request. */
 const READS: Rate = { burst: 8 * 1024 * 1024, perSecond: 1024 * 1024 };
 
@@ -40,6 +42,7 @@ interface ParticipantConnections {
   connections: Set<Connection>;
   opens: TokenBucket;
   sends: TokenBucket;
+  receives: TokenBucket;
   reads: TokenBucket;
   trials: TokenBucket;
 }
@@ -176,6 +179,12 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     return !this.isLimited || (this.byParticipant.get(participantId)?.sends.take(this.clock.now()) ?? true);
   }
 
+  /** Takes the characters of a frame from the receive limit of the user. Returns false if it is exceeded. */
+  takeReceived(participantId: number, characters: number): boolean {
+    if (!this.isLimited) return true;
+    return this.byParticipant.get(participantId)?.receives.take(this.clock.now(), characters) ?? true;
+  }
+
   /** Returns false if the read quota of the user is used up. */
   hasReadQuota(participantId: number): boolean {
     return !this.isLimited || (this.byParticipant.get(participantId)?.reads.hasTokens(this.clock.now()) ?? true);
@@ -193,9 +202,14 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
 
   private addParticipant(participantId: number): ParticipantConnections {
     const now = this.clock.now();
-    const [opens, sends] = [new TokenBucket(OPENS, now), new TokenBucket(SENDS, now)];
-    const [reads, trials] = [new TokenBucket(READS, now), new TokenBucket(TRIALS, now)];
-    const entry: ParticipantConnections = { connections: new Set(), opens, sends, reads, trials };
+    const entry: ParticipantConnections = {
+      connections: new Set(),
+      opens: new TokenBucket(OPENS, now),
+      sends: new TokenBucket(SENDS, now),
+      receives: new TokenBucket(RECEIVES, now),
+      reads: new TokenBucket(READS, now),
+      trials: new TokenBucket(TRIALS, now),
+    };
     this.byParticipant.set(participantId, entry);
     return entry;
   }

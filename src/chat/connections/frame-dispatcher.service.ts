@@ -85,9 +85,9 @@ export class FrameDispatcherService {
     for (let item = received.take(); item !== undefined; item = received.take()) {
       const frame =
         typeof item === 'string' || item === null ? this.prepare(connection, item) : (item as PreparedFrame);
-      const { handler, content, length } = frame;
+      const { handler, content } = frame;
       try {
-        if (!connection.takeFrame(length)) throw rateLimited('Too many frames; wait a moment.');
+        if (!connection.takeFrame()) throw rateLimited('Too many frames; wait a moment.');
         if (!handler || content instanceof Problem) throw content;
         if (handler.mode === 'pipelined') received.track(handler.handle(connection, content) as Promise<void>);
         else await this.answer(connection, handler, content, frame.requestId);
@@ -99,11 +99,17 @@ export class FrameDispatcherService {
     }
   }
 
-  private prepare({ isV2 }: Connection, text: string | null): PreparedFrame {
+  /** Parses a frame, unless the user has sent too many characters: then its type and `request_id` stay unknown. */
+  private prepare({ isV2, session }: Connection, text: string | null): PreparedFrame {
+    const length = text?.length ?? 0;
+    if (!this.connections.takeReceived(session.participant_id, length)) {
+      const content = rateLimited('Too much was sent; wait a moment.');
+      return { length, handler: undefined, requestId: undefined, content };
+    }
     const frame = parseFrame(text);
     const known = this.handlers.get(frame.type);
     const handler = isV2 || known?.protocol === 'any' ? known : undefined;
-    const prepared = { length: text?.length ?? 0, handler, requestId: frame.requestId };
+    const prepared = { length, handler, requestId: frame.requestId };
     try {
       if (!handler || !frame.fields) throw new Problem('invalid_frame', { detail: explainUnknownType(text, frame) });
       return { ...prepared, content: toRequest(handler.request, frame.fields) };
