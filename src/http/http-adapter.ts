@@ -57,7 +57,9 @@ export class HttpAdapter extends ExpressAdapter {
     server.timeout = INACTIVITY_TIMEOUT_MS;
     this.httpServer = server;
     this.connections = new OpenConnections(server);
-    server.on('request', (request, response) => this.handle(request, response));
+    server.on('request', (request, response) =>
+      this.connections.inTurn(request, response, () => this.handle(request, response)),
+    );
     server.on('clientError', (error, socket) => this.handleClientError(error, socket as Socket));
     server.on('checkExpectation', (_, response: ServerResponse) => sendProblem(response, new Problem('bad_request')));
     server.on('connect', (_, socket) => sendProblemOnSocket(socket as Socket, new Problem('bad_request')));
@@ -84,10 +86,8 @@ export class HttpAdapter extends ExpressAdapter {
   }
 
   private handle(request: IncomingMessage, response: ServerResponse): void {
-    // RFC 9112, section 3.2
-    if (request.headers.host === undefined && request.httpVersion !== '1.0') {
-      return sendProblem(response, new Problem('bad_request', { detail: 'The Host header is missing.' }));
-    }
+    const problem = findHostProblem(request);
+    if (problem) return sendProblem(response, problem);
     const express: (...args: unknown[]) => void = this.getInstance();
     express(request, response, (error?: unknown) =>
       sendProblem(response, error ? mapToProblem(error) : new Problem('route_not_found')),
@@ -108,6 +108,18 @@ export class HttpAdapter extends ExpressAdapter {
       sendProblemOnSocket(socket, new Problem(CLIENT_ERRORS[error.code ?? ''] ?? 'bad_request'));
     }
   }
+}
+
+/** RFC 9112, section 3.2. Of several Host headers Node.js keeps the first, and a proxy may have read another one. */
+export function findHostProblem({ rawHeaders, httpVersion }: IncomingMessage): Problem | undefined {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  if (hosts === 1 || (hosts === 0 && httpVersion === '1.0')) return undefined;
+  const detail = hosts === 0 ? 'The Host header is missing.' : 'There is more than one Host header.';
+  return new Problem('bad_request', { detail });
 }
 
 const isPlain = (body: unknown): boolean =>

@@ -7,17 +7,31 @@ const IDLE_CHECK_MS = 50;
 export class OpenConnections {
   private readonly sockets = new Set<Socket>();
   private readonly responses = new Set<ServerResponse>();
+  private readonly newest = new WeakMap<Socket, ServerResponse>();
 
   constructor(private readonly server: Server) {
     server.on('connection', (socket: Socket) => {
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
     });
-    server.prependListener('request', (_: IncomingMessage, response: ServerResponse) => {
+  }
+
+  /**
+   * Calls `handle` once the earlier responses on this connection are sent. Node.js starts all requests that a client sends
+   * without waiting (RFC 9112, section 9.3.2), and would hold their responses for a client that reads none.
+   */
+  inTurn({ socket }: IncomingMessage, response: ServerResponse, handle: () => void): void {
+    const previous = this.newest.get(socket);
+    this.newest.set(socket, response);
+    const start = (): void => {
+      if (socket.destroyed) return;
       this.responses.add(response);
       response.once('close', () => this.responses.delete(response));
-      if (!server.listening) response.setHeader('connection', 'close');
-    });
+      if (!this.server.listening) response.setHeader('connection', 'close');
+      handle();
+    };
+    if (previous && !previous.closed) previous.once('close', start);
+    else start();
   }
 
   /** The response on this connection that has not ended yet. */

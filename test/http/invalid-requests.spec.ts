@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
 import { sendRaw } from '../support/raw-request.js';
 
@@ -14,6 +14,13 @@ afterAll(() => t.stop());
 describe('an invalid request', () => {
   it.each([
     ['without a host', 'GET /api/misc/ping HTTP/1.1\r\n\r\n', 400, 'bad_request'],
+    ['with two hosts', 'GET /api/misc/ping HTTP/1.1\r\nhost: x\r\nHost: y\r\n\r\n', 400, 'bad_request'],
+    [
+      'for an upgrade with two hosts',
+      'GET /api/ws HTTP/1.1\r\nhost: x\r\nhost: y\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
+      400,
+      'bad_request',
+    ],
     [
       'with an invalid host',
       'GET http://[::1/api/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
@@ -112,6 +119,20 @@ describe('an invalid request', () => {
 });
 
 describe('a client that does not read its responses', () => {
+  it('has 300 requests that it sent at once answered in turn, so that few responses are held', async () => {
+    const quick = await startApp({ env: { SWAGGER: 'on' } });
+    const started = vi.spyOn(quick.app.getHttpAdapter() as unknown as { handle: () => void }, 'handle');
+    const socket = connect(quick.port, '127.0.0.1').pause();
+    socket.write('GET /docs-json HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(300));
+    await expect.poll(() => started.mock.calls.length).toBeGreaterThan(0);
+    await quick.request('GET', '/docs-json'); // another connection is served meanwhile
+    expect(started.mock.calls.length).toBeLessThan(50);
+    socket.resume();
+    await expect.poll(() => started.mock.calls.length, { timeout: 25_000 }).toBe(301);
+    socket.destroy();
+    await quick.stop();
+  });
+
   it('is disconnected once no byte has moved for 60 seconds', async () => {
     const quick = await startApp({ env: { SWAGGER: 'on' } });
     const server: Server = quick.app.getHttpServer();

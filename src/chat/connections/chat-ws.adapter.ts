@@ -4,6 +4,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Config } from '../../config/config.js';
+import { findHostProblem } from '../../http/http-adapter.js';
 import { sendProblemOnSocket } from '../../http/problems/problem-response.js';
 import { isForeignOrigin } from '../../http/origin.js';
 import { Problem, unavailable } from '../../http/problems/problem.js';
@@ -84,6 +85,8 @@ export class ChatWsAdapter extends WsAdapter {
 
   /** Why an upgrade is refused; undefined if it is accepted. */
   private refusal(request: IncomingMessage, path: string): Problem | undefined {
+    const hostProblem = findHostProblem(request);
+    if (hostProblem) return hostProblem;
     if (request.url?.split('?', 1)[0] !== path) return new Problem('route_not_found');
     if (!(this.httpServer as Server).listening) return unavailable('busy');
     if (isForeignOrigin(request, this.config)) return new Problem('foreign_origin');
