@@ -12,6 +12,7 @@ export const requestLog =
   (request, response, next) => {
     const id = randomUUID();
     const start = performance.now();
+    const ip = parseIpAddress(request.ip); // a header of a proxy may contain any text
     response.setHeader('x-request-id', id);
     response.once('close', () => {
       const path = loggablePath(request.originalUrl);
@@ -21,13 +22,13 @@ export const requestLog =
         path,
         status: response.statusCode,
         ms: Math.round((performance.now() - start) * 10) / 10,
-        ip: request.ip,
+        ip,
         user_id: (request as { user?: { id?: string } }).user?.id,
         aborted: response.writableFinished ? undefined : true,
       };
       log.info(line, `${request.method} ${path} ${response.statusCode}`);
     });
-    runInRequestContext({ id, ip: parseIpAddress(request.ip), basePath, response }, next);
+    runInRequestContext({ id, ip, basePath, response }, next);
   };
 
 /** The path without segments that cannot be a name or an id of ours: they may be personal data, such as an address. */

@@ -102,4 +102,16 @@ describe('X-Forwarded-For', () => {
     await expect.poll(() => lastIp(behind)).toBe('203.0.113.9');
     await behind.stop();
   });
+
+  it('is logged as an address, and not at all when it is none', async () => {
+    const behind = await startApp({ env: { TRUST_PROXY: '127.0.0.1' } });
+    for (const [value, ip] of [
+      ['203.0.113.9:5000', '203.0.113.9'],
+      ['pw hunter2', null],
+    ] as const) {
+      await behind.request('GET', '/api/misc/ping', { headers: { 'x-forwarded-for': value } });
+      await expect.poll(() => lastIp(behind)).toBe(ip);
+    }
+    await behind.stop();
+  });
 });
