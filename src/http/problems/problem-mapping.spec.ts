@@ -38,6 +38,7 @@ describe('mapToProblem', () => {
     ['a statement timeout', 503, 'busy', query({ code: '57014' })],
     ['a server that shuts down', 503, 'database_unavailable', query({ code: '57P01' })],
     ['a server without free connections', 503, 'database_unavailable', query({ code: '53300' })],
+    ['a server whose disk fails', 503, 'database_unavailable', query({ code: '58P01' })],
     ['a refused connection', 503, 'database_unavailable', database({ code: 'ECONNREFUSED' })],
     ['a lost connection', 503, 'database_unavailable', database({}, 'Connection terminated unexpectedly')],
     ['a query timeout', 503, 'database_unavailable', database({}, 'Query read timeout')],

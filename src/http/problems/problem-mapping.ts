@@ -15,6 +15,7 @@ const SQLSTATES: [prefix: string, code: ProblemCode][] = [
   ['55P03', 'busy'], // lock timeout
   ['25006', 'database_unavailable'], // the database is read-only
   ['53', 'database_unavailable'],
+  ['58', 'database_unavailable'], // its disk or file system fails
   ['57P', 'database_unavailable'],
   ['08', 'database_unavailable'],
 ];
