@@ -76,6 +76,22 @@ it('PUT /api/users/me/avatar accepts 25 million pixels and refuses more without 
   }
 }, 120_000);
 
+it('PUT /api/users/me/avatar accepts sides of 16,384 pixels and refuses longer ones, whatever the other side', async () => {
+  for (const [width, height] of [
+    [1, 16_384],
+    [16_384, 1],
+  ] as const) {
+    expect(await outcome(await flat(width, height).png().toBuffer())).toBe('accepted');
+  }
+  for (const [width, height] of [
+    [1, 16_385],
+    [16_385, 1],
+    [1, 1_000_000],
+  ] as const) {
+    expect(await outcome(await flat(width, height).png().toBuffer())).toBe('422 picture_too_large');
+  }
+});
+
 it('PUT /api/users/me/avatar refuses an image whose header claims far more pixels than the file has', async () => {
   const png = await flat(10, 10).png().toBuffer();
   png.writeUInt32BE(0x7fffffff, 16);

@@ -8,6 +8,8 @@ import { hasAllScans, type ProcessedImage, type ImageFormat, SIZES } from './ima
 
 const LARGEST_SIZE = 512;
 const MAX_PIXELS = 25_000_000;
+/** A line of 25 million pixels takes longer than the time limit: its shorter side leaves nothing to scale down. */
+const MAX_SIDE = 16_384;
 /** Loaders of libvips. All others are blocked, so that no other decoder can be reached. */
 const LOADERS: Record<ImageFormat, string> = {
   jpeg: 'VipsForeignLoadJpegBuffer',
@@ -41,7 +43,8 @@ async function processImage({ bytes, format }: ImageJob): Promise<ImageResult> {
   const actualFormat = header.format === 'heif' && header.compression === 'av1' ? 'avif' : header.format;
   if (actualFormat !== format) return { problem: 'picture_damaged' };
   const height = header.pageHeight ?? header.height;
-  if (header.width * height > MAX_PIXELS) return { problem: 'picture_too_large' };
+  const isTooLarge = header.width * height > MAX_PIXELS || Math.max(header.width, height) > MAX_SIDE;
+  if (isTooLarge) return { problem: 'picture_too_large' };
   const image = await decode(bytes, header).catch((error: unknown) => {
     if (format === 'jpeg') return decodeWithoutEndMarker(bytes, header);
     throw error;

@@ -149,7 +149,7 @@ export const PROBLEMS = {
   password_refused: [422, 'The password does not meet the requirements; see "errors".'],
   passkey_refused: [422, 'The credential does not match the options; request new options and try again.'],
   picture_damaged: [422, 'The image is incomplete or damaged; send an undamaged file.'],
-  picture_too_large: [422, 'The image has more than 25 million pixels; send a smaller one.'],
+  picture_too_large: [422, 'The image has more than 25 million pixels, or 16,384 on a side; send a smaller one.'],
   picture_too_slow: [422, 'The image takes too long to decode; send a simpler one.'],
   version_required: [428, 'Send the version that the change is based on, as "version" or in If-Match.'],
   too_many_mails: [429, 'This address has received too many of these mails within the last hour; try again later.'],
