@@ -5,7 +5,7 @@ import { DateTime } from 'luxon';
 
 const MIN_YEAR = 1900;
 const MAX_YEAR = 2200;
-const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
+const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/;
 
 /** Whether a text is a day of the calendar, as YYYY-MM-DD. */
 function isDay(value: unknown): value is string {

@@ -1,9 +1,25 @@
 import { ValidateBy } from 'class-validator';
 import { IANAZone } from 'luxon';
+import type { EntityManager } from 'typeorm';
+import { validationFailed } from '../http/problems/problem.js';
 
 export const DEFAULT_TIME_ZONE = 'Asia/Dhaka';
 
-/** An IANA time zone that this server knows, such as Asia/Dhaka. Offsets such as +06:00 are not names. */
+/** The names alone, without the abbreviations that PostgreSQL also takes: BST is another time there than in Node.js. */
+const IS_KNOWN_TO_DATABASE = 'select from pg_timezone_names where lower(name) = lower($1)';
+
+/**
+ * Checks that the database knows a time zone: Node.js has names that PostgreSQL lacks, and one such row would make every
+ * search fail that computes days. Throws `validation_failed`.
+ */
+export async function assertKnownTimeZone(manager: EntityManager, name: string | undefined): Promise<void> {
+  if (name === undefined) return;
+  const rows = await manager.query<unknown[]>(IS_KNOWN_TO_DATABASE, [name]);
+  if (rows.length > 0) return;
+  throw validationFailed([{ path: 'time_zone', message: 'time_zone must be an IANA time zone such as Asia/Dhaka' }]);
+}
+
+/** An IANA time zone that Node.js knows, such as Asia/Dhaka. Offsets such as +06:00 are not names. */
 export const IsTimeZone = (): PropertyDecorator =>
   ValidateBy({
     name: 'isTimeZone',

@@ -20,6 +20,7 @@ import type { Permission } from '../../src/permissions/permissions.js';
 import type { BodyOf, LooseBody } from './api-body.js';
 import { TestClock } from './clock.js';
 import { createDatabase } from './database.js';
+import { watchNestedConnections } from './nested-connections.js';
 
 /** A response; the type of the body follows from method and path (see `BodyOf`). */
 export interface Answer<Body = LooseBody> {
@@ -75,6 +76,7 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
   const clock = new TestClock();
   const connection = route ? await route(database.connection) : database.connection;
   const dataSource: DataSource = await newDataSource(connection, { size: 20, ...pool }).initialize();
+  const nestedConnections = watchNestedConnections(dataSource);
   const module = await Test.createTestingModule({ imports: [AppModule.forRoot(config, dataSource)] })
     .overrideProvider(Clock)
     .useValue(clock)
@@ -177,6 +179,8 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
       await app.close();
       await database.drop();
       rmSync(folder, { recursive: true, force: true });
+      const nested = nestedConnections();
+      if (nested.length > 0) throw new Error(`A transaction used a second connection:\n${nested.join('\n')}`);
     },
   };
 }

@@ -118,6 +118,9 @@ describe('/api/vaccination/centres', () => {
     { time_zone: 'Dhaka' },
     { time_zone: '+06:00' },
     { time_zone: '__proto__' },
+    { time_zone: 'CTT' }, // known to Node.js, not to PostgreSQL
+    { time_zone: 'BST' }, // Dhaka in Node.js, London in PostgreSQL
+    { time_zone: 'US/Pacific-New' },
     { latitude: 91 },
     { latitude: '23.7' },
     { longitude: -180.5 },
@@ -126,6 +129,14 @@ describe('/api/vaccination/centres', () => {
   ])('POST answers 422 for %j', async (fields) => {
     const { body } = await asManager('POST', '/api/vaccination/centres', { code: 'bad', ...CENTRE, ...fields });
     expect(body).toMatchObject({ status: 422, code: 'validation_failed' });
+  });
+
+  it('PATCH answers 422 for a time zone that the database does not know, and keeps the old one', async () => {
+    const { id } = await world.centre();
+    const path = `/api/vaccination/centres/${id}` as const;
+    const { body } = await asManager('PATCH', path, { time_zone: 'CTT' });
+    expect(body).toMatchObject({ status: 422, errors: [{ path: 'time_zone' }] });
+    expect((await asManager('GET', path)).body.time_zone).toBe('Asia/Dhaka');
   });
 
   it('lets a manager of the centre change its staff, and no other role or centre', async () => {

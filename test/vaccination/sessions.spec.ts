@@ -71,6 +71,7 @@ describe('/api/vaccination/sessions', () => {
     [{ starts_at: '2027-01-18T10:00:00Z', ends_at: '2027-01-19T10:01:00Z' }, 'ends_at'],
     [{ starts_at: '2027-01-18T10:00:00' }, 'starts_at'],
     [{ starts_at: '2027-02-30T10:00:00Z' }, 'starts_at'],
+    [{ starts_at: '2027-01-18T10:00:00+99:99' }, 'starts_at'],
     [{ starts_at: 1_800_000_000 }, 'starts_at'],
     [{ opens_at: '2027-03-01T10:00:00Z' }, 'opens_at'],
     [{ capacity: -1 }, 'capacity'],

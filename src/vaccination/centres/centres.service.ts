@@ -7,7 +7,7 @@ import { Clock } from '../../common/clock.provider.js';
 import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
-import { DEFAULT_TIME_ZONE } from '../time-zones.js';
+import { assertKnownTimeZone, DEFAULT_TIME_ZONE } from '../time-zones.js';
 import { Centre } from './centre.entity.js';
 import {
   type CentreDto,
@@ -48,12 +48,13 @@ export class CentresService {
     return centre;
   }
 
-  /** Adds a centre. Throws `centre_code_taken`. */
+  /** Adds a centre. Throws `centre_code_taken`, `validation_failed`. */
   create(caller: Caller, dto: CreateCentreDto): Promise<Centre> {
     const now = this.clock.date();
     const defaults = { time_zone: DEFAULT_TIME_ZONE, status: 'active' as const };
     const centre: Centre = { id: uuidv7(), ...defaults, ...dto, created_at: now, updated_at: now };
     return this.centres.manager.transaction(async (manager) => {
+      await assertKnownTimeZone(manager, dto.time_zone);
       await manager.insert(Centre, centre);
       await this.audit.write(manager, {
         action: 'vaccination_centre.created',
@@ -65,9 +66,10 @@ export class CentresService {
     });
   }
 
-  /** Changes a centre. Throws `centre_not_found`, `centre_code_taken`. */
+  /** Changes a centre. Throws `centre_not_found`, `centre_code_taken`, `validation_failed`. */
   async update(caller: Caller, id: string, dto: UpdateCentreDto): Promise<Centre> {
     await this.centres.manager.transaction(async (manager) => {
+      await assertKnownTimeZone(manager, dto.time_zone);
       const { affected } = await manager.update(Centre, id, { ...dto, updated_at: this.clock.date() });
       if (affected === 0) throw new Problem('centre_not_found');
       await this.audit.write(manager, {

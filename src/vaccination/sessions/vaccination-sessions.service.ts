@@ -84,12 +84,12 @@ export class VaccinationSessionsService {
    * `session_not_changeable`, `capacity_below_bookings`, `vaccine_not_found`, `validation_failed`.
    */
   async update(caller: Caller, id: string, dto: UpdateVaccinationSessionDto): Promise<VaccinationSession> {
-    await this.change(caller, id, 'vaccination_session.changed', { ...dto }, async (session) => {
+    await this.change(caller, id, 'vaccination_session.changed', { ...dto }, async (session, manager) => {
       const isOpen = session.status === 'open';
       const other = Object.keys(dto).filter((name) => name !== 'capacity' && name !== 'walk_in_capacity');
       if (session.status !== 'draft' && !(isOpen && other.length === 0)) throw new Problem('session_not_changeable');
       const plan = { ...session, ...dto };
-      assertConsistent(plan, await this.vaccines.get(plan.vaccine_id));
+      assertConsistent(plan, await this.vaccines.get(plan.vaccine_id, manager));
       return dto;
     });
     return this.find(id);
@@ -129,7 +129,10 @@ export class VaccinationSessionsService {
     id: string,
     action: AuditAction,
     details: object,
-    decide: (session: VaccinationSession) => Promise<Partial<Plan> & { status?: SessionStatus }>,
+    decide: (
+      session: VaccinationSession,
+      manager: EntityManager,
+    ) => Promise<Partial<Plan> & { status?: SessionStatus }>,
   ): Promise<void> {
     const { centre_id } = await this.get(caller, id);
     await this.staff.assertRole(caller, centre_id, 'manager');
@@ -138,7 +141,10 @@ export class VaccinationSessionsService {
         where: { id },
         lock: { mode: 'pessimistic_write' },
       });
-      await manager.update(VaccinationSession, id, { ...(await decide(session)), updated_at: this.clock.date() });
+      await manager.update(VaccinationSession, id, {
+        ...(await decide(session, manager)),
+        updated_at: this.clock.date(),
+      });
       await this.audit.write(manager, { action, ...actorOf(caller), subject_id: id, details });
     });
   }

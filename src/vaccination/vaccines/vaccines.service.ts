@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { MoreThan, Repository } from 'typeorm';
+import { type EntityManager, MoreThan, Repository } from 'typeorm';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
@@ -40,8 +40,8 @@ export class VaccinesService {
   }
 
   /** Throws `vaccine_not_found`. */
-  async get(id: string): Promise<Vaccine> {
-    const vaccine = await this.vaccines.findOneBy({ id });
+  async get(id: string, manager: EntityManager = this.vaccines.manager): Promise<Vaccine> {
+    const vaccine = await manager.findOneBy(Vaccine, { id });
     if (!vaccine) throw new Problem('vaccine_not_found');
     return vaccine;
   }
