@@ -19,6 +19,11 @@ const login = (bearer?: string, method = 'GET') =>
   t.request(method, '/api/users/login', { headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` } });
 const me = (token: string) => t.request('GET', '/api/users/me', { token });
 
+it('HEAD /users/login answers 404 and signs nobody in', async () => {
+  expect((await login('a-new-subject', 'HEAD')).status).toBe(404);
+  expect(await t.dataSource.query('select from external_identities where subject = $1', ['a-new-subject'])).toEqual([]);
+});
+
 describe.each(['GET', 'POST'])('%s /users/login', (method) => {
   it('signs in the first administrator with the documented identity', async () => {
     const { status, body } = await login('just_admins_identity', method);

@@ -41,10 +41,18 @@ export class SessionRefreshService {
    * them again for the previous refresh token, in case it lost the answer, until it has used the next one. Any other use
    * of a rotated refresh token revokes the session. Throws `invalid_token`, `token_expired`, `token_reused`.
    */
-  async refresh(refreshToken: string, device: Device): Promise<SessionDto> {
-    const claims = this.tokens.verifyCurrent(refreshToken, 'refresh');
+  refresh(refreshToken: string, device: Device): Promise<SessionDto> {
+    return this.refreshWithAny([this.tokens.verifyCurrent(refreshToken, 'refresh')], device);
+  }
+
+  /**
+   * Refreshes as `refresh` does, with several verified refresh tokens of one session: a browser may hold an old cookie beside
+   * the current one, for another path. The newest of the session counts. Throws `invalid_token`, `token_reused`.
+   */
+  async refreshWithAny(claims: [RefreshClaims, ...RefreshClaims[]], device: Device): Promise<SessionDto> {
+    const ids = claims.map(({ id_token }) => id_token);
     const client = clientOf(device);
-    return this.sessions.issueTokens(await this.accept(claims, (session) => this.rotation(session, claims, client)));
+    return this.sessions.issueTokens(await this.accept(claims[0], (session) => this.rotation(session, ids, client)));
   }
 
   /**
@@ -92,12 +100,13 @@ export class SessionRefreshService {
   }
 
   /** The next tokens. For the client that got them already nothing changes: it gets the same ones again. */
-  private rotation(session: Session, { id_token }: RefreshClaims, client: string): SessionChanges | Refusal {
-    if (id_token !== session.token_id) {
-      return id_token === session.parent_id && client === session.refreshed_by ? {} : 'token_reused';
+  private rotation(session: Session, ids: string[], client: string): SessionChanges | Refusal {
+    const { token_id, parent_id, refreshed_by } = session;
+    if (!ids.includes(token_id)) {
+      return parent_id !== null && ids.includes(parent_id) && client === refreshed_by ? {} : 'token_reused';
     }
     const now = this.clock.date();
-    return { parent_id: id_token, token_id: uuidv4(), refreshed_by: client, issued_at: now, last_used_at: now };
+    return { parent_id: token_id, token_id: uuidv4(), refreshed_by: client, issued_at: now, last_used_at: now };
   }
 
   private async revokeAfterReuse(manager: EntityManager, session: Session): Promise<void> {

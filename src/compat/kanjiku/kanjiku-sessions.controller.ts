@@ -4,6 +4,7 @@ import type { Request, Response } from 'express';
 import { deviceOf } from '../../auth/sessions/device.js';
 import { Config } from '../../config/config.js';
 import { AcceptsBody } from '../../http/bodies/body.guard.js';
+import { NoHeadGuard } from '../../http/no-head.guard.js';
 import { isForeignOrigin } from '../../http/origin.js';
 import { Problem } from '../../http/problems/problem.js';
 import { Public } from '../../permissions/access.decorators.js';
@@ -67,6 +68,7 @@ export class KanjikuSessionsController {
 
   /** Rotates the refresh token and sets both cookies again (manga site). */
   @Get('refresh')
+  @UseGuards(NoHeadGuard)
   @ApiOperation({ operationId: 'refreshKanjikuSession' })
   @MessageKeys({
     200: ['messages.session_refreshed'],

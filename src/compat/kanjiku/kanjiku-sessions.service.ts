@@ -53,13 +53,13 @@ export class KanjikuSessionsService {
   }
 
   /**
-   * Rotates the refresh token. Of several cookies the newest token that belongs to a session counts: an older one of the
-   * same session would look stolen. Throws `errors.no_refresh_token_provided`, `errors.jwt_error`.
+   * Rotates the refresh token. Of several cookies, those of the newest session count that has not ended, and of these the
+   * newest token: an older one would look stolen. Throws `errors.no_refresh_token_provided`, `errors.jwt_error`.
    */
   async refresh({ refresh }: KanjikuTokens, device: Device): Promise<SessionDto> {
     if (refresh.length === 0) throw new KanjikuError('errors.no_refresh_token_provided');
-    for (const { token } of this.findCurrent(refresh).toSorted((a, b) => b.iat - a.iat)) {
-      const session = await this.refreshes.refresh(token, device).catch((error: unknown) => {
+    for (const claims of bySession(this.findCurrent(refresh))) {
+      const session = await this.refreshes.refreshWithAny(claims, device).catch((error: unknown) => {
         if (error instanceof Problem && error.code === 'invalid_token') return null; // its session has ended
         return throwAsJwtError(error);
       });
@@ -76,13 +76,24 @@ export class KanjikuSessionsService {
   }
 
   /** The claims of those refresh tokens that are valid and have not expired. */
-  private findCurrent(refreshTokens: string[]): (RefreshClaims & { token: string })[] {
+  private findCurrent(refreshTokens: string[]): RefreshClaims[] {
     return refreshTokens.flatMap((token) => {
       try {
-        return { ...this.tokens.verifyCurrent(token, 'refresh'), token };
+        return this.tokens.verifyCurrent(token, 'refresh');
       } catch {
         return [];
       }
     });
   }
+}
+
+/** Groups tokens by session, the session with the newest token first. */
+function bySession(tokens: RefreshClaims[]): [RefreshClaims, ...RefreshClaims[]][] {
+  const groups = new Map<string, [RefreshClaims, ...RefreshClaims[]]>();
+  for (const claims of tokens.toSorted((a, b) => b.iat - a.iat)) {
+    const group = groups.get(claims.sid);
+    if (group) group.push(claims);
+    else groups.set(claims.sid, [claims]);
+  }
+  return [...groups.values()];
 }

@@ -1,9 +1,10 @@
-import { Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
+import { Controller, Get, HttpCode, Post, Req, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { bearerCredentials } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
 import { AcceptsBody } from '../../http/bodies/body.guard.js';
+import { NoHeadGuard } from '../../http/no-head.guard.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { toUserDto, UserDto } from '../../users/users.dto.js';
@@ -22,6 +23,7 @@ export class TmtarController {
 
   /** Signs in with an identity provider's access token, or renews the access token with a refresh token (augmented-reality service). */
   @Get('login')
+  @UseGuards(NoHeadGuard)
   @Public()
   @ApiOperation({ operationId: 'loginAtTmtar' })
   @ApiProblems(...PROBLEMS, 'identity_provider_unavailable')

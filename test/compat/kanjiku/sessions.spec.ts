@@ -236,6 +236,29 @@ describe('GET /v1/Session/refresh', () => {
     expect(keyOf(answer)).toEqual([200, 'messages.session_refreshed']);
   });
 
+  it('uses the newest of several cookies of one second, whatever their order', async () => {
+    t.clock.set(Math.ceil(t.clock.now() / 1000) * 1000);
+    const { jar } = await site.signedIn();
+    const stale = jar.get('RefreshToken');
+    for (let i = 0; i < 2; i++) jar.store((await site.send('GET', `${SESSION}/refresh`, jar)).headers);
+    for (const order of ['stale first', 'stale last']) {
+      const cookies = [`RefreshToken=${stale}`, jar.header('RefreshToken').cookie];
+      const cookie = (order === 'stale first' ? cookies : cookies.toReversed()).join('; ');
+      const answer = await t.request('GET', `${SESSION}/refresh`, { headers: { cookie } });
+      expect([order, ...keyOf(answer)]).toEqual([order, 200, 'messages.session_refreshed']);
+      jar.store(answer.headers);
+    }
+    t.clock.run();
+  });
+
+  it('changes nothing on HEAD', async () => {
+    const { jar } = await site.signedIn();
+    const head = await site.send('HEAD', `${SESSION}/refresh`, jar);
+    expect([head.status, head.headers.getSetCookie()]).toEqual([404, []]);
+    const session = await site.send('GET', SESSION, jar);
+    expect(session.status).toBe(200);
+  });
+
   it('refuses pages of other sites, although it is a GET', async () => {
     const { jar } = await site.signedIn();
     for (const headers of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }]) {
