@@ -32,6 +32,11 @@ export class QuotasService {
     return this.count(quota, subject);
   }
 
+  /** Forgets the requests of a subject. */
+  reset(quota: Quota, subject: string): Promise<void> {
+    return this.storage.reset(quotaKey(quota, subject));
+  }
+
   private async count(quota: Quota, subject?: string, sendHeaders?: typeof sendQuotaHeaders): Promise<Refund> {
     const counted: string[] = [];
     const refund = async (): Promise<void> => {

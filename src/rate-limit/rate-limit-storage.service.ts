@@ -19,6 +19,11 @@ export class RateLimitStorageService implements ThrottlerStorage {
     return toRecord(count, isAllowed, until.getTime() - this.clock.now());
   }
 
+  /** Takes all requests back. */
+  reset(key: string): Promise<void> {
+    return this.counters.delete(this.counters.key(key));
+  }
+
   /** Takes one request back. The window stays. */
   decrement(key: string): Promise<void> {
     return this.counters.refund(this.counters.key(key));

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
+import { addressOf, mailboxes, type Smtp, startSmtp } from '../support/smtp-server.js';
 
 const from = (network: string) => ({ 'x-forwarded-for': network });
 const signIn = (t: TestApp, login: string, network: string, password = PASSWORD) =>
@@ -59,10 +60,19 @@ describe('eight accounts of one network that repeat correct sign-ins', () => {
 
 describe('correct passwords', () => {
   let t: TestApp;
+  let smtp: Smtp;
+  const mailbox = mailboxes(
+    () => t,
+    () => smtp,
+  );
   beforeAll(async () => {
-    t = await startApp({ env: { RATE_LIMITS: 'on', TRUST_PROXY: 'loopback' } });
+    smtp = await startSmtp();
+    t = await startApp({ env: { RATE_LIMITS: 'on', TRUST_PROXY: 'loopback', SMTP_URL: smtp.url } });
   });
-  afterAll(() => t.stop());
+  afterAll(async () => {
+    await t.stop();
+    await smtp.stop();
+  });
 
   let networks = 0;
   const newNetwork = () => `198.51.100.${(networks += 1)}`;
@@ -118,6 +128,20 @@ describe('correct passwords', () => {
     const codes: (string | undefined)[] = [];
     for (let i = 0; i < 30; i++) codes.push((await signIn(t, username, newNetwork())).body.code);
     expect(codes).toEqual([...Array<string>(29).fill('two_step_required'), 'rate_limited']);
+  });
+
+  it('have a new quota after a reset by mail: whoever knew the old password cannot make the owner wait', async () => {
+    const owner = await t.verifiedUser();
+    for (let i = 0; i < 30; i++) await signIn(t, owner.username, newNetwork());
+    expect((await signIn(t, owner.username, newNetwork())).status).toBe(429);
+    const [email, password] = [addressOf(owner), 'silent meadow ninety'];
+    const headers = from(newNetwork());
+    await t.request('POST', '/api/password-resets', { body: { email }, headers });
+    const code = await mailbox.code(email);
+    const { body } = await t.request('POST', '/api/password-resets/validate', { body: { email, code }, headers });
+    const { reset_token } = body;
+    await t.request('PUT', '/api/password-resets', { body: { reset_token, password }, headers });
+    expect((await signIn(t, owner.username, newNetwork(), password)).status).toBe(201);
   });
 
   it('are not used up by wrong ones', async () => {

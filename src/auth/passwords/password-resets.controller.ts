@@ -3,7 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../../http/validation.js';
 import { MAIL_ACCEPTED, MailAcceptedDto } from '../../mail/mail.dto.js';
 import { ApiProblems, Public, RequirePermissions } from '../../permissions/access.decorators.js';
-import { PASSWORD_RESET_QUOTA, RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
+import { NEW_PASSWORD_QUOTA, PASSWORD_RESET_QUOTA, RESET_CODE_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { RequestResetDto, ResetPasswordDto, ResetTokenDto, ValidateCodeDto } from './password-resets.dto.js';
@@ -45,6 +45,7 @@ export class PasswordResetsController {
   @ApiOperation({ operationId: 'resetPassword' })
   @Public()
   @HttpCode(204)
+  @RateLimit(NEW_PASSWORD_QUOTA)
   @ApiProblems('invalid_reset_token', 'password_refused', 'busy')
   reset(@Body() dto: ResetPasswordDto): Promise<void> {
     return this.resets.reset(dto);
