@@ -20,8 +20,8 @@ export interface Body {
     'none' | 'truncated' | 'trailing' | 'duplicated' | 'invalid utf-8' | 'bom' | 'huge' | 'nested' | 'aborted' | 'gzip';
 }
 
-/** Valid values by field name; other fields take the example of their schema. */
-const FIELDS: Record<string, string[]> = {
+/** Valid values by the name of a field or query parameter; others take the example of their schema. */
+const FIELDS: Record<string, Json[]> = {
   username: ['{{fresh.username}}'],
   login: ['{{own.username}}', '{{own.email}}'],
   email: ['{{fresh.email}}', '{{own.email}}', '{{mail.address}}'],
@@ -37,16 +37,31 @@ const FIELDS: Record<string, string[]> = {
   token: ['{{fresh.username}}', '{{mail.link}}', '{{identity_token}}'],
   provider: ['trusted-subject'],
   name: ['{{fresh.username}}'],
+  vaccine_id: ['{{vaccine}}'],
+  centre_id: ['{{centre}}'],
+  vaccine: ['{{vaccine}}'],
+  centre: ['{{centre}}'],
+  min_interval_days: [0], // the first dose has no intervals
+  recommended_interval_days: [0],
+  grace_days: [0],
 };
 
-/** Where a sign-in expects the name of an existing user. */
-const SIGN_INS = new Set(['POST /api/login', 'POST /api/auth/login']);
+/** Valid values where the operation decides what a field means. */
+const OPERATION_FIELDS: [operation: RegExp, field: string, values: Json[]][] = [
+  [/^POST \/api\/(login|auth\/login|v1\/Session\/login)$/, 'username', FIELDS['login']!],
+  [/ \/api\/vaccination\/(vaccines|centres)/, 'code', FIELDS['name']!],
+  [/two-(factor|step)/, 'code', ['{{totp}}', '{{totp}}', '{{recovery_code}}']],
+];
+
+const valuesOf = (field: string, { name: operation }: Operation): Json[] | undefined =>
+  OPERATION_FIELDS.find(([pattern, name]) => name === field && pattern.test(operation))?.[2] ?? FIELDS[field];
 
 function skeleton(schema: Schema, operation: Operation, name = ''): fc.Arbitrary<Json> {
-  const known = name === 'username' && SIGN_INS.has(operation.name) ? FIELDS['login'] : FIELDS[name];
+  const known = valuesOf(name, operation);
   if (known) return fc.constantFrom(...known);
   const of = resolveRef(schema);
   if (of.allOf) return skeleton(of.allOf[0]!, operation, name);
+  if (of.anyOf) return fc.oneof(...of.anyOf.map((each) => skeleton(each, operation, name)));
   if (of.example !== undefined) return fc.constant(of.example);
   if (of.enum) return fc.constantFrom(...of.enum);
   if (of.items) return skeleton(of.items, operation).map((item) => [item]);
@@ -78,16 +93,27 @@ function parameterOf({ name, path }: { name: string; path: string }, schema: Sch
   return fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...valid) }, { weight: 1, arbitrary: hostileSegment });
 }
 
+/** The kind of the parameter `id`, by path. */
+const ID_KINDS: [path: RegExp, kind: string][] = [
+  [/\/vaccination\/vaccines\//, 'vaccine'],
+  [/\/vaccination\/centres\//, 'centre'],
+  [/\/vaccination\/lots\//, 'lot'],
+  [/\/vaccination\/sessions\//, 'vaccination_session'],
+  [/\/chapters\//, 'chapter'],
+  [/\/release-groups\//, 'release_group'],
+  [/\/groups\//, 'group'],
+  [/avatars/, 'avatar'],
+  [/passkeys/, 'passkey'],
+  [/identities/, 'identity'],
+];
+
 /** Ids of the kind that a parameter names. Users of roles are not among them, so that one role cannot change another. */
 function idsOf(name: string, path: string): string[] {
-  if (name === 'user_id' || (name === 'id' && /\/users\/\{id\}/.test(path))) return ['{{user}}', '{{own.id}}'];
+  const isUser = name === 'user_id' || name === 'uuid' || (name === 'id' && /\/users\/\{id\}/.test(path));
+  if (isUser) return ['{{user}}', '{{own.id}}'];
+  if (name === 'username') return ['{{username}}'];
   if (name === 'id_or_slug') return ['{{project}}', '{{slug}}'];
-  if (path.includes('/chapters/')) return ['{{chapter}}'];
-  if (path.includes('/release-groups/')) return ['{{release_group}}'];
-  if (path.includes('/groups/')) return ['{{group}}'];
-  if (path.includes('avatars')) return ['{{avatar}}'];
-  if (path.includes('passkeys')) return ['{{passkey}}'];
-  return path.includes('identities') ? ['{{identity}}'] : ['{{session}}'];
+  return [`{{${ID_KINDS.find(([pattern]) => pattern.test(path))?.[1] ?? 'session'}}}`];
 }
 
 const HOSTILE_HEADERS: [string, string][] = [
@@ -120,13 +146,19 @@ const HOSTILE_HEADERS: [string, string][] = [
   ['x-large', 'x'.repeat(20_000)],
 ];
 
+/** The routes of the manga site take tokens from its cookies only. */
+const KANJIKU_COOKIES: [string, string] = ['cookie', 'IdentityToken={{own.token}}; RefreshToken={{own.refresh_token}}'];
+
 const FLOOD: [string, string][] = Array.from({ length: 200 }, (_, i) => [`x-flood-${i}`, 'x']);
 
-const headers: fc.Arbitrary<[string, string][]> = fc.oneof(
+const anyHeaders: fc.Arbitrary<[string, string][]> = fc.oneof(
   { weight: 6, arbitrary: fc.constant<[string, string][]>([]) },
   { weight: 4, arbitrary: fc.subarray(HOSTILE_HEADERS, { minLength: 1, maxLength: 3 }) },
   { weight: 1, arbitrary: fc.constant(FLOOD) },
 );
+
+const headersOf = ({ path }: Operation): fc.Arbitrary<[string, string][]> =>
+  path.startsWith('/api/v1/') ? anyHeaders.map((others) => [KANJIKU_COOKIES, ...others]) : anyHeaders;
 
 const HOSTILE_TOKENS = [
   '',
@@ -202,7 +234,8 @@ function contentOf(type: string, value: fc.Arbitrary<Json>): fc.Arbitrary<Body['
 function queryOf({ parameters }: Operation): fc.Arbitrary<[string, string][]> {
   const documented = parameters.filter((parameter) => parameter.in === 'query');
   const pairs = documented.map(({ name, schema }) => {
-    const valid = [schema.example, schema.default, ...(schema.enum ?? [])].filter((value) => value !== undefined);
+    const own = [schema.example, schema.default, ...(schema.enum ?? [])].filter((value) => value !== undefined);
+    const valid = FIELDS[name] ?? own;
     const value = fc.oneof(fc.constantFrom(...(valid.length ? valid.map(String) : ['x'])), hostileText);
     return value.map((text) => [name, text] as [string, string]);
   });
@@ -222,7 +255,7 @@ export function casesOf(operation: Operation): fc.Arbitrary<HttpCase> {
     ),
     query: queryOf(operation),
     authorization,
-    headers,
+    headers: headersOf(operation),
     body: bodyOf(operation),
   });
 }

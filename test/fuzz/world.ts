@@ -49,7 +49,11 @@ export class World {
     this.privateValues.push(bystander.email);
     this.bystanderToken = bystander.token;
     for (const role of ROLES) if (role !== 'anonymous') await this.renew(role);
-    for (let i = 0; i < 3; i++) this.keep('user', (await this.register()).id);
+    for (let i = 0; i < 3; i++) {
+      const { id, username } = await this.register();
+      this.keep('user', id);
+      this.keep('username', username);
+    }
   }
 
   /** Replaces the user of a role, when its session, its account or its permissions were lost. */
@@ -162,6 +166,10 @@ export class World {
 }
 
 const KINDS: [RegExp, string][] = [
+  [/vaccination\/vaccines/, 'vaccine'],
+  [/vaccination\/centres(\/:id)?$/, 'centre'],
+  [/vaccination\/lots/, 'lot'],
+  [/vaccination\/sessions/, 'vaccination_session'],
   [/^(GET|POST) \/api\/sessions/, 'session'],
   [/sessions/, 'session'],
   [/passkeys/, 'passkey'],
