@@ -433,12 +433,10 @@ describe('the limit on all requests of a network', () => {
 
 it('PUT /api/password-resets answers 429 after 60 attempts of a network in an hour', async () => {
   const body = { reset_token: 'x'.repeat(43), password: 'silent meadow ninety' };
-  const attempt = async (ip: string) =>
-    (await t.request('PUT', '/api/password-resets', { body, headers: { 'x-forwarded-for': ip } })).status;
-  const statuses = [];
-  for (let i = 0; i < 61; i++) statuses.push(await attempt('198.51.100.77'));
-  expect(new Set(statuses.slice(0, 60)).has(429)).toBe(false);
-  expect([statuses[60], await attempt('198.51.100.78')]).toEqual([429, statuses[0]]);
+  const set = (ip: string) => t.request('PUT', '/api/password-resets', { body, headers: { 'x-forwarded-for': ip } });
+  const answers = await statuses(61, () => set('198.51.100.77'));
+  expect(new Set(answers.slice(0, 60)).has(429)).toBe(false);
+  expect([answers[60], (await set('198.51.100.78')).status]).toEqual([429, answers[0]]);
 });
 
 it('openapi.json documents the quota of a route with its headers', async () => {
