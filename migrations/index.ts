@@ -19,6 +19,7 @@ import { VaccinationCatalogue1798000000000 } from './1798000000000-vaccination-c
 import { VaccinationPeople1801000000000 } from './1801000000000-vaccination-people.js';
 import { Booking1801002000000 } from './1801002000000-booking.js';
 import { ProjectsAndChapters1803001000000 } from './1803001000000-projects-and-chapters.js';
+import { Reading1803002000000 } from './1803002000000-reading.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -43,4 +44,5 @@ export const migrations = [
   VaccinationPeople1801000000000,
   Booking1801002000000,
   ProjectsAndChapters1803001000000,
+  Reading1803002000000,
 ];

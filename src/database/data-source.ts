@@ -48,6 +48,8 @@ import { ReleaseGroup } from '../projects/chapters/release-group.entity.js';
 import { ProjectRevision } from '../projects/projects/project-revision.entity.js';
 import { ProjectSlug } from '../projects/projects/project-slug.entity.js';
 import { Project } from '../projects/projects/project.entity.js';
+import { ChapterProgress } from '../projects/reading/chapter-progress.entity.js';
+import { ProjectBookmark } from '../projects/reading/project-bookmark.entity.js';
 import { AfterCommitSubscriber } from './after-commit.js';
 import { clientConfig, type SessionOptions, UnnamedStatementsClient } from './client-config.js';
 
@@ -100,6 +102,8 @@ export const entities = [
   Chapter,
   ReleaseGroup,
   ChapterReleaseGroup,
+  ProjectBookmark,
+  ChapterProgress,
 ];
 
 interface PoolOptions extends SessionOptions {

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { Request, Response } from 'express';
 import { Problem } from './problems/problem.js';
+import { isNotModified } from './representation.js';
 
 /** The header of requests that change such a resource, for `@ApiHeader`. */
 export const IF_MATCH = {
@@ -14,6 +16,14 @@ export const IF_MATCH = {
 export function versionTag(version: number, body: object): string {
   const hash = createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 16);
   return `"${version}-${hash}"`;
+}
+
+/** Sends a resource with a version: 304 when the client has it, else its body. */
+export function sendVersioned(request: Request, response: Response, body: { version: number }): void {
+  const etag = versionTag(body.version, body);
+  response.set('etag', etag);
+  if (isNotModified(request, etag)) response.status(304).end();
+  else response.json(body);
 }
 
 /**

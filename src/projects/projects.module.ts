@@ -11,6 +11,12 @@ import { ChaptersService } from './chapters/chapters.service.js';
 import { ReleaseGroup } from './chapters/release-group.entity.js';
 import { ReleaseGroupsController } from './chapters/release-groups.controller.js';
 import { ReleaseGroupsService } from './chapters/release-groups.service.js';
+import { BookmarksService } from './reading/bookmarks.service.js';
+import { ChapterProgress } from './reading/chapter-progress.entity.js';
+import { MyReadingService } from './reading/my-reading.service.js';
+import { ProgressService } from './reading/progress.service.js';
+import { ProjectBookmark } from './reading/project-bookmark.entity.js';
+import { ReadingController } from './reading/reading.controller.js';
 import { ProjectRevision } from './projects/project-revision.entity.js';
 import { ProjectSearchService } from './projects/project-search.service.js';
 import { ProjectSlug } from './projects/project-slug.entity.js';
@@ -21,11 +27,20 @@ import { ProjectsService } from './projects/projects.service.js';
 /** Publishing: projects and their chapters, and who sees them. */
 @Module({
   imports: [
-    TypeOrmModule.forFeature([Project, ProjectSlug, ProjectRevision, Chapter, ReleaseGroup, ChapterReleaseGroup]),
+    TypeOrmModule.forFeature([
+      Project,
+      ProjectSlug,
+      ProjectRevision,
+      Chapter,
+      ReleaseGroup,
+      ChapterReleaseGroup,
+      ProjectBookmark,
+      ChapterProgress,
+    ]),
     AuditModule,
     AuthModule,
   ],
-  controllers: [ProjectsController, ChaptersController, ReleaseGroupsController],
+  controllers: [ProjectsController, ChaptersController, ReleaseGroupsController, ReadingController],
   providers: [
     ProjectsService,
     ProjectSearchService,
@@ -33,6 +48,9 @@ import { ProjectsService } from './projects/projects.service.js';
     ChapterListsService,
     ChapterPublishingService,
     ReleaseGroupsService,
+    BookmarksService,
+    ProgressService,
+    MyReadingService,
   ],
 })
 export class ProjectsModule {}

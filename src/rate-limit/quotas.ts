@@ -54,6 +54,9 @@ export const CONTACTS_QUOTA: Quota = { name: 'contacts', limit: 100, windowMs: H
 /** Blocks that a user adds and removes. Each one locks the conversations that the two users share. */
 export const BLOCKS_QUOTA: Quota = { name: 'blocks', limit: 500, windowMs: HOUR_MS };
 
+/** Progress in chapters per user: one request per page that is turned. Not audited. */
+export const PROGRESS_QUOTA: Quota = { name: 'progress', limit: 6000, windowMs: HOUR_MS };
+
 /** Changes per user on routes for all signed-in users: each writes an audit event, which is kept for a year. */
 export const CHANGE_QUOTA: Quota = { name: 'changes', limit: 600, windowMs: HOUR_MS };
 

@@ -41,6 +41,8 @@ const CONSTRAINTS: Record<string, ProblemCode> = {
   projects_slug_key: 'slug_taken',
   chapters_number_key: 'chapter_exists',
   chapters_project_id_fkey: 'project_not_found',
+  project_bookmarks_project_id_fkey: 'project_not_found',
+  chapter_progress_chapter_id_fkey: 'chapter_not_found',
   chapter_release_groups_group_id_fkey: 'release_group_not_found',
   release_groups_name_key: 'release_group_name_taken',
 };

@@ -7,6 +7,7 @@ import { SqlValues } from '../../database/sql-values.js';
 import { isStorable } from '../../http/bodies/body-shape.js';
 import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
+import { parseArray, readTimeCursor, type TimePosition, timeKey } from '../cursors.js';
 import { ProjectSearchService } from '../projects/project-search.service.js';
 import type { Reader } from '../visibility/reader.js';
 import { readableAt, visibleChapter } from '../visibility/visibility.js';
@@ -48,6 +49,13 @@ export class ChapterListsService {
     return chapter;
   }
 
+  /** Those of these chapters that the reader sees, in no particular order. */
+  async listByIds(reader: Reader, ids: string[]): Promise<ListedChapter[]> {
+    const values = new SqlValues();
+    const areWanted = `c.id = any (${values.add(ids)}::uuid[])`;
+    return ids.length === 0 ? [] : this.select(reader, values, (visible) => `where ${areWanted} and ${visible}`);
+  }
+
   /** The chapters of a project that the reader sees, by number. Throws `project_not_found`, `invalid_cursor`. */
   async listOfProject(reader: Reader, idOrSlug: string, query: ChaptersQueryDto): Promise<Page<ChapterDto>> {
     const after = readPlace(query.cursor);
@@ -76,29 +84,29 @@ export class ChapterListsService {
    * `invalid_cursor`.
    */
   async listLatest(reader: Reader, query: LatestChaptersQueryDto): Promise<Page<ChapterDto>> {
-    const rows = await this.findLatest(reader, { ...query, after: readPosition(query.cursor) });
-    return toPage(rows, query.limit, (row) => JSON.stringify([row.readable_at!.getTime(), row.id]), toChapterDto);
+    const rows = await this.findLatest(reader, { ...query, after: readTimeCursor(query.cursor) });
+    return toPage(rows, query.limit, (row) => timeKey(row.readable_at!, row.id), toChapterDto);
   }
 
-  /** Like `listLatest`, one row more than the limit; of some projects only if `projectsSql` selects their ids. */
+  /** Like `listLatest`, one row more than the limit; `where` adds a condition on `c`. */
   async findLatest(
     reader: Reader,
     {
       language,
       limit,
       after,
-      projectsSql,
+      where,
     }: {
       language?: string | undefined;
       limit: number;
-      after?: [at: Date, id: string] | undefined;
-      projectsSql?: (values: SqlValues) => string;
+      after?: TimePosition | undefined;
+      where?: (values: SqlValues) => string;
     },
   ): Promise<ListedChapter[]> {
     const values = new SqlValues();
     const at = readableAt(reader, values, await this.hasUploads(reader));
     const conditions = [`c.state = 'published'`];
-    if (projectsSql) conditions.push(`c.project_id in (${projectsSql(values)})`);
+    if (where) conditions.push(where(values));
     if (language !== undefined) conditions.push(`c.language = ${values.add(language)}`);
     if (after) conditions.push(`(${at}, c.id) < (${values.add(after[0])}::timestamptz, ${values.add(after[1])}::uuid)`);
     return this.select(
@@ -165,24 +173,4 @@ function parsePlace(text: string): Place | undefined {
   return areKeys && isUuid(id) && others.length === 0
     ? [sortKey as string, numberKey as string, id as string]
     : undefined;
-}
-
-function readPosition(cursor: string | undefined): [at: Date, id: string] | undefined {
-  const key = readCursor(cursor, (text) => parsePosition(text) !== undefined);
-  return key === undefined ? undefined : parsePosition(key);
-}
-
-function parsePosition(text: string): [at: Date, id: string] | undefined {
-  const [ms, id, ...others] = parseArray(text);
-  const isTime = Number.isInteger(ms) && Math.abs(ms as number) < 2 ** 43;
-  return isTime && isUuid(id) && others.length === 0 ? [new Date(ms as number), id as string] : undefined;
-}
-
-function parseArray(text: string): unknown[] {
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? value : [];
-  } catch {
-    return [];
-  }
 }

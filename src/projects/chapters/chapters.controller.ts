@@ -1,9 +1,9 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { publicPath } from '../../http/request-context.js';
 import { UuidParam } from '../../http/validation.js';
-import { IF_MATCH, readExpectedVersion, versionTag } from '../../http/versions.js';
+import { IF_MATCH, readExpectedVersion, sendVersioned, versionTag } from '../../http/versions.js';
 import { ApiProblems, RequirePermissions } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { VersionQueryDto } from '../projects/projects.dto.js';
@@ -75,12 +75,13 @@ export class ChaptersController {
   @ApiOkResponse({ type: ChapterWithNeighboursDto })
   @ApiResponse({ status: 304, description: 'Not modified.' })
   @ApiProblems('chapter_not_found')
-  get(
+  async get(
     @CurrentReader() reader: Reader,
     @UuidParam('id') id: string,
-    @Res({ passthrough: true }) response: Response,
-  ): Promise<ChapterWithNeighboursDto> {
-    return this.send(reader, id, response);
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendVersioned(request, response, await this.read(reader, id));
   }
 
   /** Changes a chapter. */
@@ -118,9 +119,13 @@ export class ChaptersController {
   }
 
   private async send(reader: Reader, id: string, response: Response): Promise<ChapterWithNeighboursDto> {
-    const chapter = await this.lists.get(reader, id);
-    const dto = { ...toChapterDto(chapter), ...(await this.lists.findNeighbours(reader, chapter)) };
+    const dto = await this.read(reader, id);
     response.setHeader('etag', versionTag(dto.version, dto));
     return dto;
+  }
+
+  private async read(reader: Reader, id: string): Promise<ChapterWithNeighboursDto> {
+    const chapter = await this.lists.get(reader, id);
+    return { ...toChapterDto(chapter), ...(await this.lists.findNeighbours(reader, chapter)) };
   }
 }

@@ -7,6 +7,7 @@ import { SqlValues } from '../../database/sql-values.js';
 import { isStorable } from '../../http/bodies/body-shape.js';
 import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
+import { parseArray } from '../cursors.js';
 import type { Reader } from '../visibility/reader.js';
 import { readableAt, visibleChapter, visibleProject } from '../visibility/visibility.js';
 import { Project } from './project.entity.js';
@@ -51,6 +52,17 @@ export class ProjectSearchService {
     );
     if (!project) throw new Problem('project_not_found');
     return project;
+  }
+
+  /** Those of these projects that the reader sees, in no particular order. */
+  async listByIds(reader: Reader, ids: string[]): Promise<ListedProject[]> {
+    if (ids.length === 0) return [];
+    const values = new SqlValues();
+    return this.projects.query<ListedProject[]>(
+      `select ${COLUMNS}, s.* from projects p ${this.statistics(reader, values)}
+        where p.id = any (${values.add(ids)}::uuid[]) and ${visibleProject(reader, values)}`,
+      values.all,
+    );
   }
 
   /** Lists the projects that the reader sees. Throws `invalid_cursor`. */
@@ -176,13 +188,9 @@ function readPosition(cursor: string | undefined, sort: ProjectSort): Position |
 }
 
 function parsePosition(text: string, sort: ProjectSort): Position | undefined {
-  try {
-    const [key, id, ...others] = JSON.parse(text) as unknown[];
-    const isKey = sort === 'title' ? typeof key === 'string' && isStorable(key) : isMilliseconds(key);
-    return isKey && isUuid(id) && others.length === 0 ? [key as string | number, id as string] : undefined;
-  } catch {
-    return undefined;
-  }
+  const [key, id, ...others] = parseArray(text);
+  const isKey = sort === 'title' ? typeof key === 'string' && isStorable(key) : isMilliseconds(key);
+  return isKey && isUuid(id) && others.length === 0 ? [key as string | number, id as string] : undefined;
 }
 
 const isMilliseconds = (key: unknown): boolean => Number.isInteger(key) && Math.abs(key as number) < 2 ** 43;

@@ -1,10 +1,10 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { refToHeaders } from '../../http/openapi/response-headers.js';
 import { PageQueryDto } from '../../http/pagination.dto.js';
 import { publicPath } from '../../http/request-context.js';
-import { IF_MATCH, readExpectedVersion, versionTag } from '../../http/versions.js';
+import { IF_MATCH, readExpectedVersion, sendVersioned, versionTag } from '../../http/versions.js';
 import { ApiProblems, RequirePermissions } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { CurrentReader, type Reader, readerOf } from '../visibility/reader.js';
@@ -66,14 +66,13 @@ export class ProjectsController {
   async get(
     @CurrentReader() reader: Reader,
     @Param('id_or_slug') idOrSlug: string,
+    @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
     const project = await this.search.get(reader, idOrSlug);
     const isCurrent = [project.id, project.slug].includes(idOrSlug.toLowerCase());
     if (!isCurrent) return response.redirect(301, publicPath(`/api/projects/${project.slug}`));
-    const dto = toProjectDto(project);
-    response.setHeader('etag', versionTag(dto.version, dto));
-    response.json(dto);
+    sendVersioned(request, response, toProjectDto(project));
   }
 
   /** Changes a project. */
