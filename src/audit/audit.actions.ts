@@ -64,6 +64,7 @@ export const AUDIT_ACTIONS = [
   'chapter.deleted',
   'release_group.created',
   'release_group.changed',
+  'vaccination_report.anomalies_viewed',
 ] as const;
 
 /** The name of an audited action. */

@@ -127,6 +127,8 @@ export class Config {
   @Matches(/^([\w.-]+|\[[\w.:]+\])$/, { message: '$property must be a host name, or an address such as [192.0.2.1]' })
   readonly SMTP_EHLO_NAME?: string;
 
+  @IsInteger(1, 1000) readonly VACCINATOR_DOSES_PER_HOUR: number = 40;
+
   @IsInteger(0, 3600) readonly DRAIN_SECONDS: number = 20;
 
   /** Sentences for the log about settings that were read in another way than the operator may expect. */

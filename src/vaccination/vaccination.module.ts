@@ -17,6 +17,7 @@ import { Lot } from './lots/lot.entity.js';
 import { LotsController } from './lots/lots.controller.js';
 import { LotsService } from './lots/lots.service.js';
 import { Registration } from './registrations/registration.entity.js';
+import { ReportsModule } from './reports/reports.module.js';
 import { SessionSearchService } from './sessions/session-search.service.js';
 import { VaccinationSession } from './sessions/vaccination-session.entity.js';
 import { VaccinationSessionsController } from './sessions/vaccination-sessions.controller.js';
@@ -40,6 +41,7 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
       Certificate,
     ]),
     AuditModule,
+    ReportsModule,
   ],
   controllers: [
     VaccinesController,

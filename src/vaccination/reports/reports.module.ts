@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+import { AuditModule } from '../../audit/audit.module.js';
+import { AnomaliesService } from './anomalies.service.js';
+import { CoverageService } from './coverage.service.js';
+import { NoShowsService } from './no-shows.service.js';
+import { ReportsController } from './reports.controller.js';
+import { UtilisationService } from './utilisation.service.js';
+
+/** Reports on the doses, sessions and appointments of vaccination drives. */
+@Module({
+  imports: [AuditModule],
+  controllers: [ReportsController],
+  providers: [CoverageService, UtilisationService, NoShowsService, AnomaliesService],
+})
+export class ReportsModule {}
