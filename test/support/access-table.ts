@@ -121,9 +121,7 @@ export const ACCESS_TABLE: Record<
   'PATCH /api/vaccination/sessions/:id': 'signed in',
   'POST /api/vaccination/sessions/:id/open': 'signed in',
   'POST /api/vaccination/sessions/:id/close': 'signed in',
-<<<<<<< HEAD
   'GET /api/vaccination/registrations/:id/eligibility': 'signed in',
-=======
   'GET /api/vaccination/reports/coverage': 'view_vaccine_reports',
   'GET /api/vaccination/reports/coverage.csv': 'view_vaccine_reports',
   'GET /api/vaccination/reports/coverage.svg': 'view_vaccine_reports',
@@ -136,7 +134,6 @@ export const ACCESS_TABLE: Record<
   'GET /api/vaccination/reports/anomalies': 'view_vaccine_reports',
   'GET /api/vaccination/reports/anomalies.csv': 'view_vaccine_reports',
   'GET /api/vaccination/reports/anomalies.svg': 'view_vaccine_reports',
->>>>>>> 2f51891 (vaccination: reports on coverage, capacity, missed appointments and anomalies)
   'POST /api/register': 'public',
   'POST /api/auth/login': 'public',
   'GET /api/auth/verify': 'answers 401 itself',

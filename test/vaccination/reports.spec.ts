@@ -48,7 +48,7 @@ async function place({ centre = {}, ...session }: { centre?: object; [name: stri
 
 async function get(path: string, query: Record<string, string> = {}) {
   const search = new URLSearchParams({ from: '2027-02-01', to: '2027-02-28', ...query });
-  return t.request('GET', `${REPORTS}/${path}?${search}`, { token: analyst.token });
+  return t.request('GET', `${REPORTS}/${path}?${search.toString()}`, { token: analyst.token });
 }
 
 describe('GET /api/vaccination/reports/coverage', () => {
@@ -140,7 +140,10 @@ describe('small counts', () => {
     for (const from of days) {
       for (const to of days.filter((day) => day >= from)) {
         for (const by of groups) {
-          for (const filter of [{ centre: centreId }, { vaccine: ids.vaccineId, dose: '1' }] as Record<string, string>[]) {
+          for (const filter of [{ centre: centreId }, { vaccine: ids.vaccineId, dose: '1' }] as Record<
+            string,
+            string
+          >[]) {
             const { body } = await get('coverage', { from, to, by, ...filter });
             for (const { doses } of body['items']) totals.add(doses);
             totals.add(body['total']);
@@ -267,9 +270,7 @@ describe('every report', () => {
     const { text, headers } = await get('coverage.csv', { centre: centreId, by: 'district,day' });
     expect(headers.get('content-type')).toBe('text/csv; charset=utf-8');
     expect(headers.get('content-disposition')).toBe('attachment; filename="coverage.csv"');
-    expect(text).toBe(
-      `district,day,doses\r\n"'=HYPERLINK(""https://evil.example"",""x"")",2027-02-04,5\r\n`,
-    );
+    expect(text).toBe(`district,day,doses\r\n"'=HYPERLINK(""https://evil.example"",""x"")",2027-02-04,5\r\n`);
     for (const kind of KINDS) expect((await get(`${kind}.csv`, { centre: centreId })).text).toMatch(/^\w+(,\w+)+\r\n/);
   });
 
@@ -280,7 +281,8 @@ describe('every report', () => {
     expect(headers.get('content-type')).toMatch(/^image\/svg\+xml/);
     expect(text).toContain('<title>&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;&#39;: 5</title>');
     expect(text).not.toContain('<script');
-    for (const kind of KINDS) expect((await get(`${kind}.svg`, { centre: centreId })).text).toMatch(/^<svg [^]*<\/svg>\n$/);
+    for (const kind of KINDS)
+      expect((await get(`${kind}.svg`, { centre: centreId })).text).toMatch(/^<svg [^]*<\/svg>\n$/);
   });
 
   it('is answered within 3 s with many doses', async () => {
@@ -297,9 +299,10 @@ describe('every report', () => {
       [registrationId, appointmentId, centreId, vaccineId, lotId, rounds(10_000, 100_000)],
     );
     await t.dataSource.query(`drop index vaccination_doses_appointment_id_key`);
-    await t.dataSource.query(`update vaccination_doses set status = 'completed', error_at = null where centre_id = $1`, [
-      centreId,
-    ]);
+    await t.dataSource.query(
+      `update vaccination_doses set status = 'completed', error_at = null where centre_id = $1`,
+      [centreId],
+    );
     await t.dataSource.query('analyze');
     const filters = { centre: centreId, from: '2026-08-01' };
     for (const [path, query] of [

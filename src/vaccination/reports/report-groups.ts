@@ -39,7 +39,12 @@ export type ReportGroup = keyof typeof GROUPS;
 /** An optional list of groups in a query string, separated by commas. */
 export const IsGroupList = (...groups: ReportGroup[]): PropertyDecorator =>
   applyDecorators(
-    ApiPropertyOptional({ type: 'array', items: { type: 'string', enum: groups }, style: 'form', explode: false } as never),
+    ApiPropertyOptional({
+      type: 'array',
+      items: { type: 'string', enum: groups },
+      style: 'form',
+      explode: false,
+    } as never),
     IsOptional(),
     Transform(({ value }) => (typeof value === 'string' ? value.split(',') : value)),
     IsArray(),

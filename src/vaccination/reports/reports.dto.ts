@@ -216,7 +216,7 @@ export class AnomalyDto {
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5d */
   @ApiProperty({ format: 'uuid' })
   vaccinator_id: string | null;
-  /** @example ["0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5e"] */
+  @ApiProperty({ type: 'array', items: { type: 'string', format: 'uuid' } })
   dose_ids: string[];
   /**
    * Days between the doses, minutes before or after the hours, or doses within the hour.
