@@ -23,6 +23,8 @@ try {
     MAX_REQUESTS_PER_MINUTE: '1000000',
     PORT: '0',
     SECRET_KEY,
+    NATIONAL_ID_KEY: randomBytes(32).toString('hex'),
+    NATIONAL_ID_INDEX_KEY: randomBytes(32).toString('hex'),
     ADMIN_PASSWORD: password,
     BCRYPT_COST: '10',
     DB_HOST: connection.host,

@@ -174,6 +174,8 @@ describe('the deployment scripts with a substitute for Compose', () => {
       'admin_password',
       'database',
       'db_password',
+      'national_id_index_key',
+      'national_id_key',
       'optional',
       'secret_key',
       'tls',

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { components } from './support/openapi-types.js';
+import { newKeys } from './support/app.js';
 import { createDatabase, type TestDatabase } from './support/database.js';
 import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from './support/machi-process.js';
 
@@ -130,7 +131,7 @@ describe('on a configured database', () => {
   it('a production start serves no Swagger UI and is ready', async () => {
     const machi = await start({
       NODE_ENV: 'production',
-      SECRET_KEY: randomBytes(32).toString('base64url'),
+      ...newKeys(),
       BCRYPT_COST: '10',
     });
     expect(machi.output()).not.toContain('Swagger');

@@ -65,6 +65,12 @@ export const AUDIT_ACTIONS = [
   'release_group.created',
   'release_group.changed',
   'vaccination_report.anomalies_viewed',
+  'registration.created',
+  'registration.changed',
+  'registration.viewed',
+  'registration.verified',
+  'registration.rejected',
+  'registration.withdrawn',
 ] as const;
 
 /** The name of an audited action. */

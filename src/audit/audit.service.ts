@@ -28,9 +28,18 @@ export class AuditService {
 
   /** Records an event within the transaction of the action, so that both commit or neither. */
   async write(manager: EntityManager, entry: AuditEntry): Promise<void> {
+    await this.writeAll(manager, [entry]);
+  }
+
+  /** Records several events with one statement. */
+  async writeAll(manager: EntityManager, entries: AuditEntry[]): Promise<void> {
     const { id: request_id = null, ip = null } = requestContext() ?? {};
     const defaults = { actor_id: null, subject_id: null, session_id: null, succeeded: true, details: {} };
-    await manager.insert(AuditEvent, { ...defaults, ...entry, at: this.clock.date(), ip, request_id });
+    const at = this.clock.date();
+    await manager.insert(
+      AuditEvent,
+      entries.map((entry) => ({ ...defaults, ...entry, at, ip, request_id })),
+    );
   }
 
   /** Audit events, newest first. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findConfigErrors, production, SECRET_KEY } from '../../test/support/config.js';
+import { findConfigErrors, KEYS, production, SECRET_KEY } from '../../test/support/config.js';
 import { loadConfig } from './load-config.js';
 
 describe('production', () => {
@@ -9,6 +9,9 @@ describe('production', () => {
     ['SECRET_KEY', { SECRET_KEY: 'change-me-change-me-change-me-change-me' }],
     ['SECRET_KEY', { SECRET_KEY: 'this-is-an-example-9f8e7d6c5b4a3210' }],
     ['SECRET_KEY', { SECRET_KEY: 'a'.repeat(64) }],
+    ['NATIONAL_ID_KEY', { NATIONAL_ID_KEY: '' }],
+    ['NATIONAL_ID_KEY', { NATIONAL_ID_KEY: 'b'.repeat(64) }],
+    ['NATIONAL_ID_INDEX_KEY', { NATIONAL_ID_INDEX_KEY: '' }],
     ['IDENTITY_TOKEN_TTL', { IDENTITY_TOKEN_TTL: 'never' }],
     ['REFRESH_TOKEN_TTL', { REFRESH_TOKEN_TTL: 'never' }],
     ['SESSION_MAX_AGE', { SESSION_MAX_AGE: 'never' }],
@@ -24,7 +27,7 @@ describe('production', () => {
     const errors = findConfigErrors({ ...production, ...env });
     expect(errors).toHaveLength(1);
     expect(errors[0]).toContain(name);
-    expect(findConfigErrors({ ...production, ...env, NODE_ENV: 'test', SECRET_KEY })).toEqual([]);
+    expect(findConfigErrors({ ...production, ...env, ...KEYS, NODE_ENV: 'test' })).toEqual([]);
   });
 
   it('accepts a configuration without errors', () => expect(findConfigErrors(production)).toEqual([]));
@@ -62,13 +65,19 @@ describe('every profile', () => {
     ['DEBUG', { DEBUG: 'yes' }],
     ['SECRET_KEY_FILE', { SECRET_KEY_FILE: '/nowhere/at/all' }],
     ['ADMIN_USERNAME', { ADMIN_USERNAME: 'a b' }],
+    ['NATIONAL_ID_KEY', { NATIONAL_ID_KEY: 'short' }],
+    ['NATIONAL_ID_INDEX_KEY', { NATIONAL_ID_INDEX_KEY: 'short' }],
+    ['NATIONAL_ID_KEY', { NATIONAL_ID_KEY: SECRET_KEY }],
+    ['NATIONAL_ID_INDEX_KEY', { NATIONAL_ID_INDEX_KEY: KEYS.NATIONAL_ID_KEY }],
+    ['ACCEPTED_NATIONAL_ID_KEYS', { ACCEPTED_NATIONAL_ID_KEYS: `${KEYS.NATIONAL_ID_KEY},short` }],
+    ['ACCEPTED_NATIONAL_ID_INDEX_KEYS', { ACCEPTED_NATIONAL_ID_INDEX_KEYS: 'short' }],
   ])('refuses the setting %s in %j', (name, env) => {
-    const errors = findConfigErrors({ NODE_ENV: 'test', SECRET_KEY, ...env });
+    const errors = findConfigErrors({ NODE_ENV: 'test', ...KEYS, ...env });
     expect(errors.join()).toContain(name);
   });
 
   it('reports all errors at once', () => {
-    expect(findConfigErrors({ NODE_ENV: 'production', PORT: 'x', IDENTITY_TOKEN_TTL: 'never' })).toHaveLength(3);
+    expect(findConfigErrors({ NODE_ENV: 'production', PORT: 'x', IDENTITY_TOKEN_TTL: 'never' })).toHaveLength(5);
   });
 });
 

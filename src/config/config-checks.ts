@@ -3,15 +3,19 @@ import { type Config, databaseTls, DEFAULT_MAIL_FROM } from './config.js';
 import { parseDatabaseUrl } from './database-connection.js';
 import { type Parameters, tlsChoices } from './database-tls.js';
 
-/** A configuration before its checks: without a secret key, `loadConfig` creates one if the profile allows it. */
-type UncheckedConfig = Omit<Config, 'SECRET_KEY'> & { SECRET_KEY?: string };
+const KEYS = ['SECRET_KEY', 'NATIONAL_ID_KEY', 'NATIONAL_ID_INDEX_KEY'] as const;
+type KeyName = (typeof KEYS)[number];
+
+/** A configuration before its checks: without its secret keys, `loadConfig` creates them if the profile allows it. */
+type UncheckedConfig = Omit<Config, KeyName> & { [name in KeyName]?: string };
 
 /** Returns one sentence for each combination of settings that is not allowed, with the correction. */
 export const findConfigErrors = (config: UncheckedConfig): string[] => [
   ...findDatabaseErrors(config),
   ...findDatabaseTlsErrors(config),
   ...findStorageErrors(config),
-  ...findSecretKeyErrors(config),
+  ...KEYS.flatMap((name) => findKeyErrors(config, name)),
+  ...findNationalIdKeyErrors(config),
   ...findExternalIdentityErrors(config),
   ...(config.isProduction ? findProductionErrors(config) : []),
 ];
@@ -63,14 +67,26 @@ const SET_A_RANDOM_VALUE = 'set it to a random value, for example the output of 
 const EXAMPLE_SECRET =
   /change.?me|change.?this|example|insecure|placeholder|replace.?me|your.?secret|secret.?key|supersecret|password|development/i;
 
-function findSecretKeyErrors(config: UncheckedConfig): string[] {
-  const secret = config.SECRET_KEY;
-  if (secret === undefined) return config.isProduction ? [`SECRET_KEY is missing: ${SET_A_RANDOM_VALUE}.`] : [];
-  if (Buffer.byteLength(secret) < 32) return [`SECRET_KEY is shorter than 32 bytes: ${SET_A_RANDOM_VALUE}.`];
+function findKeyErrors(config: UncheckedConfig, name: KeyName): string[] {
+  const secret = config[name];
+  if (secret === undefined) return config.isProduction ? [`${name} is missing: ${SET_A_RANDOM_VALUE}.`] : [];
+  if (Buffer.byteLength(secret) < 32) return [`${name} is shorter than 32 bytes: ${SET_A_RANDOM_VALUE}.`];
   if (config.isProduction && (EXAMPLE_SECRET.test(secret) || new Set(secret).size < 10)) {
-    return [`SECRET_KEY looks like an example value: ${SET_A_RANDOM_VALUE}.`];
+    return [`${name} looks like an example value: ${SET_A_RANDOM_VALUE}.`];
   }
   return [];
+}
+
+/** The keys differ, so that who has one of them has no other. */
+function findNationalIdKeyErrors(config: UncheckedConfig): string[] {
+  const given = KEYS.filter((name) => config[name] !== undefined);
+  const repeated = given.filter((name, index) => given.slice(0, index).some((other) => config[other] === config[name]));
+  return [
+    ...repeated.map((name) => `${name} equals another key: ${SET_A_RANDOM_VALUE}.`),
+    ...(['ACCEPTED_NATIONAL_ID_KEYS', 'ACCEPTED_NATIONAL_ID_INDEX_KEYS'] as const)
+      .filter((name) => config[name].some((secret) => Buffer.byteLength(secret) < 32))
+      .map((name) => `${name} contains a key shorter than 32 bytes: set it to whole keys, separated by commas.`),
+  ];
 }
 
 function findExternalIdentityErrors(config: UncheckedConfig): string[] {

@@ -89,6 +89,11 @@ export class Config {
 
   /** Optional in the environment outside production only, where `loadConfig` creates one. */
   @IsOptional() @IsString() readonly SECRET_KEY: string;
+  /** Like SECRET_KEY; the keys of national ids, which are stored encrypted and found by a keyed hash. */
+  @IsOptional() @IsString() readonly NATIONAL_ID_KEY: string;
+  @IsOptional() @IsString() readonly NATIONAL_ID_INDEX_KEY: string;
+  @AsList() @IsString({ each: true }) readonly ACCEPTED_NATIONAL_ID_KEYS: string[] = [];
+  @AsList() @IsString({ each: true }) readonly ACCEPTED_NATIONAL_ID_INDEX_KEYS: string[] = [];
   @IsOptional()
   @IsReadable(
     readKeyPair,

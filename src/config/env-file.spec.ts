@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SECRET_KEY } from '../../test/support/config.js';
+import { KEYS } from '../../test/support/config.js';
 import { loadConfig } from './load-config.js';
 
 let folder: string;
@@ -15,7 +15,7 @@ describe('an environment file', () => {
   const notices = (line: string, environment: Record<string, string>): readonly string[] => {
     const file = join(folder, 'env');
     writeFileSync(file, `# a comment\nAPP_NAME=Town # another\n${line}\nQUOTED="a#b"\n`);
-    return loadConfig({ NODE_ENV: 'test', SECRET_KEY, APP_NAME: 'Town', QUOTED: 'a', ...environment }, file).notices;
+    return loadConfig({ NODE_ENV: 'test', ...KEYS, APP_NAME: 'Town', QUOTED: 'a', ...environment }, file).notices;
   };
 
   it.each([

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findConfigErrors, production, SECRET_KEY } from '../../test/support/config.js';
+import { findConfigErrors, KEYS, production, SECRET_KEY } from '../../test/support/config.js';
 import { packageRoot } from '../common/version.js';
 import type { Config } from './config.js';
 import { listSettings, loadConfig, SECRETS } from './load-config.js';
@@ -24,7 +24,7 @@ describe('the profile', () => {
     [{ NODE_ENV: 'Development' }, 'production'],
     [{ NODE_ENV: 'test' }, 'test'],
     [{ NODE_ENV: 'development' }, 'development'],
-  ])('of %j is %s', (env, profile) => expect(loadConfig({ SECRET_KEY, ...env }).NODE_ENV).toBe(profile));
+  ])('of %j is %s', (env, profile) => expect(loadConfig({ ...KEYS, ...env }).NODE_ENV).toBe(profile));
 
   it('decides over lifetimes and Swagger UI', () => {
     const lifetimes = ({ IDENTITY_TOKEN_TTL, REFRESH_TOKEN_TTL, SESSION_MAX_AGE, SWAGGER }: Config) => [
@@ -35,18 +35,18 @@ describe('the profile', () => {
     ];
     const day = 86_400_000;
     expect(lifetimes(loadConfig(production))).toEqual([900_000, 7 * day, 30 * day, 'off']);
-    expect(lifetimes(loadConfig({ NODE_ENV: 'development', SECRET_KEY }))).toEqual([
+    expect(lifetimes(loadConfig({ NODE_ENV: 'development', ...KEYS }))).toEqual([
       Infinity,
       Infinity,
       Infinity,
       'on',
     ]);
-    expect(lifetimes(loadConfig({ NODE_ENV: 'test', SECRET_KEY, IDENTITY_TOKEN_TTL: '2s' }))[0]).toBe(2000);
+    expect(lifetimes(loadConfig({ NODE_ENV: 'test', ...KEYS, IDENTITY_TOKEN_TTL: '2s' }))[0]).toBe(2000);
   });
 });
 
 describe('COMPAT', () => {
-  const systems = (COMPAT: string) => loadConfig({ SECRET_KEY, COMPAT }).COMPAT;
+  const systems = (COMPAT: string) => loadConfig({ ...KEYS, COMPAT }).COMPAT;
 
   it('is a list of systems, "on" for all and "off" for none', () => {
     expect(systems('on')).toEqual(['kanjiku', 'kitsu', 'chatapp', 'tmtar', 'backend-user']);
@@ -59,7 +59,7 @@ describe('COMPAT', () => {
   it.each(['none', 'true', 'kitsu,unknown', 'kitsu,', 'on,kitsu', 'Kitsu', 'kitsu chatapp', ','])(
     'refuses %j with the names that exist',
     (value) => {
-      expect(findConfigErrors({ SECRET_KEY, COMPAT: value })).toEqual([
+      expect(findConfigErrors({ ...KEYS, COMPAT: value })).toEqual([
         'COMPAT must be on, off, or some of kanjiku, kitsu, chatapp, tmtar, backend-user, separated by commas.',
       ]);
     },
@@ -68,7 +68,7 @@ describe('COMPAT', () => {
 
 describe('the lifetimes of tokens of compatibility routes', () => {
   const lifetimes = (env: Record<string, string>) => {
-    const { COMPAT_TOKEN_TTL, COMPAT_REGISTRATION_TOKEN_TTL } = loadConfig({ SECRET_KEY, ...env });
+    const { COMPAT_TOKEN_TTL, COMPAT_REGISTRATION_TOKEN_TTL } = loadConfig({ ...KEYS, ...env });
     return [COMPAT_TOKEN_TTL, COMPAT_REGISTRATION_TOKEN_TTL];
   };
   const [hour, day] = [3_600_000, 86_400_000];
@@ -97,7 +97,7 @@ describe('secrets', () => {
       DATABASE_DIRECT_URL: { DATABASE_URL: 'postgres://u@pooler/n' },
     };
     const env = { NODE_ENV: 'test', ...companions[name] };
-    expect(loadConfig({ ...env, DATA_DIR: folder, [`${name}_FILE`]: file })[name]).toBe(value);
+    expect([loadConfig({ ...env, DATA_DIR: folder, [`${name}_FILE`]: file })[name]].flat()).toEqual([value]);
     expect(findConfigErrors({ ...env, [`${name}_FILE`]: file, [name]: value })[0]).toContain(
       `${name}_FILE are both set`,
     );
@@ -109,16 +109,22 @@ describe('secrets', () => {
     expect(findConfigErrors({ NODE_ENV: 'production', SECRET_KEY_FILE: file })).toEqual([
       `SECRET_KEY_FILE is empty: write the secret to ${file}.`,
       expect.stringContaining('SECRET_KEY is missing'),
+      expect.stringContaining('NATIONAL_ID_KEY is missing'),
+      expect.stringContaining('NATIONAL_ID_INDEX_KEY is missing'),
     ]);
     expect(findConfigErrors({ ...production, ADMIN_PASSWORD_FILE: file })).toHaveLength(1);
   });
 
-  it('include a SECRET_KEY that is created once outside production, readable by its owner only', () => {
+  it.each([
+    ['SECRET_KEY', 'secret-key'],
+    ['NATIONAL_ID_KEY', 'national-id-key'],
+    ['NATIONAL_ID_INDEX_KEY', 'national-id-index-key'],
+  ] as const)('include a %s that is created once outside production, readable by its owner only', (name, file) => {
     const env = { NODE_ENV: 'development', DATA_DIR: folder };
-    const first = loadConfig(env).SECRET_KEY;
+    const first = loadConfig(env)[name];
     expect(Buffer.byteLength(first)).toBeGreaterThanOrEqual(32);
-    expect(loadConfig(env).SECRET_KEY).toBe(first);
-    expect(statSync(join(folder, 'secret-key')).mode & 0o777).toBe(0o600);
+    expect(loadConfig(env)[name]).toBe(first);
+    expect(statSync(join(folder, file)).mode & 0o777).toBe(0o600);
   });
 });
 
@@ -135,7 +141,7 @@ describe('.env.example', () => {
     expect(entries.map(([name]) => name).toSorted()).toEqual(listSettings().toSorted());
   });
 
-  it.each(entries.filter(([name]) => name !== 'SECRET_KEY'))('gives the default of %s as %j', (name, shown) => {
+  it.each(entries.filter(([name]) => !(name in KEYS)))('gives the default of %s as %j', (name, shown) => {
     const config = loadConfig(production)[name as keyof Config];
     const given = shown === '' ? {} : { [name]: shown };
     const expected = loadConfig({ ...production, ...given })[name as keyof Config];

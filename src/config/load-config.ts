@@ -16,6 +16,10 @@ export const SECRETS = [
   'SECRET_KEY',
   'SIGNING_KEY',
   'ACCEPTED_SIGNING_KEYS',
+  'NATIONAL_ID_KEY',
+  'NATIONAL_ID_INDEX_KEY',
+  'ACCEPTED_NATIONAL_ID_KEYS',
+  'ACCEPTED_NATIONAL_ID_INDEX_KEYS',
   'DATABASE_URL',
   'DATABASE_DIRECT_URL',
   'DB_PASSWORD',
@@ -45,8 +49,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env, envFile
   }
   errors.push(...findConfigErrors(unchecked), ...findAlgorithmErrors(environment));
   if (errors.length > 0) throw new ConfigError([...errors, ...notices]);
-  const SECRET_KEY = values['SECRET_KEY'] ?? readOrCreateSecretKey(unchecked.DATA_DIR);
-  return Object.freeze(Object.assign(toConfig({ ...values, SECRET_KEY }), { notices }));
+  return Object.freeze(
+    Object.assign(toConfig({ ...readOrCreateKeys(unchecked.DATA_DIR, values), ...values }), { notices }),
+  );
 }
 
 /** A setting of a replaced system, which let its operators choose. */
@@ -109,9 +114,22 @@ function withSecretFiles(env: Values, errors: string[]): Values {
   return values;
 }
 
-/** Outside production a secret key is created once and stored, so that sessions survive a restart. */
-function readOrCreateSecretKey(dataDir: string): string {
-  const file = join(dataDir, 'secret-key');
+/** The secret keys that are created once and stored, outside production, with their files in DATA_DIR. */
+const KEY_FILES = {
+  SECRET_KEY: 'secret-key',
+  NATIONAL_ID_KEY: 'national-id-key',
+  NATIONAL_ID_INDEX_KEY: 'national-id-index-key',
+};
+
+/** The keys that are not set, so that sessions and stored data survive a restart. */
+const readOrCreateKeys = (dataDir: string, values: Values): Values =>
+  Object.fromEntries(
+    Object.entries(KEY_FILES)
+      .filter(([name]) => values[name] === undefined)
+      .map(([name, file]) => [name, readOrCreateKey(join(dataDir, file))]),
+  );
+
+function readOrCreateKey(file: string): string {
   const secret = readSecretFile(file);
   if (Buffer.byteLength(secret) >= 32) return secret;
   throw new ConfigError([`${file} is damaged: delete it; the next start creates a new one.`]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SECRET_KEY } from '../../test/support/config.js';
+import { KEYS } from '../../test/support/config.js';
 import type { Config } from './config.js';
 import { loadConfig } from './load-config.js';
 import { parseDuration } from './setting-decorators.js';
@@ -19,7 +19,7 @@ describe('parseDuration', () => {
 });
 
 describe('hosts', () => {
-  const load = (env: Record<string, string>): Config => loadConfig({ NODE_ENV: 'test', SECRET_KEY, ...env });
+  const load = (env: Record<string, string>): Config => loadConfig({ NODE_ENV: 'test', ...KEYS, ...env });
 
   it.each([
     ['PUBLIC_URL', 'http://[::1]:5000'],

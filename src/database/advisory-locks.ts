@@ -36,3 +36,9 @@ export const LOCK_SHARED = 'select pg_advisory_xact_lock_shared($1)';
  * issuer and subject. Its 64-bit key is a hash; equal to another lock only by chance, and then only waiting longer.
  */
 export const LOCK_EXTERNAL_IDENTITY = 'select pg_advisory_xact_lock(hashtextextended($1, 0))';
+
+/**
+ * SQL: takes the lock for one person, whose hash is $1, until the transaction ends: while index keys of national ids are
+ * rotated, the unique index does not find a person under both keys. The 64-bit key is a hash, as above.
+ */
+export const LOCK_PERSON = 'select pg_advisory_xact_lock(hashtextextended($1, 1))';

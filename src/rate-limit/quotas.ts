@@ -56,6 +56,8 @@ export const BLOCKS_QUOTA: Quota = { name: 'blocks', limit: 500, windowMs: HOUR_
 
 /** Progress in chapters per user: one request per page that is turned. Not audited. */
 export const PROGRESS_QUOTA: Quota = { name: 'progress', limit: 6000, windowMs: HOUR_MS };
+/** Id numbers that a user registers or changes: each answer tells whether a person with the number is registered. */
+export const ID_NUMBERS_QUOTA: Quota = { name: 'id-numbers', limit: 20, windowMs: HOUR_MS };
 
 /** Changes per user on routes for all signed-in users: each writes an audit event, which is kept for a year. */
 export const CHANGE_QUOTA: Quota = { name: 'changes', limit: 600, windowMs: HOUR_MS };

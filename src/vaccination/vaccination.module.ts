@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
+import { NationalIdsModule } from '../national-ids/national-ids.module.js';
+import { RateLimitModule } from '../rate-limit/rate-limit.module.js';
 import { Appointment } from './appointments/appointment.entity.js';
 import { Certificate } from './certificates/certificate.entity.js';
 import { Centre } from './centres/centre.entity.js';
@@ -18,6 +20,10 @@ import { LotsController } from './lots/lots.controller.js';
 import { LotsService } from './lots/lots.service.js';
 import { Registration } from './registrations/registration.entity.js';
 import { ReportsModule } from './reports/reports.module.js';
+import { RegistrationIdsService } from './registrations/registration-ids.service.js';
+import { RegistrationReviewsService } from './registrations/registration-reviews.service.js';
+import { RegistrationsController } from './registrations/registrations.controller.js';
+import { RegistrationsService } from './registrations/registrations.service.js';
 import { SessionSearchService } from './sessions/session-search.service.js';
 import { VaccinationSession } from './sessions/vaccination-session.entity.js';
 import { VaccinationSessionsController } from './sessions/vaccination-sessions.controller.js';
@@ -42,12 +48,15 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     ]),
     AuditModule,
     ReportsModule,
+    NationalIdsModule,
+    RateLimitModule,
   ],
   controllers: [
     VaccinesController,
     CentresController,
     LotsController,
     VaccinationSessionsController,
+    RegistrationsController,
     EligibilityController,
   ],
   providers: [
@@ -60,6 +69,9 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     DosesService,
     PeopleService,
     EligibilityService,
+    RegistrationsService,
+    RegistrationReviewsService,
+    RegistrationIdsService,
   ],
 })
 export class VaccinationModule {}

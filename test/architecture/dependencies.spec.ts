@@ -6,7 +6,7 @@ const LEVELS = [
   ['common'],
   ['config'],
   ['http', 'database'],
-  ['bus', 'storage', 'mail', 'rate-limit', 'permissions'],
+  ['bus', 'storage', 'mail', 'national-ids', 'rate-limit', 'permissions'],
   ['audit'], // its route requires a permission
   ['users'],
   ['groups'], // have users as members

@@ -26,10 +26,12 @@ afterEach(async () => {
 afterAll(() => t.stop());
 
 async function start(env: Record<string, string> = {}): Promise<MachiProcess> {
-  const { SECRET_KEY } = t.config;
+  const { SECRET_KEY, NATIONAL_ID_KEY, NATIONAL_ID_INDEX_KEY } = t.config;
   const machi = launch({
     ...databaseEnv(t.connection),
     SECRET_KEY,
+    NATIONAL_ID_KEY,
+    NATIONAL_ID_INDEX_KEY,
     DATA_DIR: t.config.DATA_DIR,
     SMTP_URL: smtp.url,
     ...env,

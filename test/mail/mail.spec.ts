@@ -1,10 +1,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Mail } from '../../src/mail/mail.entity.js';
 import { MailsService } from '../../src/mail/mails.service.js';
-import { startApp, type TestApp } from '../support/app.js';
+import { newKeys, startApp, type TestApp } from '../support/app.js';
 import { sent, type Smtp, startSmtp } from '../support/smtp-server.js';
 
 let t: TestApp;
@@ -282,7 +281,7 @@ describe('without SMTP_URL', () => {
         NODE_ENV: 'production',
         RATE_LIMITS: 'on',
         BCRYPT_COST: '10',
-        SECRET_KEY: randomBytes(32).toString('base64url'),
+        ...newKeys(),
       },
     });
     own.clock.set(own.clock.now());

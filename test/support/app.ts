@@ -44,6 +44,13 @@ export interface SignedInUser {
   token: string;
 }
 
+/** Random values of the settings that are secret keys. */
+export const newKeys = () => ({
+  SECRET_KEY: randomBytes(32).toString('hex'),
+  NATIONAL_ID_KEY: randomBytes(32).toString('hex'),
+  NATIONAL_ID_INDEX_KEY: randomBytes(32).toString('hex'),
+});
+
 export const PASSWORD = 'cloudy harbour seven';
 const ADMIN_PASSWORD = 'quiet lantern forty';
 
@@ -65,7 +72,7 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
   const config = loadConfig({
     NODE_ENV: 'test',
     DATA_DIR: folder,
-    SECRET_KEY: randomBytes(32).toString('hex'),
+    ...newKeys(),
     BCRYPT_COST: '4',
     ADMIN_PASSWORD,
     RATE_LIMITS: 'off',

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { SignedInUser, TestApp } from './app.js';
 
 const DAY_MS = 86_400_000;
@@ -22,6 +23,19 @@ export const CENTRE = {
   latitude: 23.7461,
   longitude: 90.3742,
 };
+
+/** A random national id of 13 digits. */
+export const nationalId = (): string => Array.from({ length: 13 }, () => randomInt(1, 10)).join('');
+
+/** What a person sends to register; with a new national id. */
+export const person = (fields: object = {}) => ({
+  legal_name: 'Test Person',
+  date_of_birth: '1990-04-01',
+  id_type: 'NID',
+  id_number: nationalId(),
+  phone: '01712345678',
+  ...fields,
+});
 
 /** Makes what vaccination tests need, each with a code of its own. `manager` has the permission manage_vaccines. */
 export async function vaccinationWorld(t: TestApp) {
@@ -70,5 +84,24 @@ export async function vaccinationWorld(t: TestApp) {
     return created;
   }
 
-  return { manager, create, vaccine, centre, staff, session };
+  let verifier: SignedInUser | undefined;
+
+  /** A registration of a new user or of `owner`: verified, unless `status` is `pending`. Returns it with its owner. */
+  async function registration({
+    owner,
+    status = 'verified',
+    ...fields
+  }: { owner?: SignedInUser; status?: 'pending' | 'verified'; [name: string]: unknown } = {}) {
+    const user = owner ?? (await t.user());
+    const path = '/api/vaccination/registrations';
+    const { status: created, body, text } = await t.request('POST', path, { token: user.token, body: person(fields) });
+    if (created !== 201) throw new Error(`POST ${path}: ${created} ${text}`);
+    if (status === 'verified') {
+      verifier ??= await t.user('verify_registrations');
+      await t.request('POST', `${path}/${body.id}/verify`, { token: verifier.token });
+    }
+    return { ...body, status, owner: user };
+  }
+
+  return { manager, registration, create, vaccine, centre, staff, session };
 }

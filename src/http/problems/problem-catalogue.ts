@@ -63,7 +63,7 @@ export const PROBLEMS = {
   centre_not_found: [404, 'This vaccination centre does not exist.'],
   staff_member_not_found: [404, 'This user does not work at this centre.'],
   lot_not_found: [404, 'This lot does not exist or you do not work at its centre.'],
-  registration_not_found: [404, 'This registration does not exist or is not yours.'],
+  registration_not_found: [404, 'This registration does not exist or you may not see it.'],
   appointment_not_found: [404, 'This appointment does not exist or is not yours.'],
   waitlist_entry_not_found: [404, 'This person does not wait for a place of this session.'],
   vaccination_session_not_found: [404, 'This vaccination session does not exist or is not announced yet.'],
@@ -114,6 +114,11 @@ export const PROBLEMS = {
   chapter_exists: [409, 'The project has this chapter already, in this language and by these release groups.'],
   release_group_name_taken: [409, 'A release group with this name exists; choose another name.'],
   version_conflict: [412, 'The resource has changed since this version; read it again and repeat the change.'],
+  person_registered: [409, 'A person with this id number is registered already.'],
+  registration_exists: [409, 'You have registered yourself already; change that registration instead.'],
+  too_many_dependants: [409, 'An account can register at most four dependants.'],
+  registration_decided: [409, 'The status of the registration does not allow this; see its "status".'],
+  registration_in_use: [409, 'The person has an appointment; cancel it first.'],
   body_too_large: [413, 'The body is larger than 100 KB.'],
   file_too_large: [413, 'The file is larger than 5 MiB.'],
   unsupported_media_type: [
@@ -141,6 +146,7 @@ export const PROBLEMS = {
     'This Idempotency-Key was used for another booking; create a new one for each booking.',
   ],
   validation_failed: [422, 'Some fields are not valid; see "errors".'],
+  registration_incomplete: [422, 'The registration lacks the date of birth; add it first.'],
   unknown_identity_provider: [422, 'Tokens of this identity provider are not accepted.'],
   identity_token_refused: [
     422,

@@ -5,7 +5,7 @@ export const ID_TYPES = ['NID', 'BIRTH_REG', 'PASSPORT'] as const;
 export type IdType = (typeof ID_TYPES)[number];
 export const SEXES = ['female', 'male', 'other'] as const;
 export type Sex = (typeof SEXES)[number];
-/** `pending` → `verified` or `rejected`; `verified` → `withdrawn`. A corrected registration is pending again. */
+/** `pending` → `verified` or `rejected`; `verified` → `withdrawn`. Its correction makes a registration pending again. */
 export const REGISTRATION_STATUSES = ['pending', 'verified', 'rejected', 'withdrawn'] as const;
 export type RegistrationStatus = (typeof REGISTRATION_STATUSES)[number];
 
@@ -28,18 +28,18 @@ export class Registration {
   /** 0: the owner of the account; 1 to 4: a dependant. Bounds their number in the database. */
   @Column('smallint') place: number;
   @Column('text') legal_name: string;
-  @Column('date') date_of_birth: string;
+  /** Null for a user of the vaccine registration who has not added it yet, and cannot book before. */
+  @Column('date', { nullable: true }) date_of_birth: string | null;
   @Column('text', { nullable: true }) sex: Sex | null;
   @Column('text') id_type: IdType;
   /** The normalised number, encrypted and bound to this row. */
   @Column('bytea', { select: false }) id_number: Buffer;
-  /** Keyed hash that is equal for all spellings of one id. */
+  /** Keyed hash of the type and the number, equal for all spellings of one id. */
   @Column('bytea', { select: false }) id_hash: Buffer;
-  /** The last four characters of the number, and its length, for the masked form. */
+  /** The last four characters of the number, for the masked form. */
   @Column('text') id_last4: string;
-  @Column('smallint') id_length: number;
-  /** E.164. */
-  @Column('text') phone: string;
+  /** E.164; null if the person asked for deletion, or has none. */
+  @Column('text', { nullable: true }) phone: string | null;
   @Column('text') status: RegistrationStatus;
   @Column('text', { nullable: true }) rejection_reason: string | null;
   @Column('uuid', { nullable: true }) decided_by: string | null;

@@ -1,0 +1,171 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { type EntityManager, Repository } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { AuditService } from '../../audit/audit.service.js';
+import { Clock } from '../../common/clock.provider.js';
+import { insertOrIgnore } from '../../database/insert-or-ignore.js';
+import { Problem, validationFailed } from '../../http/problems/problem.js';
+import { ID_NUMBERS_QUOTA } from '../../rate-limit/quotas.js';
+import { QuotasService } from '../../rate-limit/quotas.service.js';
+import { actorOf, type Caller } from '../../users/caller.js';
+import { addDays, dayIn } from '../days.js';
+import { DEFAULT_TIME_ZONE } from '../time-zones.js';
+import { RegistrationIdsService } from './registration-ids.service.js';
+import { MAX_DEPENDANTS, Registration } from './registration.entity.js';
+import type { CreateRegistrationDto, UpdateRegistrationDto } from './registrations.dto.js';
+
+const MAX_AGE_DAYS = 130 * 366;
+
+const HAS_APPOINTMENT = `select 1 from vaccination_appointments
+  where registration_id = $1 and status in ('booked', 'checked_in') limit 1`;
+
+/** A registration to insert; the date of birth and the phone number may be unknown. */
+export type NewRegistration = Omit<CreateRegistrationDto, 'date_of_birth' | 'phone'> &
+  Pick<Registration, 'date_of_birth' | 'phone'>;
+
+/** A verified registration of a person whose age is known: this person may book and be vaccinated. */
+export type VerifiedRegistration = Registration & { date_of_birth: string };
+
+const UNDECIDED = { status: 'pending', rejection_reason: null, decided_by: null, decided_at: null } as const;
+
+/** The people who registered for vaccination, each for its owner: the user who registered the person. */
+@Injectable()
+export class RegistrationsService {
+  constructor(
+    @InjectRepository(Registration) private readonly registrations: Repository<Registration>,
+    private readonly ids: RegistrationIdsService,
+    private readonly quotas: QuotasService,
+    private readonly clock: Clock,
+    private readonly audit: AuditService,
+  ) {}
+
+  /** The registrations of a user: their own first, then those of their dependants. */
+  listOwn(caller: Caller): Promise<Registration[]> {
+    return this.registrations.find({ where: { user_id: caller.id }, order: { place: 'ASC' } });
+  }
+
+  /** A registration of the caller or a dependant. Throws `registration_not_found`. */
+  async getOwn(caller: Caller, id: string): Promise<Registration> {
+    const registration = await this.registrations.findOneBy({ id, user_id: caller.id });
+    if (!registration) throw new Problem('registration_not_found');
+    return registration;
+  }
+
+  /**
+   * A registration of the caller or a dependant that is verified. A concurrent withdrawal locks the row `for update`: who adds
+   * an appointment repeats the condition on `status` in a statement that locks the row `for key share`. Throws
+   * `registration_not_found`, `registration_not_verified`, `registration_incomplete`.
+   */
+  async getVerified(caller: Caller, id: string): Promise<VerifiedRegistration> {
+    const registration = await this.getOwn(caller, id);
+    if (registration.status !== 'verified') throw new Problem('registration_not_verified');
+    const { date_of_birth } = registration;
+    if (date_of_birth === null) throw new Problem('registration_incomplete');
+    return { ...registration, date_of_birth };
+  }
+
+  /**
+   * Registers a person, once over all accounts and spellings of the id. Throws `person_registered`, `registration_exists`,
+   * `too_many_dependants`, `validation_failed`, `rate_limited`.
+   */
+  async create(caller: Caller, { is_dependant = false, id_number, ...dto }: NewRegistration): Promise<Registration> {
+    this.assertDateOfBirth(dto.date_of_birth);
+    const id = uuidv7();
+    const now = this.clock.date();
+    const number = this.ids.read(dto.id_type, id_number, dto.date_of_birth);
+    await this.quotas.consume(ID_NUMBERS_QUOTA, caller.id);
+    await this.registrations.manager.transaction(async (manager) => {
+      const columns = await this.ids.toColumns(manager, id, dto.id_type, number);
+      const times = { created_at: now, updated_at: now };
+      const row = { id, user_id: caller.id, sex: null, ...dto, ...columns, ...UNDECIDED, ...times };
+      const places = is_dependant ? Array.from({ length: MAX_DEPENDANTS }, (_, index) => index + 1) : [0];
+      if (!(await this.insert(manager, row, places))) {
+        throw new Problem(is_dependant ? 'too_many_dependants' : 'registration_exists');
+      }
+      await this.audit.write(manager, { action: 'registration.created', ...actorOf(caller), subject_id: id });
+    });
+    return this.getOwn(caller, id);
+  }
+
+  /**
+   * Changes an own registration. Throws `registration_not_found`, `registration_decided`, `person_registered`,
+   * `validation_failed`, `rate_limited`.
+   */
+  async update(caller: Caller, id: string, dto: UpdateRegistrationDto): Promise<Registration> {
+    if (dto.id_number !== undefined) await this.quotas.consume(ID_NUMBERS_QUOTA, caller.id);
+    await this.registrations.manager.transaction(async (manager) => {
+      const before = await this.lockOwn(manager, caller, id);
+      const fields = Object.keys(dto).filter((name) => dto[name as keyof typeof dto] !== undefined);
+      if (fields.length === 0) return;
+      const needsReview = fields.some((name) => name !== 'phone');
+      const isCompletion = before.date_of_birth === null && fields.includes('date_of_birth');
+      if (needsReview && before.status === 'verified' && !isCompletion) throw new Problem('registration_decided');
+      const changes = { ...(await this.readChanges(manager, before, dto)), ...(needsReview ? UNDECIDED : {}) };
+      await manager.update(Registration, id, { ...changes, updated_at: this.clock.date() });
+      const entry = { action: 'registration.changed' as const, ...actorOf(caller), subject_id: id };
+      await this.audit.write(manager, { ...entry, details: { fields } });
+    });
+    return this.getOwn(caller, id);
+  }
+
+  /**
+   * Withdraws a verified registration without appointments. Throws `registration_not_found`, `registration_decided`,
+   * `registration_in_use`.
+   */
+  async withdraw(caller: Caller, id: string): Promise<Registration> {
+    const now = this.clock.date();
+    await this.registrations.manager.transaction(async (manager) => {
+      const { status } = await this.lockOwn(manager, caller, id);
+      if (status !== 'verified') throw new Problem('registration_decided');
+      const live = (await manager.query(HAS_APPOINTMENT, [id])) as unknown[];
+      if (live.length > 0) throw new Problem('registration_in_use');
+      await manager.update(Registration, id, { status: 'withdrawn', updated_at: now });
+      await this.audit.write(manager, { action: 'registration.withdrawn', ...actorOf(caller), subject_id: id });
+    });
+    return this.getOwn(caller, id);
+  }
+
+  /** Takes the first free place of the account. Waits for concurrent registrations in it. Throws `person_registered`. */
+  private async insert(
+    manager: EntityManager,
+    row: Omit<Registration, 'place' | 'user'>,
+    places: number[],
+  ): Promise<boolean> {
+    for (const place of places) {
+      if (await insertOrIgnore(manager, Registration, { ...row, place })) return true;
+      await this.ids.assertUnknown(manager, row.id, [row.id_hash]);
+    }
+    return false;
+  }
+
+  private async readChanges(
+    manager: EntityManager,
+    before: Registration,
+    { id_number, ...dto }: UpdateRegistrationDto,
+  ): Promise<Partial<Registration>> {
+    const { id_type = before.id_type, date_of_birth = before.date_of_birth } = dto;
+    this.assertDateOfBirth(date_of_birth);
+    if (id_number === undefined && dto.id_type === undefined && dto.date_of_birth === undefined) return dto;
+    const number = this.ids.read(id_type, id_number ?? this.ids.decrypt(before), date_of_birth);
+    return { ...dto, ...(await this.ids.toColumns(manager, before.id, id_type, number)) };
+  }
+
+  private async lockOwn(manager: EntityManager, caller: Caller, id: string): Promise<Registration> {
+    const registration = await manager
+      .createQueryBuilder(Registration, 'r')
+      .addSelect(['r.id_number', 'r.id_hash'])
+      .where({ id, user_id: caller.id })
+      .setLock('pessimistic_write')
+      .getOne();
+    if (!registration) throw new Problem('registration_not_found');
+    return registration;
+  }
+
+  /** Throws `validation_failed` for a date of birth that is in the future or too long ago. */
+  private assertDateOfBirth(day: string | null): void {
+    const today = dayIn(DEFAULT_TIME_ZONE, this.clock.date());
+    if (day === null || (day <= today && day >= addDays(today, -MAX_AGE_DAYS))) return;
+    throw validationFailed([{ path: 'date_of_birth', message: 'date_of_birth must be a day in the past' }]);
+  }
+}
