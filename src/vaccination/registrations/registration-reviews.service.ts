@@ -104,6 +104,7 @@ export class RegistrationReviewsService {
 
   private async isConcerned(caller: Caller, id: string): Promise<boolean> {
     if (caller.permissions.verify_registrations) return true;
-    return ((await this.registrations.query(IS_STAFF_OF_PERSON, [id, caller.id])) as unknown[]).length > 0;
+    const rows = await this.registrations.query<unknown[]>(IS_STAFF_OF_PERSON, [id, caller.id]);
+    return rows.length > 0;
   }
 }
