@@ -35,12 +35,7 @@ describe('the profile', () => {
     ];
     const day = 86_400_000;
     expect(lifetimes(loadConfig(production))).toEqual([900_000, 7 * day, 30 * day, 'off']);
-    expect(lifetimes(loadConfig({ NODE_ENV: 'development', ...KEYS }))).toEqual([
-      Infinity,
-      Infinity,
-      Infinity,
-      'on',
-    ]);
+    expect(lifetimes(loadConfig({ NODE_ENV: 'development', ...KEYS }))).toEqual([Infinity, Infinity, Infinity, 'on']);
     expect(lifetimes(loadConfig({ NODE_ENV: 'test', ...KEYS, IDENTITY_TOKEN_TTL: '2s' }))[0]).toBe(2000);
   });
 });

@@ -28,9 +28,6 @@ const DAY_MS = 86_400_000;
 
 const toDay = (date: Date): string => date.toISOString().slice(0, 10);
 
-/** The day in a time zone at a point in time. */
-export const dayIn = (timeZone: string, at: Date): string => DateTime.fromJSDate(at, { zone: timeZone }).toISODate()!;
-
 /** A point in time with its offset from UTC, in ISO 8601. It becomes a Date; seconds and their fractions are dropped. */
 export const IsInstant = (): PropertyDecorator =>
   applyDecorators(

@@ -11,8 +11,8 @@ export async function insertPerson(
   const id = uuidv7();
   await dataSource.query(
     `insert into vaccination_registrations (id, user_id, place, legal_name, date_of_birth, id_type, id_number, id_hash,
-      id_last4, id_length, phone, status, created_at, updated_at)
-    values ($1, $2, $3, 'Test Person', $4, 'PASSPORT', $5, $5, '0000', 9, '+8801700000000', $6, now(), now())`,
+      id_last4, phone, status, created_at, updated_at)
+    values ($1, $2, $3, 'Test Person', $4, 'PASSPORT', $5, $5, '0000', '+8801700000000', $6, now(), now())`,
     [id, user.id, place, date_of_birth, randomBytes(16), status],
   );
   return id;

@@ -5,6 +5,7 @@ import { addDays, addMonths, dayOf } from '../days.js';
 /** Why a person cannot get a dose. They are codes of problems, in the order in which a refused booking reports them. */
 export const INELIGIBILITY_REASONS = [
   'registration_not_verified',
+  'registration_incomplete',
   'vaccine_inactive',
   'course_complete',
   'wrong_vaccine',
@@ -19,7 +20,8 @@ export type IneligibilityReason = (typeof INELIGIBILITY_REASONS)[number];
 /** What is known about a person. */
 export interface Person {
   status: RegistrationStatus;
-  date_of_birth: string;
+  /** Null: not known yet, so that the age is not checked and the person cannot book. */
+  date_of_birth: string | null;
   /** The doses that count. */
   doses: { disease: string; dose: number; vaccine_id: string; given_at: Date }[];
   /** Diseases against which the person has a live appointment. */
@@ -66,7 +68,8 @@ export function eligibilityOf({
 }: EligibilityQuestion): Eligibility {
   const given = person.doses.filter(({ disease }) => disease === vaccine.disease);
   const next = nextDose(vaccine, given);
-  const oldEnough = addMonths(person.date_of_birth, vaccine.min_age_months);
+  const { date_of_birth } = person;
+  const oldEnough = date_of_birth === null ? today : addMonths(date_of_birth, vaccine.min_age_months);
   const previous = given.find((each) => each.dose === (next ?? 1) - 1);
   const since = previous && dayOf(previous.given_at, timeZone);
   const plan = vaccine.doses[(next ?? 1) - 1]!;
@@ -78,6 +81,7 @@ export function eligibilityOf({
   const isPossible = next !== null && (latest === null || earliest <= latest);
   const found: Record<IneligibilityReason, boolean> = {
     registration_not_verified: person.status !== 'verified',
+    registration_incomplete: date_of_birth === null,
     vaccine_inactive: !vaccine.is_active,
     course_complete: next === null,
     wrong_vaccine: given.some(({ vaccine_id }) => vaccine_id !== vaccine.id),
@@ -104,6 +108,6 @@ function nextDose({ doses }: Course, given: Person['doses']): number | null {
 
 /** The day before the person reaches the age from which the vaccine is not given. */
 const lastDay = ({ date_of_birth }: Person, { max_age_months }: Course): string | null =>
-  max_age_months === null ? null : addDays(addMonths(date_of_birth, max_age_months), -1);
+  max_age_months === null || date_of_birth === null ? null : addDays(addMonths(date_of_birth, max_age_months), -1);
 
 const latestOf = (one: string, other: string): string => (one > other ? one : other);

@@ -9,7 +9,7 @@ import { Problem, validationFailed } from '../../http/problems/problem.js';
 import { ID_NUMBERS_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
-import { addDays, dayIn } from '../days.js';
+import { addDays, dayOf } from '../days.js';
 import { DEFAULT_TIME_ZONE } from '../time-zones.js';
 import { RegistrationIdsService } from './registration-ids.service.js';
 import { MAX_DEPENDANTS, Registration } from './registration.entity.js';
@@ -164,7 +164,7 @@ export class RegistrationsService {
 
   /** Throws `validation_failed` for a date of birth that is in the future or too long ago. */
   private assertDateOfBirth(day: string | null): void {
-    const today = dayIn(DEFAULT_TIME_ZONE, this.clock.date());
+    const today = dayOf(this.clock.date(), DEFAULT_TIME_ZONE);
     if (day === null || (day <= today && day >= addDays(today, -MAX_AGE_DAYS))) return;
     throw validationFailed([{ path: 'date_of_birth', message: 'date_of_birth must be a day in the past' }]);
   }
