@@ -16,6 +16,7 @@ import { AuditPartitions1797002001000 } from './1797002001000-audit-partitions.j
 import { ContactRequestsAndBlocks1797003000000 } from './1797003000000-contact-requests-and-blocks.js';
 import { SearchFolding1797006000000 } from './1797006000000-search-folding.js';
 import { VaccinationCatalogue1798000000000 } from './1798000000000-vaccination-catalogue.js';
+import { EncryptedNationalId1801001000000 } from './1801001000000-encrypted-national-id.js';
 import { VaccinationPeople1801000000000 } from './1801000000000-vaccination-people.js';
 import { Booking1801002000000 } from './1801002000000-booking.js';
 import { ProjectsAndChapters1803001000000 } from './1803001000000-projects-and-chapters.js';
@@ -42,6 +43,7 @@ export const migrations = [
   SearchFolding1797006000000,
   VaccinationCatalogue1798000000000,
   VaccinationPeople1801000000000,
+  EncryptedNationalId1801001000000,
   Booking1801002000000,
   ProjectsAndChapters1803001000000,
   Reading1803002000000,

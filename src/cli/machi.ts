@@ -7,6 +7,7 @@ import { loadConfig } from '../config/load-config.js';
 import { DatabaseError } from '../database/database-error.js';
 import { EmbeddedPostgresError } from '../database/embedded/embedded-postgres-error.js';
 import { Problem } from '../http/problems/problem.js';
+import { rotateNationalIds } from './rotate-national-ids.js';
 import { withApplication } from './with-application.js';
 
 const EX_USAGE = 64; // sysexits.h, as the other codes
@@ -31,6 +32,21 @@ admin
       app.get(AdministratorsService, { strict: false }).resetPassword(name),
     );
     print(result, `${result.username} can sign in with the password ${result.password} (never shown again)`);
+  });
+
+program
+  .command('national-ids')
+  .description('national ids')
+  .command('rotate')
+  .description('encrypt and hash all national ids with the current keys; the server may run meanwhile')
+  .action(async () => {
+    const result = await withApplication(rotateNationalIds);
+    print(result, `${result.renewed} rows have values of the current keys now`);
+    if (result.failed === 0) return;
+    process.stderr.write(
+      `${result.failed} rows were encrypted with a key that is not configured: add it to ACCEPTED_NATIONAL_ID_KEYS and repeat the command.\n`,
+    );
+    process.exitCode = 1;
   });
 
 /** Writes the result of a command to standard output. */

@@ -44,6 +44,15 @@ export class NationalIdsService {
     return decrypt(key.bytes, value.subarray(KEY_ID_BYTES), row);
   }
 
+  /** Encrypts a value again with the current key. Undefined if its key is not configured, or it cannot be decrypted. */
+  renew(row: string, value: Buffer): Buffer | undefined {
+    try {
+      return this.encrypt(row, this.decrypt(row, value));
+    } catch {
+      return undefined;
+    }
+  }
+
   /** The keyed hash of an id: equal parts have equal hashes. */
   hash(...parts: string[]): Buffer {
     return hashWith(this.indexKeys.current, parts);

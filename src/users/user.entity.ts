@@ -10,6 +10,7 @@ import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Uni
 @Check('users_phone_number_check', `phone_number ~ '^\\+?[0-9]{6,15}$'`)
 @Check('users_nid_check', `nid ~ '^[0-9A-Za-z-]{4,30}$'`)
 @Index('users_search_idx', { synchronize: false }) // trigrams of folded names: see the first migration
+@Index('users_nid_idx', ['id'], { where: 'nid is not null' })
 @Index('users_avatar_id_idx', ['avatar_id'])
 export class User {
   /** UUID v7, made by the application. */
@@ -25,8 +26,10 @@ export class User {
   /** bcrypt hash of the NFC form; null for a user without a password. Never part of a response or a log line. */
   @Column('text', { nullable: true, select: false }) password_hash: string | null;
   @Column('text') fullname: string;
-  /** The national id, for vaccination. Only its owner can read it. */
+  /** The national id as 0.1.0 stored it. The start encrypts it; this version does not write it. */
   @Column('text', { nullable: true, select: false }) nid: string | null;
+  /** The national id, for vaccination, encrypted and bound to this row. Only its owner can read it. */
+  @Column('bytea', { nullable: true, select: false }) encrypted_nid: Buffer | null;
   /** E.164, or a local number for users of the vaccine registration. */
   @Column('text', { nullable: true }) phone_number: string | null;
   @Column('text', { nullable: true }) address: string | null;

@@ -1,15 +1,17 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
+import { NationalIdsModule } from '../national-ids/national-ids.module.js';
+import { UserNationalIdsService } from './user-national-ids.service.js';
 import { User } from './user.entity.js';
 import { UsersController } from './users.controller.js';
 import { UsersService } from './users.service.js';
 
 /** The users of the community: reading, searching, and the writes that modules above combine into use cases. */
 @Module({
-  imports: [TypeOrmModule.forFeature([User]), AuditModule],
+  imports: [TypeOrmModule.forFeature([User]), AuditModule, NationalIdsModule],
   controllers: [UsersController],
-  providers: [UsersService],
+  providers: [UsersService, UserNationalIdsService],
   exports: [UsersService],
 })
 export class UsersModule {}

@@ -9,10 +9,12 @@ import { POOL } from '../database/pool.js';
 import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { returningRows } from '../database/returning.js';
 import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
+import { NationalIdsService } from '../national-ids/national-ids.service.js';
 import { Problem, unavailable } from '../http/problems/problem.js';
 import { fairShareOf } from '../rate-limit/client-network.js';
 import { actorOf, type Caller } from './caller.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
+import { nationalIdRow } from './user-national-ids.service.js';
 import { User } from './user.entity.js';
 import { type PublicUser, type PublicUserDto, toPublicUserDto, USERNAME, type UsersQueryDto } from './users.dto.js';
 
@@ -32,7 +34,7 @@ const MAX_WAITING_SEARCHES = 100;
 /** What a sign-in checks. */
 export type StoredCredentials = Pick<User, 'id' | 'is_active' | 'password_hash'>;
 
-/** A user to insert; what is left out is null, `created_at` and `updated_at` are now. */
+/** A user to insert, with the national id in clear; what is left out is null, `created_at` and `updated_at` are now. */
 export type NewUser = Pick<User, 'id' | 'username' | 'fullname' | 'password_hash'> &
   Partial<Pick<User, 'email' | 'nid' | 'phone_number' | 'address' | 'birthday'>>;
 
@@ -68,6 +70,7 @@ export class UsersService {
     @Inject(POOL) private readonly pool: Pool,
     private readonly clock: Clock,
     private readonly audit: AuditService,
+    private readonly nationalIds: NationalIdsService,
   ) {}
 
   /** A user with their groups. Throws `user_not_found`. */
@@ -178,8 +181,9 @@ export class UsersService {
 
   /** The national id, which only its owner may see; null for users without one and for unknown ids. */
   async findNationalId(id: string): Promise<string | null> {
-    const user = await this.users.findOne({ where: { id }, select: { id: true, nid: true } });
-    return user?.nid ?? null;
+    const user = await this.users.findOne({ where: { id }, select: { id: true, nid: true, encrypted_nid: true } });
+    if (!user?.encrypted_nid) return user?.nid ?? null; // a process of 0.1.0 may have added the user since the start
+    return this.nationalIds.decrypt(nationalIdRow(id), user.encrypted_nid);
   }
 
   /** The id of the avatar that everyone sees; null for users without one, deactivated users and unknown ids. */
@@ -229,9 +233,10 @@ export class UsersService {
   }
 
   /** Inserts a user; false when the username or the e-mail address is taken. */
-  insert(manager: EntityManager, user: NewUser): Promise<boolean> {
+  insert(manager: EntityManager, { nid, ...user }: NewUser): Promise<boolean> {
     const now = this.clock.date();
-    return insertOrIgnore(manager, User, { ...user, created_at: now, updated_at: now });
+    const encrypted_nid = nid == null ? null : this.nationalIds.encrypt(nationalIdRow(user.id), nid);
+    return insertOrIgnore(manager, User, { ...user, encrypted_nid, created_at: now, updated_at: now });
   }
 
   /** Updates columns of a user. Throws `user_not_found`, `username_taken`, `email_taken`. */

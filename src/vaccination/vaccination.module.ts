@@ -21,6 +21,7 @@ import { LotsService } from './lots/lots.service.js';
 import { Registration } from './registrations/registration.entity.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { RegistrationIdsService } from './registrations/registration-ids.service.js';
+import { RegistrationKeysService } from './registrations/registration-keys.service.js';
 import { RegistrationReviewsService } from './registrations/registration-reviews.service.js';
 import { RegistrationsController } from './registrations/registrations.controller.js';
 import { RegistrationsService } from './registrations/registrations.service.js';
@@ -72,6 +73,7 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     RegistrationsService,
     RegistrationReviewsService,
     RegistrationIdsService,
+    RegistrationKeysService,
   ],
 })
 export class VaccinationModule {}

@@ -40,7 +40,7 @@ export class RegistrationIdsService {
     }
     return {
       id_type,
-      id_number: this.nationalIds.encrypt(rowOf(registrationId), number),
+      id_number: this.nationalIds.encrypt(registrationRow(registrationId), number),
       id_hash: id_hash!,
       id_last4: number.slice(-4),
     };
@@ -48,7 +48,7 @@ export class RegistrationIdsService {
 
   /** The number of a registration in clear. Throws if the row was copied from another one. */
   decrypt({ id, id_number }: Pick<Registration, 'id' | 'id_number'>): string {
-    return this.nationalIds.decrypt(rowOf(id), id_number);
+    return this.nationalIds.decrypt(registrationRow(id), id_number);
   }
 
   /** Throws `person_registered` if another registration has one of the hashes and is not rejected. */
@@ -58,4 +58,5 @@ export class RegistrationIdsService {
   }
 }
 
-const rowOf = (registrationId: string): string => `vaccination_registrations ${registrationId}`;
+/** The name of a row that an id number is bound to. */
+export const registrationRow = (registrationId: string): string => `vaccination_registrations ${registrationId}`;
