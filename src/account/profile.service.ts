@@ -80,7 +80,7 @@ export class ProfileService {
     await this.audit.write(manager, { action, ...entry });
   }
 
-  /** Removes the address, or requests its change: the same whether or not another user has the new one. */
+  /** Removes the address or requests its change. The response does not reveal whether another user has the new address. */
   private async updateEmail(
     manager: EntityManager,
     user: User,

@@ -6,7 +6,8 @@ import type { VerifiedCredential } from './verified-credential.js';
 
 /**
  * Whether the passkey or the identity of a verified credential still exists; true for other credentials. Locks the user's row
- * first, as isTwoFactorOn does: a removal in progress is waited for, and a later one ends the session that is opened now.
+ * first, as isTwoFactorOn does: the lock waits for a removal in progress, and a later removal revokes the session that is
+ * opened now.
  */
 export async function isMethodPresent(
   manager: EntityManager,

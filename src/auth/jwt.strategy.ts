@@ -10,7 +10,7 @@ import { identityTokens } from './tokens/request-tokens.js';
 import { ALGORITHMS, SigningKeys } from './tokens/signing-keys.provider.js';
 import { TokensService } from './tokens/tokens.service.js';
 
-/** passport-jwt with a name of its own: Passport's registry is process-wide, and a process may run several applications. */
+/** passport-jwt under a unique name: Passport's registry is process-wide, and a process may run several applications. */
 class NamedJwtStrategy extends Strategy {
   constructor({ name, ...options }: StrategyOptionsWithRequest & { name: string }, verify: VerifyCallbackWithRequest) {
     super(options, verify);

@@ -28,7 +28,10 @@ export class SessionProfiles {
 
   constructor(private readonly pool: Pool) {}
 
-  /** The profile of a session; undefined if the session has ended or its user is not active. Requests share it: do not change it. */
+  /**
+   * The profile of a session; undefined if the session has ended or its user is not active. Requests share it: do not change
+   * it.
+   */
   async find(sessionId: string): Promise<SessionProfile | undefined> {
     const batch = (this.next ??= this.startBatch());
     batch.sessionIds.add(sessionId);
@@ -41,7 +44,7 @@ export class SessionProfiles {
   }
 
   private async read(sessionIds: Set<string>): Promise<Map<string, SessionProfile>> {
-    await setImmediate(); // the other requests of this turn join
+    await setImmediate(); // collects the other requests of this turn
     this.next = undefined;
     const { rows } = await this.pool.query<SessionProfile>({ ...READ_SESSION_PROFILES, values: [[...sessionIds]] });
     return new Map(rows.map((row) => [row.session_id, row]));

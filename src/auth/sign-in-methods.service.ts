@@ -4,7 +4,10 @@ import { Problem } from '../http/problems/problem.js';
 import { UsersService } from '../users/users.service.js';
 import { IdentityProvider } from './external-identities/identity-provider.js';
 
-/** A password, a passkey, or an identity of an issuer that is still configured. One statement, so that it is consistent. */
+/**
+ * A password, a passkey, or an identity of an issuer that is still configured. One statement counts them, so that the result
+ * is consistent.
+ */
 const HAS_METHOD = `select password_hash is not null
     or exists (select from passkeys where user_id = $1)
     or exists (select from external_identities where user_id = $1 and issuer = any ($2)) as has_method

@@ -38,15 +38,15 @@ export class SignInService {
   ) {}
 
   /**
-   * Signs in by username or e-mail address. Unknown users, wrong passwords and deactivated users get the same response at
-   * the same cost, and only the correct password reveals that two-factor authentication is on. `earlierTokens` are tokens
-   * of earlier sessions, sent as the caller's: one of the user proves a known device, whose failures are counted apart.
-   * Throws `invalid_credentials`, `two_step_required`, `rate_limited`.
+   * Signs in by username or e-mail address. Unknown users, wrong passwords and deactivated users get the same response at the
+   * same cost, and only the correct password reveals that two-factor authentication is on. `earlierTokens` are tokens of
+   * earlier sessions, that the client sends: a token of the same user proves a known device, whose failures are counted
+   * separately. Throws `invalid_credentials`, `two_step_required`, `rate_limited`.
    */
   async signIn({ login, password }: SignInDto, device: Device, earlierTokens: string[] = []): Promise<SessionDto> {
     const name = normaliseLogin(login);
     const user = await this.users.findCredentials(name);
-    const earlierUsers = earlierTokens.map((token) => this.tokens.find(token)?.sub); // also without a user: same cost
+    const earlierUsers = earlierTokens.map((token) => this.tokens.find(token)?.sub); // also without a user, so that both cost the same
     const isKnownDevice = user !== null && earlierUsers.includes(user.id);
     const attempt = isKnownDevice
       ? await this.backoff.reserve(KNOWN_DEVICE_BACKOFF, user.id)
@@ -98,7 +98,7 @@ export class SignInService {
     password: string,
     device: Device,
   ): Promise<SessionDto | null> {
-    const isCorrect = await this.passwords.verify(password, user?.password_hash, user?.id ?? login); // also without a user: same cost
+    const isCorrect = await this.passwords.verify(password, user?.password_hash, user?.id ?? login); // also without a user, so that both cost the same
     if (!isCorrect || !user?.is_active) return null;
     const passwordHash = await this.rehashIfOutdated(user, password);
     return this.openSession({ userId: user.id, passwordHash, isPasswordVerified: true }, device, { by: 'password' });

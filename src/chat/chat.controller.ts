@@ -3,7 +3,7 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Problem } from '../http/problems/problem.js';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 
-/** Documents the upgrade, and answers requests that are not one. */
+/** Documents the WebSocket upgrade, and answers requests without an upgrade. */
 @ApiTags('chat')
 @Controller('ws')
 export class ChatController {

@@ -28,7 +28,7 @@ export class FairQueue {
   /** Runs the task when it is its turn. Rejects with the error of `onFull` if it is refused, before or after it waited. */
   run<T>(path: string[], work: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const runInContext = AsyncResource.bind(work); // turns are given in the context of another request
+      const runInContext = AsyncResource.bind(work); // a task starts in the context of another request
       this.waiting.add(path, { start: () => runInContext().then(resolve, reject), reject });
       this.startNext();
       if (this.waiting.size > this.options.maxWaiting) this.waiting.removeNewest().reject(this.options.onFull());

@@ -44,8 +44,8 @@ export const normaliseLine = (text: string): string => trimBlanks(text.normalize
 /** Makes a line of at most `max` characters of any text; undefined if nothing of it is visible. */
 export function toLine(text: string, max: number): string | undefined {
   const line = text.toWellFormed().replaceAll(LINE_BREAKS, ' ').replaceAll(NOT_IN_LINES, '').replaceAll(/ {2,}/g, ' ');
-  const cut = trimBlanks([...normaliseLine(line)].slice(0, max).join(''));
-  return isVisible(cut) ? cut : undefined;
+  const truncated = trimBlanks([...normaliseLine(line)].slice(0, max).join(''));
+  return isVisible(truncated) ? truncated : undefined;
 }
 
 /** Why a value is not a line of `min` to `max` characters, as a sentence without a subject; undefined if it is one. */

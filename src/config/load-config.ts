@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readOrCreateSecret } from '../common/secret-file.js';
 import { withAliases } from './aliases.js';
-import { findCutValues } from './env-file.js';
+import { findTruncatedValues } from './env-file.js';
 import { findConfigErrors } from './config-checks.js';
 import { ConfigError } from './config-error.js';
 import { Config, type Profile, PROFILES } from './config.js';
@@ -41,7 +41,7 @@ export const listSettings = (): (keyof Config)[] => [
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env, envFile = '.env'): Config {
   const errors: string[] = [];
   const { values: given, notices } = withAliases(withoutEmpty(environment));
-  notices.push(...findCutValues(envFile, environment));
+  notices.push(...findTruncatedValues(envFile, environment));
   const values = withDefaults(withSecretFiles(given, errors));
   const unchecked = toConfig(values);
   for (const { constraints = {} } of validateSync(unchecked)) {

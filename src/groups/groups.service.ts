@@ -16,7 +16,7 @@ import { type CreateGroupDto, type GroupDto, toGroupDto, type UpdateGroupDto } f
 
 /**
  * Groups and their members. A trigger of the database refuses, on commit, a change that leaves no active administrator
- * (`last_administrator`): only there can concurrent changes be checked one after the other.
+ * (`last_administrator`). Only the database can check concurrent changes one after the other.
  */
 @Injectable()
 export class GroupsService {

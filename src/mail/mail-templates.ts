@@ -74,7 +74,7 @@ function describeRecovery({ isFirstProof, removed, kept, link, isTwoFactorKept }
 
 /**
  * All kinds of mail. No text contains a word that a client can choose, such as a username, a full name, the name of a passkey
- * or a user agent: with another person's address in an account, our mail would carry such words to a stranger.
+ * or a user agent: with another person's address in an account, our mail would deliver such words to that person.
  */
 export const MAILS = {
   reset_code: template<{ code: string }>(10 * MINUTE, (app, { code }) => ({

@@ -9,7 +9,7 @@ export const PERMISSIONS = {
   manage_vaccines: 'Create and change vaccination drives and their places.',
   verify_registrations: 'Verify the registrations of a vaccination drive.',
   view_vaccine_reports: 'Read the reports of vaccination drives.',
-  moderate_chat: 'Take down messages and mute people in the chat.',
+  moderate_chat: 'Take down messages and mute users in the chat.',
 } as const;
 
 export type Permission = keyof typeof PERMISSIONS;

@@ -22,7 +22,7 @@ export const LOGIN_BACKOFF: BackoffPolicy = {
 
 /**
  * Password sign-ins from a device that presents a token of an earlier session. Subject: the user id. Counted apart from
- * LOGIN_BACKOFF, so that failures of strangers do not lock the user out.
+ * LOGIN_BACKOFF, so that failures of attackers do not lock the user out.
  */
 export const KNOWN_DEVICE_BACKOFF: BackoffPolicy = {
   name: 'known-device',

@@ -38,7 +38,7 @@ export const RESET_CODE_QUOTA: Quota = { name: 'reset-codes', limit: 60, windowM
 /** New passwords that are set with a reset token, per network. Each one may be hashed. */
 export const NEW_PASSWORD_QUOTA: Quota = { name: 'new-passwords', limit: 60, windowMs: HOUR_MS };
 
-/** Requested changes of e-mail addresses, each of which mails a stranger's address: per user, and per network. */
+/** Requested changes of e-mail addresses, each of which sends a mail to any address: per user, and per network. */
 export const USER_EMAIL_CHANGE_QUOTA: Quota = { name: 'email-changes', limit: 5, windowMs: HOUR_MS };
 export const NETWORK_EMAIL_CHANGE_QUOTA: Quota = { name: 'network-email-changes', limit: 20, windowMs: HOUR_MS };
 

@@ -208,7 +208,7 @@ async function* walk(root: string, folder: string): AsyncGenerator<string> {
   }
 }
 
-/** For `catch`: turns errors with these codes into undefined. */
+/** For `catch`: maps errors with these codes to undefined. */
 const ignoring =
   (codes: Set<string>) =>
   (error: NodeJS.ErrnoException): undefined => {

@@ -6,7 +6,7 @@ import { type Caller, CurrentUser } from './caller.js';
 import { PublicUserDto, toUserDto, toUserDtoFor, UserDto, UsersPageDto, UsersQueryDto } from './users.dto.js';
 import { UsersService } from './users.service.js';
 
-/** Reading of users. What changes them is in `account`. */
+/** Reads users. The module `account` changes them. */
 @ApiTags('users')
 @Controller('users')
 export class UsersController {

@@ -18,7 +18,7 @@ import { nationalIdRow } from './user-national-ids.service.js';
 import { User } from './user.entity.js';
 import { type PublicUser, type PublicUserDto, toPublicUserDto, USERNAME, type UsersQueryDto } from './users.dto.js';
 
-/** Folds the term like the search index does, and escapes the wildcards of LIKE. */
+/** Folds the term as the search index does, and escapes the wildcards of LIKE. */
 const LIKE_PATTERN = `'%' || regexp_replace(fold_text($1), '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
 
 const SEARCH = `select id, username, fullname, avatar_id, created_at from users
@@ -136,7 +136,7 @@ export class UsersService {
     return { count, users };
   }
 
-  /** Whether there is any user at all. */
+  /** Whether there is a user. */
   exists(manager: EntityManager = this.users.manager): Promise<boolean> {
     return manager.existsBy(User, {});
   }
@@ -245,7 +245,7 @@ export class UsersService {
     if (affected === 0) throw new Problem('user_not_found');
   }
 
-  /** The e-mail address of a user if it is verified; null otherwise. Only such an address gets notices. */
+  /** The e-mail address of a user if it is verified; null otherwise. Notices go to verified addresses only. */
   async findVerifiedEmail(manager: EntityManager, id: string): Promise<string | null> {
     const where = { id, email_verified_at: Not(IsNull()) };
     const user = await manager.findOne(User, { select: { id: true, email: true }, where });

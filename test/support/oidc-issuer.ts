@@ -194,7 +194,7 @@ export async function startIssuer() {
     keys,
     routes,
     /** Takes back what a test has done to `routes`. */
-    mend: () => Object.assign(routes, honest),
+    reset: () => Object.assign(routes, honest),
     json,
     sign(
       claims: Record<string, unknown> = {},

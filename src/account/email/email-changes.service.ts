@@ -11,7 +11,7 @@ import { UsersService } from '../../users/users.service.js';
 /** A user whose row is locked until the transaction ends. */
 type LockedUser = Pick<User, 'id' | 'email' | 'email_verified_at'>;
 
-/** Replaces and removes e-mail addresses. An address is a way to sign in, so sessions and password resets end with it. */
+/** Replaces and removes e-mail addresses. Users sign in with the address, so a change revokes sessions and password resets. */
 @Injectable()
 export class EmailChangesService {
   constructor(
@@ -24,7 +24,7 @@ export class EmailChangesService {
   ) {}
 
   /**
-   * Stores a new address, which the user has proved. It is taken from a user who has it unverified. Throws `email_taken`.
+   * Stores a new address, which the user has proved. Removes it from a user who has it unverified. Throws `email_taken`.
    */
   async replace(manager: EntityManager, user: LockedUser, email: string): Promise<void> {
     const holderId = await this.users.removeUnverifiedEmail(manager, email);

@@ -32,7 +32,7 @@ const ApiPages = (): MethodDecorator =>
 export class EmailVerificationPagesController {
   constructor(private readonly verifications: EmailVerificationsService) {}
 
-  /** Returns the page that the mailed link opens in a browser. Its buttons change something; opening it does not. */
+  /** Returns the page that the mailed link opens in a browser. Opening the page changes nothing; its buttons do. */
   @Get()
   @ApiOperation({ operationId: 'showEmailVerificationPage' })
   @Header('content-type', 'text/html; charset=utf-8')

@@ -3,8 +3,8 @@ import { htmlPage } from '../../http/html-page.js';
 const TITLE = 'Your e-mail address';
 
 /**
- * Needs a click on a button, because programs that scan mails open links and must not confirm anything. `message` is a
- * sentence of the problem catalogue about an attempt before.
+ * The page needs a click on a button, because programs that scan mails open links and must not confirm anything. `message` is a
+ * sentence of the problem catalogue about the previous attempt.
  */
 export const confirmPage = (message = ''): string =>
   htmlPage(

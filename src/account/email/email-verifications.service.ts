@@ -16,15 +16,16 @@ import { UsersService } from '../../users/users.service.js';
 import { EmailChangesService } from './email-changes.service.js';
 import { EmailVerification } from './email-verification.entity.js';
 
-/** What proves that the holder of a link also has the account: a session of it, or its password. */
+/** The proof that the holder of a link owns the account: a session or the password of the account. */
 export interface AccountProof {
   caller?: Caller | undefined;
   password?: string | undefined;
 }
 
 /**
- * Verifies that users receive mail at an address, by a link that is mailed to it. The link alone proves the mailbox only:
- * a stranger may have entered the address. So it needs the account as well, or else removes the address from the account.
+ * Verifies that users receive mail at an address, by a link that is mailed to it. The link proves access to the mailbox only,
+ * because a stranger may have entered the address. Verifying needs a session or the password of the account, too; without
+ * them, the link can only remove the address.
  */
 @Injectable()
 export class EmailVerificationsService {

@@ -7,7 +7,7 @@ export interface Identity {
   /** The preferred username. */
   username?: string;
   fullname?: string;
-  /** Only if the provider has verified it. */
+  /** The e-mail address, if the provider has verified it. */
   email?: string;
   /** Whether this identity belongs to the first administrator; used by `trusted-subject` only. */
   isFirstAdministrator?: boolean;

@@ -8,7 +8,7 @@ import { ALGORITHMS } from './oidc-token.js';
 /** Accepted difference between the issuer's clock and ours, in seconds. */
 export const LEEWAY = 60;
 
-/** Every token costs a signature check for each key that fits it. */
+/** Limits the signature checks of one token: each key that fits the token costs one. */
 const MAX_KEYS_TRIED = 10;
 
 /** Verifies the tokens of one issuer. */
@@ -74,7 +74,7 @@ export class OidcIssuer {
   }
 }
 
-/** Whether the key that signed the token may be a new one: keys without an id can be replaced unnoticed. */
+/** Whether the key that signed the token may be a new one: a key without an id can be replaced by another one. */
 const isUnknownKey = (error: unknown, token: string): boolean =>
   error instanceof errors.JWKSNoMatchingKey ||
   (error instanceof errors.JWSSignatureVerificationFailed && decodeProtectedHeader(token).kid === undefined);

@@ -39,7 +39,7 @@ export class OidcKeySet {
     return this.keys!;
   }
 
-  /** Fetches the keys again, for a key id that is not among them, unless that was tried a moment ago. */
+  /** Fetches the keys again if a key id is unknown, but not within the minimum interval. */
   async refresh(): Promise<KeyLookup> {
     const remaining = this.remaining(this.attemptedAt, UNKNOWN_KEY_INTERVAL_MS);
     this.assertNotFailing(remaining);

@@ -9,7 +9,7 @@ import { PasskeyChallenge } from './passkey-challenge.entity.js';
 /** How long a challenge is valid. */
 export const CHALLENGE_LIFETIME_MS = 5 * 60_000;
 
-/** Bounded, and skips rows locked by others: it runs as part of a request. */
+/** Deletes few rows and skips locked ones, because it runs as part of a request. */
 const DELETE_EXPIRED = `delete from passkey_challenges where challenge in (
   select challenge from passkey_challenges where expires_at <= $1 limit 100 for update skip locked)`;
 

@@ -63,7 +63,7 @@ export class PasswordResetsService {
 
   /**
    * Mails a code to the active user with this address. For an unknown address the same statements run, up to a mail that
-   * is discarded later: neither the response nor its time reveals whether there is an account.
+   * is discarded later: neither the response nor its duration reveals whether there is an account.
    */
   async request(address: string): Promise<void> {
     const email = normaliseEmail(address);
@@ -77,7 +77,7 @@ export class PasswordResetsService {
   }
 
   /**
-   * Mails a code to a user on behalf of an administrator, who does not get to see it. Throws `user_not_found`,
+   * Mails a code to a user on behalf of an administrator, who does not see the code. Throws `user_not_found`,
    * `user_deactivated`, `no_email`, `too_many_mails`.
    */
   async requestFor(caller: Caller, id: string): Promise<void> {
@@ -153,7 +153,10 @@ export class PasswordResetsService {
     return { token_hash: this.tokenHash(token), token_expires_at: MoreThan(this.clock.date()) };
   }
 
-  /** Replaces the code of an address and mails it. False if the address has received its maximum of codes: the last counts. */
+  /**
+   * Replaces the code of an address and mails it. False if the address has received the maximum of codes; the last code stays
+   * valid.
+   */
   private async sendCode(manager: EntityManager, email: string, userId: string | null): Promise<boolean> {
     const code = newCode();
     const mail = { kind: 'reset_code', to: email, values: { code }, isDiscarded: userId === null } as const;

@@ -16,7 +16,7 @@ import { MethodRemovalLinksService } from './method-removal-links.service.js';
 export class MethodRemovalLinksController {
   constructor(private readonly links: MethodRemovalLinksService) {}
 
-  /** Returns the page that the mailed link opens. Its button removes the sign-in methods; opening it does not. */
+  /** Returns the page that the mailed link opens. Opening the page changes nothing; its button removes the sign-in methods. */
   @Get()
   @ApiOperation({ operationId: 'showMethodRemovalPage' })
   @Header('content-type', 'text/html; charset=utf-8')

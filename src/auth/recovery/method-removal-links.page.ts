@@ -2,7 +2,7 @@ import { htmlPage } from '../../http/html-page.js';
 
 const TITLE = 'Your sign-in methods';
 
-/** Needs a click on a button, because programs that scan mails open links and must not remove anything. */
+/** The page needs a click on a button, because programs that scan mails open links and must not remove anything. */
 export const REMOVAL_PAGE = htmlPage(
   TITLE,
   '<h1>Remove the sign-in methods that the mail lists?</h1>' +

@@ -3,9 +3,9 @@ export interface SignInMethod {
   kind: 'passkey' | 'identity' | 'two_factor';
   id: string;
   addedAt: Date;
-  /** Null: never. */
+  /** Null if never. */
   lastUsedAt: Date | null;
-  /** Of an external identity. */
+  /** The issuer of an external identity. */
   issuer?: string;
 }
 
@@ -14,14 +14,14 @@ const CREATION_MS = 60_000;
 
 interface Account {
   createdAt: Date;
-  /** Null: never. */
+  /** Null if never. */
   lastPasswordSignIn: Date | null;
 }
 
 /**
- * Divides the methods of an account at its recovery. Kept are those that were added before the time `quarantineStart` (in
- * milliseconds) and before the last sign-in with an older way that is kept: at that sign-in the owner had already been
- * mailed about it. All others may be an intruder's.
+ * Divides the methods of an account at its recovery. Keeps the methods that were added before `quarantineStart`
+ * (milliseconds since the epoch) and before the last sign-in with an older method that is kept: the owner had been mailed
+ * about them before that sign-in. An intruder may have added all others.
  */
 export function divideMethods(
   methods: SignInMethod[],

@@ -29,7 +29,7 @@ export function deviceOf(request: Request, compat_system: CompatSystem | null = 
   return { ip: requestContext()?.ip ?? null, user_agent: userAgent || null, compat_system };
 }
 
-/** Names the network and the browser of a client, to be compared only. */
+/** Identifies the network and the browser of a client, for comparisons only. */
 export const clientOf = ({ ip, user_agent }: Device): string =>
   createHash('sha256')
     .update(`${networkOf(ip)} ${user_agent ?? ''}`)

@@ -37,8 +37,8 @@ export class SessionRefreshService {
   ) {}
 
   /**
-   * Rotates the refresh token: returns the next identity token with its one refresh token. The client that got these gets
-   * them again for the previous refresh token, in case it lost the answer, until it has used the next one. Any other use
+   * Rotates the refresh token: returns the next identity token with its one refresh token. A client that lost the
+   * answer gets the same tokens again for the previous refresh token, until it has used the next one. Any other use
    * of a rotated refresh token revokes the session. Throws `invalid_token`, `token_expired`, `token_reused`.
    */
   refresh(refreshToken: string, device: Device): Promise<SessionDto> {
@@ -99,7 +99,7 @@ export class SessionRefreshService {
     return isExpired ? null : session;
   }
 
-  /** The next tokens. For the client that got them already nothing changes: it gets the same ones again. */
+  /** The next tokens; a client that got them before gets the same ones again. */
   private rotation(session: Session, ids: string[], client: string): SessionChanges | Refusal {
     const { token_id, parent_id, refreshed_by } = session;
     if (!ids.includes(token_id)) {

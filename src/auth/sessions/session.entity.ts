@@ -14,7 +14,7 @@ export class Session {
   @Column('uuid') user_id: string;
   /** The `jti` of the newest identity token, and the `id_token` of its refresh token. */
   @Column('uuid') token_id: string;
-  /** The token before it. Only the client `refreshed_by` may use its refresh token again; null: nobody may. */
+  /** The token before it. Only the client `refreshed_by` may use its refresh token again; null if no client may. */
   @Column('uuid', { nullable: true }) parent_id: string | null;
   /** When the newest tokens were issued. */
   @Column('timestamptz') issued_at: Date;

@@ -15,7 +15,7 @@ import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
 import { UserSessionsController } from './user-sessions.controller.js';
 
-/** Sessions and their tokens. Knows no way to sign in; AuthModule has those. */
+/** Sessions and their tokens. AuthModule has the ways to sign in. */
 @Module({
   imports: [
     TypeOrmModule.forFeature([Session]),

@@ -65,8 +65,9 @@ export class SessionsService {
   ) {}
 
   /**
-   * Opens a session, and ends the oldest one of a user who has a hundred; `details` are added to the audit event. Null if the user was deactivated or deleted or changed the
-   * password after the credential was verified, or if two-factor authentication is on and was not part of it.
+   * Opens a session, and ends the oldest one of a user who has a hundred; `details` are added to the audit event. Returns null
+   * if the user was deactivated or deleted or changed the password after the credential was verified, or if two-factor
+   * authentication is on and was not part of the sign-in.
    */
   async open(
     manager: EntityManager,

@@ -11,7 +11,7 @@ export interface GroupClaims {
 const MAX_NAMES = 50;
 const MAX_BYTES = 4_000;
 
-/** Browsers drop cookies of more than 4,096 bytes. The chat app's document has no groups; that of the manga site has. */
+/** Browsers drop cookies of more than 4,096 bytes. The tokens of the chat app have no groups; those of the manga site have. */
 const MAX_BYTES_IN_COOKIE: Partial<Record<CompatSystem, number>> = { chatapp: 0, kanjiku: 1_000 };
 
 /** The names that an identity token of a session can hold. Rights follow from the database, never from these names. */

@@ -26,7 +26,7 @@ interface TokenSource {
   compat_system: CompatSystem | null;
 }
 
-/** How far the clocks of two nodes may differ, or a clock be set back: a token that one has just signed is valid on the other. */
+/** Accepted difference between the clocks of two nodes: a token that one node has just signed is valid on the other. */
 const CLOCK_TOLERANCE_SECONDS = 60;
 
 /** Signs and verifies identity and refresh tokens. */

@@ -23,7 +23,7 @@ const ISSUE_CHALLENGE = `insert into two_factor_challenges
   from two_factor t join users u on u.id = t.user_id
   where t.user_id = $2 and t.confirmed_at is not null and u.is_active returning expires_at`;
 
-/** Bounded, and skips rows locked by others: it runs as part of a sign-in. */
+/** Deletes few rows and skips locked ones, because it runs as part of a sign-in. */
 const DELETE_EXPIRED = `delete from two_factor_challenges where challenge_hash in (
   select challenge_hash from two_factor_challenges where expires_at <= $1 limit 100 for update skip locked)`;
 

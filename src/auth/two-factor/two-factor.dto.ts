@@ -12,7 +12,7 @@ export class CodeDto {
   code: string;
 }
 
-/** The proof for a change that a stolen password must not be enough for. */
+/** The code for a change that the password alone does not permit. */
 export class TwoFactorChangeDto extends CurrentPasswordDto {
   /**
    * The six digits that the authenticator app shows, or one of the recovery codes.
@@ -23,7 +23,7 @@ export class TwoFactorChangeDto extends CurrentPasswordDto {
   code: string;
 }
 
-/** The second step of a sign-in: a challenge and a code for it. */
+/** The challenge of a sign-in and a code for it. */
 export class TwoFactorSignInDto {
   /**
    * The `challenge` of the problem `two_step_required`.

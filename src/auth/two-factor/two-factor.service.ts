@@ -66,8 +66,8 @@ export class TwoFactorService {
 
   /**
    * Enables two-factor authentication with a first code. Revokes the caller's other sessions, which were opened with one
-   * factor. Wrong codes are delayed, since a stolen token would be enough to guess. Throws `wrong_code`, `two_step_on`,
-   * `two_step_not_found`, `rate_limited`.
+   * factor. Wrong codes delay further attempts, because a holder of a stolen token could guess. Throws `wrong_code`,
+   * `two_step_on`, `two_step_not_found`, `rate_limited`.
    */
   async confirmSetup(caller: Caller, code: string): Promise<RecoveryCodesDto> {
     const attempt = await this.backoff.reserve(TWO_FACTOR_CONFIRMATION_BACKOFF, caller.id);
@@ -111,7 +111,7 @@ export class TwoFactorService {
     await this.twoFactors.manager.transaction((manager) => this.remove(manager, caller, userId));
   }
 
-  /** Runs a change that a stolen password must not be enough for. */
+  /** Verifies a code and runs a change that the password alone does not permit. */
   private async changeWithCode(
     caller: Caller,
     { current_password, code }: TwoFactorChangeDto,

@@ -23,7 +23,7 @@ const LOADERS: Record<ImageFormat, string> = {
 const WEBP = { quality: 82, effort: 2 };
 
 const JPEG_END = Buffer.from([0xff, 0xd9]);
-/** Different bits, so that missing data has another result with at least one of them. */
+/** Continuations of a truncated file. Missing data is decoded differently with at least one of them. */
 const CONTINUATIONS = [0x00, 0x33, 0x55, 0xaa, 0xcc, 0xf0].map((byte) => Buffer.alloc(16, byte));
 
 /** The message to this process. */
@@ -35,7 +35,7 @@ export interface ImageJob {
 /** The message from this process. */
 export type ImageResult = ProcessedImage | { problem: 'picture_damaged' | 'picture_too_large' };
 
-/** Of an animation only the first frame is read. */
+/** Reads only the first frame of an animation. */
 const INPUT = { limitInputPixels: MAX_PIXELS, failOn: 'error', pages: 1 } as const;
 
 async function processImage({ bytes, format }: ImageJob): Promise<ImageResult> {

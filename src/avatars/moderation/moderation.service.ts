@@ -19,7 +19,7 @@ import { UserAvatarsService } from '../user-avatars.service.js';
 
 const DAY_MS = 86_400_000;
 
-/** Atomic: of several decisions on one avatar only the first finds it pending. */
+/** Atomic: only the first of several decisions finds the avatar pending. */
 const DECIDE = `update avatars set state = $2, decided_at = $3, decided_by = $4, reason = $5
   where id = $1 and state = 'pending' returning user_id, hash`;
 

@@ -11,7 +11,7 @@ import { QuotasService } from '../../rate-limit/quotas.service.js';
 import type { Caller } from '../../users/caller.js';
 import { assertFormHeaders } from './avatar-form.interceptor.js';
 
-/** Uploads between their first byte and their response, per process. Each may hold a file of 5 MiB in memory. */
+/** Uploads of one process between their first byte and their response. Each may hold a file of 5 MiB in memory. */
 const MAX_UPLOADS = 32;
 const MAX_UPLOADS_PER_USER = 4;
 
@@ -62,7 +62,7 @@ export class UploadSlotsInterceptor implements NestInterceptor {
     );
   }
 
-  /** Refuses at once what the headers tell, and waits for the body. */
+  /** Refuses a form by its headers, or waits for its body. */
   private async admit(request: Request & { user: Caller }): Promise<void> {
     this.assertSlotAvailable(request.user.id);
     assertFormHeaders(request);

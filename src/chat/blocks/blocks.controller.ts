@@ -35,8 +35,9 @@ export class BlocksController {
   }
 
   /**
-   * Blocks a user. Succeeds if the user is blocked already. The two are no contacts any more. The blocked user cannot add the
-   * caller to contacts or conversations, cannot write to the caller in a conversation of the two, and is not notified.
+   * Blocks a user. Succeeds if the user is blocked already. Removes the contact between both users. The blocked user cannot
+   * add the caller to contacts or conversations, cannot write in a conversation with the caller alone, and gets no notice of
+   * the block.
    */
   @Put(':username')
   @ApiOperation({ operationId: 'blockUser' })
@@ -47,7 +48,7 @@ export class BlocksController {
     await this.blocks.add({ user_id: id, participant_id: await this.participants.getId(id) }, username);
   }
 
-  /** Unblocks a user. The two do not become contacts again. */
+  /** Unblocks a user. The users do not become contacts again. */
   @Delete(':username')
   @ApiOperation({ operationId: 'unblockUser' })
   @SignedIn()

@@ -19,10 +19,10 @@ const SELECT_PAGE = `select u.username from blocks b
   join participants p on p.id = b.blocked_id join users u on u.id = p.user_id
   where b.participant_id = $1 and u.username > $2 order by u.username limit $3`;
 
-/** Who acts: the session of a connection, or the user of an HTTP request. */
+/** The acting user: of the session of a connection, or of an HTTP request. */
 type Blocker = Pick<ChatSession, 'user_id' | 'participant_id'>;
 
-/** The users whom users have blocked. */
+/** Creates, lists and removes blocks between users. */
 @Injectable()
 export class BlocksService {
   constructor(
@@ -41,8 +41,8 @@ export class BlocksService {
   }
 
   /**
-   * Blocks a user; succeeds if the user is blocked already. They are no contacts any more, and every message that is
-   * appended after the commit knows of the block. Returns the username. Throws `user_not_found`, `block_is_self`,
+   * Blocks a user; succeeds if the user is blocked already. Removes the contact between both users. The block applies to every
+   * message that is appended after the commit. Returns the username. Throws `user_not_found`, `block_is_self`,
    * `too_many_blocks`, `rate_limited`.
    */
   async add({ user_id, participant_id }: Blocker, name: string): Promise<string> {

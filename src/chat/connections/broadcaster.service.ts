@@ -17,7 +17,7 @@ export interface BroadcastFrame {
 export class BroadcasterService {
   constructor(private readonly connections: ConnectionsService) {}
 
-  /** Sends the frames in this order. They are encoded once; only requesters that sent a `request_id` get own bytes. */
+  /** Sends the frames in this order. They are encoded once; a requester that sent a `request_id` gets bytes of its own. */
   broadcast(participantIds: Iterable<number>, frames: BroadcastFrame[]): void {
     const encoded = toFrames(frames.map(({ text }) => text));
     const answers = answersByRequester(frames);

@@ -16,12 +16,15 @@ import { describePage } from './describe-page.js';
 const OPTIONS = {
   noServer: true,
   perMessageDeflate: false,
-  /** The longest legal message has 192 KB in its longest spelling. Longer frames get an answer that names the field. */
+  /**
+   * The longest valid message takes 192 KB if all its characters are escaped. Longer frames get an answer that names the
+   * field.
+   */
   maxPayload: 1024 * 1024,
   maxFragments: 1024,
   /** How long a client may take to answer a close frame, in milliseconds. */
   closeTimeout: 3_000,
-  /** Of other subprotocols, the first one is confirmed, as ever: old clients may offer some of their own. */
+  /** Of other subprotocols, the first one is confirmed, because old clients may offer subprotocols of their own. */
   handleProtocols: (offered: Set<string>): string | false =>
     offered.has(MACHI_V2) ? MACHI_V2 : ([...offered][0] ?? false),
 };

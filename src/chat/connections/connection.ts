@@ -20,7 +20,7 @@ const MAX_FRAMES_AFTER_CLOSE = 1_000;
 /** After these codes the client must not, or cannot, read what is still queued. */
 const DISCARDING_CODES: readonly number[] = [4401, 4290];
 
-/** The user of an authenticated connection, as of its opening. */
+/** The user of an authenticated connection, as read when the connection was opened. */
 export interface ChatSession {
   user_id: string;
   participant_id: number;
@@ -30,7 +30,7 @@ export interface ChatSession {
 
 interface ConnectionOptions {
   socket: WebSocket;
-  /** The TCP socket under it. */
+  /** The TCP socket that carries the WebSocket. */
   stream: Socket;
   /** The client networks under which the connection is counted. */
   networks: ClientNetwork[];
@@ -115,12 +115,15 @@ export class Connection {
     this.unfinished.clear();
   }
 
-  /** Takes a frame from the frame limit. Returns false if it is exceeded. */
+  /** Counts a frame against the frame limit. Returns false if the limit is exceeded. */
   takeFrame(): boolean {
     return this.frameLimit?.take(this.scheduler.now()) ?? true;
   }
 
-  /** Takes a refused frame with this number of characters from the budget. Closes the connection and returns false if it is used up. */
+  /**
+   * Counts a refused frame of this many characters against the violation budget. Closes the connection and returns false if the
+   * budget is used up.
+   */
   takeViolation(reason: 'rate' | 'abuse', characters = 0): boolean {
     if (this.violationBudget?.take(this.scheduler.now(), weightOf(characters)) ?? true) return true;
     this.close(reason);
@@ -146,7 +149,7 @@ export class Connection {
     this.sendFrames(toFrames([text]).bytes);
   }
 
-  /** Sends a text frame that is of no use later. Drops it if the receiver is slow, or too many are. */
+  /** Sends a text frame that is useless if it arrives late. Drops it if this receiver, or too many receivers, are slow. */
   sendEphemeral(text: string): void {
     if (!this.sendQueue.isCongested) this.send(text);
   }
@@ -180,7 +183,7 @@ export class Connection {
     this.unfinished.clear();
   }
 
-  /** The connection is closed or closing: drops everything that waits. */
+  /** Drops all waiting frames, because the connection is closed or closing. */
   onClosed(): void {
     this.isOpenNow = false;
     this.received.clear();
@@ -199,7 +202,10 @@ export class Connection {
     this.socket.ping();
   }
 
-  /** Cuts a connection that sends a long frame while too much is held of all. A close frame would hold it until the answer. */
+  /**
+   * Destroys a connection whose unfinished frame exceeds the limit of all connections. A close frame would wait for an
+   * answer.
+   */
   private noteBytes(count: number): void {
     if (this.unfinished.add(count)) return;
     this.onSocketClosed();

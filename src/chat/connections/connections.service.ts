@@ -15,16 +15,16 @@ const TICK_MS = 500;
 const MAX_PER_NETWORK = 200;
 const MAX_PER_USER = 20;
 
-/** Connections that a user opens: each one may change what contacts see of the user. */
+/** Limits how often a user opens connections, because each one may change the presence that contacts see. */
 const OPENS: Rate = { burst: 60, perSecond: 1 };
-/** Messages of a user. */
+/** Limits the messages of a user. */
 const SENDS: Rate = { burst: 300, perSecond: 20 };
-/** Characters of the frames of a user. Parsing a megabyte of JSON takes up to a tenth of a second. */
+/** Limits the characters of the frames of a user. Parsing a megabyte of JSON takes up to a tenth of a second. */
 const RECEIVES: Rate = { burst: 8 * 1024 * 1024, perSecond: 512 * 1024 };
-/** Characters of the answers to a user: a page of long messages is a thousand times the size of its request. */
+/** Limits the characters of the answers to a user: an answer can be a thousand times as long as its request. */
 const READS: Rate = { burst: 8 * 1024 * 1024, perSecond: 1024 * 1024 };
 
-/** Requests for lists that run although the read quota is used up, because their answers may be small. */
+/** Limits the requests for lists that run although the read quota is used up: their answers may be small. */
 const TRIALS: Rate = { burst: 5, perSecond: 0.5 };
 
 /** Informed about the connections of participants. */

@@ -6,6 +6,6 @@ const MAX_LENGTH = 200;
 export const describePage = ({ headers }: Pick<IncomingMessage, 'headers'>): string =>
   `Origin ${quote(headers.origin)}, Host ${quote(headers.host)}`;
 
-/** Quoted and cut, because clients choose the value. */
+/** Quoted and truncated, because clients choose the value. */
 const quote = (value: string | undefined): string =>
   value === undefined ? 'none' : JSON.stringify(value.slice(0, MAX_LENGTH));

@@ -20,14 +20,14 @@ interface EventHandler extends ChatEventDefinition {
   handle(connection: Connection, request: RequestFrame): Answer | Promise<Answer>;
 }
 
-/** Frames with more characters are parsed on arrival: what waits of them is a legal request or a sentence. */
+/** Frames with more characters are parsed on arrival, so that only a valid request or an error waits in the queue. */
 const LONG_FRAME = 64 * 1024;
 /** Answers up to this number of characters are sent even if the read quota of the user is used up. */
 const SMALL_ANSWER = 4 * 1024;
 
-/** A parsed frame: a valid request, or why there is none. */
+/** A parsed frame: a valid request, or the problem with it. */
 interface PreparedFrame {
-  /** Of the text. */
+  /** The number of characters of the frame. */
   length: number;
   /** Undefined if the type is unknown. */
   handler: EventHandler | undefined;

@@ -3,8 +3,8 @@ const MAX_WAITING_CHARACTERS = 64 * 1024;
 const MAX_IN_FLIGHT = 64;
 
 /**
- * The text of a received frame; null for a binary frame. What waits of a long frame is what was made of it on arrival, with
- * the length of its text.
+ * A received frame: its text, null for a binary frame, or the result of parsing for a long frame, which is parsed on arrival;
+ * `length` is the number of its characters.
  */
 export type ReceivedFrame = string | null | { readonly length: number };
 

@@ -1,6 +1,6 @@
-/** What a connection may hold of an unfinished frame without being counted: the size of nearly all frames. */
+/** Bytes of an unfinished frame that are not counted. Nearly all frames are smaller. */
 const FREE_BYTES = 64 * 1024;
-/** Limit for the bytes above that of all connections together. */
+/** Limit for the counted bytes of all connections together. */
 const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
 
 /** Bounds the memory of long frames that are being received, over all connections. */

@@ -2,16 +2,16 @@ import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Clock } from '../../common/clock.provider.js';
 
-/** Above this, ephemeral frames (those that are of no use later) are dropped. */
+/** A longer queue drops ephemeral frames, which are useless if they arrive late. */
 const DROP_EPHEMERAL_BYTES = 256 * 1024;
 const MAX_BYTES = 1024 * 1024;
-/** How long the socket may accept nothing. */
+/** A connection is closed if its socket accepts nothing for this long. */
 const MAX_STALL_MS = 10_000;
 /** Limit for the queues of all connections together. The connection that exceeds it is closed. */
 const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
-/** Above this total, ephemeral frames are dropped for all connections. */
+/** If the queues of all connections together are longer, all of them drop ephemeral frames. */
 const DROP_ALL_EPHEMERAL_BYTES = MAX_TOTAL_BYTES / 4;
-/** Passed to a congested socket at once; the rest can still be dropped. */
+/** A congested socket gets this many bytes at once, so that the rest can still be dropped. */
 const PORTION_BYTES = 64 * 1024;
 
 /** What the send queues of all connections share: the total of queued bytes, and one flush at the end of each tick. */

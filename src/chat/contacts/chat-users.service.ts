@@ -7,7 +7,7 @@ import { Problem } from '../../http/problems/problem.js';
 import { PresenceService } from '../presence/presence.service.js';
 import type { ChatUserDto } from './contacts.dto.js';
 
-/** A user with what the chat shows of them. */
+/** The fields of a user that the chat shows. */
 export interface ChatUser {
   /** Participant id. */
   id: number;
@@ -27,11 +27,11 @@ const SELECT_USER = `select p.id, u.username, u.fullname, u.created_at, p.last_o
     ) as is_online_elsewhere
   from participants p join users u on u.id = p.user_id`;
 
-/** Those who have blocked the caller ($3) are not found. */
+/** Does not find users who have blocked the caller ($3). */
 const IS_NAMED = `u.username = $2 and u.is_active
   and not exists (select from blocks b where b.participant_id = p.id and b.blocked_id = $3)`;
 
-/** Users as the chat shows them. */
+/** Finds users for the chat. */
 @Injectable()
 export class ChatUsersService {
   constructor(

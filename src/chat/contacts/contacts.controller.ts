@@ -15,7 +15,10 @@ export class ContactsController {
     private readonly participants: ParticipantsService,
   ) {}
 
-  /** Removes a contact of the caller, or a contact request between the two. Neither sees the other’s presence any more. */
+  /**
+   * Removes a contact of the caller, or a contact request between the two. Neither user sees the presence of the other
+   * afterwards.
+   */
   @Delete(':username')
   @ApiOperation({ operationId: 'removeContact' })
   @SignedIn()

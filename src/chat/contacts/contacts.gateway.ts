@@ -129,7 +129,7 @@ export class ContactsGateway {
     this.push(senderId, 'contact_accepted', data);
   }
 
-  /** Sends a frame that was not asked for. Old clients get none. */
+  /** Sends a frame without a request. Only clients of `machi.v2` get such frames. */
   private push(participantId: number, type: string, data: object): void {
     const text = successText(type, data);
     for (const connection of this.connections.of(participantId)) if (connection.isV2) connection.send(text);

@@ -19,19 +19,19 @@ const SELECT_NEWEST = `select u.username from (
     select contact_id from contacts where participant_id = $1 order by created_at desc, contact_id desc limit ${MAX_LISTED}
   ) c join participants p on p.id = c.contact_id join users u on u.id = p.user_id order by u.username`;
 
-/** Both directions in one statement, in the order of ids, so that concurrent ones neither deadlock nor both succeed. */
+/** Inserts both directions in the order of ids, so that concurrent inserts neither deadlock nor both succeed. */
 const INSERT_CONTACT = `insert into contacts (participant_id, contact_id, created_at)
   select * from (values ($1::bigint, $2::bigint, $3::timestamptz), ($2, $1, $3)) as v (a, b, at) order by a
   on conflict do nothing returning 1`;
 
-/** The foreign key deletes the other direction. Always this direction first, so that concurrent ones do not deadlock. */
+/** The foreign key deletes the other direction. The fixed order keeps concurrent deletions from a deadlock. */
 const DELETE_CONTACT = `delete from contacts
   where participant_id = least($1::bigint, $2::bigint) and contact_id = greatest($1::bigint, $2::bigint) returning 1`;
 
 const IS_CONTACT = 'select 1 from contacts where participant_id = $1 and contact_id = $2';
 const HAS_BLOCKED = 'select 1 from blocks where participant_id = $1 and blocked_id = $2';
 
-/** What came of asking a user to become a contact: a contact at once, or a request to be accepted. */
+/** The result of a contact request: a contact at once, or a request that waits for an answer. */
 export type ContactResult = { contact: ChatUser } | { request: ContactRequestDto; recipientId: number };
 
 /** The contacts of users. All methods take the participant id of the caller. */
@@ -55,13 +55,13 @@ export class ContactsService {
   }
 
   /**
-   * Makes the caller and a user contacts, without asking: the promise to old clients. Throws `user_not_found` (also if the
+   * Makes the caller and a user contacts without asking the user, as old clients expect. Throws `user_not_found` (also if the
    * user has blocked the caller), `contact_is_self`, `user_blocked`, `already_a_contact`.
    */
   add(callerId: number, username: string): Promise<ChatUser> {
     return this.dataSource.transaction(async (manager) => {
       const contact = await this.getOther(manager, callerId, username);
-      await this.requests.remove(manager, callerId, contact.id); // before the contact, as everywhere: no deadlock
+      await this.requests.remove(manager, callerId, contact.id); // always before the contact, to avoid deadlocks
       if (!(await this.insert(manager, callerId, contact.id))) throw new Problem('already_a_contact');
       return contact;
     });
@@ -102,7 +102,7 @@ export class ContactsService {
     if (!isRemoved) throw new Problem('contact_not_found');
   }
 
-  /** Returns whether there was a contact or a request. The request first: it is locked while it is being accepted. */
+  /** Returns whether there was a contact or a request. Removes the request first, which waits for a concurrent acceptance. */
   async removeIfAny(manager: EntityManager, callerId: number, otherId: number): Promise<boolean> {
     const wasRequested = await this.requests.remove(manager, callerId, otherId);
     const removed = await returningRows(manager, DELETE_CONTACT, [callerId, otherId]);

@@ -38,7 +38,7 @@ export class ConversationsController {
     );
   }
 
-  /** Removes the caller from a conversation. Its messages stay, and the other members go on. */
+  /** Removes the caller from a conversation. Its messages and its other members stay. */
   @Delete(':conversation')
   @ApiOperation({ operationId: 'leaveConversation' })
   @ApiParam({ name: 'conversation', schema: { type: 'integer', minimum: 1 }, example: 12 })

@@ -27,7 +27,7 @@ const LOCK_SHARED_CONVERSATIONS = `select c.id from conversations c
     where a.participant_id = $1)
   order by c.id for no key update of c`;
 
-/** A new version of the members makes every node read the blocks among them again. */
+/** Increases the version of the members, which makes every node read the blocks among them again. */
 const RECORD_BLOCKS = `update conversations
   set has_blocks = true, revision = revision + 1, members_version = revision + 1 where id = any ($1::bigint[])`;
 
@@ -94,8 +94,9 @@ export class ConversationsService {
   }
 
   /**
-   * Removes the caller from a conversation; its messages stay. A trigger locks the conversation: a message that is
-   * appended later neither comes from the caller nor reaches them. Throws `conversation_not_found`, also if the caller is not a member.
+   * Removes the caller from a conversation; its messages stay. A trigger locks the conversation, so that the caller can
+   * neither send nor receive a message that is appended later. Throws `conversation_not_found`, also if the caller is not a
+   * member.
    */
   async leave(participantId: number, id: number): Promise<void> {
     const { affected } = await this.members.delete({
@@ -133,7 +134,7 @@ export class ConversationsService {
   }
 }
 
-/** The usernames, cut to the length of a name. */
+/** The usernames, truncated to the length of a name. */
 function defaultName(usernames: string[]): string {
   const name = usernames.join(', ');
   return name.length <= MAX_NAME ? name : `${name.slice(0, MAX_NAME - 1)}…`;

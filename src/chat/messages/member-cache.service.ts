@@ -32,7 +32,7 @@ export class MemberCacheService {
     return this.cache.get(conversationId)?.blockers !== undefined;
   }
 
-  /** The cached ones among these conversations, and their versions. */
+  /** Returns those of these conversations that are cached, with the versions of their members. */
   versionsOf(conversationIds: number[]): [ids: number[], versions: number[]] {
     for (const id of this.cache.keys()) {
       if (this.cache.size <= MAX_CONVERSATIONS) break;

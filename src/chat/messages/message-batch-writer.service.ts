@@ -22,7 +22,7 @@ type OutcomeKind = Exclude<AppendOutcome['kind'], 'failed'>;
  */
 type Row = [kind: OutcomeKind | 'members', nonce: string, id: string, number: string, detail: string | null];
 
-/** Stores batches of messages, once each, through outages of the database. */
+/** Stores each batch of messages exactly once, also if the database is unavailable for a while. */
 @Injectable()
 export class MessageBatchWriterService {
   private readonly log = new Logger(MessageBatchWriterService.name);
@@ -61,8 +61,8 @@ export class MessageBatchWriterService {
   }
 
   /**
-   * The time at which a batch is stored, in microseconds. Unique to the batch: if a message is already there with the
-   * same stamp, an earlier attempt has stored it whose answer was lost.
+   * The time at which a batch is stored, in microseconds. No other batch has the same time: a message with this time was
+   * stored by an earlier attempt whose answer was lost.
    */
   private nextStamp(): number {
     this.lastStamp = Math.max(this.lastStamp + 1, this.clock.now() * 1000);

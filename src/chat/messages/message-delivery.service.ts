@@ -8,7 +8,7 @@ import { errorText, withRequestId } from '../protocol/responses.js';
 import { MemberCacheService } from './member-cache.service.js';
 import type { AppendOutcome, NewMessage, StoredMessage } from './new-message.js';
 
-/** A message that waits to be stored, and who is to be answered. */
+/** A message that waits to be stored, and its requester. */
 export interface QueuedMessage {
   message: NewMessage;
   requester: Connection;
@@ -28,7 +28,7 @@ const PROBLEMS = {
   reply_not_found: 'reply_not_found',
 } as const satisfies Partial<Record<AppendOutcome['kind'], ProblemCode>>;
 
-/** Stands for the answers that only the requester gets, among the ids of conversations. */
+/** Replaces the id of a conversation for answers that only the requester gets. */
 const REQUESTER_ONLY = 0;
 
 /** Sends stored messages to the members of their conversations, and all other outcomes to the requesters. */
@@ -40,8 +40,8 @@ export class MessageDeliveryService {
   ) {}
 
   /**
-   * The messages of one conversation are broadcast together. Where that would change the order of the answers to a
-   * requester, what has been collected before is broadcast first.
+   * The messages of one conversation are broadcast together. If that would change the order of the answers to a
+   * requester, the frames that were collected before are broadcast first.
    */
   deliver(batch: QueuedMessage[], outcomes: AppendOutcome[]): void {
     let collected = new Map<number, MessageFrame[]>();
@@ -97,7 +97,7 @@ function privateAnswer({ message, requestId }: QueuedMessage, outcome: AppendOut
   return errorText('send_message', problem, requestId);
 }
 
-/** Built without JSON.stringify of the whole: this frame is built thousands of times a second. */
+/** Uses JSON.stringify for the content only, because this frame is built thousands of times a second. */
 function messageText(message: NewMessage, { id, storedAt, senderUsername }: StoredMessage): string {
   const { conversation_id, reply_id, content } = message;
   const sentAt = Math.floor(storedAt / 1_000_000);

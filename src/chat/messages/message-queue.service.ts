@@ -52,7 +52,7 @@ export class MessageQueueService {
     this.isRunning = false;
   }
 
-  /** A batch contains each nonce once: a repeated one goes into the next batch, where its first use is found. */
+  /** A batch contains each nonce once. A repeated nonce goes into the next batch, which finds the stored message. */
   private takeBatch(): QueuedMessage[] {
     const nonces = new Set<string>();
     let characters = 0;

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 
 /**
- * The nonce under which a message is stored. One chosen by the client is hashed with the participant id, so that no user
- * can guess or use the nonce of another. Without one, a UUID v7: ordered by time, which keeps the index small and cached.
+ * The nonce under which a message is stored. One chosen by the client is hashed with the participant id, so that no user can
+ * guess or use the nonce of another. Without a nonce of the client, it is a UUID v7: the order by time keeps the index small
+ * and cached.
  */
 export function nonceOf(participantId: number, clientNonce: string | null | undefined): string {
   if (clientNonce == null) return uuidv7();

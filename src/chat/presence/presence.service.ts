@@ -17,7 +17,9 @@ const SELECT_CONTACTS = `select c.participant_id as id, u.username, c.contact_id
   where c.participant_id = any ($1) and not exists (
     select from presences s where s.participant_id = c.participant_id and s.node_id <> $2)`;
 
-/** One statement: later contacts are not notified of earlier changes. $3: participants to record without notification. */
+/**
+ * Records and selects in one statement: later contacts get no notice of earlier changes. $3: participants to record silently.
+ */
 const RECORD_ARRIVALS = `with arrived as (
     insert into presences (participant_id, node_id) select id, $2 from unnest($1::bigint[] || $3::bigint[]) as id
     on conflict do nothing
@@ -140,7 +142,7 @@ export class PresenceService implements ConnectionListener {
     const arrivals = await this.query('chat-record-arrivals', RECORD_ARRIVALS, [arrived, nodeId, unrecorded]);
     this.isNodeRecorded = true;
     for (const id of arrived) this.recorded.add(id);
-    for (const row of arrivals) this.notify(row); // now: a retry after a failure below does not select them again
+    for (const row of arrivals) this.notify(row); // before a failure below: the retry does not select them again
     if (departed.length === 0) return;
     const values = [departed, nodeId, this.clock.date()];
     const departures = await this.query('chat-record-departures', RECORD_DEPARTURES, values);

@@ -30,7 +30,7 @@ export const isText = (value: unknown, max: number): value is string =>
 const TEXT = (max: number): string =>
   `must be a text of 1 to ${max.toLocaleString('en')} characters, valid Unicode without NUL`;
 
-/** A text of 1 to `max` characters that a reader sees, stored without normalization. */
+/** A visible text of 1 to `max` characters, stored without normalization. */
 export const IsVisibleText = (max: number): PropertyDecorator =>
   applyDecorators(
     satisfies(

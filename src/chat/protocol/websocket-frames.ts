@@ -1,4 +1,4 @@
-/** Encoded text frames, one after the other in one buffer. */
+/** Encoded text frames in one buffer. */
 export interface Frames {
   bytes: Buffer;
   /** The end offset of each frame. */
@@ -41,7 +41,7 @@ function writeHeader(bytes: Buffer, at: number, length: number): number {
   return bytes.writeBigUInt64BE(BigInt(length), at + 2);
 }
 
-/** The same frames, with those at the given indexes replaced. */
+/** Returns the frames with replacements at the given indexes. */
 export function replaceFrames({ bytes, ends }: Frames, replacements: Map<number, string>): Buffer {
   const parts: Buffer[] = [];
   let from = 0;

@@ -53,8 +53,8 @@ export class KanjikuSessionsService {
   }
 
   /**
-   * Rotates the refresh token. Of several cookies, those of the newest session count that has not ended, and of these the
-   * newest token: an older one would look stolen. Throws `errors.no_refresh_token_provided`, `errors.jwt_error`.
+   * Rotates the refresh token. Of several cookies, the newest token of the newest session that has not ended counts: an older
+   * token would be regarded as reused. Throws `errors.no_refresh_token_provided`, `errors.jwt_error`.
    */
   async refresh({ refresh }: KanjikuTokens, device: Device): Promise<SessionDto> {
     if (refresh.length === 0) throw new KanjikuError('errors.no_refresh_token_provided');

@@ -18,7 +18,7 @@ const KEYS: Partial<Record<ProblemCode, ErrorKey>> = {
   session_not_found: 'errors.no_session',
 };
 
-/** Statuses that the manga site never sent: its clients know 400 for all errors of their own making. */
+/** Statuses that the manga site never sent: its clients know 400 for all errors of a request. */
 const STATUSES_AS_400 = new Set([401, 409, 415, 422]);
 
 /** Answers errors as `{ msg, msg_key }`, as clients of the manga site expect. */

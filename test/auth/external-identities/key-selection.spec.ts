@@ -15,7 +15,7 @@ beforeEach(() => {
   start += 3_600_000; // past the lifetime of cached keys
   t.clock.set(Math.ceil(Date.now() / 1000) * 1000 + start);
 });
-afterEach(() => issuer.mend());
+afterEach(() => issuer.reset());
 afterAll(async () => {
   await t.stop();
   await issuer.stop();

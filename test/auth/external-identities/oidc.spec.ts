@@ -22,7 +22,7 @@ beforeEach(() => {
   now = t.clock.seconds();
 });
 afterEach(() => {
-  issuer.mend();
+  issuer.reset();
 });
 afterAll(async () => {
   await t.stop();
@@ -245,7 +245,7 @@ describe('an OpenID Connect issuer', () => {
     expect(answer.headers.get('retry-after')).toBe('10');
     expect(performance.now() - began).toBeLessThan(5000);
     expect(other.count('/jwks') + other.count('/.well-known/openid-configuration')).toBe(before); // the redirect was not followed
-    issuer.mend();
+    issuer.reset();
     t.clock.advance(9_999);
     expect((await exchange(token)).headers.get('retry-after')).toBe('1');
     t.clock.advance(1);

@@ -53,10 +53,10 @@ describe('a refresh token that is shown again', () => {
     expect(again.refresh_token).toBe(child.refresh_token);
   });
 
-  it.each(CLIENTS)('by %s revokes the session at once, and is audited', async (_, thief) => {
+  it.each(CLIENTS)('by %s revokes the session at once, and is audited', async (_, attacker) => {
     const first = await openSession(t);
     const child = (await refresh(first.refresh)).body;
-    expect((await refresh(first.refresh, thief)).body).toMatchObject({ status: 401, code: 'token_reused' });
+    expect((await refresh(first.refresh, attacker)).body).toMatchObject({ status: 401, code: 'token_reused' });
     expect(await statusWith(t, child.identity_token)).toBe(401);
     expect((await refresh(child.refresh_token)).body.code).toBe('invalid_token');
     const token = await t.asAdmin();
@@ -64,9 +64,9 @@ describe('a refresh token that is shown again', () => {
     expect(body.items[0]).toMatchObject({ action: 'session.refresh_theft', session_id: first.id });
   });
 
-  it.each(CLIENTS)('by its owner after %s refreshed first revokes the session', async (_, thief) => {
+  it.each(CLIENTS)('by its owner after %s refreshed first revokes the session', async (_, attacker) => {
     const first = await openSession(t);
-    const stolen = await refresh(first.refresh, thief);
+    const stolen = await refresh(first.refresh, attacker);
     expect(stolen.status).toBe(200); // nothing tells the two apart yet
     expect((await refresh(first.refresh)).body.code).toBe('token_reused');
     expect(await statusWith(t, stolen.body.identity_token)).toBe(401);
@@ -79,14 +79,14 @@ describe('a refresh token that is shown again', () => {
     expect((await refresh(first.refresh)).body.code).toBe('token_reused');
   });
 
-  it('gives a thief who polls nothing, whenever the owner refreshes', async () => {
-    const [, thief] = CLIENTS[2]!;
+  it('gives no tokens to an attacker who polls, whenever the owner refreshes', async () => {
+    const [, attacker] = CLIENTS[2]!;
     const first = await openSession(t);
     const got: unknown[] = [];
     let owner = first.refresh;
     for (let round = 0; round < 3; round++) {
       const answer = await refresh(owner);
-      const polled = await refresh(owner, thief);
+      const polled = await refresh(owner, attacker);
       got.push([answer.status, polled.status]);
       owner = answer.body.refresh_token ?? owner;
     }
@@ -97,12 +97,12 @@ describe('a refresh token that is shown again', () => {
     ]);
   });
 
-  it('by 30 requests of the owner and one of a thief at once leaves one successor or none', async () => {
-    const [, thief] = CLIENTS[1]!;
+  it('by 30 requests of the owner and one of an attacker at once leaves one successor or none', async () => {
+    const [, attacker] = CLIENTS[1]!;
     const first = await openSession(t);
     await t.warmUp();
     const answers = await Promise.all(
-      Array.from({ length: 31 }, (_, i) => refresh(first.refresh, i === 15 ? thief : OWNER)),
+      Array.from({ length: 31 }, (_, i) => refresh(first.refresh, i === 15 ? attacker : OWNER)),
     );
     const tokens = new Set(answers.flatMap(({ body }) => body.refresh_token ?? []));
     expect(tokens.size).toBeLessThanOrEqual(1);
