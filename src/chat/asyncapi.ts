@@ -2,6 +2,7 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { VERSION } from '../common/version.js';
 import { ChatModule, GATEWAYS } from './chat.module.js';
+import { ExpiringDto, HelloDto } from './connections/admission.dto.js';
 import { ContactDto, ContactRequestDto } from './contacts/contacts.dto.js';
 import { UserStatusDto } from './presence/user-status.dto.js';
 import { type ChatEventDefinition, eventsOf } from './protocol/chat-event.decorator.js';
@@ -31,9 +32,10 @@ valid request. The frames of a connection are handled and answered in their orde
 answer on this connection has it, too. Times are unix seconds.
 
 Clients that offer the subprotocol \`${MACHI_V2}\` in \`Sec-WebSocket-Protocol\` may send the requests that say so, and get
-\`contact_request\` and \`contact_accepted\`. Without it these types are unknown.
+\`hello\`, \`expiring\`, \`contact_request\` and \`contact_accepted\`. Without it these types are unknown.
 
-The upgrade needs a valid identity token: the cookie \`login-token\`, or \`Authorization: Bearer\`. The server closes connections
+The upgrade needs a valid identity token: the cookie \`login-token\`, or \`Authorization: Bearer\`. A client of
+\`${MACHI_V2}\` may connect without one and send \`auth\` as its first frame within 10 seconds. The server closes connections
 with these codes:
 
 ${Object.values(CLOSE_CODES)
@@ -105,6 +107,16 @@ function messagesOf({ type, request, response, isList }: ChatEventDefinition): [
 
 /** Frames that the server sends without a request. */
 const PUSHES = [
+  {
+    type: 'hello',
+    data: HelloDto,
+    summary: `Tells a client that its connection is admitted. The first frame. Only for the subprotocol ${MACHI_V2}.`,
+  },
+  {
+    type: 'expiring',
+    data: ExpiringDto,
+    summary: `Tells a client 30 seconds before that its token expires; \`auth\` renews it. Only for the subprotocol ${MACHI_V2}.`,
+  },
   {
     type: 'user_status',
     data: UserStatusDto,

@@ -5,6 +5,7 @@ import { BlocksController } from './blocks/blocks.controller.js';
 import { BlocksGateway } from './blocks/blocks.gateway.js';
 import { BlocksService } from './blocks/blocks.service.js';
 import { ChatController } from './chat.controller.js';
+import { AdmissionService } from './connections/admission.service.js';
 import { BroadcasterService } from './connections/broadcaster.service.js';
 import { ChatQuotasService } from './connections/chat-quotas.service.js';
 import { ConnectionsGateway } from './connections/connections.gateway.js';
@@ -37,6 +38,7 @@ export const GATEWAYS = [ConnectionsGateway, ContactsGateway, ConversationsGatew
   imports: [AuthModule, TypeOrmModule.forFeature([Participant, ConversationMember])],
   controllers: [ChatController, ConversationsController, ContactsController, BlocksController],
   providers: [
+    AdmissionService,
     BlocksService,
     BroadcasterService,
     ChatNodeService,

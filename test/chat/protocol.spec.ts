@@ -19,7 +19,9 @@ import {
   connectUsers,
 } from '../support/chat-client.js';
 
-const PUSHES = ['user_status.success', 'contact_request.success', 'contact_accepted.success'];
+const PUSHES = ['hello', 'expiring', 'user_status', 'contact_request', 'contact_accepted'].map(
+  (type) => `${type}.success`,
+);
 const TYPES = GATEWAYS.flatMap(eventsOf).map(({ type }) => type);
 
 let t: TestApp;

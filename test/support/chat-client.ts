@@ -108,6 +108,8 @@ export async function connect(
 ): Promise<ChatClient> {
   const client = dial(t, user, options);
   await once(client.socket, 'open');
+  if (client.socket.protocol === 'machi.v2')
+    expect(await client.next()).toMatchObject({ success: true, type: 'hello' });
   await client.expectNoFrame(); // answered after authentication
   return client;
 }

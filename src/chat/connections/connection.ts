@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { ClientNetwork } from '../../rate-limit/client-network.js';
 import { CLOSE_CODES, type CloseReason } from '../protocol/close-codes.js';
+import { successText } from '../protocol/responses.js';
 import { MACHI_V2 } from '../protocol/subprotocol.js';
 import { toFrames } from '../protocol/websocket-frames.js';
 import { FrameQueue } from './frame-queue.js';
@@ -9,12 +10,18 @@ import { type ReceiveBudget, UnfinishedFrame } from './receive-budget.js';
 import { SendQueue, type SendScheduler } from './send-queue.js';
 import { type Rate, TokenBucket } from './token-bucket.js';
 
-const FRAMES: Rate = { burst: 500, perSecond: 100 };
+/** The longest legal message has 192 KB in its longest spelling. Longer frames get an answer that names the field. */
+export const MAX_FRAME_BYTES = 1024 * 1024;
+export const FRAMES: Rate = { burst: 500, perSecond: 100 };
 /** The violation budget: frames that may be refused before the connection is closed. */
 const VIOLATIONS: Rate = { burst: 200, perSecond: 1 };
 /** A refused frame counts once for each part of this length. */
 const FRAME_CHARACTERS = 64 * 1024;
 const PING_INTERVAL_MS = 25_000;
+/** How long a client of `machi.v2` may take to send `auth`. */
+const AUTHENTICATION_MS = 10_000;
+/** How long before its expiry a client of `machi.v2` is told. */
+const EXPIRING_MS = 30_000;
 /** Frames that a client may send between our close frame and its answer. */
 const MAX_FRAMES_AFTER_CLOSE = 1_000;
 /** After these codes the client must not, or cannot, read what is still queued. */
@@ -60,6 +67,9 @@ export class Connection {
   private hasAnswered = true;
   private pingedAt: number;
   private framesAfterClose = 0;
+  private authenticationDeadline: number | undefined;
+  /** The expiry that the client was told of. */
+  private announcedExpiry: number | undefined;
 
   constructor({ socket, stream, networks, scheduler, receiveBudget, isLimited }: ConnectionOptions) {
     const now = scheduler.now();
@@ -102,6 +112,17 @@ export class Connection {
 
   authenticate(session: ChatSession): void {
     this.authenticated = session;
+  }
+
+  /** Admits frames of the type `auth` for ten seconds. */
+  awaitAuthentication(): void {
+    this.authenticationDeadline = this.scheduler.now() + AUTHENTICATION_MS;
+    this.resumeReading();
+  }
+
+  /** Sets a later expiry, in milliseconds since the epoch. */
+  renew(expiresAt: number): void {
+    this.session.expires_at = expiresAt;
   }
 
   /** Records that the client is alive. Destroys a connection that keeps sending after it was closed. */
@@ -192,8 +213,10 @@ export class Connection {
 
   /** Called periodically: closes an expired, stalled or dead connection, and sends pings. */
   check(now: number): void {
-    if (!this.isOpenNow || !this.authenticated) return;
+    if (!this.isOpenNow) return;
+    if (!this.authenticated) return this.checkAuthentication(now);
     if (now >= this.authenticated.expires_at) return this.close('token_expired');
+    if (this.isV2) this.announceExpiry(now, this.authenticated.expires_at);
     if (this.sendQueue.isStalled(now)) return this.close('slow');
     if (now - this.pingedAt < PING_INTERVAL_MS) return;
     if (!this.hasAnswered && !this.socket.isPaused) return this.close('no_pong'); // a paused socket hides the pong
@@ -202,15 +225,32 @@ export class Connection {
     this.socket.ping();
   }
 
+<<<<<<< HEAD
   /**
    * Destroys a connection whose unfinished frame exceeds the limit of all connections. A close frame would wait for an
    * answer.
    */
+=======
+  private checkAuthentication(now: number): void {
+    if (now >= (this.authenticationDeadline ?? Infinity)) this.close('token_required');
+  }
+
+  private announceExpiry(now: number, expiresAt: number): void {
+    if (now < expiresAt - EXPIRING_MS || this.announcedExpiry === expiresAt) return;
+    this.announcedExpiry = expiresAt;
+    this.send(successText('expiring', { expires_at: secondsOf(expiresAt) }));
+  }
+
+  /** Cuts a connection that sends a long frame while too much is held of all. A close frame would hold it until the answer. */
+>>>>>>> fc61694 (chat: authenticate connections of machi.v2 by a frame)
   private noteBytes(count: number): void {
     if (this.unfinished.add(count)) return;
     this.onSocketClosed();
     this.socket.terminate();
   }
 }
+
+/** Unix seconds of a time in milliseconds; null for Infinity. */
+export const secondsOf = (ms: number): number | null => (ms === Infinity ? null : Math.floor(ms / 1000));
 
 const weightOf = (characters: number): number => 1 + Math.floor(characters / FRAME_CHARACTERS);

@@ -9,9 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import proxyAddress from 'proxy-addr';
 import type { WebSocket } from 'ws';
-import { AuthenticatorService } from '../../auth/authenticator.service.js';
 import { SessionRevocationsService } from '../../auth/sessions/session-revocations.service.js';
-import { expiryOf } from '../../auth/tokens/token-claims.js';
 import { Config } from '../../config/config.js';
 import type { Problem } from '../../http/problems/problem.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
@@ -20,10 +18,12 @@ import { networksOf } from '../../rate-limit/client-network.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
 import { CLOSE_CODES, type CloseReason } from '../protocol/close-codes.js';
 import { CHAT_PATH } from '../protocol/path.js';
+import { MACHI_V2 } from '../protocol/subprotocol.js';
+import { AuthenticatedDto, AuthFrame } from './admission.dto.js';
+import { AdmissionService } from './admission.service.js';
 import type { Connection } from './connection.js';
 import { ConnectionsService } from './connections.service.js';
 import { describePage } from './describe-page.js';
-import { ParticipantsService } from './participants.service.js';
 
 /** At shutdown connections are closed in waves, so that the clients do not all connect to another node at once. */
 const WAVES = 10;
@@ -53,10 +53,9 @@ export class ConnectionsGateway
   private isShuttingDown = false;
 
   constructor(
-    private readonly authenticator: AuthenticatorService,
+    private readonly admission: AdmissionService,
     private readonly revocations: SessionRevocationsService,
     private readonly connections: ConnectionsService,
-    private readonly participants: ParticipantsService,
     config: Config,
   ) {
     this.isTrustedProxy = proxyAddress.compile(config.TRUST_PROXY);
@@ -73,7 +72,7 @@ export class ConnectionsGateway
     if (this.isShuttingDown) return connection.close('restarting');
     if (!connection.isOpen) return undefined;
     connection.pauseReading();
-    void this.authenticate(connection, request);
+    void this.admit(connection, request);
     return undefined;
   }
 
@@ -93,6 +92,26 @@ export class ConnectionsGateway
     return 'pong';
   }
 
+  @SubscribeMessage('auth')
+  @ChatEvent({
+    summary:
+      'Authenticates a connection that was opened without a token, or renews one with a fresh token of its session.',
+    request: AuthFrame,
+    response: AuthenticatedDto,
+    sentTo: 'the requester',
+    protocol: MACHI_V2,
+    mode: 'authentication',
+  })
+  async authenticate(connection: Connection, request: AuthFrame): Promise<AuthenticatedDto | undefined> {
+    try {
+      return await this.admission.authenticate(connection, request);
+    } catch (error) {
+      if (connection.isAuthenticated) throw error; // it stays open until its token expires
+      this.refuse(connection, error);
+      return undefined;
+    }
+  }
+
   /** Answers what has been received, then closes all connections in waves. */
   async beforeApplicationShutdown(): Promise<void> {
     this.isShuttingDown = true;
@@ -109,24 +128,19 @@ export class ConnectionsGateway
     await this.connections.settle();
   }
 
-  /** Binds the connection to its session before the session is checked, so that no revocation in between is missed. */
-  private async authenticate(connection: Connection, request: IncomingMessage): Promise<void> {
+  private async admit(connection: Connection, request: IncomingMessage): Promise<void> {
     try {
-      const { caller, claims } = await this.authenticator.authenticateToken(request, ({ sid }) =>
-        this.connections.bindToSession(connection, sid),
-      );
-      const participant_id = await this.participants.getId(caller.id);
-      if (!connection.isOpen) return;
-      const expires_at = expiryOf(claims)?.getTime() ?? Infinity;
-      this.connections.authenticate(connection, { user_id: caller.id, participant_id, expires_at });
-      if (connection.isOpen) connection.resumeReading();
+      await this.admission.admitUpgrade(connection, request);
     } catch (error) {
-      const { code, cause } = mapToProblem(error);
-      const reason = TOKEN_CLOSE_REASONS[code];
-      if (reason)
-        this.log.log(`Refused a connection: ${CLOSE_CODES[reason].slice(0, 2).join(' ')} (${describePage(request)})`);
-      else this.log.warn(`Authenticating a connection failed: ${code} (${String(cause)})`);
-      connection.close(reason ?? 'unavailable');
+      this.refuse(connection, error, ` (${describePage(request)})`);
     }
+  }
+
+  private refuse(connection: Connection, error: unknown, page = ''): void {
+    const { code, cause } = mapToProblem(error);
+    const reason = TOKEN_CLOSE_REASONS[code];
+    if (reason) this.log.log(`Refused a connection: ${CLOSE_CODES[reason].slice(0, 2).join(' ')}${page}`);
+    else this.log.warn(`Authenticating a connection failed: ${code} (${String(cause)})`);
+    connection.close(reason ?? 'unavailable');
   }
 }

@@ -88,6 +88,8 @@ export class FrameDispatcherService {
       const { handler, content } = frame;
       try {
         if (!connection.takeFrame()) throw rateLimited('Too many frames; wait a moment.');
+        if (!connection.isAuthenticated && handler?.mode !== 'authentication')
+          return connection.close('token_required');
         if (!handler || content instanceof Problem) throw content;
         if (handler.mode === 'pipelined') received.track(handler.handle(connection, content) as Promise<void>);
         else await this.answer(connection, handler, content, frame.requestId);
@@ -99,16 +101,16 @@ export class FrameDispatcherService {
     }
   }
 
-  /** Parses a frame, unless the user has sent too many characters: then its type and `request_id` stay unknown. */
-  private prepare({ isV2, session }: Connection, text: string | null): PreparedFrame {
+  /** Parses a frame, unless too many characters were sent: then its type and `request_id` stay unknown. */
+  private prepare(connection: Connection, text: string | null): PreparedFrame {
     const length = text?.length ?? 0;
-    if (!this.connections.takeReceived(session.participant_id, length)) {
+    if (!this.mayParse(connection, length)) {
       const content = rateLimited('Too much was sent; wait a moment.');
       return { length, handler: undefined, requestId: undefined, content };
     }
     const frame = parseFrame(text);
     const known = this.handlers.get(frame.type);
-    const handler = isV2 || known?.protocol === 'any' ? known : undefined;
+    const handler = connection.isV2 || known?.protocol === 'any' ? known : undefined;
     const prepared = { length, handler, requestId: frame.requestId };
     try {
       if (!handler || !frame.fields) throw new Problem('invalid_frame', { detail: explainUnknownType(text, frame) });
@@ -118,6 +120,12 @@ export class FrameDispatcherService {
     }
   }
 
+  /** Counts the characters of a frame against the quota of the user. Without a user, frames must be short. */
+  private mayParse(connection: Connection, length: number): boolean {
+    if (!connection.isAuthenticated) return length <= LONG_FRAME;
+    return this.connections.takeReceived(connection.session.participant_id, length);
+  }
+
   private async answer(
     connection: Connection,
     handler: EventHandler,
@@ -125,20 +133,20 @@ export class FrameDispatcherService {
     requestId: string | undefined,
   ): Promise<void> {
     await connection.received.whenAnswered();
+    if (handler.mode !== 'query') {
+      const data = await handler.handle(connection, request);
+      if (data !== undefined) connection.send(successText(handler.type, data, requestId));
+      return;
+    }
     const { participant_id } = connection.session;
-    const isWithinQuota = handler.mode === 'immediate' || this.connections.hasReadQuota(participant_id);
+    const isWithinQuota = this.connections.hasReadQuota(participant_id);
     if (handler.isLarge && !isWithinQuota && !this.connections.takeTrial(participant_id)) throw tooMuchFetched();
-    const data = await this.call(handler, connection, request);
+    const data = await this.runQuery(() => handler.handle(connection, request));
     if (data === undefined) return;
     const text = successText(handler.type, data, requestId);
     if (!isWithinQuota && text.length > SMALL_ANSWER) throw tooMuchFetched();
     this.connections.chargeRead(participant_id, text.length);
     connection.send(text);
-  }
-
-  private async call(handler: EventHandler, connection: Connection, request: RequestFrame): Promise<Answer> {
-    if (handler.mode === 'immediate') return handler.handle(connection, request);
-    return this.runQuery(() => handler.handle(connection, request));
   }
 
   /** Sends an error frame, after the answers to earlier frames. Closes the connection if its violation budget is used up. */

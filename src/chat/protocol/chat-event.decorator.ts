@@ -33,8 +33,9 @@ export interface ChatEventOptions {
    * - `immediate`: like `query`, without database slot and quota.
    * - `pipelined`: the handler starts while earlier frames of this mode are unanswered, and answers by itself. It
    *   throws synchronously to refuse the request; its promise resolves once the request is answered and never rejects.
+   * - `authentication`: like `immediate`, and also before the connection is authenticated.
    */
-  mode?: 'query' | 'immediate' | 'pipelined';
+  mode?: 'query' | 'immediate' | 'pipelined' | 'authentication';
 }
 
 export interface ChatEventDefinition extends Required<ChatEventOptions> {
