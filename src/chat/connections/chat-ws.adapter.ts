@@ -17,15 +17,7 @@ import { describePage } from './describe-page.js';
 const OPTIONS = {
   noServer: true,
   perMessageDeflate: false,
-<<<<<<< HEAD
-  /**
-   * The longest valid message takes 192 KB if all its characters are escaped. Longer frames get an answer that names the
-   * field.
-   */
-  maxPayload: 1024 * 1024,
-=======
   maxPayload: MAX_FRAME_BYTES,
->>>>>>> fc61694 (chat: authenticate connections of machi.v2 by a frame)
   maxFragments: 1024,
   /** How long a client may take to answer a close frame, in milliseconds. */
   closeTimeout: 3_000,

@@ -10,7 +10,10 @@ import { type ReceiveBudget, UnfinishedFrame } from './receive-budget.js';
 import { SendQueue, type SendScheduler } from './send-queue.js';
 import { type Rate, TokenBucket } from './token-bucket.js';
 
-/** The longest legal message has 192 KB in its longest spelling. Longer frames get an answer that names the field. */
+/**
+ * The longest valid message takes 192 KB if all its characters are escaped. Frames up to this size get an answer that
+ * names the field.
+ */
 export const MAX_FRAME_BYTES = 1024 * 1024;
 export const FRAMES: Rate = { burst: 500, perSecond: 100 };
 /** The violation budget: frames that may be refused before the connection is closed. */
@@ -225,12 +228,6 @@ export class Connection {
     this.socket.ping();
   }
 
-<<<<<<< HEAD
-  /**
-   * Destroys a connection whose unfinished frame exceeds the limit of all connections. A close frame would wait for an
-   * answer.
-   */
-=======
   private checkAuthentication(now: number): void {
     if (now >= (this.authenticationDeadline ?? Infinity)) this.close('token_required');
   }
@@ -241,8 +238,10 @@ export class Connection {
     this.send(successText('expiring', { expires_at: secondsOf(expiresAt) }));
   }
 
-  /** Cuts a connection that sends a long frame while too much is held of all. A close frame would hold it until the answer. */
->>>>>>> fc61694 (chat: authenticate connections of machi.v2 by a frame)
+  /**
+   * Destroys a connection whose unfinished frame exceeds the limit of all connections. A close frame would wait for an
+   * answer.
+   */
   private noteBytes(count: number): void {
     if (this.unfinished.add(count)) return;
     this.onSocketClosed();

@@ -17,15 +17,9 @@ const MAX_PER_USER = 20;
 
 /** Limits how often a user opens connections, because each one may change the presence that contacts see. */
 const OPENS: Rate = { burst: 60, perSecond: 1 };
-<<<<<<< HEAD
 /** Limits the messages of a user. */
-const SENDS: Rate = { burst: 300, perSecond: 20 };
-/** Limits the characters of the frames of a user. Parsing a megabyte of JSON takes up to a tenth of a second. */
-=======
-/** Messages of a user. */
 export const SENDS: Rate = { burst: 300, perSecond: 20 };
-/** Characters of the frames of a user. Parsing a megabyte of JSON takes up to a tenth of a second. */
->>>>>>> fc61694 (chat: authenticate connections of machi.v2 by a frame)
+/** Limits the characters of the frames of a user. Parsing a megabyte of JSON takes up to a tenth of a second. */
 const RECEIVES: Rate = { burst: 8 * 1024 * 1024, perSecond: 512 * 1024 };
 /** Limits the characters of the answers to a user: an answer can be a thousand times as long as its request. */
 const READS: Rate = { burst: 8 * 1024 * 1024, perSecond: 1024 * 1024 };
