@@ -231,13 +231,14 @@ describe('in a browser', () => {
 
   it('the button verifies the address with the password of the account, once', async () => {
     const { link, token } = await newcomer();
-    for (const [fields, status] of [
-      [{}, 422],
-      [{ password: 'wrong' }, 403],
+    for (const [fields, status, sentence] of [
+      [{}, 422, 'Enter the password of the account.'],
+      [{ password: '' }, 422, 'Enter the password of the account.'],
+      [{ password: 'wrong' }, 403, 'The current password is wrong.'],
     ] as const) {
       const refused = await press(pathOf(link), fields);
       expect([refused.status, refused.headers.get('content-type')]).toEqual([status, HTML]);
-      expect(refused.text).toContain('role="status"');
+      expect(refused.text).toContain(`<p role="status">${sentence}</p>`);
       expect(await isVerified(token)).toBe(false);
     }
     const pressed = await press(pathOf(link), { password: PASSWORD });

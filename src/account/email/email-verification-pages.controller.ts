@@ -84,5 +84,6 @@ export class EmailVerificationPagesController {
 
 function pageOf({ code, message }: Problem): string {
   if (code === 'invalid_link') return INVALID_LINK_PAGE;
-  return code === 'wrong_password' || code === 'validation_failed' ? confirmPage(message) : problemPage(message);
+  if (code === 'validation_failed') return confirmPage('Enter the password of the account.');
+  return code === 'wrong_password' ? confirmPage(message) : problemPage(message);
 }

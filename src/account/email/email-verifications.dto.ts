@@ -1,4 +1,4 @@
-import { IsString, MaxLength } from 'class-validator';
+import { IsString, MaxLength, MinLength } from 'class-validator';
 import { IsOptionalNotNull } from '../../http/validation.js';
 
 /** The token of a mailed link. */
@@ -25,6 +25,7 @@ export class VerifyEmailDto extends EmailLinkDto {
 export class ConfirmEmailFormDto {
   /** @example "cloudy harbour seven" */
   @IsString()
+  @MinLength(1)
   @MaxLength(1000)
   password: string;
 }
