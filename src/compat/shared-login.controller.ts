@@ -12,6 +12,7 @@ import type { Request, Response } from 'express';
 import { deviceOf } from '../auth/sessions/device.js';
 import { presentedTokens } from '../auth/tokens/request-tokens.js';
 import { AcceptsBody } from '../http/bodies/body.guard.js';
+import type { ProblemCode } from '../http/problems/problem-catalogue.js';
 import { Problem } from '../http/problems/problem.js';
 import { Public } from '../permissions/access.decorators.js';
 import { AnyJsonInterceptor } from './any-json.interceptor.js';
@@ -22,7 +23,19 @@ import { KitsuCredentialsDto, KitsuTokensDto } from './kitsu/kitsu.dto.js';
 import { KitsuService } from './kitsu/kitsu.service.js';
 import { isKitsuLogin, SharedLoginFilter } from './shared-login.filter.js';
 
-const INVALID_CREDENTIALS = new Problem('invalid_credentials').toBody('7d4d6a3e-0f0e-4a53-9f39-6f4c7c3f1b11');
+/** The anime site's problems, and the chat app's texts for the same status, if it has any. */
+const errorsOf = (texts: string[], ...codes: ProblemCode[]) => ({
+  description: [...texts, ...codes].join(' | '),
+  content: {
+    ...(texts.length > 0 ? plainText(texts).content : {}),
+    'application/problem+json': {
+      schema: { $ref: '#/components/schemas/Problem' },
+      examples: Object.fromEntries(
+        codes.map((code) => [code, { value: new Problem(code).toBody('7d4d6a3e-0f0e-4a53-9f39-6f4c7c3f1b11') }]),
+      ),
+    },
+  },
+});
 
 /** The sign-in route that the chat app and the anime site share. The fields of the body decide which one is called. */
 @Controller('auth/login')
@@ -51,23 +64,17 @@ export class SharedLoginController {
   @ApiExtension('x-own-errors', true)
   @ApiResponse({ status: 200, description: 'Signed in at the anime site.', type: KitsuTokensDto })
   @ApiResponse({ status: 202, ...plainText(['login successful']) })
-  @ApiResponse({ status: 400, ...plainText(CHATAPP_ERRORS[400]) })
+  @ApiResponse({ status: 400, ...errorsOf(CHATAPP_ERRORS[400], 'invalid_text', 'body_too_complex') })
   @ApiResponse({
     status: 401,
-    description: 'The same for unknown users and wrong passwords.',
-    content: {
-      ...plainText(['mismatch username and password']).content,
-      'application/problem+json': {
-        schema: { $ref: '#/components/schemas/Problem' },
-        examples: { invalid_credentials: { value: INVALID_CREDENTIALS } },
-      },
-    },
+    ...errorsOf(['mismatch username and password'], 'invalid_credentials', 'two_step_required'),
   })
-  @ApiResponse({ status: 403, ...plainText(CHATAPP_ERRORS[403]) })
+  @ApiResponse({ status: 403, ...errorsOf(CHATAPP_ERRORS[403], 'foreign_origin') })
   @ApiResponse({ status: 413, ...plainText(CHATAPP_ERRORS[413]) })
   @ApiResponse({ status: 415, ...plainText(CHATAPP_ERRORS[415]) })
-  @ApiResponse({ status: 429, ...plainText(CHATAPP_ERRORS[429]) })
-  @ApiResponse({ status: 503, ...plainText(CHATAPP_ERRORS[503]) })
+  @ApiResponse({ status: 422, ...errorsOf([], 'validation_failed') })
+  @ApiResponse({ status: 429, ...errorsOf(CHATAPP_ERRORS[429], 'rate_limited') })
+  @ApiResponse({ status: 503, ...errorsOf(CHATAPP_ERRORS[503], 'busy', 'database_unavailable') })
   async login(
     @Body() body: object,
     @Req() request: Request,
