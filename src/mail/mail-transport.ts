@@ -57,10 +57,17 @@ function writeToFolder(config: Config, folder: string): Send {
     const { message } = await composer.sendMail(messageOf(config, mail));
     const file = join(folder, `${mail.id}-${mail.kind}.eml`);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFile(`${file}.draft`, message as Buffer, { mode: 0o600 });
+    await writeFile(`${file}.draft`, withWholeLines(String(message), mail.text), { mode: 0o600 });
     await rename(`${file}.draft`, file);
     return file;
   };
+}
+
+/** The message with its text unencoded: people read the file, and the encodings that nodemailer chooses break links in two. */
+function withWholeLines(message: string, text: string): string {
+  const head = message.split('\r\n\r\n', 1)[0]!;
+  const encoding = 'Content-Transfer-Encoding: 8bit';
+  return `${head.replace(/^Content-Transfer-Encoding: .*$/m, encoding)}\r\n\r\n${text.replaceAll(/\r?\n/g, '\r\n')}`;
 }
 
 /** Exactly one address. nodemailer accepts lists, comments and line breaks, and would send to further recipients. */

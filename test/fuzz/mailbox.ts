@@ -29,7 +29,7 @@ export class Mailbox {
     for (const name of readdirSync(folder)) {
       if (this.seen.has(name) || !name.endsWith('.eml')) continue;
       this.seen.add(name);
-      const text = readFileSync(join(folder, name), 'utf8').replaceAll('=\r\n', '').replaceAll('=3D', '=');
+      const text = readFileSync(join(folder, name), 'utf8');
       const code = /^ {4}(\d{8})\s*$/m.exec(text)?.[1];
       const link = /email-verifications\/([\w-]{20,})/.exec(text)?.[1];
       if (code) {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import PostalMime from 'postal-mime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Mail } from '../../src/mail/mail.entity.js';
 import { MailsService } from '../../src/mail/mails.service.js';
@@ -272,6 +273,22 @@ describe('without SMTP_URL', () => {
     expect(readFileSync(join(folder, name!), 'utf8')).toMatch(/^To: user1@example\.org\r$/m);
     expect(statSync(join(folder, name!)).mode & 0o777).toBe(0o600);
     expect(statSync(folder).mode & 0o777).toBe(0o700);
+    await own.stop();
+  });
+
+  it('a link is in one line of its file, and mail programs read the same text', async () => {
+    const own = await startApp({
+      env: { APP_NAME: 'Mächi', PUBLIC_URL: `https://machi.example.org/${'long-'.repeat(20)}path` },
+    });
+    const { username } = await own.user();
+    await sent(own);
+    const folder = join(own.config.DATA_DIR, 'mail');
+    const raw = readFileSync(join(folder, readdirSync(folder)[0]!), 'utf8');
+    const [link] = /^https:\/\/machi\.example\.org\/(long-)+path\/api\/email-verifications\/[\w-]+$/m.exec(
+      raw.replaceAll('\r', ''),
+    )!;
+    const { text, to } = await PostalMime.parse(raw);
+    expect([text!.split('\n').includes(link), to![0]!.address]).toEqual([true, `${username}@example.org`]);
     await own.stop();
   });
 
