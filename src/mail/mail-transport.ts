@@ -57,7 +57,7 @@ function writeToFolder(config: Config, folder: string): Send {
     const { message } = await composer.sendMail(messageOf(config, mail));
     const file = join(folder, `${mail.id}-${mail.kind}.eml`);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFile(`${file}.draft`, withWholeLines(String(message), mail.text), { mode: 0o600 });
+    await writeFile(`${file}.draft`, withWholeLines((message as Buffer).toString(), mail.text), { mode: 0o600 });
     await rename(`${file}.draft`, file);
     return file;
   };
