@@ -3,13 +3,8 @@ import { htmlPage } from '../../http/html-page.js';
 const TITLE = 'Your e-mail address';
 
 /**
-<<<<<<< HEAD
  * The page needs a click on a button, because programs that scan mails open links and must not confirm anything. `message` is a
- * sentence of the problem catalogue about the previous attempt.
-=======
- * Needs a click on a button, because programs that scan mails open links and must not confirm anything. `message` is a
- * sentence about an attempt before.
->>>>>>> 70ee862 (account: tell on the page of a mailed link to enter the password)
+ * sentence about the previous attempt.
  */
 export const confirmPage = (message = ''): string =>
   htmlPage(
