@@ -71,6 +71,8 @@ export const AUDIT_ACTIONS = [
   'registration.verified',
   'registration.rejected',
   'registration.withdrawn',
+  'feed_token.created',
+  'feed_token.removed',
 ] as const;
 
 /** The name of an audited action. */

@@ -48,6 +48,7 @@ import { ReleaseGroup } from '../projects/chapters/release-group.entity.js';
 import { ProjectRevision } from '../projects/projects/project-revision.entity.js';
 import { ProjectSlug } from '../projects/projects/project-slug.entity.js';
 import { Project } from '../projects/projects/project.entity.js';
+import { FeedToken } from '../projects/feed-tokens/feed-token.entity.js';
 import { ChapterProgress } from '../projects/reading/chapter-progress.entity.js';
 import { ProjectBookmark } from '../projects/reading/project-bookmark.entity.js';
 import { AfterCommitSubscriber } from './after-commit.js';
@@ -104,6 +105,7 @@ export const entities = [
   ChapterReleaseGroup,
   ProjectBookmark,
   ChapterProgress,
+  FeedToken,
 ];
 
 interface PoolOptions extends SessionOptions {

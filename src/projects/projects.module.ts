@@ -17,6 +17,15 @@ import { MyReadingService } from './reading/my-reading.service.js';
 import { ProgressService } from './reading/progress.service.js';
 import { ProjectBookmark } from './reading/project-bookmark.entity.js';
 import { ReadingController } from './reading/reading.controller.js';
+import { FeedToken } from './feed-tokens/feed-token.entity.js';
+import { FeedTokensController } from './feed-tokens/feed-tokens.controller.js';
+import { FeedTokensService } from './feed-tokens/feed-tokens.service.js';
+import { FeedsController } from './feeds/feeds.controller.js';
+import { FeedsService } from './feeds/feeds.service.js';
+import { CataloguesService } from './opds/catalogues.service.js';
+import { Opds1Controller } from './opds/opds1.controller.js';
+import { Opds2Controller } from './opds/opds2.controller.js';
+import { UsersModule } from '../users/users.module.js';
 import { ProjectRevision } from './projects/project-revision.entity.js';
 import { ProjectSearchService } from './projects/project-search.service.js';
 import { ProjectSlug } from './projects/project-slug.entity.js';
@@ -36,11 +45,22 @@ import { ProjectsService } from './projects/projects.service.js';
       ChapterReleaseGroup,
       ProjectBookmark,
       ChapterProgress,
+      FeedToken,
     ]),
     AuditModule,
     AuthModule,
+    UsersModule,
   ],
-  controllers: [ProjectsController, ChaptersController, ReleaseGroupsController, ReadingController],
+  controllers: [
+    ProjectsController,
+    ChaptersController,
+    ReleaseGroupsController,
+    ReadingController,
+    FeedTokensController,
+    FeedsController,
+    Opds2Controller,
+    Opds1Controller,
+  ],
   providers: [
     ProjectsService,
     ProjectSearchService,
@@ -51,6 +71,9 @@ import { ProjectsService } from './projects/projects.service.js';
     BookmarksService,
     ProgressService,
     MyReadingService,
+    FeedTokensService,
+    FeedsService,
+    CataloguesService,
   ],
 })
 export class ProjectsModule {}

@@ -197,6 +197,51 @@ const SURFACES: Surface[] = [
   },
 ];
 
+/** A surface that answers a document with the ids of chapters in it. */
+const inText = (name: string, path: string, isPersonal = false): Surface => ({
+  name,
+  isPersonal,
+  onlyPublished: true,
+  idsFor: async (person) => idsIn((await read(person, path)).text),
+});
+
+const idsIn = (text: string): string[] => cases.map(({ id }) => id).filter((id) => text.includes(id));
+
+for (const format of ['rss', 'atom', 'json']) {
+  SURFACES.push(inText(`GET /api/feeds/latest.${format}`, `/api/feeds/latest.${format}`));
+  SURFACES.push({
+    name: `GET /api/feeds/projects/:id.${format}`,
+    onlyPublished: true,
+    idsFor: async (person) => {
+      const projects = [...new Set(cases.map(({ projectId }) => projectId))];
+      const feeds = await Promise.all(projects.map((id) => read(person, `/api/feeds/projects/${id}.${format}`)));
+      return idsIn(feeds.map(({ text }) => text).join());
+    },
+  });
+  SURFACES.push({
+    name: `GET /api/feeds/me/:token.${format}`,
+    isPersonal: true,
+    onlyPublished: true,
+    idsFor: async ({ token }) => {
+      const created = await t.request('POST', '/api/me/feed-tokens', { token, body: { name: 'x' } });
+      const feed = await t.request('GET', `/api/feeds/me/${created.body.token}.${format}`);
+      await t.request('DELETE', `/api/me/feed-tokens/${created.body.id}`, { token });
+      return idsIn(feed.text);
+    },
+  });
+}
+for (const root of ['/api/opds', '/api/opds/v2']) {
+  SURFACES.push(inText(`GET ${root}/latest`, `${root}/latest`), inText(`GET ${root}/follows`, `${root}/follows`, true));
+  SURFACES.push({
+    name: `GET ${root}/projects/:id`,
+    idsFor: async (person) => {
+      const projects = [...new Set(cases.map(({ projectId }) => projectId))];
+      const feeds = await Promise.all(projects.map((id) => read(person, `${root}/projects/${id}`)));
+      return idsIn(feeds.map(({ text }) => text).join());
+    },
+  });
+}
+
 const namesOf = (ids: string[]) =>
   cases
     .filter(({ id }) => ids.includes(id))

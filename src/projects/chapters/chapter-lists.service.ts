@@ -58,8 +58,18 @@ export class ChapterListsService {
 
   /** The chapters of a project that the reader sees, by number. Throws `project_not_found`, `invalid_cursor`. */
   async listOfProject(reader: Reader, idOrSlug: string, query: ChaptersQueryDto): Promise<Page<ChapterDto>> {
-    const after = readPlace(query.cursor);
     const { id } = await this.projects.get(reader, idOrSlug);
+    const { rows, next_cursor } = await this.findOfProject(reader, id, query);
+    return { items: rows.map(toChapterDto), next_cursor };
+  }
+
+  /** Like `listOfProject`, for the id of a project that the reader sees. Throws `invalid_cursor`. */
+  async findOfProject(
+    reader: Reader,
+    id: string,
+    query: ChaptersQueryDto,
+  ): Promise<{ rows: ListedChapter[]; next_cursor: string | null }> {
+    const after = readPlace(query.cursor);
     const values = new SqlValues();
     const conditions = [`c.project_id = ${values.add(id)}::uuid`];
     if (query.language !== undefined) conditions.push(`c.language = ${values.add(query.language)}`);
@@ -76,7 +86,13 @@ export class ChapterListsService {
       (visible) => `where ${conditions.join(' and ')} and ${visible}
         order by c.sort_key ${order}, c.number_key ${order}, c.id ${order} limit ${values.add(query.limit + 1)}`,
     );
-    return toPage(rows, query.limit, (row) => JSON.stringify(placeOf(row)), toChapterDto);
+    const page = toPage(
+      rows,
+      query.limit,
+      (row) => JSON.stringify(placeOf(row)),
+      (row) => row,
+    );
+    return { rows: page.items, next_cursor: page.next_cursor };
   }
 
   /**

@@ -29,6 +29,7 @@ export const readerOf = (caller: Pick<Caller, 'id' | 'permissions' | 'early_acce
     : ANONYMOUS;
 
 /** The reader of a route with `@OpenToReaders()`. */
-export const CurrentReader = createParamDecorator((_: unknown, context: ExecutionContext): Reader =>
-  readerOf(context.switchToHttp().getRequest<Request & { user?: Caller }>().user),
+export const CurrentReader = createParamDecorator(
+  (_: unknown, context: ExecutionContext): Reader =>
+    context.switchToHttp().getRequest<Request & { reader: Reader }>().reader,
 );

@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { createHash, randomBytes } from 'node:crypto';
+import { Repository } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { AuditService } from '../../audit/audit.service.js';
+import { Clock } from '../../common/clock.provider.js';
+import { Problem } from '../../http/problems/problem.js';
+import { rightsOf } from '../../permissions/permissions.js';
+import { actorOf, type Caller } from '../../users/caller.js';
+import { UsersService } from '../../users/users.service.js';
+import { FeedToken } from './feed-token.entity.js';
+
+const MAX_TOKENS = 20;
+const TOKEN = /^mft_[\w-]{43}$/;
+
+const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
+
+/** Whether a text has the form of a feed token. */
+export const isFeedToken = (text: string): boolean => TOKEN.test(text);
+
+/** Tokens for feed readers and comic readers, which cannot refresh a session. They allow reading only. */
+@Injectable()
+export class FeedTokensService {
+  constructor(
+    @InjectRepository(FeedToken) private readonly tokens: Repository<FeedToken>,
+    private readonly users: UsersService,
+    private readonly clock: Clock,
+    private readonly audit: AuditService,
+  ) {}
+
+  /** The caller's tokens, oldest first. */
+  list(caller: Caller): Promise<FeedToken[]> {
+    return this.tokens.find({ where: { user_id: caller.id }, order: { id: 'ASC' } });
+  }
+
+  /** Creates a token. Throws `too_many_feed_tokens`. */
+  create(caller: Caller, name: string): Promise<{ row: FeedToken; token: string }> {
+    const token = `mft_${randomBytes(32).toString('base64url')}`;
+    return this.tokens.manager.transaction(async (manager) => {
+      await this.users.lockForUpdate(manager, caller.id); // requests at once must not exceed the limit
+      if ((await manager.countBy(FeedToken, { user_id: caller.id })) >= MAX_TOKENS) {
+        throw new Problem('too_many_feed_tokens');
+      }
+      const row = { id: uuidv7(), user_id: caller.id, name, created_at: this.clock.date() };
+      await manager.insert(FeedToken, { ...row, token_hash: hashOf(token) });
+      await this.audit.write(manager, {
+        action: 'feed_token.created',
+        ...actorOf(caller),
+        subject_id: caller.id,
+        details: { feed_token_id: row.id, name },
+      });
+      return { row: row as FeedToken, token };
+    });
+  }
+
+  /** Revokes a token of the caller. Throws `feed_token_not_found`. */
+  async remove(caller: Caller, id: string): Promise<void> {
+    await this.tokens.manager.transaction(async (manager) => {
+      const { affected } = await manager.delete(FeedToken, { id, user_id: caller.id });
+      if (affected === 0) throw new Problem('feed_token_not_found');
+      await this.audit.write(manager, {
+        action: 'feed_token.removed',
+        ...actorOf(caller),
+        subject_id: caller.id,
+        details: { feed_token_id: id },
+      });
+    });
+  }
+
+  /** The user of a token with their rights as of now; null for a token that is not valid, and for a deactivated user. */
+  async findUser(token: string): Promise<Pick<Caller, 'id' | 'permissions' | 'early_access_days'> | null> {
+    const row = isFeedToken(token) ? await this.tokens.findOneBy({ token_hash: hashOf(token) }) : null;
+    const profile = row && (await this.users.find(row.user_id));
+    return profile?.is_active ? { id: profile.id, ...rightsOf(profile.groups) } : null;
+  }
+}
