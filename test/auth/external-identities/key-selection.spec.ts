@@ -43,14 +43,14 @@ const exchange = async (key: KeyObject, kid?: string, claims: Record<string, unk
 describe.each([
   ['without a key id', undefined],
   ['with one key id', 'shared'],
-])('of two published keys %s', (_, kid) => {
-  it('each is tried', async () => {
+])('two published keys %s', (_, kid) => {
+  it('are both tried for a token', async () => {
     const keys = [newKey(), newKey()];
     await publish(keys, kid);
     for (const { privateKey } of keys) expect(await exchange(privateKey, kid)).toEqual([201, undefined]);
   });
 
-  it('none lets a token of another key through, and claims are checked', async () => {
+  it('let no token of another key through, and the claims are checked', async () => {
     const keys = [newKey(), newKey()];
     await publish(keys, kid);
     expect(await exchange(newKey().privateKey, kid)).toEqual([401, 'invalid_token']);
