@@ -119,16 +119,16 @@ describe('an invalid request', () => {
 });
 
 describe('a client that does not read its responses', () => {
-  it('has 300 requests that it sent at once answered in turn, so that few responses are held', async () => {
+  it('has 100 requests that it sent at once answered in turn, so that few responses are held', async () => {
     const quick = await startApp({ env: { SWAGGER: 'on' } });
     const started = vi.spyOn(quick.app.getHttpAdapter() as unknown as { handle: () => void }, 'handle');
     const socket = connect(quick.port, '127.0.0.1').pause();
-    socket.write('GET /docs-json HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(300));
+    socket.write('GET /docs-json HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(100));
     await expect.poll(() => started.mock.calls.length).toBeGreaterThan(0);
     await quick.request('GET', '/docs-json'); // another connection is served meanwhile
     expect(started.mock.calls.length).toBeLessThan(50);
     socket.resume();
-    await expect.poll(() => started.mock.calls.length, { timeout: 25_000 }).toBe(301);
+    await expect.poll(() => started.mock.calls.length, { timeout: 25_000 }).toBe(101);
     socket.destroy();
     await quick.stop();
   });
