@@ -132,6 +132,9 @@ export class Config {
   @Matches(/^([\w.-]+|\[[\w.:]+\])$/, { message: '$property must be a host name, or an address such as [192.0.2.1]' })
   readonly SMTP_EHLO_NAME?: string;
 
+  @IsOptional() @IsUrlOf(['http', 'https'], 'https://sms.example.org/messages') readonly SMS_GATEWAY_URL?: string;
+  @IsOptional() @IsString() readonly SMS_GATEWAY_TOKEN?: string;
+
   @IsInteger(1, 1000) readonly VACCINATOR_DOSES_PER_HOUR: number = 40;
 
   @IsInteger(0, 3600) readonly DRAIN_SECONDS: number = 20;

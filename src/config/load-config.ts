@@ -26,6 +26,7 @@ export const SECRETS = [
   'ADMIN_PASSWORD',
   'SMTP_URL',
   'S3_SECRET_ACCESS_KEY',
+  'SMS_GATEWAY_TOKEN',
 ] as const;
 
 /** The names of all settings: the properties of Config with a validation rule. */

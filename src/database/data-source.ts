@@ -38,6 +38,8 @@ import { CentreStaffMember } from '../vaccination/centres/centre-staff-member.en
 import { Certificate } from '../vaccination/certificates/certificate.entity.js';
 import { Dose } from '../vaccination/doses/dose.entity.js';
 import { Lot } from '../vaccination/lots/lot.entity.js';
+import { Notice } from '../vaccination/messages/notice.entity.js';
+import { Reminder } from '../vaccination/messages/reminder.entity.js';
 import { Registration } from '../vaccination/registrations/registration.entity.js';
 import { VaccinationSession } from '../vaccination/sessions/vaccination-session.entity.js';
 import { Vaccine } from '../vaccination/vaccines/vaccine.entity.js';
@@ -106,6 +108,8 @@ export const entities = [
   ProjectBookmark,
   ChapterProgress,
   FeedToken,
+  Notice,
+  Reminder,
 ];
 
 interface PoolOptions extends SessionOptions {

@@ -1,5 +1,12 @@
-/** An error of nodemailer. Its message and response may contain the address; log and store only the codes. */
-export type SendError = Error & { code?: string; responseCode?: number; response?: string; command?: string };
+/** An error of nodemailer or of the SMS gateway. Its message and response may contain the address; log and store only the codes. */
+export type SendError = Error & {
+  code?: string;
+  responseCode?: number;
+  response?: string;
+  command?: string;
+  /** The SMS gateway rejects this message permanently. */
+  isPermanent?: boolean;
+};
 
 /** The codes of an error, such as `EENVELOPE 504`, without any personal data. */
 export const codesOf = ({ code, responseCode, name }: SendError): string =>
@@ -27,5 +34,6 @@ export const isSetupRefused = (error: SendError): boolean => {
   );
 };
 
-/** Whether the server rejects this mail permanently (RFC 5321, section 4.2.1). */
-export const isRejected = (error: SendError): boolean => isRejection(error) && !isSetupRefused(error);
+/** Whether the server rejects this message permanently (RFC 5321, section 4.2.1). */
+export const isRejected = (error: SendError): boolean =>
+  error.isPermanent === true || (isRejection(error) && !isSetupRefused(error));

@@ -3,18 +3,25 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { createTransport } from 'nodemailer';
 import type { Config } from '../config/config.js';
-import type { MailKind } from './mail-templates.js';
 
-export interface OutgoingMail {
+/** An event for the recipient's calendar, as iCalendar (RFC 5545). */
+export interface CalendarEvent {
+  method: 'REQUEST' | 'CANCEL';
+  content: string;
+}
+
+/** A mail, or an SMS, which has no subject. */
+export interface OutgoingMessage {
   id: string;
-  kind: MailKind;
+  kind: string;
   to: string;
   subject: string;
   text: string;
+  calendar?: CalendarEvent;
 }
 
-/** Sends a mail. Resolves to the path of the file if it was written to one. Rejects with a SendError (mail-errors.ts). */
-export type Send = (mail: OutgoingMail) => Promise<string | undefined>;
+/** Sends a message. Resolves to the path of the file if it was written to one. Rejects with a SendError (mail-errors.ts). */
+export type Send = (message: OutgoingMessage) => Promise<string | undefined>;
 
 const TIMEOUTS = { dnsTimeout: 5_000, connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 15_000 };
 
@@ -57,13 +64,15 @@ function writeToFolder(config: Config, folder: string): Send {
     const { message } = await composer.sendMail(messageOf(config, mail));
     const file = join(folder, `${mail.id}-${mail.kind}.eml`);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFile(`${file}.draft`, withWholeLines((message as Buffer).toString(), mail.text), { mode: 0o600 });
+    const text = (message as Buffer).toString();
+    const content = mail.calendar === undefined ? withWholeLines(text, mail.text) : text;
+    await writeFile(`${file}.draft`, content, { mode: 0o600 });
     await rename(`${file}.draft`, file);
     return file;
   };
 }
 
-/** The message with its text unencoded: people read the file, and the encodings that nodemailer chooses break links in two. */
+/** A message without attachment, with its text unencoded: people read the file, and the encodings that nodemailer chooses break links in two. */
 function withWholeLines(message: string, text: string): string {
   const head = message.split('\r\n\r\n', 1)[0]!;
   const encoding = 'Content-Transfer-Encoding: 8bit';
@@ -74,7 +83,7 @@ function withWholeLines(message: string, text: string): string {
 const ONE_ADDRESS = /^[^\s"(),:;<>@[\\\]]+@[^\s"(),:;<>@[\\\]]+$/;
 
 /** Every attempt has the same Message-ID. `Auto-Submitted` prevents automatic replies (RFC 3834). */
-function messageOf({ APP_NAME, MAIL_FROM }: Config, { id, to, subject, text }: OutgoingMail) {
+function messageOf({ APP_NAME, MAIL_FROM }: Config, { id, to, subject, text, calendar }: OutgoingMessage) {
   if (!ONE_ADDRESS.test(to))
     throw Object.assign(new Error('not one address'), { code: 'EENVELOPE', responseCode: 553 });
   return {
@@ -83,6 +92,7 @@ function messageOf({ APP_NAME, MAIL_FROM }: Config, { id, to, subject, text }: O
     envelope: { from: MAIL_FROM, to: [to] },
     subject,
     text,
+    ...(calendar === undefined ? {} : { icalEvent: { filename: 'appointment.ics', ...calendar } }),
     messageId: `<${id}@${MAIL_FROM.split('@').at(-1)}>`,
     headers: { 'Auto-Submitted': 'auto-generated' },
   };

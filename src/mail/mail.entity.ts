@@ -1,8 +1,10 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
-import type { MailKind } from './mail-templates.js';
+
+/** How a message reaches its recipient. */
+export type Channel = 'email' | 'sms';
 
 /**
- * A mail of the outbox. Address and text are encrypted, because the text may contain a code or a link, and are erased as soon
+ * A mail or an SMS of the outbox. Address and text are encrypted, because the text may contain a code or a link, and are erased as soon
  * as the mail is settled.
  */
 @Entity('mails')
@@ -10,13 +12,15 @@ import type { MailKind } from './mail-templates.js';
   'mails_state_check',
   `state in ('queued', 'sent', 'failed', 'discarded') and (state = 'queued') = (encrypted_content is not null) and (state = 'queued') = (settled_at is null)`,
 )
+@Check('mails_channel_check', `channel in ('email', 'sms')`)
 @Index('mails_due_at_idx', ['due_at'], { where: `state = 'queued'` })
 @Index('mails_settled_at_idx', ['settled_at'])
 @Index('mails_address_key_idx', ['address_key', 'kind', 'created_at'])
 export class Mail {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'mails_pkey' }) id: string;
-  @Column('text') kind: MailKind;
-  /** Keyed hash of the address, for counting its mails. */
+  @Column('text', { default: 'email' }) channel: Channel;
+  @Column('text') kind: string;
+  /** Keyed hash of the address or phone number, for counting its mails. */
   @Column('bytea') address_key: Buffer;
   /** Null once the mail is settled. */
   @Column('bytea', { nullable: true }) encrypted_content: Buffer | null;

@@ -10,18 +10,32 @@ import { afterCommit } from '../database/after-commit.js';
 import { returningRows } from '../database/returning.js';
 import { requestContext } from '../http/request-context.js';
 import { type MailKind, MAILS, type SecurityContext, type ValuesOf, writeMail } from './mail-templates.js';
-import type { Mail } from './mail.entity.js';
+import type { CalendarEvent } from './mail-transport.js';
+import { type Channel, Mail } from './mail.entity.js';
 
 /** At most this many mails of one kind per address and hour. */
 const MAX_MAILS_PER_HOUR = 5;
 const HOUR_MS = 3_600_000;
+/** At most this many messages of one kind that another module has written, per address and hour. */
+const MAX_MESSAGES_PER_HOUR = 20;
 
 /** The content of a queued mail, before encryption. */
 export interface MailContent {
   /** Null for a mail that is discarded. */
   to: string | null;
+  /** Empty for an SMS. */
   subject: string;
   text: string;
+  calendar?: CalendarEvent;
+}
+
+/** A message whose text another module has written. */
+export interface NewMessage extends MailContent {
+  channel: Channel;
+  kind: string;
+  to: string;
+  /** From this time on it is not sent any more. */
+  expiresAt: Date;
 }
 
 interface NewMail<K extends MailKind> {
@@ -39,12 +53,12 @@ const INSERT_WITHIN_LIMIT = `insert into mails (id, kind, address_key, encrypted
   where (select count(*) from mails where address_key = $3 and kind = $2 and created_at > $7) < ${MAX_MAILS_PER_HOUR}
   returning id`;
 
-/** The outbox: mails are rows, written in the transaction that they report and sent by MailWorker after its commit. */
+/** The outbox: mails and SMS are rows, written in the transaction that they report and sent by MailWorker after its commit. */
 @Injectable()
 export class MailsService {
   private readonly contentKey: Buffer;
   private readonly addressKey: Buffer;
-  private onEnqueued: () => void = () => undefined;
+  private onEnqueued: (channel: Channel) => void = () => undefined;
 
   constructor(
     private readonly config: Config,
@@ -77,8 +91,54 @@ export class MailsService {
       new Date(now + MAILS[kind].lifetime),
       new Date(now - HOUR_MS),
     ]);
-    afterCommit(manager, () => this.onEnqueued());
+    afterCommit(manager, () => this.onEnqueued('email'));
     return inserted.length > 0;
+  }
+
+  /**
+   * Adds messages to the outbox in the given transaction. Leaves out those to an address that has received the maximum of their
+   * kind within the hour, and SMS if there is no gateway. Concurrent calls may exceed the maximum a little.
+   */
+  async enqueueWritten(manager: EntityManager, messages: NewMessage[]): Promise<void> {
+    const now = this.clock.now();
+    const rows = messages
+      .filter(({ channel }) => channel === 'email' || this.isSmsOn)
+      .map((message) => this.toRow(message, new Date(now)));
+    const allowed = await this.withinLimit(manager, rows, new Date(now - HOUR_MS));
+    if (allowed.length === 0) return;
+    await manager.insert(Mail, allowed);
+    for (const channel of new Set(allowed.map((row) => row.channel)))
+      afterCommit(manager, () => this.onEnqueued(channel));
+  }
+
+  private get isSmsOn(): boolean {
+    return this.config.SMS_GATEWAY_URL !== undefined || !this.config.isProduction;
+  }
+
+  private toRow({ channel, kind, expiresAt, ...content }: NewMessage, now: Date) {
+    const id = uuidv7();
+    const address_key = keyedHash(this.addressKey, content.to);
+    const encrypted_content = encrypt(this.contentKey, JSON.stringify(content), id);
+    return { id, channel, kind, address_key, encrypted_content, created_at: now, due_at: now, expires_at: expiresAt };
+  }
+
+  private async withinLimit<Row extends Pick<Mail, 'address_key' | 'kind'>>(
+    manager: EntityManager,
+    rows: Row[],
+    since: Date,
+  ): Promise<Row[]> {
+    const counts: { key: string; n: number }[] = await manager.query(
+      `select encode(address_key, 'hex') || kind as key, count(*)::integer as n from mails
+       where address_key = any ($1) and created_at > $2 group by address_key, kind`,
+      [rows.map((row) => row.address_key), since],
+    );
+    const sent = new Map(counts.map(({ key, n }) => [key, n]));
+    return rows.filter(({ address_key, kind }) => {
+      const key = address_key.toString('hex') + kind;
+      const n = (sent.get(key) ?? 0) + 1;
+      sent.set(key, n);
+      return n <= MAX_MESSAGES_PER_HOUR;
+    });
   }
 
   /** Time, client address and device of a change to an account, for mails about it. */
@@ -87,9 +147,9 @@ export class MailsService {
   }
 
   /** Sets the function to call after the commit of a transaction that has enqueued a mail. It runs outside the request. */
-  whenEnqueued(call: () => void): void {
+  whenEnqueued(call: (channel: Channel) => void): void {
     const outsideOfRequests = AsyncLocalStorage.snapshot();
-    this.onEnqueued = () => outsideOfRequests(call);
+    this.onEnqueued = (channel) => outsideOfRequests(call, channel);
   }
 
   /** The content of a queued mail. Throws when it was encrypted with another SECRET_KEY. */

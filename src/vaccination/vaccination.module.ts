@@ -19,6 +19,7 @@ import { Lot } from './lots/lot.entity.js';
 import { LotsController } from './lots/lots.controller.js';
 import { LotsService } from './lots/lots.service.js';
 import { Registration } from './registrations/registration.entity.js';
+import { MessagesModule } from './messages/messages.module.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { RegistrationIdsService } from './registrations/registration-ids.service.js';
 import { RegistrationKeysService } from './registrations/registration-keys.service.js';
@@ -51,6 +52,7 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     ReportsModule,
     NationalIdsModule,
     RateLimitModule,
+    MessagesModule,
   ],
   controllers: [
     VaccinesController,

@@ -26,6 +26,7 @@ const EXCEPTIONS: Record<string, string> = {
   'chat/contacts/contacts.service.ts: users': 'joins the usernames of contacts',
   'chat/messages/messages.service.ts: users': 'joins the usernames of senders',
   'chat/presence/presence.service.ts: users': 'joins the usernames of participants',
+  'vaccination/messages/vaccination-messages.service.ts: users': 'joins the verified e-mail address of the person',
   'users/profile.ts: group_members': 'reads a user with their rights in one query',
   'users/profile.ts: groups': 'reads a user with their rights in one query',
 };

@@ -38,7 +38,6 @@ export function vaccinationRows({ dataSource: { manager } }: TestApp) {
       id_number: randomBytes(40),
       id_hash: randomBytes(32),
       id_last4: '1234',
-      id_length: 13,
       phone: '+8801712345678',
       status: 'verified' as const,
       created_at: new Date(),

@@ -65,6 +65,7 @@ export const PROBLEMS = {
   lot_not_found: [404, 'This lot does not exist or you do not work at its centre.'],
   registration_not_found: [404, 'This registration does not exist or you may not see it.'],
   appointment_not_found: [404, 'This appointment does not exist or is not yours.'],
+  dose_not_found: [404, 'This record of a dose does not exist or is not yours.'],
   waitlist_entry_not_found: [404, 'This person does not wait for a place of this session.'],
   vaccination_session_not_found: [404, 'This vaccination session does not exist or is not announced yet.'],
   project_not_found: [404, 'This project does not exist or you may not see it.'],
