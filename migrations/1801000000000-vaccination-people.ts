@@ -81,7 +81,7 @@ const UP = [
     dose smallint not null,
     status text not null,
     vaccinator_id uuid,
-    site text not null,
+    site text,
     route text not null,
     given_at timestamptz not null,
     error_at timestamptz,

@@ -73,6 +73,12 @@ export const AUDIT_ACTIONS = [
   'registration.withdrawn',
   'feed_token.created',
   'feed_token.removed',
+  'vaccination_appointment.checked_in',
+  'vaccination_appointment.check_in_refused',
+  'vaccination_appointment.no_show',
+  'vaccination_dose.recorded',
+  'vaccination_dose.viewed',
+  'vaccination_dose.entered_in_error',
 ] as const;
 
 /** The name of an audited action. */

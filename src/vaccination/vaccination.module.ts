@@ -4,7 +4,11 @@ import { AuditModule } from '../audit/audit.module.js';
 import { NationalIdsModule } from '../national-ids/national-ids.module.js';
 import { RateLimitModule } from '../rate-limit/rate-limit.module.js';
 import { Appointment } from './appointments/appointment.entity.js';
+import { CheckInCodesService } from './appointments/check-in-codes.service.js';
+import { CheckInController } from './appointments/check-in.controller.js';
+import { CheckInService } from './appointments/check-in.service.js';
 import { Certificate } from './certificates/certificate.entity.js';
+import { CertificatesService } from './certificates/certificates.service.js';
 import { Centre } from './centres/centre.entity.js';
 import { CentreStaffMember } from './centres/centre-staff-member.entity.js';
 import { CentreStaffService } from './centres/centre-staff.service.js';
@@ -18,6 +22,8 @@ import { PeopleService } from './eligibility/people.service.js';
 import { Lot } from './lots/lot.entity.js';
 import { LotsController } from './lots/lots.controller.js';
 import { LotsService } from './lots/lots.service.js';
+import { DoseRecordingService } from './recording/dose-recording.service.js';
+import { DosesController } from './recording/doses.controller.js';
 import { Registration } from './registrations/registration.entity.js';
 import { MessagesModule } from './messages/messages.module.js';
 import { ReportsModule } from './reports/reports.module.js';
@@ -61,6 +67,8 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     VaccinationSessionsController,
     RegistrationsController,
     EligibilityController,
+    CheckInController,
+    DosesController,
   ],
   providers: [
     VaccinesService,
@@ -69,6 +77,8 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     LotsService,
     VaccinationSessionsService,
     SessionSearchService,
+    CheckInCodesService,
+    CheckInService,
     DosesService,
     PeopleService,
     EligibilityService,
@@ -76,6 +86,8 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     RegistrationReviewsService,
     RegistrationIdsService,
     RegistrationKeysService,
+    DoseRecordingService,
+    CertificatesService,
   ],
 })
 export class VaccinationModule {}

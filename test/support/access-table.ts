@@ -159,6 +159,12 @@ export const ACCESS_TABLE: Record<
   'POST /api/vaccination/registrations/:id/withdraw': 'signed in',
   'POST /api/vaccination/registrations/:id/verify': 'verify_registrations',
   'POST /api/vaccination/registrations/:id/reject': 'verify_registrations',
+  'POST /api/vaccination/appointments/:id/check-in': 'signed in', // the service admits the staff of the centre
+  'POST /api/vaccination/appointments/:id/no-show': 'signed in',
+  'POST /api/vaccination/doses': 'signed in',
+  'GET /api/vaccination/doses/me': 'signed in',
+  'GET /api/vaccination/doses/:id': 'signed in',
+  'POST /api/vaccination/doses/:id/entered-in-error': 'signed in',
   'POST /api/register': 'public',
   'POST /api/auth/login': 'public',
   'GET /api/auth/verify': 'answers 401 itself',

@@ -37,6 +37,8 @@ const CONSTRAINTS: Record<string, ProblemCode> = {
   vaccine_lots_vaccine_id_fkey: 'vaccine_not_found',
   vaccine_lots_used_check: 'lot_overdrawn',
   vaccination_registrations_person_key: 'person_registered',
+  vaccination_doses_completed_key: 'dose_recorded',
+  vaccination_doses_appointment_id_key: 'dose_recorded',
   vaccination_sessions_booked_check: 'capacity_below_bookings',
   vaccination_sessions_walk_ins_check: 'capacity_below_bookings',
   projects_slug_key: 'slug_taken',

@@ -36,6 +36,15 @@ export class CentreStaffService {
     });
   }
 
+  /**
+   * Throws `forbidden` unless the caller has one of these roles at the centre, whatever permissions the caller has: for
+   * acts that the caller answers for in person.
+   */
+  async assertStaff(caller: Caller, centreId: string, ...roles: StaffRole[]): Promise<void> {
+    if (await this.staff.existsBy({ centre_id: centreId, user_id: caller.id, role: In(roles) })) return;
+    throw new Problem('forbidden', { detail: `This needs the role ${roles.join(' or ')} at this centre.` });
+  }
+
   /** Lists the staff of a centre in the order of their user ids. Throws `centre_not_found`, `forbidden`. */
   async list(caller: Caller, centreId: string, { limit, cursor }: PageQueryDto): Promise<Page<StaffMemberDto>> {
     await this.centres.get(centreId);

@@ -5,6 +5,7 @@ import { Centre } from '../centres/centre.entity.js';
 import { Lot } from '../lots/lot.entity.js';
 import { Registration } from '../registrations/registration.entity.js';
 import { Vaccine } from '../vaccines/vaccine.entity.js';
+import type { DoseRoute, DoseSite } from './dose-codes.js';
 
 /** The codes of FHIR for an immunization. A wrong record stays, as `entered_in_error`. */
 export const DOSE_STATUSES = ['completed', 'entered_in_error'] as const;
@@ -38,9 +39,9 @@ export class Dose {
   @Column('text') status: DoseStatus;
   /** Who gave it; null once the account is deleted. */
   @Column('uuid', { nullable: true }) vaccinator_id: string | null;
-  /** The body site and the route, as codes of FHIR (HL7 ActSite, RouteOfAdministration). */
-  @Column('text') site: string;
-  @Column('text') route: string;
+  /** Null for a route without a site. */
+  @Column('text', { nullable: true }) site: DoseSite | null;
+  @Column('text') route: DoseRoute;
   @Column('timestamptz') given_at: Date;
   @Column('timestamptz', { nullable: true }) error_at: Date | null;
   @Column('text', { nullable: true }) error_reason: string | null;

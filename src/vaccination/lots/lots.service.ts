@@ -1,16 +1,25 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { MoreThan, Repository } from 'typeorm';
+import { type EntityManager, MoreThan, Repository } from 'typeorm';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
+import type { ProblemCode } from '../../http/problems/problem-catalogue.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
 import { Lot } from './lot.entity.js';
 import { type CreateLotDto, type LotDto, type LotsQueryDto, toLotDto, type UpdateLotDto } from './lots.dto.js';
+
+/** What a dose is taken for. */
+export interface LotUse {
+  centre_id: string;
+  vaccine_id: string;
+  /** YYYY-MM-DD in the time zone of the centre. */
+  day: string;
+}
 
 /** The stock of vaccines at the centres. */
 @Injectable()
@@ -69,6 +78,26 @@ export class LotsService {
     });
   }
 
+  /**
+   * Takes one dose out of the stock of a centre, for a day of its calendar. Throws `lot_not_found`,
+   * `lot_of_other_vaccine`, `lot_recalled`, `lot_expired`, `lot_out_of_stock`.
+   */
+  async takeDose(manager: EntityManager, id: string, use: LotUse): Promise<void> {
+    const { affected } = await manager
+      .createQueryBuilder()
+      .update(Lot)
+      .set({ used: () => 'used + 1', updated_at: this.clock.date() })
+      .where('id = :id and centre_id = :centre_id and vaccine_id = :vaccine_id', { ...use, id })
+      .andWhere('recalled_at is null and expires_on >= :day and used < received')
+      .execute();
+    if (affected === 0) throw new Problem(findObstacle(await manager.findOneBy(Lot, { id }), use));
+  }
+
+  /** Puts a dose back that was not used. */
+  async returnDose(manager: EntityManager, id: string): Promise<void> {
+    await manager.update(Lot, id, { used: () => 'used - 1', updated_at: this.clock.date() });
+  }
+
   /** Changes a lot. Throws `lot_not_found`, `forbidden`, `lot_overdrawn`. */
   async update(caller: Caller, id: string, dto: UpdateLotDto): Promise<Lot> {
     const { centre_id } = await this.get(caller, id);
@@ -84,4 +113,12 @@ export class LotsService {
     });
     return this.lots.findOneByOrFail({ id });
   }
+}
+
+/** Why no dose can be taken from a lot. */
+function findObstacle(lot: Lot | null, { centre_id, vaccine_id, day }: LotUse): ProblemCode {
+  if (!lot || lot.centre_id !== centre_id) return 'lot_not_found';
+  if (lot.vaccine_id !== vaccine_id) return 'lot_of_other_vaccine';
+  if (lot.recalled_at) return 'lot_recalled';
+  return lot.expires_on < day ? 'lot_expired' : 'lot_out_of_stock';
 }
