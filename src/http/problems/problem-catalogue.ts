@@ -74,7 +74,6 @@ export const PROBLEMS = {
   feed_not_found: [404, 'This feed does not exist, or its token has been revoked.'],
   feed_token_not_found: [404, 'This feed token does not exist or is not yours.'],
   release_group_not_found: [404, 'This release group does not exist.'],
-  dose_not_found: [404, 'This record of a dose does not exist or is not yours.'],
   request_timeout: [408, 'The request did not arrive in time.'],
   already_exists: [409, 'A resource with this name already exists.'],
   username_taken: [409, 'This username is taken; choose another one.'],
