@@ -23,6 +23,7 @@ import { Booking1801002000000 } from './1801002000000-booking.js';
 import { ProjectsAndChapters1803001000000 } from './1803001000000-projects-and-chapters.js';
 import { Reading1803002000000 } from './1803002000000-reading.js';
 import { FeedTokens1803003000000 } from './1803003000000-feed-tokens.js';
+import { Reports1803004000000 } from './1803004000000-reports.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -51,4 +52,5 @@ export const migrations = [
   ProjectsAndChapters1803001000000,
   Reading1803002000000,
   FeedTokens1803003000000,
+  Reports1803004000000,
 ];

@@ -79,6 +79,10 @@ export const AUDIT_ACTIONS = [
   'vaccination_dose.recorded',
   'vaccination_dose.viewed',
   'vaccination_dose.entered_in_error',
+  'report.created',
+  'report.decided',
+  'chapter.approved',
+  'chapter.rejected',
 ] as const;
 
 /** The name of an audited action. */

@@ -50,6 +50,7 @@ import { ReleaseGroup } from '../projects/chapters/release-group.entity.js';
 import { ProjectRevision } from '../projects/projects/project-revision.entity.js';
 import { ProjectSlug } from '../projects/projects/project-slug.entity.js';
 import { Project } from '../projects/projects/project.entity.js';
+import { Report } from '../projects/moderation/report.entity.js';
 import { FeedToken } from '../projects/feed-tokens/feed-token.entity.js';
 import { ChapterProgress } from '../projects/reading/chapter-progress.entity.js';
 import { ProjectBookmark } from '../projects/reading/project-bookmark.entity.js';
@@ -110,6 +111,7 @@ export const entities = [
   FeedToken,
   Notice,
   Reminder,
+  Report,
 ];
 
 interface PoolOptions extends SessionOptions {

@@ -26,6 +26,9 @@ import { CataloguesService } from './opds/catalogues.service.js';
 import { Opds1Controller } from './opds/opds1.controller.js';
 import { Opds2Controller } from './opds/opds2.controller.js';
 import { UsersModule } from '../users/users.module.js';
+import { PublishingModerationController } from './moderation/publishing-moderation.controller.js';
+import { PublishingModerationService } from './moderation/publishing-moderation.service.js';
+import { Report } from './moderation/report.entity.js';
 import { ProjectRevision } from './projects/project-revision.entity.js';
 import { ProjectSearchService } from './projects/project-search.service.js';
 import { ProjectSlug } from './projects/project-slug.entity.js';
@@ -46,6 +49,7 @@ import { ProjectsService } from './projects/projects.service.js';
       ProjectBookmark,
       ChapterProgress,
       FeedToken,
+      Report,
     ]),
     AuditModule,
     AuthModule,
@@ -60,6 +64,7 @@ import { ProjectsService } from './projects/projects.service.js';
     FeedsController,
     Opds2Controller,
     Opds1Controller,
+    PublishingModerationController,
   ],
   providers: [
     ProjectsService,
@@ -74,6 +79,7 @@ import { ProjectsService } from './projects/projects.service.js';
     FeedTokensService,
     FeedsService,
     CataloguesService,
+    PublishingModerationService,
   ],
 })
 export class ProjectsModule {}

@@ -43,6 +43,7 @@ const CONSTRAINTS: Record<string, ProblemCode> = {
   vaccination_sessions_walk_ins_check: 'capacity_below_bookings',
   projects_slug_key: 'slug_taken',
   chapters_number_key: 'chapter_exists',
+  reports_open_key: 'already_reported',
   chapters_project_id_fkey: 'project_not_found',
   project_bookmarks_project_id_fkey: 'project_not_found',
   chapter_progress_chapter_id_fkey: 'chapter_not_found',

@@ -9,7 +9,7 @@ import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
 import { parseArray, readTimeCursor, type TimePosition, timeKey } from '../cursors.js';
 import { ProjectSearchService } from '../projects/project-search.service.js';
-import type { Reader } from '../visibility/reader.js';
+import { ANONYMOUS, type Reader } from '../visibility/reader.js';
 import { readableAt, visibleChapter } from '../visibility/visibility.js';
 import { Chapter } from './chapter.entity.js';
 import {
@@ -130,6 +130,19 @@ export class ChapterListsService {
       values,
       (visible) => `where ${conditions.join(' and ')} and ${visible}
         order by ${at} desc, c.id desc limit ${values.add(limit + 1)}`,
+    );
+  }
+
+  /** Chapters that wait for approval, for moderators, oldest first; one row more than the limit. */
+  findInReview(limit: number, after: string | undefined): Promise<ListedChapter[]> {
+    const values = new SqlValues();
+    const moderator = { ...ANONYMOUS, seesHidden: true };
+    const isAfter = after === undefined ? 'true' : `c.id > ${values.add(after)}::uuid`;
+    return this.select(
+      moderator,
+      values,
+      (visible) =>
+        `where c.state = 'review' and ${isAfter} and ${visible} order by c.id limit ${values.add(limit + 1)}`,
     );
   }
 

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApp, type TestApp } from '../support/app.js';
+import { projectsWorld } from '../support/projects.js';
+
+let t: TestApp;
+let world: Awaited<ReturnType<typeof projectsWorld>>;
+beforeAll(async () => {
+  t = await startApp({ env: { CHAPTER_REVIEW: 'first' } });
+  world = await projectsWorld(t);
+});
+afterAll(() => t.stop());
+
+const UNKNOWN_ID = '0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42';
+
+const moderate = <Method extends string, Path extends string>(method: Method, path: Path, body?: unknown) =>
+  t.request(method, path, { token: world.manager.token, body });
+
+const stateOf = async (id: string) => {
+  const { body } = await t.request('GET', `/api/chapters/${id}` as '/api/chapters/{}', { token: await t.asAdmin() });
+  return body.state;
+};
+
+describe('CHAPTER_REVIEW=first', () => {
+  it('lets the chapters of a new uploader wait until one is approved, and publishes later ones at once', async () => {
+    const uploader = await t.user('upload_chapters');
+    const { id } = await world.project();
+    const [first, second] = [await world.chapter(id, { by: uploader }), await world.chapter(id, { by: uploader })];
+    expect([await stateOf(first.id), await stateOf(second.id)]).toEqual(['review', 'review']);
+    expect((await t.request('GET', `/api/chapters/${first.id}`)).status).toBe(404);
+    const queue = await moderate('GET', '/api/moderation/chapters?limit=100');
+    expect(queue.body.items.map((chapter) => chapter.id)).toEqual([first.id, second.id]);
+    expect((await moderate('POST', `/api/moderation/chapters/${first.id}/approve`)).status).toBe(204);
+    expect((await t.request('GET', `/api/chapters/${first.id}`)).status).toBe(200);
+    const third = await world.chapter(id, { by: uploader });
+    expect(await stateOf(third.id)).toBe('published');
+    const reject = `/api/moderation/chapters/${second.id}/reject`;
+    expect((await moderate('POST', reject, { reason: 'Wrong order' })).status).toBe(204);
+    expect(await stateOf(second.id)).toBe('rejected');
+    expect((await moderate('POST', reject, { reason: 'Again' })).body['code']).toBe('chapter_not_in_review');
+    expect((await moderate('POST', `/api/moderation/chapters/${UNKNOWN_ID}/approve`)).body['code']).toBe(
+      'chapter_not_found',
+    );
+  });
+
+  it('takes one of 20 decisions that arrive at once', async () => {
+    const { id } = await world.chapter((await world.project()).id, { by: await t.user('upload_chapters') });
+    await t.warmUp();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        i % 2
+          ? moderate('POST', `/api/moderation/chapters/${id}/approve`)
+          : moderate('POST', `/api/moderation/chapters/${id}/reject`, { reason: 'No' }),
+      ),
+    );
+    expect(answers.filter(({ status }) => status === 204)).toHaveLength(1);
+    expect(answers.filter(({ status }) => status === 409)).toHaveLength(19);
+    const audited = await t.request('GET', `/api/audit?subject_id=${id}`, { token: await t.asAdmin() });
+    const decisions = audited.body['items'].filter(({ action }: { action: string }) =>
+      /approved|rejected/.test(action),
+    );
+    expect(decisions).toHaveLength(1);
+  });
+});
+
+describe('reports', () => {
+  it('on projects and chapters wait in a queue until a moderator decides', async () => {
+    const reader = await t.user();
+    const { id } = await world.project();
+    const body = { reason: 'bad_quality', text: 'Page 7 is missing.' };
+    const report = await t.request('POST', `/api/projects/${id}/reports`, { token: reader.token, body });
+    expect(report.status).toBe(201);
+    expect(report.body).toMatchObject({
+      ...body,
+      project_id: id,
+      chapter_id: null,
+      reporter_id: reader.id,
+      state: 'open',
+    });
+    const again = await t.request('POST', `/api/projects/${id}/reports`, { token: reader.token, body });
+    expect([again.status, again.body.code]).toEqual([409, 'already_reported']);
+    const queue = await moderate('GET', '/api/moderation/reports');
+    expect(queue.body.items.map((each) => each.id)).toContain(report.body.id);
+    const path = `/api/moderation/reports/${report.body.id}/decision`;
+    expect((await moderate('POST', path, { state: 'resolved', note: 'Added' })).body).toMatchObject({
+      state: 'resolved',
+    });
+    expect((await moderate('POST', path, { state: 'dismissed' })).body['code']).toBe('report_not_open');
+    const open = await moderate('GET', '/api/moderation/reports');
+    expect(open.body.items.map((each) => each.id)).not.toContain(report.body.id);
+    expect(
+      (await moderate('POST', `/api/moderation/reports/${UNKNOWN_ID}/decision`, { state: 'resolved' })).status,
+    ).toBe(404);
+  });
+
+  it('are taken once when 20 arrive at once, and of visible chapters only', async () => {
+    const reader = await t.user();
+    const { id } = await world.chapter((await world.project()).id, { by: await t.user('upload_chapters') });
+    const path = `/api/chapters/${id}/reports`;
+    const send = () => t.request('POST', path, { token: reader.token, body: { reason: 'other' } });
+    expect((await send()).body['code']).toBe('chapter_not_found');
+    await moderate('POST', `/api/moderation/chapters/${id}/approve`);
+    await t.warmUp();
+    const answers = await Promise.all(Array.from({ length: 20 }, send));
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    for (const body of [{}, { reason: 'bad' }, { reason: 'other', text: 'x'.repeat(1001) }]) {
+      expect((await t.request('POST', path, { token: reader.token, body })).status).toBe(422);
+    }
+  });
+});
