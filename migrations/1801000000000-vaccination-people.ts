@@ -58,7 +58,7 @@ const UP = [
     updated_at timestamptz not null,
     constraint vaccination_appointments_pkey primary key (id),
     constraint vaccination_appointments_registration_id_fkey foreign key (registration_id)
-      references vaccination_registrations (id),
+      references vaccination_registrations (id) on delete cascade,
     constraint vaccination_appointments_session_id_fkey foreign key (session_id) references vaccination_sessions (id)
       deferrable initially deferred,
     constraint vaccination_appointments_status_check

@@ -83,6 +83,8 @@ export const AUDIT_ACTIONS = [
   'report.decided',
   'chapter.approved',
   'chapter.rejected',
+  'registration.exported',
+  'registration.deleted',
 ] as const;
 
 /** The name of an audited action. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { type EntityManager, Repository } from 'typeorm';
+import { type EntityManager, In, Repository } from 'typeorm';
 import { Clock } from '../common/clock.provider.js';
 import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
 import { requestContext } from '../http/request-context.js';
@@ -40,6 +40,11 @@ export class AuditService {
       AuditEvent,
       entries.map((entry) => ({ ...defaults, ...entry, at, ip, request_id })),
     );
+  }
+
+  /** The newest events of some actions about one subject, at most 1,000. */
+  listAbout(subject_id: string, actions: AuditAction[]): Promise<AuditEvent[]> {
+    return this.events.find({ where: { subject_id, action: In(actions) }, order: { id: 'DESC' }, take: 1000 });
   }
 
   /** Audit events, newest first. */

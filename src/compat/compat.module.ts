@@ -5,8 +5,11 @@ import { ExternalIdentitiesModule } from '../auth/external-identities/external-i
 import { PasswordResetsModule } from '../auth/passwords/password-resets.module.js';
 import type { CompatSystem } from '../config/compat-systems.js';
 import { UsersModule } from '../users/users.module.js';
+import { VaccinationModule } from '../vaccination/vaccination.module.js';
 import { BackendUserController } from './backend-user/backend-user.controller.js';
 import { BackendUserService } from './backend-user/backend-user.service.js';
+import { VaccineRegistrationController } from './backend-user/vaccine-registration.controller.js';
+import { VaccineRegistrationService } from './backend-user/vaccine-registration.service.js';
 import { ChatappController } from './chatapp/chatapp.controller.js';
 import { ChatappService } from './chatapp/chatapp.service.js';
 import { KanjikuSessionsController } from './kanjiku/kanjiku-sessions.controller.js';
@@ -28,7 +31,10 @@ const PARTS: Record<CompatSystem, { controllers: Type[]; providers: Type[] }> = 
   kitsu: { controllers: [KitsuController, SharedLoginController], providers: [KitsuService] },
   chatapp: { controllers: [ChatappController, SharedLoginController], providers: [ChatappService] },
   tmtar: { controllers: [TmtarController], providers: [TmtarService] },
-  'backend-user': { controllers: [BackendUserController], providers: [BackendUserService] },
+  'backend-user': {
+    controllers: [BackendUserController, VaccineRegistrationController],
+    providers: [BackendUserService, VaccineRegistrationService],
+  },
 };
 
 /** Compatibility routes: the documented routes of the systems that Machi replaces. `COMPAT` names them. */
@@ -39,7 +45,14 @@ export class CompatModule {
     const parts = systems.map((system) => PARTS[system]);
     return {
       module: CompatModule,
-      imports: [AccountModule, AuthModule, ExternalIdentitiesModule, PasswordResetsModule, UsersModule],
+      imports: [
+        AccountModule,
+        AuthModule,
+        ExternalIdentitiesModule,
+        PasswordResetsModule,
+        UsersModule,
+        VaccinationModule,
+      ],
       controllers: [...new Set(parts.flatMap(({ controllers }) => controllers))],
       providers: parts.flatMap(({ providers }) => providers),
     };

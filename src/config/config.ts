@@ -112,6 +112,7 @@ export class Config {
   @AsDuration() @IsDuration() readonly AUDIT_RETENTION: Duration = parseDuration('365d');
   @Matches(/^[A-Za-z0-9._-]{3,30}$/) readonly ADMIN_USERNAME: string = 'admin';
   @IsOptional() @MinLength(1) readonly ADMIN_PASSWORD?: string;
+  @IsOptional() @IsString() readonly DEFAULT_VACCINE?: string;
   @IsInteger(4, 15) readonly BCRYPT_COST: number = 12;
   @AsSystems()
   @satisfies('isSystems', `must be on, off, or some of ${COMPAT_SYSTEMS.join(', ')}, separated by commas`, isSystems)

@@ -55,6 +55,9 @@ export type UserChanges = Partial<
   >
 >;
 
+/** What a module does when a user is deleted. */
+type RemovalHook = (manager: EntityManager, userId: string) => Promise<void>;
+
 /** Owns the table of users: reading and searching, and the writes that other modules combine into use cases. */
 @Injectable()
 export class UsersService {
@@ -65,6 +68,8 @@ export class UsersService {
     onFull: () => unavailable('busy'),
   });
 
+  private readonly removalHooks: RemovalHook[] = [];
+
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
     @Inject(POOL) private readonly pool: Pool,
@@ -72,6 +77,11 @@ export class UsersService {
     private readonly audit: AuditService,
     private readonly nationalIds: NationalIdsService,
   ) {}
+
+  /** Registers work of a module above, which runs within each transaction that deletes a user, before the deletion. */
+  beforeRemoval(hook: RemovalHook): void {
+    this.removalHooks.push(hook);
+  }
 
   /** A user with their groups. Throws `user_not_found`. */
   async get(id: string): Promise<Profile> {
@@ -276,6 +286,8 @@ export class UsersService {
 
   /** Deletes a user; foreign keys delete what belongs to them. Throws `user_not_found`, on commit `last_administrator`. */
   async remove(manager: EntityManager, id: string): Promise<void> {
+    await this.lockForUpdate(manager, id); // no row that refers to the user can be added from here on
+    for (const hook of this.removalHooks) await hook(manager, id);
     const { affected } = await manager.delete(User, id);
     if (affected === 0) throw new Problem('user_not_found');
   }

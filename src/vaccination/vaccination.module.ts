@@ -28,6 +28,10 @@ import { Registration } from './registrations/registration.entity.js';
 import { MessagesModule } from './messages/messages.module.js';
 import { ReportsModule } from './reports/reports.module.js';
 import { RegistrationIdsService } from './registrations/registration-ids.service.js';
+import { RegistrationOverviewsService } from './registrations/registration-overviews.service.js';
+import { PersonalDataController } from './personal-data/personal-data.controller.js';
+import { PersonalDataService } from './personal-data/personal-data.service.js';
+import { UsersModule } from '../users/users.module.js';
 import { RegistrationKeysService } from './registrations/registration-keys.service.js';
 import { RegistrationReviewsService } from './registrations/registration-reviews.service.js';
 import { RegistrationsController } from './registrations/registrations.controller.js';
@@ -57,6 +61,7 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     AuditModule,
     ReportsModule,
     NationalIdsModule,
+    UsersModule,
     RateLimitModule,
     MessagesModule,
   ],
@@ -66,6 +71,7 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     LotsController,
     VaccinationSessionsController,
     RegistrationsController,
+    PersonalDataController,
     EligibilityController,
     CheckInController,
     DosesController,
@@ -88,6 +94,9 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     RegistrationKeysService,
     DoseRecordingService,
     CertificatesService,
+    PersonalDataService,
+    RegistrationOverviewsService,
   ],
+  exports: [RegistrationsService, RegistrationReviewsService, RegistrationOverviewsService, VaccinesService],
 })
 export class VaccinationModule {}

@@ -48,7 +48,7 @@ async function registered() {
   const body = registration();
   const created = await create(body);
   const { body: token } = await send('/api/login', { username: body.email, password: PASSWORD }, 'urlencoded');
-  return { ...body, id: created.body['id'], token: token['access_token']! };
+  return { ...body, id: (created.body as { id: string }).id, token: token['access_token']! };
 }
 
 describe('POST /create', () => {
@@ -100,7 +100,7 @@ describe('POST /create', () => {
 
   it.each(['', '  '])('takes an address of %j as absent, as its own form sends it', async (address) => {
     const { status, body } = await create({ ...registration(), address });
-    expect([status, body['address']]).toEqual([201, null]);
+    expect([status, (body as { address: unknown }).address]).toEqual([201, null]);
   });
 
   it('answers 400 for a second account with the same address', async () => {

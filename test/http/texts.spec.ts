@@ -200,5 +200,5 @@ it.each(['', '  ', '\u200b'])('POST /api/create counts the address %j as absent'
   const email = `form-${++registrations}@example.org`;
   const fields = { name: 'Hana Sato', email, password: PASSWORD, nid: '1990040112345', phone_number: '+81312345678' };
   const answer = await t.request('POST', '/api/create', { body: { ...fields, address } });
-  expect([answer.status, answer.body['address']]).toEqual([201, null]);
+  expect([answer.status, (answer.body as { address: unknown }).address]).toEqual([201, null]);
 });

@@ -163,6 +163,8 @@ export const ACCESS_TABLE: Record<
   'GET /api/vaccination/registrations/me': 'signed in',
   'GET /api/vaccination/registrations/:id': 'signed in', // the service admits the owner and the staff concerned
   'PATCH /api/vaccination/registrations/:id': 'signed in',
+  'DELETE /api/vaccination/registrations/:id': 'signed in',
+  'GET /api/vaccination/registrations/:id/export': 'signed in',
   'POST /api/vaccination/registrations/:id/withdraw': 'signed in',
   'POST /api/vaccination/registrations/:id/verify': 'verify_registrations',
   'POST /api/vaccination/registrations/:id/reject': 'verify_registrations',
@@ -176,6 +178,9 @@ export const ACCESS_TABLE: Record<
   'POST /api/auth/login': 'public',
   'GET /api/auth/verify': 'answers 401 itself',
   'POST /api/create': 'public',
+  'POST /api/myvaccine': 'public', // the token is in the body
+  'POST /api/allvaccines': 'public',
+  'POST /api/approve': 'public',
   'POST /api/login': 'public',
   'GET /api/profile': 'signed in',
   'POST /api/forgot_password': 'public',

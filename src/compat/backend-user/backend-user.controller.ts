@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Post, Req, UseInterceptors } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiCreatedResponse, ApiExtraModels, ApiOperation, ApiTags, refs } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { presentedTokens } from '../../auth/tokens/request-tokens.js';
 import { deviceOf } from '../../auth/sessions/device.js';
@@ -20,6 +20,8 @@ import {
   BackendUserTokenDto,
 } from './backend-user.dto.js';
 import { BackendUserService } from './backend-user.service.js';
+import { VaccineSuccessDto, VaccineTokenDto } from './vaccine-registration.dto.js';
+import { VaccineRegistrationService } from './vaccine-registration.service.js';
 import { FormInterceptor } from './form.interceptor.js';
 
 const FORMS = ['application/x-www-form-urlencoded', 'multipart/form-data', 'application/json'] as const;
@@ -29,16 +31,35 @@ const FORMS = ['application/x-www-form-urlencoded', 'multipart/form-data', 'appl
 @Controller()
 @Public()
 export class BackendUserController {
-  constructor(private readonly backendUser: BackendUserService) {}
+  constructor(
+    private readonly backendUser: BackendUserService,
+    private readonly vaccines: VaccineRegistrationService,
+  ) {}
 
-  /** Registers a user (vaccine registration). Unknown fields are ignored, including `role_id` and `verified`. */
+  /**
+   * Registers a user (vaccine registration). Unknown fields are ignored, including `role_id` and `verified`. A body with a
+   * `token` and nothing else registers the user of the token for vaccination.
+   */
   @Post('create')
   @ApiOperation({ operationId: 'registerAtBackendUser' })
-  @ApiBody({ type: BackendUserCreateDto })
+  @ApiExtraModels(BackendUserCreateDto, VaccineTokenDto, BackendUserDto, VaccineSuccessDto)
+  @ApiBody({ schema: { anyOf: refs(BackendUserCreateDto, VaccineTokenDto) } })
+  @ApiCreatedResponse({ schema: { anyOf: refs(BackendUserDto, VaccineSuccessDto) } })
   @RateLimit(REGISTRATION_QUOTA)
-  @ApiProblems('already_registered', 'password_refused', 'busy')
-  create(@Body() body: object | undefined): Promise<BackendUserDto> {
-    return this.backendUser.create(body);
+  @ApiProblems(
+    'already_registered',
+    'password_refused',
+    'busy',
+    'invalid_token',
+    'token_expired',
+    'national_id_missing',
+    'person_registered',
+    'registration_exists',
+  )
+  async create(@Body() body: object = {}): Promise<BackendUserDto | VaccineSuccessDto> {
+    if (Object.keys(body).join() !== 'token') return this.backendUser.create(body);
+    await this.vaccines.register(body);
+    return { success: true };
   }
 
   /** Signs in with e-mail address and password by the OAuth 2 password grant (vaccine registration). */

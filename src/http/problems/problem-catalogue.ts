@@ -166,6 +166,10 @@ export const PROBLEMS = {
     'This Idempotency-Key was used for another booking; create a new one for each booking.',
   ],
   validation_failed: [422, 'Some fields are not valid; see "errors".'],
+  national_id_missing: [
+    422,
+    'Your account has no national id that can be used; register with POST /api/vaccination/registrations.',
+  ],
   registration_incomplete: [422, 'The registration lacks the date of birth; add it first.'],
   unknown_identity_provider: [422, 'Tokens of this identity provider are not accepted.'],
   identity_token_refused: [

@@ -41,7 +41,7 @@ export class Appointment {
   @Column('timestamptz') created_at: Date;
   @Column('timestamptz') updated_at: Date;
 
-  @ManyToOne(() => Registration)
+  @ManyToOne(() => Registration, { onDelete: 'CASCADE' })
   @JoinColumn({
     name: 'registration_id',
     foreignKeyConstraintName: 'vaccination_appointments_registration_id_fkey',

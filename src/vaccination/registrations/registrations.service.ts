@@ -151,7 +151,8 @@ export class RegistrationsService {
     return { ...dto, ...(await this.ids.toColumns(manager, before.id, id_type, number)) };
   }
 
-  private async lockOwn(manager: EntityManager, caller: Caller, id: string): Promise<Registration> {
+  /** A registration of the caller with its number, locked until the transaction ends. Throws `registration_not_found`. */
+  async lockOwn(manager: EntityManager, caller: Caller, id: string): Promise<Registration> {
     const registration = await manager
       .createQueryBuilder(Registration, 'r')
       .addSelect(['r.id_number', 'r.id_hash'])

@@ -46,6 +46,11 @@ export class VaccinesService {
     return vaccine;
   }
 
+  /** The vaccine with this code, or without a code the oldest active one; null if there is none. */
+  findDefault(code: string | undefined): Promise<Vaccine | null> {
+    return this.vaccines.findOne({ where: code === undefined ? { is_active: true } : { code }, order: { id: 'ASC' } });
+  }
+
   /** Adds a vaccine. Throws `vaccine_code_taken`, `validation_failed`. */
   create(caller: Caller, dto: CreateVaccineDto): Promise<Vaccine> {
     const now = this.clock.date();

@@ -1,0 +1,56 @@
+import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiProblems, Public } from '../../permissions/access.decorators.js';
+import {
+  OldVaccinationDto,
+  VaccineApprovalDto,
+  VaccineSuccessDto,
+  VaccineTokenDto,
+} from './vaccine-registration.dto.js';
+import { VaccineRegistrationService } from './vaccine-registration.service.js';
+
+/** Routes of the vaccine registration's first service, with the token in the body. */
+@ApiTags('backend-user')
+@Controller()
+@Public()
+export class VaccineRegistrationController {
+  constructor(private readonly vaccines: VaccineRegistrationService) {}
+
+  /** Returns the caller's registration in a list; `[null]` without one (vaccine registration). */
+  @Post('myvaccine')
+  @ApiOperation({ operationId: 'getVaccinationAtBackendUser' })
+  @ApiBody({ type: VaccineTokenDto })
+  @ApiProblems('token_required', 'invalid_token', 'token_expired', 'validation_failed')
+  async findOwn(@Body() body: object = {}): Promise<OldVaccinationDto[]> {
+    return [await this.vaccines.findOwn(body)] as OldVaccinationDto[];
+  }
+
+  /** Returns the newest 1,000 registrations to callers with `verify_registrations` (vaccine registration). */
+  @Post('allvaccines')
+  @ApiOperation({ operationId: 'listVaccinationsAtBackendUser' })
+  @ApiBody({ type: VaccineTokenDto })
+  @HttpCode(200)
+  @ApiProblems('token_required', 'invalid_token', 'token_expired', 'validation_failed')
+  list(@Body() body: object = {}): Promise<OldVaccinationDto[]> {
+    return this.vaccines.list(body);
+  }
+
+  /** Verifies a registration, for callers with `verify_registrations` (vaccine registration). */
+  @Post('approve')
+  @ApiOperation({ operationId: 'approveVaccinationAtBackendUser' })
+  @ApiBody({ type: VaccineApprovalDto })
+  @HttpCode(200)
+  @ApiProblems(
+    'token_required',
+    'invalid_token',
+    'token_expired',
+    'validation_failed',
+    'forbidden',
+    'registration_not_found',
+    'registration_decided',
+  )
+  async approve(@Body() body: object = {}): Promise<VaccineSuccessDto> {
+    await this.vaccines.approve(body);
+    return { success: true };
+  }
+}
