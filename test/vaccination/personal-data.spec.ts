@@ -119,7 +119,7 @@ it('DELETE /api/users/me deletes the registrations of the account in the same wa
   const vaccinated = await withRecords({ dose: true });
   const { owner } = vaccinated;
   const dependant = await world.registration({ owner, is_dependant: true });
-  const body = { current_password: PASSWORD };
+  const body = { password: PASSWORD };
   const { status } = await t.request('DELETE', '/api/users/me', { token: owner.token, body });
   expect(status).toBe(204);
   expect(await rowsOf('vaccination_registrations', 'id', dependant.id)).toEqual([]);
