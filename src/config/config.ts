@@ -136,6 +136,8 @@ export class Config {
   @IsOptional() @IsUrlOf(['http', 'https'], 'https://sms.example.org/messages') readonly SMS_GATEWAY_URL?: string;
   @IsOptional() @IsString() readonly SMS_GATEWAY_TOKEN?: string;
 
+  /** Appointments can be moved and cancelled until so many minutes before their session. */
+  @IsInteger(0, 10_080) readonly BOOKING_CUTOFF_MINUTES: number = 120;
   @IsInteger(1, 1000) readonly VACCINATOR_DOSES_PER_HOUR: number = 40;
 
   @IsInteger(0, 3600) readonly DRAIN_SECONDS: number = 20;

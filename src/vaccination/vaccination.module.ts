@@ -7,6 +7,10 @@ import { Appointment } from './appointments/appointment.entity.js';
 import { CheckInCodesService } from './appointments/check-in-codes.service.js';
 import { CheckInController } from './appointments/check-in.controller.js';
 import { CheckInService } from './appointments/check-in.service.js';
+import { AppointmentsController } from './appointments/appointments.controller.js';
+import { AppointmentsService } from './appointments/appointments.service.js';
+import { BookableSessionsService } from './appointments/bookable-sessions.service.js';
+import { BookingsService } from './appointments/bookings.service.js';
 import { Certificate } from './certificates/certificate.entity.js';
 import { CertificatesService } from './certificates/certificates.service.js';
 import { Centre } from './centres/centre.entity.js';
@@ -75,6 +79,7 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     EligibilityController,
     CheckInController,
     DosesController,
+    AppointmentsController,
   ],
   providers: [
     VaccinesService,
@@ -88,6 +93,9 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     DosesService,
     PeopleService,
     EligibilityService,
+    BookableSessionsService,
+    BookingsService,
+    AppointmentsService,
     RegistrationsService,
     RegistrationReviewsService,
     RegistrationIdsService,

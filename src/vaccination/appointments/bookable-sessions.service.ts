@@ -1,0 +1,102 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import type { Pool } from 'pg';
+import { Clock } from '../../common/clock.provider.js';
+import { POOL } from '../../database/pool.js';
+import { Problem } from '../../http/problems/problem.js';
+import { dayOf } from '../days.js';
+import { eligibilityOf, type Course, type Person } from '../eligibility/eligibility.js';
+import { fromPool, type ReadRows } from '../read-rows.js';
+import type { SessionStatus } from '../sessions/vaccination-session.entity.js';
+
+/** What a booking depends on. */
+export interface BookableSession {
+  id: string;
+  status: SessionStatus;
+  dose: number | null;
+  starts_at: Date;
+  ends_at: Date;
+  opens_at: Date;
+  /** Places that are not booked. */
+  available: number;
+  /** Whether people wait for a place. */
+  has_waitlist: boolean;
+  time_zone: string;
+  vaccine: Course;
+}
+
+/** $1 ids. One query for a batch of bookings. */
+const SESSIONS = {
+  name: 'vaccination-bookable-sessions',
+  text: `select s.id, s.status, s.dose, s.starts_at, s.ends_at, s.opens_at, s.capacity - s.booked as available,
+      exists (select from vaccination_waitlist_entries w where w.session_id = s.id) as has_waitlist, c.time_zone,
+      jsonb_build_object('id', v.id, 'disease', v.disease, 'min_age_months', v.min_age_months,
+        'max_age_months', v.max_age_months, 'doses', v.doses, 'is_active', v.is_active) as vaccine
+    from vaccination_sessions s
+    join vaccination_centres c on c.id = s.centre_id
+    join vaccines v on v.id = s.vaccine_id
+    where s.id = any ($1::uuid[])`,
+};
+
+/** $1 the id of a full session, $2 now. The nearest sessions of its vaccine and dose that have places. */
+const ALTERNATIVES = {
+  name: 'vaccination-alternative-sessions',
+  text: `select s.id, s.starts_at, s.capacity - s.booked as available, c.name as centre
+    from vaccination_sessions f
+    join vaccination_centres fc on fc.id = f.centre_id
+    join vaccination_sessions s on s.vaccine_id = f.vaccine_id and s.dose is not distinct from f.dose and s.id <> f.id
+    join vaccination_centres c on c.id = s.centre_id and c.status = 'active'
+    where f.id = $1 and s.status = 'open' and s.opens_at <= $2 and s.starts_at > $2 and s.booked < s.capacity
+    order by (c.latitude - fc.latitude) ^ 2 + ((c.longitude - fc.longitude) * cos(radians(fc.latitude))) ^ 2,
+      abs(extract(epoch from s.starts_at - f.starts_at)), s.id
+    limit 5`,
+};
+
+/** How long the alternatives of a full session are reused: at an opening, thousands ask for the same ones. */
+const ALTERNATIVES_MS = 1_000;
+
+/** Reads sessions for bookings and says who can book them. */
+@Injectable()
+export class BookableSessionsService {
+  private readonly alternatives = new LRUCache<string, Promise<object[]>>({ max: 1_000, ttl: ALTERNATIVES_MS });
+
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The sessions by their ids. Drafts and unknown ones are missing. */
+  async read(ids: string[], read: ReadRows = fromPool(this.pool)): Promise<Map<string, BookableSession>> {
+    const rows = await read<BookableSession>(SESSIONS, [[...new Set(ids)]]);
+    return new Map(rows.filter(({ status }) => status !== 'draft').map((row) => [row.id, row]));
+  }
+
+  /**
+   * The dose that a person can book in a session now. Throws the reason why there is none, with `next_dose` and
+   * `earliest_day`; whether a place is free is not checked.
+   */
+  doseFor(person: Person, session: BookableSession | undefined): number {
+    const now = this.clock.date();
+    if (!session) throw new Problem('vaccination_session_not_found');
+    if (session.status === 'cancelled') throw new Problem('session_cancelled');
+    if (session.status !== 'open' || session.ends_at <= now) throw new Problem('session_closed');
+    const { opens_at, time_zone: timeZone, vaccine, dose, starts_at } = session;
+    if (opens_at > now) throw new Problem('session_not_open_yet', { members: { opens_at } });
+    const [day, today] = [dayOf(starts_at, timeZone), dayOf(now, timeZone)];
+    const { reasons, next_dose, earliest_day } = eligibilityOf({ person, vaccine, timeZone, day, today, dose });
+    const [reason] = reasons;
+    if (reason !== undefined) throw new Problem(reason, { members: { reasons, next_dose, earliest_day } });
+    return next_dose!;
+  }
+
+  /** `session_full` with up to five sessions that have places, the nearest first. */
+  async fullProblem(sessionId: string): Promise<Problem> {
+    let alternatives = this.alternatives.get(sessionId);
+    if (!alternatives) {
+      alternatives = fromPool(this.pool)<object>(ALTERNATIVES, [sessionId, this.clock.date()]);
+      this.alternatives.set(sessionId, alternatives);
+      alternatives.catch(() => this.alternatives.delete(sessionId));
+    }
+    return new Problem('session_full', { members: { alternatives: await alternatives } });
+  }
+}

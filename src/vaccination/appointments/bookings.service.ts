@@ -1,0 +1,202 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { createHash } from 'node:crypto';
+import type { Pool } from 'pg';
+import { v7 as uuidv7 } from 'uuid';
+import { Clock } from '../../common/clock.provider.js';
+import { POOL } from '../../database/pool.js';
+import { mapToProblem } from '../../http/problems/problem-mapping.js';
+import { Problem } from '../../http/problems/problem.js';
+import type { ProblemCode } from '../../http/problems/problem-catalogue.js';
+import type { Caller } from '../../users/caller.js';
+import { PeopleService } from '../eligibility/people.service.js';
+import { fromPool, type ReadRows } from '../read-rows.js';
+import type { CreateAppointmentDto } from './appointments.dto.js';
+import { type BookableSession, BookableSessionsService } from './bookable-sessions.service.js';
+
+const MAX_BATCH = 500;
+
+/** Defined in the migration of bookings; see docs/decisions/booking.md. */
+const BOOK = {
+  name: 'vaccination-book',
+  text: `select n, outcome, stored_id from book_appointments('booking', $1, $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[],
+    $6::text[], $7::smallint[], $8::bytea[], $9::bytea[])`,
+};
+
+/** The appointment of this user that an earlier request with the same key booked. */
+const FIND_REQUEST = {
+  name: 'vaccination-booking-request',
+  text: `select hash, appointment_id from vaccination_booking_requests where key = $1`,
+};
+
+const OUTCOME_PROBLEMS: Record<string, ProblemCode> = {
+  key_reused: 'idempotency_key_reused',
+  unknown: 'registration_not_found',
+  not_verified: 'registration_not_verified',
+  draft: 'vaccination_session_not_found',
+  closed: 'session_closed',
+  cancelled: 'session_cancelled',
+  already_booked: 'already_booked',
+  given: 'dose_out_of_order',
+};
+
+interface Outcome {
+  n: string;
+  outcome: string;
+  stored_id: string | null;
+}
+
+interface Waiting {
+  id: string;
+  registration_id: string;
+  user_id: string;
+  session_id: string;
+  /** The hashes of the Idempotency-Key and of the body; null without a key. */
+  key: Buffer | null;
+  hash: Buffer | null;
+  resolve: (appointmentId: string) => void;
+  reject: (error: unknown) => void;
+}
+
+interface Candidate extends Waiting {
+  dose: number;
+  disease: string;
+}
+
+/**
+ * Books places. Bookings that arrive while a batch is written form the next batch, so throughput grows with the load and
+ * a single booking waits for nothing. See docs/decisions/booking.md.
+ */
+@Injectable()
+export class BookingsService {
+  private waiting: Waiting[] = [];
+  private isRunning = false;
+
+  private readonly query: ReadRows;
+
+  constructor(
+    @Inject(POOL) pool: Pool,
+    private readonly sessions: BookableSessionsService,
+    private readonly people: PeopleService,
+    private readonly clock: Clock,
+  ) {
+    this.query = fromPool(pool);
+  }
+
+  /**
+   * Books a place for a person of the caller's account and returns the id of the appointment. `key` is the
+   * Idempotency-Key: the same request gets the same appointment for a day. Throws `registration_not_found`,
+   * `vaccination_session_not_found`, `idempotency_key_reused`, `session_full` and the reasons of `doseFor`.
+   */
+  book(caller: Caller, { registration_id, session_id }: CreateAppointmentDto, key?: string): Promise<string> {
+    const hashes =
+      key === undefined
+        ? { key: null, hash: null }
+        : { key: sha256(caller.id, key), hash: sha256(registration_id, session_id) };
+    return new Promise((resolve, reject) => {
+      this.waiting.push({
+        id: uuidv7(),
+        registration_id,
+        user_id: caller.id,
+        session_id,
+        ...hashes,
+        resolve,
+        reject,
+      });
+      if (!this.isRunning) void this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    this.isRunning = true;
+    while (this.waiting.length > 0) {
+      const batch = this.takeBatch();
+      try {
+        await this.bookBatch(batch);
+      } catch (error) {
+        await this.bookEach(batch, error);
+      }
+    }
+    this.isRunning = false;
+  }
+
+  /** The requests that waited longest, at most one per person and key: a second one must see what the first one did. */
+  private takeBatch(): Waiting[] {
+    const taken = new Set<string>();
+    const batch: Waiting[] = [];
+    const rest: Waiting[] = [];
+    for (const request of this.waiting) {
+      const names = [request.registration_id, ...(request.key ? [request.key.toString('hex')] : [])];
+      const isFree = batch.length < MAX_BATCH && names.every((name) => !taken.has(name));
+      if (!isFree) rest.push(request);
+      else batch.push(request);
+      if (isFree) for (const name of names) taken.add(name);
+    }
+    this.waiting = rest;
+    return batch;
+  }
+
+  /** One request that the database refuses must not fail the others of its batch. */
+  private async bookEach(batch: Waiting[], error: unknown): Promise<void> {
+    if (batch.length === 1) return batch[0]!.reject(mapToProblem(error));
+    for (const request of batch)
+      await this.bookBatch([request]).catch((reason) => request.reject(mapToProblem(reason)));
+    return undefined;
+  }
+
+  private async bookBatch(batch: Waiting[]): Promise<void> {
+    const [sessions, people] = await Promise.all([
+      this.sessions.read(batch.map(({ session_id }) => session_id)),
+      this.people.read(batch),
+    ]);
+    const candidates: Candidate[] = [];
+    const refused: [Waiting, unknown][] = [];
+    for (const request of batch) {
+      try {
+        const person = people.get(request.registration_id);
+        if (!person) throw new Problem('registration_not_found');
+        const session = sessions.get(request.session_id);
+        const dose = this.sessions.doseFor(person, session);
+        if (isFull(session!)) throw await this.sessions.fullProblem(request.session_id);
+        candidates.push({ ...request, dose, disease: session!.vaccine.disease });
+      } catch (error) {
+        refused.push([request, error]);
+      }
+    }
+    for (const [request, error] of refused) await this.refuse(request, error);
+    if (candidates.length > 0) await this.write(candidates);
+  }
+
+  private async write(candidates: Candidate[]): Promise<void> {
+    const outcomes = await this.query<Outcome>(BOOK, [
+      this.clock.date(),
+      candidates.map(({ id }) => id),
+      candidates.map(({ registration_id }) => registration_id),
+      candidates.map(({ user_id }) => user_id),
+      candidates.map(({ session_id }) => session_id),
+      candidates.map(({ disease }) => disease),
+      candidates.map(({ dose }) => dose),
+      candidates.map(({ key }) => key),
+      candidates.map(({ hash }) => hash),
+    ]);
+    for (const { n, outcome, stored_id } of outcomes) {
+      const request = candidates[Number(n) - 1]!;
+      if (outcome === 'booked') request.resolve(request.id);
+      else if (outcome === 'repeated') request.resolve(stored_id!);
+      else if (outcome === 'full') request.reject(await this.sessions.fullProblem(request.session_id));
+      else request.reject(new Problem(OUTCOME_PROBLEMS[outcome] ?? 'busy'));
+    }
+  }
+
+  /** An earlier request with the same key may have booked: then a refusal would be a wrong answer. */
+  private async refuse({ key, hash, resolve, reject }: Waiting, error: unknown): Promise<void> {
+    if (!key) return reject(error);
+    const [stored] = await this.query<{ hash: Buffer; appointment_id: string }>(FIND_REQUEST, [key]);
+    if (!stored) return reject(error);
+    if (stored.hash.equals(hash!)) return resolve(stored.appointment_id);
+    return reject(new Problem('idempotency_key_reused'));
+  }
+}
+
+const isFull = ({ available, has_waitlist }: BookableSession): boolean => available <= 0 || has_waitlist;
+
+const sha256 = (...parts: string[]): Buffer => createHash('sha256').update(JSON.stringify(parts)).digest();
