@@ -74,7 +74,7 @@ export class HttpAdapter extends ExpressAdapter {
     if (!isPlain(body)) return super.reply(response, body, status);
     const text = JSON.stringify(body);
     if (status !== undefined) response.statusCode = status;
-    response.setHeader('content-type', 'application/json; charset=utf-8');
+    if (!response.hasHeader('content-type')) response.setHeader('content-type', 'application/json; charset=utf-8');
     response.setHeader('content-length', Buffer.byteLength(text));
     response.end(text);
     return undefined;

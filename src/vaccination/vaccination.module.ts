@@ -23,6 +23,8 @@ import { DosesService } from './doses/doses.service.js';
 import { EligibilityController } from './eligibility/eligibility.controller.js';
 import { EligibilityService } from './eligibility/eligibility.service.js';
 import { PeopleService } from './eligibility/people.service.js';
+import { FhirController } from './fhir/fhir.controller.js';
+import { FhirService } from './fhir/fhir.service.js';
 import { Lot } from './lots/lot.entity.js';
 import { LotsController } from './lots/lots.controller.js';
 import { LotsService } from './lots/lots.service.js';
@@ -70,6 +72,7 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     MessagesModule,
   ],
   controllers: [
+    FhirController,
     VaccinesController,
     CentresController,
     LotsController,
@@ -82,6 +85,7 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     AppointmentsController,
   ],
   providers: [
+    FhirService,
     VaccinesService,
     CentresService,
     CentreStaffService,

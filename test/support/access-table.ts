@@ -151,6 +151,18 @@ export const ACCESS_TABLE: Record<
   'GET /api/vaccination/appointments/:id': 'signed in',
   'PATCH /api/vaccination/appointments/:id': 'signed in',
   'DELETE /api/vaccination/appointments/:id': 'signed in',
+  'GET /api/vaccination/fhir/metadata': 'public',
+  'GET /api/vaccination/fhir/Patient': 'answers 401 itself', // as an OperationOutcome
+  'GET /api/vaccination/fhir/Patient/:id': 'answers 401 itself', // the service admits the owner and the staff concerned
+  'GET /api/vaccination/fhir/Patient/:id/$everything': 'answers 401 itself',
+  'GET /api/vaccination/fhir/Immunization': 'answers 401 itself',
+  'GET /api/vaccination/fhir/Immunization/:id': 'answers 401 itself',
+  'GET /api/vaccination/fhir/ImmunizationRecommendation': 'answers 401 itself',
+  'GET /api/vaccination/fhir/ImmunizationRecommendation/:id': 'answers 401 itself',
+  'GET /api/vaccination/fhir/Slot': 'answers 401 itself',
+  'GET /api/vaccination/fhir/Slot/:id': 'answers 401 itself',
+  'GET /api/vaccination/fhir/Appointment': 'answers 401 itself',
+  'GET /api/vaccination/fhir/Appointment/:id': 'answers 401 itself',
   'GET /api/vaccination/reports/coverage': 'view_vaccine_reports',
   'GET /api/vaccination/reports/coverage.csv': 'view_vaccine_reports',
   'GET /api/vaccination/reports/coverage.svg': 'view_vaccine_reports',
