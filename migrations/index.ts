@@ -18,6 +18,7 @@ import { SearchFolding1797006000000 } from './1797006000000-search-folding.js';
 import { VaccinationCatalogue1798000000000 } from './1798000000000-vaccination-catalogue.js';
 import { EncryptedNationalId1801001000000 } from './1801001000000-encrypted-national-id.js';
 import { VaccinationPeople1801000000000 } from './1801000000000-vaccination-people.js';
+import { CertificateTexts1801003000000 } from './1801003000000-certificate-texts.js';
 import { VaccinationMessages1801005000000 } from './1801005000000-vaccination-messages.js';
 import { Booking1801002000000 } from './1801002000000-booking.js';
 import { ProjectsAndChapters1803001000000 } from './1803001000000-projects-and-chapters.js';
@@ -48,6 +49,7 @@ export const migrations = [
   VaccinationPeople1801000000000,
   EncryptedNationalId1801001000000,
   Booking1801002000000,
+  CertificateTexts1801003000000,
   VaccinationMessages1801005000000,
   ProjectsAndChapters1803001000000,
   Reading1803002000000,

@@ -36,7 +36,7 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
     setupSwagger(app, config);
   }
   app.use(disableCaching, urlCheck, jsonBody);
-  app.setGlobalPrefix('api', { exclude: ['.well-known/jwks.json'] });
+  app.setGlobalPrefix('api', { exclude: ['.well-known/jwks.json', '.well-known/hcert-keys.json'] });
   app.useWebSocketAdapter(new ChatWsAdapter(app, config));
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(log));

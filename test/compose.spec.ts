@@ -122,7 +122,7 @@ describe('production', () => {
   it('contains no secret and reads each from a file in the ignored folder secrets/', () => {
     const given = Object.values(services).flatMap(({ environment }) => Object.keys(environment ?? {}));
     expect(SECRETS.filter((name) => given.includes(name))).toEqual([]);
-    expect(Object.values(secrets!).map(({ file }) => file.startsWith('./secrets/'))).toEqual(Array(5).fill(true));
+    expect(Object.values(secrets!).map(({ file }) => file.startsWith('./secrets/'))).toEqual(Array(6).fill(true));
     expect(text('.gitignore').split('\n')).toContain('secrets/');
     expect(text('.dockerignore')).toMatch(/^\*$/m);
   });
@@ -172,6 +172,7 @@ describe('the deployment scripts with a substitute for Compose', () => {
     expect(statSync(join(machi, 'secrets')).mode & 0o777).toBe(0o700);
     expect(readdirSync(join(machi, 'secrets')).toSorted()).toEqual([
       'admin_password',
+      'certificate_key',
       'database',
       'db_password',
       'national_id_index_key',

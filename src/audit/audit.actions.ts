@@ -85,6 +85,7 @@ export const AUDIT_ACTIONS = [
   'chapter.rejected',
   'registration.exported',
   'registration.deleted',
+  'vaccination_certificate.issued',
 ] as const;
 
 /** The name of an audited action. */

@@ -1,4 +1,12 @@
-import { createHash, createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type JsonWebKey,
+  type KeyObject,
+  X509Certificate,
+} from 'node:crypto';
 
 /** A public key in a JWKS (RFC 7517). */
 export interface PublishedKey {
@@ -22,6 +30,11 @@ export interface KeyPair extends VerificationKey {
   privateKey: KeyObject;
 }
 
+/** A public key, with its X.509 certificate (DER) if it has one. */
+export interface CertifiedKey extends VerificationKey {
+  x509?: Buffer;
+}
+
 /** The whole text must be PEM blocks: a truncated key must not be skipped. */
 const BLOCKS = /^(?:\s*-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]+-----END \1-----\s*)+$/;
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]+-----END \1-----/g;
@@ -41,6 +54,33 @@ export function readKeyPair(pem: string): KeyPair {
 /** Reads any number of PEM keys, public or private; of private ones it returns the public part. Throws like readKeyPair. */
 export const readVerificationKeys = (pem: string): VerificationKey[] => blocksOf(pem).map(readKey);
 
+/** Reads one private key, and its X.509 certificate if the text has one. Throws like readKeyPair. */
+export function readCertifiedKeyPair(pem: string): KeyPair & CertifiedKey {
+  const blocks = blocksOf(pem);
+  const keys = blocks.filter(({ label }) => label !== 'CERTIFICATE');
+  const [certificate, ...others] = blocks.filter(({ label }) => label === 'CERTIFICATE').map(readCertificate);
+  if (keys.length === 0) throw new Error('this is a certificate without its key');
+  if (keys.length > 1 || others.length > 0) throw new Error('these are several');
+  const pair = { ...readKey(keys[0]!), privateKey: readPrivate(keys[0]!) };
+  if (certificate && certificate.published.kid !== pair.published.kid) {
+    throw new Error('the certificate belongs to another key');
+  }
+  return { ...pair, ...certificate };
+}
+
+/** Reads any number of PEM keys and X.509 certificates, one after the other. Throws like readKeyPair. */
+export const readCertifiedKeys = (pem: string): CertifiedKey[] =>
+  blocksOf(pem).map((block) => (block.label === 'CERTIFICATE' ? readCertificate(block) : readKey(block)));
+
+/** A new private key, as PEM. */
+export const createKeyPair = (): string =>
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+function readCertificate({ block }: { block: string }): CertifiedKey {
+  const { publicKey, raw } = parse(() => new X509Certificate(block));
+  return { ...toVerificationKey(publicKey), x509: raw };
+}
+
 function readPrivate({ label, block }: { label: string; block: string }): KeyObject {
   if (label === 'ENCRYPTED PRIVATE KEY') throw new Error('this one is encrypted');
   if (label === 'PUBLIC KEY') throw new Error('this one is public');
@@ -51,6 +91,10 @@ function readPrivate({ label, block }: { label: string; block: string }): KeyObj
 function readKey(pem: { label: string; block: string }): VerificationKey {
   const publicKey =
     pem.label === 'PUBLIC KEY' ? parse(() => createPublicKey(pem.block)) : createPublicKey(readPrivate(pem));
+  return toVerificationKey(publicKey);
+}
+
+function toVerificationKey(publicKey: KeyObject): VerificationKey {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = publicKey;
   const kind = type === 'ec' ? `${details?.namedCurve}` : `${type}`;
   if (kind !== 'prime256v1') throw new Error(`this one is of the kind ${kind}`); // Node's name of P-256
@@ -64,7 +108,7 @@ function toPublishedKey({ kty, crv, x, y }: JsonWebKey): PublishedKey {
   return { ...members, kid, alg: 'ES256', use: 'sig' };
 }
 
-function parse(read: () => KeyObject): KeyObject {
+function parse<T>(read: () => T): T {
   try {
     return read();
   } catch {

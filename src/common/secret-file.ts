@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Reads the secret from a file. Creates the file with a random secret, readable by its owner only, if it is missing. */
-export function readOrCreateSecret(file: string): string {
+const randomSecret = (): string => randomBytes(48).toString('base64url');
+
+/** Reads the secret from a file. Creates the file with a new secret, readable by its owner only, if it is missing. */
+export function readOrCreateSecret(file: string, create = randomSecret): string {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  if (!existsSync(file)) writeIfMissing(file, randomBytes(48).toString('base64url'));
+  if (!existsSync(file)) writeIfMissing(file, create());
   return readFileSync(file, 'utf8');
 }
 

@@ -7,7 +7,7 @@ const KEYS = ['SECRET_KEY', 'NATIONAL_ID_KEY', 'NATIONAL_ID_INDEX_KEY'] as const
 type KeyName = (typeof KEYS)[number];
 
 /** A configuration before its checks: without its secret keys, `loadConfig` creates them if the profile allows it. */
-type UncheckedConfig = Omit<Config, KeyName> & { [name in KeyName]?: string };
+export type UncheckedConfig = Omit<Config, KeyName> & { [name in KeyName]?: string };
 
 /** Returns one sentence for each combination of settings that is not allowed, with the correction. */
 export const findConfigErrors = (config: UncheckedConfig): string[] => [

@@ -1,7 +1,7 @@
 import { IsEmail, IsIn, IsOptional, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import { cpus } from 'node:os';
 import { AsSystems, COMPAT_SYSTEMS, type CompatSystem, isSystems } from './compat-systems.js';
-import { readKeyPair, readVerificationKeys } from '../common/key-pair.js';
+import { readCertifiedKeyPair, readCertifiedKeys, readKeyPair, readVerificationKeys } from '../common/key-pair.js';
 import { type DatabaseConnection, parseDatabaseUrl, toConnection } from './database-connection.js';
 import { type Parameters, SSL_MODES } from './database-tls.js';
 import {
@@ -139,6 +139,16 @@ export class Config {
   /** Appointments can be moved and cancelled until so many minutes before their session. */
   @IsInteger(0, 10_080) readonly BOOKING_CUTOFF_MINUTES: number = 120;
   @IsInteger(1, 1000) readonly VACCINATOR_DOSES_PER_HOUR: number = 40;
+  /** Without it no certificates are issued. Outside production, `loadConfig` creates one. */
+  @IsOptional()
+  @IsReadable(readCertifiedKeyPair, 'must be one P-256 private key as PEM, which its X.509 certificate may follow')
+  readonly CERTIFICATE_KEY?: string;
+  @IsOptional()
+  @IsReadable(readCertifiedKeys, 'must be P-256 keys or X.509 certificates, as PEM one after the other')
+  readonly ACCEPTED_CERTIFICATE_KEYS?: string;
+  @IsOptional() @MaxLength(80) readonly CERTIFICATE_ISSUER?: string;
+  @Matches(/^[A-Z]{2}$/, { message: '$property must be a country code of two capital letters, such as BD' })
+  readonly CERTIFICATE_COUNTRY: string = 'BD';
 
   @IsInteger(0, 3600) readonly DRAIN_SECONDS: number = 20;
 

@@ -83,6 +83,8 @@ describe('secrets', () => {
       SMTP_URL: 'smtp://u:p@h',
       SIGNING_KEY: SIGNING_KEY.trim(),
       ACCEPTED_SIGNING_KEYS: SIGNING_KEY.trim(),
+      CERTIFICATE_KEY: SIGNING_KEY.trim(),
+      ACCEPTED_CERTIFICATE_KEYS: SIGNING_KEY.trim(),
     };
     const value = values[name] ?? randomBytes(32).toString('hex');
     const file = join(folder, name);

@@ -2,10 +2,11 @@ import { plainToInstance } from 'class-transformer';
 import { getMetadataStorage, validateSync } from 'class-validator';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { createKeyPair, readCertifiedKeyPair } from '../common/key-pair.js';
 import { readOrCreateSecret } from '../common/secret-file.js';
 import { withAliases } from './aliases.js';
 import { findTruncatedValues } from './env-file.js';
-import { findConfigErrors } from './config-checks.js';
+import { findConfigErrors, type UncheckedConfig } from './config-checks.js';
 import { ConfigError } from './config-error.js';
 import { Config, type Profile, PROFILES } from './config.js';
 
@@ -20,6 +21,8 @@ export const SECRETS = [
   'NATIONAL_ID_INDEX_KEY',
   'ACCEPTED_NATIONAL_ID_KEYS',
   'ACCEPTED_NATIONAL_ID_INDEX_KEYS',
+  'CERTIFICATE_KEY',
+  'ACCEPTED_CERTIFICATE_KEYS',
   'DATABASE_URL',
   'DATABASE_DIRECT_URL',
   'DB_PASSWORD',
@@ -50,9 +53,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env, envFile
   }
   errors.push(...findConfigErrors(unchecked), ...findAlgorithmErrors(environment));
   if (errors.length > 0) throw new ConfigError([...errors, ...notices]);
-  return Object.freeze(
-    Object.assign(toConfig({ ...readOrCreateKeys(unchecked.DATA_DIR, values), ...values }), { notices }),
-  );
+  const created = { ...readOrCreateKeys(unchecked.DATA_DIR, values), ...createCertificateKey(unchecked) };
+  return Object.freeze(Object.assign(toConfig({ ...created, ...values }), { notices }));
 }
 
 /** A setting of a replaced system, which let its operators choose. */
@@ -133,12 +135,28 @@ const readOrCreateKeys = (dataDir: string, values: Values): Values =>
 function readOrCreateKey(file: string): string {
   const secret = readSecretFile(file);
   if (Buffer.byteLength(secret) >= 32) return secret;
-  throw new ConfigError([`${file} is damaged: delete it; the next start creates a new one.`]);
+  throw damaged(file);
 }
 
-function readSecretFile(file: string): string {
+/** The key of certificates, unless it is set. Production does not create one: it would sign with a key that nobody backs up. */
+function createCertificateKey({ CERTIFICATE_KEY, DATA_DIR, isProduction }: UncheckedConfig): Values {
+  if (CERTIFICATE_KEY !== undefined || isProduction) return {};
+  const file = join(DATA_DIR, 'certificate-key.pem');
+  const key = readSecretFile(file, createKeyPair);
   try {
-    return readOrCreateSecret(file);
+    readCertifiedKeyPair(key);
+    return { CERTIFICATE_KEY: key };
+  } catch {
+    throw damaged(file);
+  }
+}
+
+const damaged = (file: string): ConfigError =>
+  new ConfigError([`${file} is damaged: delete it; the next start creates a new one.`]);
+
+function readSecretFile(file: string, create?: () => string): string {
+  try {
+    return readOrCreateSecret(file, create);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new ConfigError([

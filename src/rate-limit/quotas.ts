@@ -62,6 +62,12 @@ export const ID_NUMBERS_QUOTA: Quota = { name: 'id-numbers', limit: 20, windowMs
 /** Changes per user on routes for all signed-in users: each writes an audit event, which is kept for a year. */
 export const CHANGE_QUOTA: Quota = { name: 'changes', limit: 600, windowMs: HOUR_MS };
 
+/** Certificates that a network has verified: one per second, at an entrance where many people show theirs. */
+export const VERIFICATION_QUOTA: Quota = { name: 'certificate-verifications', limit: 600, windowMs: TEN_MINUTES_MS };
+
+/** QR codes and documents of certificates per user. Each one occupies a processor for some 50 ms. */
+export const CERTIFICATE_FILE_QUOTA: Quota = { name: 'certificate-files', limit: 120, windowMs: HOUR_MS };
+
 /** All requests per network, whatever the route. Counted in the memory of each process, not in the database. */
 export const requestsQuota = (limit: number): Quota => ({ name: 'requests', limit, windowMs: MINUTE_MS });
 

@@ -12,7 +12,14 @@ import { AppointmentsService } from './appointments/appointments.service.js';
 import { BookableSessionsService } from './appointments/bookable-sessions.service.js';
 import { BookingsService } from './appointments/bookings.service.js';
 import { Certificate } from './certificates/certificate.entity.js';
+import { CertificateFilesService } from './certificates/certificate-files.service.js';
+import { CertificateKeys } from './certificates/certificate-keys.provider.js';
+import { CertificateKeysController } from './certificates/certificate-keys.controller.js';
+import { CertificateRevocationsService } from './certificates/certificate-revocations.service.js';
+import { CertificateVerificationService } from './certificates/certificate-verification.service.js';
+import { CertificatesController } from './certificates/certificates.controller.js';
 import { CertificatesService } from './certificates/certificates.service.js';
+import { HcertKeysController } from './certificates/hcert-keys.controller.js';
 import { Centre } from './centres/centre.entity.js';
 import { CentreStaffMember } from './centres/centre-staff-member.entity.js';
 import { CentreStaffService } from './centres/centre-staff.service.js';
@@ -83,6 +90,9 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     CheckInController,
     DosesController,
     AppointmentsController,
+    CertificateKeysController,
+    CertificatesController,
+    HcertKeysController,
   ],
   providers: [
     FhirService,
@@ -105,9 +115,13 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     RegistrationIdsService,
     RegistrationKeysService,
     DoseRecordingService,
+    CertificateKeys,
     CertificatesService,
     PersonalDataService,
     RegistrationOverviewsService,
+    CertificateFilesService,
+    CertificateVerificationService,
+    CertificateRevocationsService,
   ],
   exports: [RegistrationsService, RegistrationReviewsService, RegistrationOverviewsService, VaccinesService],
 })

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { Appointment, type AppointmentStatus } from '../../src/vaccination/appointments/appointment.entity.js';
-import { Certificate } from '../../src/vaccination/certificates/certificate.entity.js';
 import { Registration } from '../../src/vaccination/registrations/registration.entity.js';
 import type { SignedInUser, TestApp } from './app.js';
 import { vaccinationWorld } from './vaccination.js';
@@ -72,12 +71,6 @@ export async function vaccinationDay(t: TestApp) {
     return { owner: owner!, registrationId: registration_id, sessionId: session_id, appointmentId: id };
   }
 
-  async function certificate(doseId: string): Promise<void> {
-    const issued_at = t.clock.date();
-    const row = { id: uuidv7(), dose_id: doseId, uvci: `URN:${randomBytes(8).toString('hex')}`, issued_at };
-    await t.dataSource.manager.insert(Certificate, { ...row, expires_at: new Date(+issued_at + 86_400_000) });
-  }
-
   /** So many persons who checked in to one session, without accounts. Returns the ids of their appointments. */
   async function crowd(size: number): Promise<string[]> {
     const { id: sessionId } = await session({ capacity: size });
@@ -91,5 +84,5 @@ export async function vaccinationDay(t: TestApp) {
       .query('select 1 from vaccination_certificates where dose_id = $1 and revoked_at is null', [doseId])
       .then((rows: unknown[]) => rows.length);
 
-  return { ...world, centreId, vaccineId, session, lot, person, visitor, crowd, certificate, validCertificates };
+  return { ...world, centreId, vaccineId, session, lot, person, visitor, crowd, validCertificates };
 }

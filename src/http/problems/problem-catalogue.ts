@@ -66,7 +66,6 @@ export const PROBLEMS = {
   lot_not_found: [404, 'This lot does not exist or you do not work at its centre.'],
   registration_not_found: [404, 'This registration does not exist or you may not see it.'],
   appointment_not_found: [404, 'This appointment does not exist or is not yours.'],
-  dose_not_found: [404, 'This record of a dose does not exist or is not yours.'],
   waitlist_entry_not_found: [404, 'This person does not wait for a place of this session.'],
   vaccination_session_not_found: [404, 'This vaccination session does not exist or is not announced yet.'],
   project_not_found: [404, 'This project does not exist or you may not see it.'],
@@ -75,6 +74,9 @@ export const PROBLEMS = {
   feed_not_found: [404, 'This feed does not exist, or its token has been revoked.'],
   feed_token_not_found: [404, 'This feed token does not exist or is not yours.'],
   release_group_not_found: [404, 'This release group does not exist.'],
+  dose_not_found: [404, 'This record of a dose does not exist or is not yours.'],
+  certificate_not_found: [404, 'This certificate does not exist or is not yours.'],
+  certificate_key_not_found: [404, 'No certificates are signed with this key.'],
   request_timeout: [408, 'The request did not arrive in time.'],
   already_exists: [409, 'A resource with this name already exists.'],
   username_taken: [409, 'This username is taken; choose another one.'],
@@ -98,6 +100,7 @@ export const PROBLEMS = {
   centre_code_taken: [409, 'A vaccination centre with this code exists; choose another code.'],
   lot_exists: [409, 'This centre has this lot already; change the number of doses received instead.'],
   lot_overdrawn: [409, 'More doses of this lot have been used; "received" cannot be less.'],
+  certificate_revoked: [409, 'This certificate was revoked.'],
   session_not_changeable: [409, 'The state of the session does not allow this; see its "status".'],
   capacity_below_bookings: [409, 'More places are booked than the new capacity; cancel appointments first.'],
   session_not_open_yet: [409, 'The places of this session can be booked from "opens_at".'],
@@ -192,6 +195,7 @@ export const PROBLEMS = {
   database_unavailable: [503, 'The database is not available; try again shortly.'],
   identity_provider_unavailable: [503, 'The identity provider is not available; try again shortly.'],
   storage_unavailable: [503, 'The image storage is not available; try again shortly.'],
+  certificates_unavailable: [503, 'Certificates are not issued here: the operator has set no key for them.'],
   not_ready: [503, 'The server is not ready; see "checks".'],
 } as const satisfies Record<string, readonly [status: number, detail: string]>;
 

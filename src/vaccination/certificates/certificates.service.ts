@@ -1,15 +1,184 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, IsNull } from 'typeorm';
+import { InjectRepository } from '@nestjs/typeorm';
+import { DateTime } from 'luxon';
+import { randomBytes } from 'node:crypto';
+import { type EntityManager, IsNull, Repository } from 'typeorm';
+import { v7 as uuidv7, validate as isUuid } from 'uuid';
+import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
+import { Config } from '../../config/config.js';
+import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
+import { Problem } from '../../http/problems/problem.js';
+import { actorOf, type Caller } from '../../users/caller.js';
+import { Dose } from '../doses/dose.entity.js';
+import type { CertificateFacts } from './certificate-content.js';
+import { CertificateKeys } from './certificate-keys.provider.js';
 import { Certificate } from './certificate.entity.js';
+import { type CertificateDto, toCertificateDto } from './certificates.dto.js';
+import { signHcert } from './hcert.js';
+import { signShc } from './shc.js';
+import { createUvci } from './uvci.js';
 
-/** The certificates of doses. */
+const VALIDITY_DAYS = 365;
+/** A certificate that expires sooner is renewed when its owner asks for one. */
+const RENEWAL_DAYS = 30;
+const DAY_MS = 86_400_000;
+
+/** A certificate whose person's data has not been erased. */
+export type ReadableCertificate = Certificate & { hcert: string; shc: string };
+
+/** The URL of the issuer of SMART Health Cards; its keys are at `/.well-known/jwks.json` below it. */
+export const shcIssuerOf = ({ publicUrl }: Config): string => `${publicUrl}/api/vaccination/certificates/shc`;
+
+/** Issues certificates of doses and revokes them. */
 @Injectable()
 export class CertificatesService {
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    @InjectRepository(Certificate) private readonly certificates: Repository<Certificate>,
+    private readonly keys: CertificateKeys,
+    private readonly config: Config,
+    private readonly clock: Clock,
+    private readonly audit: AuditService,
+  ) {}
 
-  /** Revokes the certificate of a dose, if there is one. */
+  /** Lists the certificates of the caller and of the caller's dependants, newest first. Throws `invalid_cursor`. */
+  async list(caller: Caller, { limit, cursor }: PageQueryDto): Promise<Page<CertificateDto>> {
+    const before = readCursor(cursor, isUuid);
+    const query = this.queryOfOwner(caller)
+      .orderBy('c.id', 'DESC')
+      .limit(limit + 1);
+    if (before !== undefined) query.andWhere('c.id < :before', { before });
+    const rows = (await query.getMany()) as ReadableCertificate[];
+    return toPage(rows, limit, (row) => row.id, this.toDto);
+  }
+
+  /** A certificate of the caller or of a dependant. Throws `certificate_not_found`. */
+  async get(caller: Caller, id: string): Promise<ReadableCertificate> {
+    const certificate = await this.queryOfOwner(caller).andWhere('c.id = :id', { id }).getOne();
+    if (!certificate) throw new Problem('certificate_not_found');
+    return certificate as ReadableCertificate;
+  }
+
+  readonly toDto = (certificate: ReadableCertificate): CertificateDto =>
+    toCertificateDto(certificate, this.clock.date());
+
+  /**
+   * Returns the valid certificate of a dose. Issues one if there is none, if it expires soon, if a newer key signs, or if the
+   * person's data or the vaccine was corrected since; the former one is then revoked. Throws `dose_not_found`,
+   * `certificates_unavailable`.
+   */
+  async getOrCreate(caller: Caller, doseId: string): Promise<{ certificate: ReadableCertificate; isNew: boolean }> {
+    return this.certificates.manager.transaction(async (manager) => {
+      const dose = await findDose(manager, doseId);
+      if (!dose || dose.registration.user_id !== caller.id) throw new Problem('dose_not_found');
+      const current = await manager.findOneBy(Certificate, { dose_id: doseId, revoked_at: IsNull() });
+      if (current && this.isUpToDate(current, dose)) {
+        return { certificate: current as ReadableCertificate, isNew: false };
+      }
+      await this.revokeForDose(manager, doseId);
+      const certificate = await this.issue(manager, dose);
+      await this.audit.write(manager, {
+        action: 'vaccination_certificate.issued',
+        ...actorOf(caller),
+        subject_id: certificate.id,
+        details: { dose_id: doseId, replaces: current?.id ?? null },
+      });
+      return { certificate, isNew: true };
+    });
+  }
+
+  /** Issues the certificate of a dose that the same transaction records. Does nothing if CERTIFICATE_KEY is not set. */
+  async issueForDose(manager: EntityManager, doseId: string): Promise<void> {
+    if (!this.keys.canSign) return;
+    const dose = await findDose(manager, doseId);
+    if (!dose) throw new Error(`There is no completed dose ${doseId}`);
+    await this.issue(manager, dose);
+  }
+
+  /** Revokes the valid certificate of a dose, if there is one. */
   async revokeForDose(manager: EntityManager, doseId: string): Promise<void> {
     await manager.update(Certificate, { dose_id: doseId, revoked_at: IsNull() }, { revoked_at: this.clock.date() });
   }
+
+  /** Revokes all certificates of a person and erases their texts. The identifiers stay in the revocation lists. */
+  async eraseForRegistration(manager: EntityManager, registrationId: string): Promise<void> {
+    await manager
+      .createQueryBuilder()
+      .update(Certificate)
+      .set({ hcert: null, shc: null, revoked_at: () => 'coalesce(revoked_at, :now)' })
+      .where('dose_id in (select id from vaccination_doses where registration_id = :registrationId)')
+      .setParameters({ registrationId, now: this.clock.date() })
+      .execute();
+  }
+
+  private queryOfOwner(caller: Caller) {
+    return this.certificates
+      .createQueryBuilder('c')
+      .innerJoin('c.dose', 'd')
+      .innerJoin('d.registration', 'r')
+      .where('r.user_id = :userId and c.hcert is not null', { userId: caller.id });
+  }
+
+  private isUpToDate({ issued_at, expires_at, shc_kid }: Certificate, { registration, vaccine }: Dose): boolean {
+    return (
+      expires_at.getTime() - RENEWAL_DAYS * DAY_MS > this.clock.now() &&
+      shc_kid === this.keys.getSigningKey().shcKid &&
+      issued_at >= registration.updated_at &&
+      issued_at >= vaccine.updated_at
+    );
+  }
+
+  private async issue(manager: EntityManager, dose: Dose): Promise<ReadableCertificate> {
+    const { key, hcertKid, shcKid } = this.keys.getSigningKey();
+    const facts = this.toFacts(dose);
+    const rid = randomBytes(9).toString('base64url');
+    const certificate = {
+      id: uuidv7(),
+      dose_id: dose.id,
+      uvci: facts.uvci,
+      rid,
+      hcert: signHcert(facts, hcertKid, key),
+      shc: signShc(facts, { issuerUrl: shcIssuerOf(this.config), rid }, shcKid, key),
+      hcert_kid: hcertKid.toString('base64'),
+      shc_kid: shcKid,
+      issued_at: facts.issued_at,
+      expires_at: facts.expires_at,
+      revoked_at: null,
+    };
+    await manager.insert(Certificate, certificate);
+    return certificate as ReadableCertificate;
+  }
+
+  private toFacts({ dose, given_at, registration, vaccine, lot, centre }: Dose): CertificateFacts {
+    const issued_at = this.clock.date();
+    return {
+      uvci: createUvci(this.config.CERTIFICATE_COUNTRY),
+      name: registration.legal_name,
+      date_of_birth: registration.date_of_birth ?? '',
+      disease: vaccine.disease,
+      product: vaccine.name,
+      manufacturer: vaccine.manufacturer,
+      cvx_code: vaccine.cvx_code,
+      who_code: vaccine.who_code,
+      lot_number: lot.number,
+      dose,
+      doses: Math.max(dose, vaccine.doses.length),
+      given_on: DateTime.fromJSDate(given_at, { zone: centre.time_zone }).toISODate()!,
+      country: this.config.CERTIFICATE_COUNTRY,
+      issuer: this.config.CERTIFICATE_ISSUER ?? this.config.APP_NAME,
+      issued_at,
+      expires_at: new Date(issued_at.getTime() + VALIDITY_DAYS * DAY_MS),
+    };
+  }
+}
+
+/** Locks a completed dose, so that it has one certificate and none once it is entered in error, and reads what it is about. */
+async function findDose(manager: EntityManager, id: string): Promise<Dose | null> {
+  const where = { id, status: 'completed' as const };
+  const isCompleted = await manager.findOne(Dose, { where, lock: { mode: 'pessimistic_write' } });
+  if (!isCompleted) return null;
+  return manager.findOne(Dose, {
+    where,
+    relations: { registration: true, vaccine: true, lot: true, centre: true },
+  });
 }

@@ -36,7 +36,8 @@ export class DoseRecordingService {
   ) {}
 
   /**
-   * Records a dose that the caller has given, fulfils the appointment and takes the dose out of the stock. Throws
+   * Records a dose that the caller has given, fulfils the appointment, takes the dose out of the stock and issues the
+   * certificate. Throws
    * `appointment_not_found`, `forbidden`, `appointment_not_checked_in`, `dose_recorded`, `previous_dose_missing`,
    * `validation_failed` and the problems of LotsService.takeDose.
    */
@@ -51,6 +52,7 @@ export class DoseRecordingService {
       await this.lots.takeDose(manager, dose.lot_id, use);
       await this.assertInOrder(manager, dose);
       await manager.insert(Dose, dose);
+      await this.certificates.issueForDose(manager, dose.id);
       await this.audit.write(manager, {
         action: 'vaccination_dose.recorded',
         ...actorOf(caller),

@@ -1,0 +1,50 @@
+import { Controller, Get, Header, Param } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiProblems, Public } from '../../permissions/access.decorators.js';
+import { HcertRevocationsDto, ShcKeysDto, ShcRevocationsDto } from './certificate-keys.dto.js';
+import { CertificateRevocationsService } from './certificate-revocations.service.js';
+
+/** Verifiers may miss a key rotation or a revocation for this long. */
+const CACHE = 'public, max-age=300';
+const SHC = 'vaccination/certificates/shc/.well-known';
+
+/**
+ * What verifiers download. The SMART Health Cards framework names the paths below the issuer's URL and wants them readable by
+ * web pages of all origins.
+ */
+@ApiTags('vaccination')
+@Controller()
+@Public()
+export class CertificateKeysController {
+  constructor(private readonly revocations: CertificateRevocationsService) {}
+
+  /** Returns the revoked HC1 certificates of a key, which is named by its `kid` in base64url. */
+  @Get('vaccination/certificates/hcert/revocations/:kid')
+  @ApiOperation({ operationId: 'getHcertRevocations' })
+  @ApiProblems('certificate_key_not_found', 'database_unavailable')
+  @Header('cache-control', CACHE)
+  @Header('access-control-allow-origin', '*')
+  getHcertRevocations(@Param('kid') kid: string): Promise<HcertRevocationsDto> {
+    return this.revocations.getHcertRevocations(kid);
+  }
+
+  /** Returns the public keys that verify SMART Health Cards. */
+  @Get(`${SHC}/jwks.json`)
+  @ApiOperation({ operationId: 'getShcKeys' })
+  @ApiProblems('database_unavailable')
+  @Header('cache-control', CACHE)
+  @Header('access-control-allow-origin', '*')
+  listShcKeys(): Promise<ShcKeysDto> {
+    return this.revocations.listShcKeys();
+  }
+
+  /** Returns the revoked SMART Health Cards of a key. */
+  @Get(`${SHC}/crl/:kid.json`)
+  @ApiOperation({ operationId: 'getShcRevocations' })
+  @ApiProblems('certificate_key_not_found', 'database_unavailable')
+  @Header('cache-control', CACHE)
+  @Header('access-control-allow-origin', '*')
+  getShcRevocations(@Param('kid') kid: string): Promise<ShcRevocationsDto> {
+    return this.revocations.getShcRevocations(kid);
+  }
+}
