@@ -4,7 +4,7 @@ import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsIn, IsOptional, IsString, IsUUID, MaxLength, ValidateBy } from 'class-validator';
 import { DateTime } from 'luxon';
 import { IsQueryInt } from '../../http/pagination.dto.js';
-import { IsLine } from '../../http/validation.js';
+import { IsFreeText } from '../registrations/free-text.js';
 import { DEFAULT_TIME_ZONE } from '../time-zones.js';
 
 const FORMATS = ['json', 'application/json', 'application/fhir+json'];
@@ -68,7 +68,7 @@ export class FhirReadQueryDto {
    * @example "Question at the counter"
    */
   @IsOptional()
-  @IsLine(3, 200)
+  @IsFreeText(3, 200)
   reason?: string;
   /** @example json */
   @IsOptional()
