@@ -54,6 +54,7 @@ export const AUDIT_ACTIONS = [
   'vaccination_session.changed',
   'vaccination_session.opened',
   'vaccination_session.closed',
+  'vaccination_session.cancelled',
   'project.created',
   'project.changed',
   'project.deleted',

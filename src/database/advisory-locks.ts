@@ -23,6 +23,11 @@ export const ADVISORY_LOCKS = {
    * two sees the other.
    */
   blocks: 0x6d61626c,
+  /**
+   * First of two keys, per transaction; the second is the hash of a session's id. Held while people are promoted from its
+   * waitlist, so that they get their places in order.
+   */
+  waitlist: 0x6d617774,
 } as const;
 
 /**

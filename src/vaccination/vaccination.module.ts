@@ -20,6 +20,10 @@ import { CertificateVerificationService } from './certificates/certificate-verif
 import { CertificatesController } from './certificates/certificates.controller.js';
 import { CertificatesService } from './certificates/certificates.service.js';
 import { HcertKeysController } from './certificates/hcert-keys.controller.js';
+import { BookingRequest } from './bookings/booking-request.entity.js';
+import { BookingRequestsWorker } from './bookings/booking-requests.worker.js';
+import { SessionCancellationsController } from './cancellations/session-cancellations.controller.js';
+import { SessionCancellationsService } from './cancellations/session-cancellations.service.js';
 import { Centre } from './centres/centre.entity.js';
 import { CentreStaffMember } from './centres/centre-staff-member.entity.js';
 import { CentreStaffService } from './centres/centre-staff.service.js';
@@ -56,6 +60,11 @@ import { VaccinationSessionsService } from './sessions/vaccination-sessions.serv
 import { Vaccine } from './vaccines/vaccine.entity.js';
 import { VaccinesController } from './vaccines/vaccines.controller.js';
 import { VaccinesService } from './vaccines/vaccines.service.js';
+import { PromotionsService } from './waitlist/promotions.service.js';
+import { WaitlistController } from './waitlist/waitlist.controller.js';
+import { WaitlistEntry } from './waitlist/waitlist-entry.entity.js';
+import { WaitlistService } from './waitlist/waitlist.service.js';
+import { WaitlistWorker } from './waitlist/waitlist.worker.js';
 
 /** Vaccination drives: the catalogue of vaccines, the centres with their staff and stock, and their sessions. */
 @Module({
@@ -70,6 +79,8 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
       Appointment,
       Dose,
       Certificate,
+      BookingRequest,
+      WaitlistEntry,
     ]),
     AuditModule,
     ReportsModule,
@@ -93,6 +104,8 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     CertificateKeysController,
     CertificatesController,
     HcertKeysController,
+    WaitlistController,
+    SessionCancellationsController,
   ],
   providers: [
     FhirService,
@@ -110,6 +123,11 @@ import { VaccinesService } from './vaccines/vaccines.service.js';
     BookableSessionsService,
     BookingsService,
     AppointmentsService,
+    BookingRequestsWorker,
+    WaitlistService,
+    PromotionsService,
+    WaitlistWorker,
+    SessionCancellationsService,
     RegistrationsService,
     RegistrationReviewsService,
     RegistrationIdsService,

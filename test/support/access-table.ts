@@ -145,6 +145,10 @@ export const ACCESS_TABLE: Record<
   'PATCH /api/vaccination/sessions/:id': 'signed in',
   'POST /api/vaccination/sessions/:id/open': 'signed in',
   'POST /api/vaccination/sessions/:id/close': 'signed in',
+  'POST /api/vaccination/sessions/:id/cancel': 'signed in', // the service admits managers of the centre
+  'GET /api/vaccination/sessions/:id/waitlist': 'signed in',
+  'POST /api/vaccination/sessions/:id/waitlist': 'signed in',
+  'DELETE /api/vaccination/sessions/:id/waitlist/:registration_id': 'signed in',
   'GET /api/vaccination/registrations/:id/eligibility': 'signed in',
   'POST /api/vaccination/appointments': 'signed in',
   'GET /api/vaccination/appointments/me': 'signed in',

@@ -2,7 +2,7 @@ import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } fr
 import { Centre } from '../centres/centre.entity.js';
 import { Vaccine } from '../vaccines/vaccine.entity.js';
 
-/** `draft` → `open` → `closed`; `cancelled` from draft or open. Places can be booked while it is open. */
+/** `draft` → `open` → `closed`; `cancelled` from any of them before its end. Places can be booked while it is open. */
 export const SESSION_STATUSES = ['draft', 'open', 'closed', 'cancelled'] as const;
 export type SessionStatus = (typeof SESSION_STATUSES)[number];
 

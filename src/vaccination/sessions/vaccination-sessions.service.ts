@@ -113,6 +113,25 @@ export class VaccinationSessionsService {
     return this.find(id);
   }
 
+  /**
+   * Cancels a session that has not ended. `release` cancels what was planned for it, in the same transaction. Throws
+   * `vaccination_session_not_found`, `forbidden`, `session_not_changeable`.
+   */
+  async cancel(
+    caller: Caller,
+    id: string,
+    reason: string,
+    release: (manager: EntityManager) => Promise<void>,
+  ): Promise<VaccinationSession> {
+    const action = 'vaccination_session.cancelled';
+    await this.change(caller, id, action, { reason }, async ({ status, ends_at }, manager) => {
+      if (status === 'cancelled' || ends_at <= this.clock.date()) throw new Problem('session_not_changeable');
+      await release(manager);
+      return { status: 'cancelled', cancellation_reason: reason };
+    });
+    return this.find(id);
+  }
+
   /** Throws `vaccination_session_not_found`. */
   async find(id: string, manager: EntityManager = this.sessions.manager): Promise<VaccinationSession> {
     const session = await manager.findOne(VaccinationSession, {
@@ -132,7 +151,7 @@ export class VaccinationSessionsService {
     decide: (
       session: VaccinationSession,
       manager: EntityManager,
-    ) => Promise<Partial<Plan> & { status?: SessionStatus }>,
+    ) => Promise<Partial<Plan> & { status?: SessionStatus; cancellation_reason?: string }>,
   ): Promise<void> {
     const { centre_id } = await this.get(caller, id);
     await this.staff.assertRole(caller, centre_id, 'manager');

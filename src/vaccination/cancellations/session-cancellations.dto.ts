@@ -1,0 +1,11 @@
+import { IsLine } from '../../http/validation.js';
+
+/** Why a session is cancelled. */
+export class CancelVaccinationSessionDto {
+  /**
+   * Shown to the people who had an appointment.
+   * @example The delivery of the vaccine is late.
+   */
+  @IsLine(1, 300)
+  reason: string;
+}

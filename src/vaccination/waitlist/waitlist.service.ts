@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { type EntityManager, Repository } from 'typeorm';
+import { Clock } from '../../common/clock.provider.js';
+import { Problem } from '../../http/problems/problem.js';
+import type { Caller } from '../../users/caller.js';
+import { BookableSessionsService } from '../appointments/bookable-sessions.service.js';
+import { PeopleService } from '../eligibility/people.service.js';
+import { fromManager } from '../read-rows.js';
+import { lockPersonAndSessions } from '../row-locks.js';
+import { VaccinationSessionsService } from '../sessions/vaccination-sessions.service.js';
+import type { WaitlistDto, WaitlistEntryDto } from './waitlist.dto.js';
+import { WaitlistEntry } from './waitlist-entry.entity.js';
+
+/** A person can wait for so many sessions. */
+const MAX_WAITLISTS = 5;
+
+/** $1 session, $2 user. */
+const LIST_OWN = `select w.registration_id, w.created_at, (
+    select count(*)::int from vaccination_waitlist_entries o where o.session_id = w.session_id and o.id <= w.id
+  ) as position
+  from vaccination_waitlist_entries w join vaccination_registrations r on r.id = w.registration_id
+  where w.session_id = $1 and r.user_id = $2 order by w.id`;
+
+/** The people who wait for a place of a full session, in the order in which they joined. */
+@Injectable()
+export class WaitlistService {
+  constructor(
+    @InjectRepository(WaitlistEntry) private readonly entries: Repository<WaitlistEntry>,
+    private readonly sessions: VaccinationSessionsService,
+    private readonly bookable: BookableSessionsService,
+    private readonly people: PeopleService,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The people of the caller's account who wait, with their positions. Throws `vaccination_session_not_found`. */
+  async list(caller: Caller, sessionId: string): Promise<WaitlistDto> {
+    await this.sessions.get(caller, sessionId);
+    const items = await this.entries.query<WaitlistEntryDto[]>(LIST_OWN, [sessionId, caller.id]);
+    return { items, length: await this.entries.countBy({ session_id: sessionId }) };
+  }
+
+  /**
+   * Adds a person of the caller's account, who must be able to book the session if it had a place. Throws
+   * `registration_not_found`, `session_not_full`, `already_waiting`, `too_many_waitlists` and the refusals of a booking.
+   */
+  async join(caller: Caller, sessionId: string, registrationId: string): Promise<WaitlistEntryDto> {
+    const key = { registration_id: registrationId, user_id: caller.id };
+    return this.entries.manager.transaction(async (manager) => {
+      await lockPersonAndSessions(manager, key, [sessionId]);
+      const read = fromManager(manager);
+      const person = (await this.people.read([key], read)).get(registrationId)!;
+      const session = (await this.bookable.read([sessionId], read)).get(sessionId);
+      this.bookable.doseFor(person, session);
+      if (session!.available > 0 && !session!.has_waitlist) throw new Problem('session_not_full');
+      return this.insert(manager, sessionId, registrationId);
+    });
+  }
+
+  /** Removes a person of the caller's account. Throws `registration_not_found`, `waitlist_entry_not_found`. */
+  async leave(caller: Caller, sessionId: string, registrationId: string): Promise<void> {
+    const key = { registration_id: registrationId, user_id: caller.id };
+    await this.entries.manager.transaction(async (manager) => {
+      await lockPersonAndSessions(manager, key, []); // a concurrent promotion is over, or sees that the person left
+      const entry = { session_id: sessionId, registration_id: registrationId };
+      const { affected } = await manager.delete(WaitlistEntry, entry);
+      if (affected === 0) throw new Problem('waitlist_entry_not_found');
+    });
+  }
+
+  /** The locked session gets no other entries meanwhile, so that the new one is the last. */
+  private async insert(manager: EntityManager, session_id: string, registration_id: string): Promise<WaitlistEntryDto> {
+    const own = await manager.findBy(WaitlistEntry, { registration_id });
+    if (own.some((entry) => entry.session_id === session_id)) throw new Problem('already_waiting');
+    if (own.length >= MAX_WAITLISTS) throw new Problem('too_many_waitlists');
+    const created_at = this.clock.date();
+    await manager.insert(WaitlistEntry, { session_id, registration_id, created_at });
+    return { registration_id, position: await manager.countBy(WaitlistEntry, { session_id }), created_at };
+  }
+}
