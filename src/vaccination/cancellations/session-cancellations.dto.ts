@@ -4,7 +4,7 @@ import { IsLine } from '../../http/validation.js';
 export class CancelVaccinationSessionDto {
   /**
    * Shown to the people who had an appointment.
-   * @example The delivery of the vaccine is late.
+   * @example "The delivery of the vaccine is late."
    */
   @IsLine(1, 300)
   reason: string;
