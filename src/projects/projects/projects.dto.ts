@@ -1,4 +1,4 @@
-import { ApiProperty, PartialType } from '@nestjs/swagger';
+import { ApiProperty, type ApiPropertyOptions, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
@@ -157,13 +157,25 @@ export class ProjectsQueryDto extends PageQueryDto {
   @IsOptional()
   @IsQueryList()
   @IsIn(PROJECT_STATUSES, { each: true })
-  @ApiProperty({ type: String, required: false, example: 'ongoing,completed' })
+  @ApiProperty({
+    type: 'array',
+    items: { type: 'string', enum: [...PROJECT_STATUSES] },
+    required: false,
+    style: 'form',
+    explode: false,
+  } as ApiPropertyOptions)
   status?: ProjectStatus[];
   /** One or more, separated by commas. */
   @IsOptional()
   @IsQueryList()
   @IsIn(CONTENT_RATINGS, { each: true })
-  @ApiProperty({ type: String, required: false, example: 'everyone,teen' })
+  @ApiProperty({
+    type: 'array',
+    items: { type: 'string', enum: [...CONTENT_RATINGS] },
+    required: false,
+    style: 'form',
+    explode: false,
+  } as ApiPropertyOptions)
   content_rating?: ContentRating[];
   /** @example ja */
   @IsOptional()
