@@ -17,8 +17,8 @@ export class CertificateTexts1801003000000 implements MigrationInterface {
 const UP = [
   `alter table vaccination_certificates
     add column rid text not null,
-    add column hcert text,
-    add column shc text,
+    add column hcert text not null,
+    add column shc text not null,
     add column hcert_kid text not null,
     add column shc_kid text not null,
     add constraint vaccination_certificates_rid_key unique (rid)`,

@@ -6,7 +6,8 @@ import { CERTIFICATE_FILE_QUOTA } from '../../rate-limit/quotas.js';
 import type { Caller } from '../../users/caller.js';
 import { toPdf } from './certificate-pdf.js';
 import { type CertificateForm, toPng, toSvg } from './certificate-qr.js';
-import { CertificatesService, type ReadableCertificate } from './certificates.service.js';
+import type { Certificate } from './certificate.entity.js';
+import { CertificatesService } from './certificates.service.js';
 import { readHcert } from './hcert.js';
 import { toJws } from './shc.js';
 
@@ -14,7 +15,7 @@ type FileType = 'png' | 'svg' | 'pdf' | 'smart-health-card';
 
 interface FileFormat {
   type: string;
-  make: (certificate: ReadableCertificate, form: CertificateForm) => Promise<Buffer> | Buffer;
+  make: (certificate: Certificate, form: CertificateForm) => Promise<Buffer> | Buffer;
 }
 
 const FORMATS: Record<FileType, FileFormat> = {

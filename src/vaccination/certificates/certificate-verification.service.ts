@@ -44,8 +44,8 @@ export class CertificateVerificationService {
   ): Promise<VerificationDto> {
     const row = await this.certificates.findOneBy(record);
     if (row?.revoked_at) return invalid('revoked');
-    if (!row?.hcert || row[form] !== text) return invalid('not_on_record');
-    return { valid: true, reason: null, certificate: toStatedDto({ hcert: row.hcert }) };
+    if (row?.[form] !== text) return invalid('not_on_record');
+    return { valid: true, reason: null, certificate: toStatedDto(row) };
   }
 }
 

@@ -14,9 +14,9 @@ export class Certificate {
   @Column('text') uvci: string;
   /** Names the SMART Health Card in its revocation list. */
   @Column('text') rid: string;
-  /** The texts of the QR codes. Null once the person's data was erased; the certificate is then revoked. */
-  @Column('text', { nullable: true }) hcert: string | null;
-  @Column('text', { nullable: true }) shc: string | null;
+  /** The texts of the QR codes: EU Digital COVID Certificate, and SMART Health Card. */
+  @Column('text') hcert: string;
+  @Column('text') shc: string;
   /** The key that signed, as each form names it. */
   @Column('text') hcert_kid: string;
   @Column('text') shc_kid: string;

@@ -132,10 +132,10 @@ export class VerificationDto {
 }
 
 /** What the certificate of a row states. */
-export const toStatedDto = ({ hcert }: { hcert: string }): StatedDto => readHcert(hcert)!.toContent();
+export const toStatedDto = ({ hcert }: Certificate): StatedDto => readHcert(hcert)!.toContent();
 
 /** A certificate as its owner sees it at a time. */
-export function toCertificateDto(row: Certificate & { hcert: string; shc: string }, now: Date): CertificateDto {
+export function toCertificateDto(row: Certificate, now: Date): CertificateDto {
   const { id, dose_id, revoked_at, hcert, shc } = row;
   const status = revoked_at !== null ? 'revoked' : row.expires_at <= now ? 'expired' : 'valid';
   return { id, dose_id, status, ...toStatedDto(row), revoked_at, hcert, shc };

@@ -17,15 +17,13 @@ import { Certificate } from './certificate.entity.js';
 import { type CertificateDto, toCertificateDto } from './certificates.dto.js';
 import { signHcert } from './hcert.js';
 import { signShc } from './shc.js';
+import { fromSeconds, toSeconds } from './signed-document.js';
 import { createUvci } from './uvci.js';
 
 const VALIDITY_DAYS = 365;
 /** A certificate that expires sooner is renewed when its owner asks for one. */
 const RENEWAL_DAYS = 30;
-const DAY_MS = 86_400_000;
-
-/** A certificate whose person's data has not been erased. */
-export type ReadableCertificate = Certificate & { hcert: string; shc: string };
+const DAY_SECONDS = 86_400;
 
 /** The URL of the issuer of SMART Health Cards; its keys are at `/.well-known/jwks.json` below it. */
 export const shcIssuerOf = ({ publicUrl }: Config): string => `${publicUrl}/api/vaccination/certificates/shc`;
@@ -48,32 +46,31 @@ export class CertificatesService {
       .orderBy('c.id', 'DESC')
       .limit(limit + 1);
     if (before !== undefined) query.andWhere('c.id < :before', { before });
-    const rows = (await query.getMany()) as ReadableCertificate[];
+    const rows = await query.getMany();
     return toPage(rows, limit, (row) => row.id, this.toDto);
   }
 
   /** A certificate of the caller or of a dependant. Throws `certificate_not_found`. */
-  async get(caller: Caller, id: string): Promise<ReadableCertificate> {
+  async get(caller: Caller, id: string): Promise<Certificate> {
     const certificate = await this.queryOfOwner(caller).andWhere('c.id = :id', { id }).getOne();
     if (!certificate) throw new Problem('certificate_not_found');
-    return certificate as ReadableCertificate;
+    return certificate;
   }
 
-  readonly toDto = (certificate: ReadableCertificate): CertificateDto =>
-    toCertificateDto(certificate, this.clock.date());
+  readonly toDto = (certificate: Certificate): CertificateDto => toCertificateDto(certificate, this.clock.date());
 
   /**
    * Returns the valid certificate of a dose. Issues one if there is none, if it expires soon, if a newer key signs, or if the
    * person's data or the vaccine was corrected since; the former one is then revoked. Throws `dose_not_found`,
    * `certificates_unavailable`.
    */
-  async getOrCreate(caller: Caller, doseId: string): Promise<{ certificate: ReadableCertificate; isNew: boolean }> {
+  async getOrCreate(caller: Caller, doseId: string): Promise<{ certificate: Certificate; isNew: boolean }> {
     return this.certificates.manager.transaction(async (manager) => {
       const dose = await findDose(manager, doseId);
       if (!dose || dose.registration.user_id !== caller.id) throw new Problem('dose_not_found');
       const current = await manager.findOneBy(Certificate, { dose_id: doseId, revoked_at: IsNull() });
       if (current && this.isUpToDate(current, dose)) {
-        return { certificate: current as ReadableCertificate, isNew: false };
+        return { certificate: current, isNew: false };
       }
       await this.revokeForDose(manager, doseId);
       const certificate = await this.issue(manager, dose);
@@ -100,35 +97,24 @@ export class CertificatesService {
     await manager.update(Certificate, { dose_id: doseId, revoked_at: IsNull() }, { revoked_at: this.clock.date() });
   }
 
-  /** Revokes all certificates of a person and erases their texts. The identifiers stay in the revocation lists. */
-  async eraseForRegistration(manager: EntityManager, registrationId: string): Promise<void> {
-    await manager
-      .createQueryBuilder()
-      .update(Certificate)
-      .set({ hcert: null, shc: null, revoked_at: () => 'coalesce(revoked_at, :now)' })
-      .where('dose_id in (select id from vaccination_doses where registration_id = :registrationId)')
-      .setParameters({ registrationId, now: this.clock.date() })
-      .execute();
-  }
-
   private queryOfOwner(caller: Caller) {
     return this.certificates
       .createQueryBuilder('c')
       .innerJoin('c.dose', 'd')
       .innerJoin('d.registration', 'r')
-      .where('r.user_id = :userId and c.hcert is not null', { userId: caller.id });
+      .where('r.user_id = :userId', { userId: caller.id });
   }
 
   private isUpToDate({ issued_at, expires_at, shc_kid }: Certificate, { registration, vaccine }: Dose): boolean {
     return (
-      expires_at.getTime() - RENEWAL_DAYS * DAY_MS > this.clock.now() &&
+      expires_at.getTime() - RENEWAL_DAYS * DAY_SECONDS * 1000 > this.clock.now() &&
       shc_kid === this.keys.getSigningKey().shcKid &&
       issued_at >= registration.updated_at &&
       issued_at >= vaccine.updated_at
     );
   }
 
-  private async issue(manager: EntityManager, dose: Dose): Promise<ReadableCertificate> {
+  private async issue(manager: EntityManager, dose: Dose): Promise<Certificate> {
     const { key, hcertKid, shcKid } = this.keys.getSigningKey();
     const facts = this.toFacts(dose);
     const rid = randomBytes(9).toString('base64url');
@@ -146,7 +132,7 @@ export class CertificatesService {
       revoked_at: null,
     };
     await manager.insert(Certificate, certificate);
-    return certificate as ReadableCertificate;
+    return certificate as Certificate;
   }
 
   private toFacts({ dose, given_at, registration, vaccine, lot, centre }: Dose): CertificateFacts {
@@ -167,7 +153,7 @@ export class CertificatesService {
       country: this.config.CERTIFICATE_COUNTRY,
       issuer: this.config.CERTIFICATE_ISSUER ?? this.config.APP_NAME,
       issued_at,
-      expires_at: new Date(issued_at.getTime() + VALIDITY_DAYS * DAY_MS),
+      expires_at: fromSeconds(toSeconds(issued_at) + VALIDITY_DAYS * DAY_SECONDS), // signed as seconds
     };
   }
 }

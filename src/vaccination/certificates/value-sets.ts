@@ -43,13 +43,9 @@ const MAX_LENGTH = 80;
 /** The codes of a vaccine in the value sets, or, for other vaccines, its ATC code and its names in the catalogue. */
 export function codesOf(vaccine: VaccineDescription): Pick<Coded, 'vp' | 'mp' | 'ma'> {
   const known = vaccine.cvx_code === null ? undefined : BY_CVX[vaccine.cvx_code];
-  return (
-    known ?? {
-      vp: vaccine.who_code ?? (vaccine.disease === COVID_19 ? COVID_19_VACCINES : vaccine.product.slice(0, MAX_LENGTH)),
-      mp: vaccine.product.slice(0, MAX_LENGTH),
-      ma: vaccine.manufacturer.slice(0, MAX_LENGTH),
-    }
-  );
+  if (known) return { vp: known.vp, mp: known.mp, ma: known.ma };
+  const [mp, ma] = [vaccine.product.slice(0, MAX_LENGTH), vaccine.manufacturer.slice(0, MAX_LENGTH)];
+  return { vp: vaccine.who_code ?? (vaccine.disease === COVID_19 ? COVID_19_VACCINES : mp), mp, ma };
 }
 
 /** The names of a product and its manufacturer for readers. */

@@ -216,18 +216,4 @@ describe('CertificatesService', () => {
       expect([file.status, file.body['code']]).toEqual([409, 'certificate_revoked']);
     }
   });
-
-  it('eraseForRegistration erases what certificates state and keeps them revoked', async () => {
-    const owner = await t.user();
-    const { id, registration_id } = await recordDose(t, world, owner);
-    const { body } = await create(owner, id);
-    await inTransaction((service, manager) => service.eraseForRegistration(manager, registration_id));
-    expect(await list(owner)).toEqual([]);
-    expect((await verify(body.hcert)).reason).toBe('revoked');
-    const [row] = await t.dataSource.query(
-      'select hcert, shc, revoked_at from vaccination_certificates where id = $1',
-      [body.id],
-    );
-    expect(row).toEqual({ hcert: null, shc: null, revoked_at: t.clock.date() });
-  });
 });

@@ -1,0 +1,206 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { deflateRawSync, deflateSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeBase45 } from '../../../src/vaccination/certificates/base45.js';
+import { CertificateVerificationService } from '../../../src/vaccination/certificates/certificate-verification.service.js';
+import { CertificateKeys } from '../../../src/vaccination/certificates/certificate-keys.provider.js';
+import { signHcert } from '../../../src/vaccination/certificates/hcert.js';
+import { signShc } from '../../../src/vaccination/certificates/shc.js';
+import { createUvci } from '../../../src/vaccination/certificates/uvci.js';
+import { startApp, type TestApp } from '../../support/app.js';
+import { vaccinationWorld } from '../../support/vaccination.js';
+import { recordDose } from '../../support/vaccination-doses.js';
+
+const DAY_MS = 86_400_000;
+
+let t: TestApp;
+let certificate: Awaited<ReturnType<typeof issue>>;
+
+async function issue() {
+  const owner = await t.user();
+  const { id } = await recordDose(t, await vaccinationWorld(t), owner);
+  return (await t.request('POST', '/api/vaccination/certificates', { token: owner.token, body: { dose_id: id } })).body;
+}
+
+beforeAll(async () => {
+  t = await startApp();
+  certificate = await issue();
+});
+afterAll(() => t.stop());
+
+const post = (body: string | object, headers: Record<string, string> = {}) =>
+  t.request('POST', '/api/vaccination/certificates/verify', { body, headers });
+const verify = async (qr: unknown) => (await post({ qr })).body;
+const reasonOf = async (qr: string) => (await t.app.get(CertificateVerificationService).verify(qr)).reason;
+
+const facts = (fields: object = {}) => ({
+  uvci: createUvci('BD'),
+  name: 'Md. Rahim Uddin',
+  date_of_birth: '1990-04-01',
+  disease: '840539006',
+  product: 'Comirnaty',
+  manufacturer: 'BioNTech',
+  cvx_code: '208',
+  who_code: null,
+  lot_number: 'FA4598',
+  dose: 1,
+  doses: 2,
+  given_on: '2027-01-18',
+  country: 'BD',
+  issuer: 'Machi',
+  issued_at: t.clock.date(),
+  expires_at: new Date(t.clock.now() + DAY_MS),
+  ...fields,
+});
+const options = { issuerUrl: 'https://machi.example.org/shc', rid: 'abcdefghijkl' };
+
+describe('POST /api/vaccination/certificates/verify', () => {
+  it.each(['hcert', 'shc'] as const)('answers valid with what the certificate states (%s)', async (form) => {
+    const answer = await post({ qr: certificate[form] });
+    expect(answer.status).toBe(200);
+    expect(answer.body).toMatchObject({
+      valid: true,
+      reason: null,
+      certificate: { uvci: certificate.uvci, family_name: 'Uddin', date_of_birth: '1990-04-01', dose: 1, doses: 2 },
+    });
+    expect(Object.keys(answer.body.certificate!)).not.toContain('id');
+  });
+
+  it('answers invalid for each character of an HC1 certificate changed into each other one', async () => {
+    const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:a\0';
+    const text = certificate.hcert;
+    for (let at = 0; at < text.length; at++) {
+      for (const character of alphabet) {
+        if (character === text[at]) continue;
+        const reason = await reasonOf(text.slice(0, at) + character + text.slice(at + 1));
+        if (reason === null) throw new Error(`valid with ${JSON.stringify(character)} at ${at}`);
+      }
+    }
+  });
+
+  it('answers invalid for each character of a SMART Health Card changed into each other digit', async () => {
+    const text = certificate.shc;
+    for (let at = 0; at < text.length; at++) {
+      for (const character of '0123456789:S') {
+        if (character === text[at]) continue;
+        const reason = await reasonOf(text.slice(0, at) + character + text.slice(at + 1));
+        if (reason === null) throw new Error(`valid with ${JSON.stringify(character)} at ${at}`);
+      }
+    }
+  });
+
+  it.each(['hcert', 'shc'] as const)(
+    'answers invalid when characters are removed, added or doubled (%s)',
+    async (form) => {
+      const text = certificate[form];
+      const changed = [text.slice(0, -1), text.slice(1), `${text}0`, ` ${text}`, `${text} `, `${text}\n`, text + text];
+      for (const qr of changed)
+        expect(await verify(qr)).toEqual({ valid: false, reason: expect.any(String), certificate: null });
+    },
+  );
+
+  it.each<[string, () => unknown]>([
+    ['no text', () => undefined],
+    ['null', () => null],
+    ['a number', () => 7],
+    ['an array', () => [certificate.hcert]],
+    ['an object', () => ({ HC1: certificate.hcert })],
+    ['an empty text', () => ''],
+    ['only the prefix HC1:', () => 'HC1:'],
+    ['only the prefix shc:/', () => 'shc:/'],
+    ['NUL', () => '\0'],
+    ['NUL after a certificate', () => `${certificate.hcert}\0`],
+    ['a lone surrogate', () => 'HC1:\ud800'],
+    ['letters that are no Base45', () => 'HC1:äöü'],
+    ['an odd number of digits', () => 'shc:/123'],
+    ['1 MB of text', () => 'HC1:'.padEnd(1_000_000, 'A')],
+    ['90 KB of digits', () => 'shc:/'.padEnd(90_000, '5')],
+    ['a stream that inflates to 2.6 MB', () => `HC1:${encodeBase45(bomb())}`],
+    ['nested CBOR', () => `HC1:${encodeBase45(deflateSync(Buffer.alloc(16_000, 0x81)))}`],
+    ['nested tags', () => `HC1:${encodeBase45(deflateSync(Buffer.alloc(16_000, 0xd2)))}`],
+    ['an empty message', () => `HC1:${encodeBase45(deflateSync(Buffer.alloc(0)))}`],
+    ['a compressed message of random bytes', () => `HC1:${encodeBase45(deflateSync(randomBytes(300)))}`],
+    [
+      'CBOR that claims a payload of 4 GB',
+      () => `HC1:${encodeBase45(deflateSync(Buffer.from('d2845affffffff', 'hex')))}`,
+    ],
+    ['a card whose header is no JSON', () => card('{"alg":', '{}')],
+    ['a card whose header is null', () => card('null', '{}')],
+    ['a card without a signature algorithm', () => card('{"alg":"none","zip":"DEF","kid":"x"}', '{}')],
+    ['a SHLink', () => 'shlink:/eyJ1cmwiOiJodHRwczovL2V4YW1wbGUub3JnIn0'],
+  ])('answers 200 and unreadable for %s', async (_, qr) => {
+    const answer = await post({ qr: qr() });
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual({ valid: false, reason: 'unreadable', certificate: null });
+  });
+
+  it.each<[string, string, string]>([
+    ['no JSON', '{"qr":', 'application/json'],
+    ['an array', '[]', 'application/json'],
+    ['plain text', 'HC1:A', 'text/plain'],
+    ['a form', 'qr=HC1%3AA', 'application/x-www-form-urlencoded'],
+    ['bytes that are not UTF-8', '\u00ff', 'application/octet-stream'],
+  ])('answers 200 and unreadable for a body that is %s', async (_, body, type) => {
+    const answer = await post(body, { 'content-type': type });
+    expect([answer.status, answer.body.reason]).toEqual([200, 'unreadable']);
+  });
+
+  it('answers 200 without a body', async () => {
+    const answer = await t.request('POST', '/api/vaccination/certificates/verify');
+    expect([answer.status, answer.body.reason]).toEqual([200, 'unreadable']);
+  });
+
+  it('answers unknown_key for a certificate of another issuer, and for another key under our key id', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const { hcertKid, shcKid } = t.app.get(CertificateKeys).getSigningKey();
+    expect((await verify(signHcert(facts(), randomBytes(8), privateKey))).reason).toBe('unknown_key');
+    expect((await verify(signShc(facts(), options, 'k'.repeat(43), privateKey))).reason).toBe('unknown_key');
+    expect((await verify(signHcert(facts(), hcertKid, privateKey))).reason).toBe('bad_signature');
+    expect((await verify(signShc(facts(), options, shcKid, privateKey))).reason).toBe('bad_signature');
+  });
+
+  it('answers not_on_record for a certificate that our key signed but we never issued', async () => {
+    const { hcertKid, shcKid, key } = t.app.get(CertificateKeys).getSigningKey();
+    expect((await verify(signHcert(facts(), hcertKid, key))).reason).toBe('not_on_record');
+    expect((await verify(signShc(facts(), options, shcKid, key))).reason).toBe('not_on_record');
+    const ofOther = signHcert(facts({ uvci: certificate.uvci, name: 'Mallory' }), hcertKid, key);
+    expect((await verify(ofOther)).reason).toBe('not_on_record');
+  });
+
+  it('answers by the validity of the certificate', async () => {
+    const { hcertKid, shcKid, key } = t.app.get(CertificateKeys).getSigningKey();
+    const early = facts({ issued_at: new Date(t.clock.now() + 120_000) });
+    expect((await verify(signHcert(early, hcertKid, key))).reason).toBe('not_yet_valid');
+    expect((await verify(signShc(early, options, shcKid, key))).reason).toBe('not_yet_valid');
+    const now = t.clock.now();
+    t.clock.set(Date.parse(certificate.expires_at) - 1000);
+    expect((await verify(certificate.hcert)).valid).toBe(true);
+    t.clock.advance(1000);
+    expect((await verify(certificate.hcert)).reason).toBe('expired');
+    expect((await verify(certificate.shc)).reason).toBe('expired');
+    t.clock.set(now);
+  });
+
+  it('answers unreadable for what our key signed and is no certificate', async () => {
+    const { hcertKid, key } = t.app.get(CertificateKeys).getSigningKey();
+    const odd = signHcert(facts({ uvci: 7 }), hcertKid, key);
+    expect((await verify(odd)).reason).toBe('unreadable');
+  });
+});
+
+it('limits verifications per network', async () => {
+  const limited = await startApp({ env: { RATE_LIMITS: 'on' } });
+  const answer = await limited.request('POST', '/api/vaccination/certificates/verify', { body: { qr: '' } });
+  expect(answer.headers.get('ratelimit-policy')).toContain('"certificate-verifications";q=600');
+  await limited.stop();
+});
+
+/** A stream of 2.6 KB that inflates to 2.6 MB: the most that fits into a text of the length of a certificate. */
+const bomb = (): Buffer => deflateSync(Buffer.alloc(2_600_000), { level: 9 });
+
+/** A SMART Health Card with this header and payload, and an arbitrary signature. */
+function card(header: string, payload: string): string {
+  const parts = [Buffer.from(header), deflateRawSync(payload), Buffer.alloc(64, 1)];
+  const jws = parts.map((part) => part.toString('base64url')).join('.');
+  return `shc:/${[...Buffer.from(jws)].map((code) => String(code - 45).padStart(2, '0')).join('')}`;
+}
