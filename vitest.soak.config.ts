@@ -12,6 +12,7 @@ export default defineConfig({
       'test/chat/relations.model.spec.ts',
       'test/chat/slow.spec.ts',
       'test/mail/mail.process.spec.ts',
+      'test/vaccination/bookings.process.spec.ts',
     ],
     provide: { isSoak: true },
     maxWorkers: 2,
