@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiCreatedResponse, ApiExtraModels, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import {
   OldVaccinationDto,
@@ -20,6 +20,13 @@ export class VaccineRegistrationController {
   @Post('myvaccine')
   @ApiOperation({ operationId: 'getVaccinationAtBackendUser' })
   @ApiBody({ type: VaccineTokenDto })
+  @ApiExtraModels(OldVaccinationDto)
+  @ApiCreatedResponse({
+    schema: {
+      type: 'array',
+      items: { type: 'object', nullable: true, allOf: [{ $ref: getSchemaPath(OldVaccinationDto) }] },
+    },
+  })
   @ApiProblems('token_required', 'invalid_token', 'token_expired', 'validation_failed')
   async findOwn(@Body() body: object = {}): Promise<OldVaccinationDto[]> {
     return [await this.vaccines.findOwn(body)] as OldVaccinationDto[];

@@ -56,6 +56,7 @@ export const ApiFhirErrors = (): MethodDecorator & ClassDecorator =>
         [401, 'token_required'],
         [403, 'forbidden'],
         [404, 'registration_not_found'],
+        [415, 'unsupported_media_type'],
         [422, 'validation_failed'],
         [429, 'rate_limited'],
         [503, 'database_unavailable'],
@@ -65,7 +66,10 @@ export const ApiFhirErrors = (): MethodDecorator & ClassDecorator =>
         status,
         description: `OperationOutcome (${code})`,
         content: {
-          [FHIR_JSON]: { schema: { type: 'object' }, examples: { [code]: { value: toOutcome(new Problem(code)) } } },
+          [FHIR_JSON]: {
+            schema: { type: 'object', additionalProperties: true },
+            examples: { [code]: { value: toOutcome(new Problem(code)) } },
+          },
         },
       }),
     ),

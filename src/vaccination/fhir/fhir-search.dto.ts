@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsArray, IsIn, IsOptional, IsString, IsUUID, MaxLength, ValidateBy } from 'class-validator';
 import { DateTime } from 'luxon';
@@ -152,16 +152,6 @@ export class FhirSlotSearchDto extends FhirSearchQueryDto {
    */
   @IsToken()
   'service-type'?: string;
-}
-
-/** A FHIR R4 resource. */
-export class FhirResourceDto {
-  /** @example Patient */
-  @ApiProperty()
-  resourceType: string;
-  /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5e */
-  @ApiPropertyOptional({ format: 'uuid' })
-  id?: string;
 }
 
 /** SQL on a column of timestamps for dates with prefixes, and its parameters. */

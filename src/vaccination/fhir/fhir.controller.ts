@@ -1,5 +1,5 @@
 import { applyDecorators, Controller, Get, Header, Query, UseFilters } from '@nestjs/common';
-import { ApiExtraModels, ApiOkResponse, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type {
   Appointment,
   Bundle,
@@ -23,10 +23,17 @@ import {
   FhirPatientSearchDto,
   FhirReadQueryDto,
   FhirRecommendationSearchDto,
-  FhirResourceDto,
   FhirSlotSearchDto,
 } from './fhir-search.dto.js';
 import { FhirService } from './fhir.service.js';
+
+/** The official definitions of FHIR describe the rest. */
+const RESOURCE = {
+  type: 'object',
+  required: ['resourceType'],
+  properties: { resourceType: { type: 'string', example: 'Patient' } },
+  additionalProperties: true,
+};
 
 /** A route that answers one resource. */
 const FhirRoute = (path: string, operationId: string): MethodDecorator =>
@@ -36,14 +43,13 @@ const FhirRoute = (path: string, operationId: string): MethodDecorator =>
     ApiOperation({ operationId }),
     ApiOkResponse({
       description: 'A FHIR R4 resource.',
-      content: { [FHIR_JSON]: { schema: { $ref: getSchemaPath(FhirResourceDto) } } },
+      content: { [FHIR_JSON]: { schema: RESOURCE } },
     }),
     ApiFhirErrors(),
   );
 
 /** Vaccination records as FHIR R4, to read. Errors are OperationOutcomes. */
 @ApiTags('vaccination')
-@ApiExtraModels(FhirResourceDto)
 @Controller('vaccination/fhir')
 @UseFilters(FhirErrorFilter)
 export class FhirController {
