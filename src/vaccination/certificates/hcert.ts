@@ -7,12 +7,12 @@ import {
   attempt,
   fromSeconds,
   MAX_INFLATED_BYTES,
-  requireText,
   type SignedDocument,
   signEs256,
   toSeconds,
 } from './signed-document.js';
 import { splitName, toMachineReadable } from './transliteration.js';
+import { isUvci } from './uvci.js';
 import { codesOf, namesOf } from './value-sets.js';
 
 const PREFIX = 'HC1:';
@@ -141,8 +141,9 @@ function toContent(payload: Buffer): CertificateContent {
   const claims = decode(payload, { useMaps: true }) as Map<number, unknown>;
   const { nam, dob, v } = toObject((claims.get(CLAIM.hcert) as Map<number, unknown>).get(EU_DCC)) as Dcc;
   const [entry] = v;
+  if (!isUvci(entry.ci)) throw new Error('This is not the content of a certificate');
   return {
-    uvci: requireText(entry.ci),
+    uvci: entry.ci,
     family_name: nam.fn,
     given_names: nam.gn ?? '',
     latin_name: [nam.fnt, nam.gnt].filter((part) => part !== undefined).join('<<'),

@@ -106,6 +106,16 @@ describe('a rotation of the key', () => {
   });
 });
 
+it('the keys of certificates are not among the keys of tokens', async () => {
+  const app = await startApp({ env: { CERTIFICATE_KEY: OLD, SIGNING_KEY: NEXT }, database: t.connection });
+  const keysOf = async (path: string) => (await app.request('GET', path)).body['keys'].map(({ x }: { x: string }) => x);
+  const [token, certificate] = [NEXT, OLD].map((pem) => readCertifiedKeyPair(pem).published.x);
+  expect(await keysOf('/.well-known/jwks.json')).toEqual([token]);
+  expect(await keysOf('/.well-known/hcert-keys.json')).toEqual([certificate]);
+  expect(await keysOf(`${SHC}/jwks.json`)).toEqual([certificate]);
+  await app.stop();
+});
+
 describe('CertificateKeys', () => {
   it('takes the kid from the X.509 certificate that follows the key, and publishes the certificate', () => {
     const folder = mkdtempSync(join(tmpdir(), 'machi-x509-'));
