@@ -13,6 +13,7 @@ export default defineConfig({
       'test/chat/slow.spec.ts',
       'test/mail/mail.process.spec.ts',
       'test/vaccination/bookings.process.spec.ts',
+      'test/vaccination/certificates/verification.spec.ts',
     ],
     provide: { isSoak: true },
     maxWorkers: 2,

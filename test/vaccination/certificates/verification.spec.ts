@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto';
 import { deflateRawSync, deflateSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeBase45 } from '../../../src/vaccination/certificates/base45.js';
@@ -8,6 +8,7 @@ import { signHcert } from '../../../src/vaccination/certificates/hcert.js';
 import { signShc } from '../../../src/vaccination/certificates/shc.js';
 import { createUvci } from '../../../src/vaccination/certificates/uvci.js';
 import { startApp, type TestApp } from '../../support/app.js';
+import { rounds } from '../../support/rounds.js';
 import { vaccinationWorld } from '../../support/vaccination.js';
 import { recordDose } from '../../support/vaccination-doses.js';
 
@@ -54,6 +55,10 @@ const facts = (fields: object = {}) => ({
 });
 const options = { issuerUrl: 'https://machi.example.org/shc', rid: 'abcdefghijkl' };
 
+/** Some characters at random; all of them in the long form. */
+const someOf = (alphabet: string): string[] =>
+  rounds(0, 1) === 1 ? [...alphabet] : Array.from({ length: 4 }, () => alphabet[randomInt(alphabet.length)]!);
+
 describe('POST /api/vaccination/certificates/verify', () => {
   it.each(['hcert', 'shc'] as const)('answers valid with what the certificate states (%s)', async (form) => {
     const answer = await post({ qr: certificate[form] });
@@ -66,11 +71,11 @@ describe('POST /api/vaccination/certificates/verify', () => {
     expect(Object.keys(answer.body.certificate!)).not.toContain('id');
   });
 
-  it('answers invalid for each character of an HC1 certificate changed into each other one', async () => {
+  it('answers invalid for each changed character of an HC1 certificate', async () => {
     const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:a\0';
     const text = certificate.hcert;
     for (let at = 0; at < text.length; at++) {
-      for (const character of alphabet) {
+      for (const character of someOf(alphabet)) {
         if (character === text[at]) continue;
         const reason = await reasonOf(text.slice(0, at) + character + text.slice(at + 1));
         if (reason === null) throw new Error(`valid with ${JSON.stringify(character)} at ${at}`);
@@ -78,10 +83,10 @@ describe('POST /api/vaccination/certificates/verify', () => {
     }
   });
 
-  it('answers invalid for each character of a SMART Health Card changed into each other digit', async () => {
+  it('answers invalid for each changed character of a SMART Health Card', async () => {
     const text = certificate.shc;
     for (let at = 0; at < text.length; at++) {
-      for (const character of '0123456789:S') {
+      for (const character of someOf('0123456789:S')) {
         if (character === text[at]) continue;
         const reason = await reasonOf(text.slice(0, at) + character + text.slice(at + 1));
         if (reason === null) throw new Error(`valid with ${JSON.stringify(character)} at ${at}`);
