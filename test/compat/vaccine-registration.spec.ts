@@ -103,7 +103,8 @@ describe('the first service of the vaccine registration', () => {
       [dose, id, appointment, session.centre.id, session.vaccine.id, lot],
     );
     await dataSource.query(
-      `insert into vaccination_certificates (id, dose_id, uvci, issued_at, expires_at) values ($1, $2, 'X', now(), now())`,
+      `insert into vaccination_certificates (id, dose_id, uvci, rid, hcert, shc, hcert_kid, shc_kid, issued_at, expires_at)
+        values ($1, $2, 'X', 'x', 'HC1:', 'shc:/', 'k', 'k', now(), now())`,
       [certificate, dose],
     );
     expect((await post('/api/myvaccine', { token: owner.token })).body).toMatchObject([

@@ -45,8 +45,8 @@ async function addDose(registrationId: string, appointmentId: string, centreId: 
     [dose, registrationId, appointmentId, centreId, vaccineId, lot],
   );
   await t.dataSource.query(
-    `insert into vaccination_certificates (id, dose_id, uvci, issued_at, expires_at)
-      values ($1, $2, $3, now(), now() + interval '1 year')`,
+    `insert into vaccination_certificates (id, dose_id, uvci, rid, hcert, shc, hcert_kid, shc_kid, issued_at, expires_at)
+      values ($1, $2, $3, md5($3), 'HC1:', 'shc:/', 'k', 'k', now(), now() + interval '1 year')`,
     [uuidv7(), dose, `URN:UVCI:01:BD:${dose}`],
   );
 }
