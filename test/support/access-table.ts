@@ -211,9 +211,9 @@ export const ACCESS_TABLE: Record<
   'POST /api/auth/login': 'public',
   'GET /api/auth/verify': 'answers 401 itself',
   'POST /api/create': 'public',
-  'POST /api/myvaccine': 'public', // the token is in the body
-  'POST /api/allvaccines': 'public',
-  'POST /api/approve': 'public',
+  'POST /api/myvaccine': 'answers 401 itself', // the token is in the body
+  'POST /api/allvaccines': 'answers 401 itself',
+  'POST /api/approve': 'answers 401 itself',
   'POST /api/login': 'public',
   'GET /api/profile': 'signed in',
   'POST /api/forgot_password': 'public',

@@ -4,7 +4,6 @@ import type { Representation } from '../../http/representation.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { CERTIFICATE_FILE_QUOTA } from '../../rate-limit/quotas.js';
 import type { Caller } from '../../users/caller.js';
-import { toPdf } from './certificate-pdf.js';
 import { type CertificateForm, toPng, toSvg } from './certificate-qr.js';
 import type { Certificate } from './certificate.entity.js';
 import { CertificatesService } from './certificates.service.js';
@@ -21,7 +20,13 @@ interface FileFormat {
 const FORMATS: Record<FileType, FileFormat> = {
   png: { type: 'image/png', make: (certificate, form) => toPng(form, certificate[form]) },
   svg: { type: 'image/svg+xml', make: (certificate, form) => toSvg(form, certificate[form]) },
-  pdf: { type: 'application/pdf', make: ({ hcert, shc }) => toPdf(readHcert(hcert)!.toContent(), { hcert, shc }) },
+  pdf: {
+    type: 'application/pdf',
+    make: async ({ hcert, shc }) => {
+      const { toPdf } = await import('./certificate-pdf.js'); // 30 MB that most processes do not need
+      return toPdf(readHcert(hcert)!.toContent(), { hcert, shc });
+    },
+  },
   'smart-health-card': {
     type: 'application/smart-health-card',
     make: ({ shc }) => Buffer.from(JSON.stringify({ verifiableCredential: [toJws(shc)] })),
