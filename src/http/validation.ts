@@ -32,6 +32,10 @@ function fieldErrors(error: ValidationError, parent = ''): FieldError[] {
 /** Ids are compared and used in file names, so they need one spelling. */
 const inLowerCase: PipeTransform<string, string> = { transform: (id) => id.toLowerCase() };
 
+/** For ids in bodies that are compared with those of the database. */
+export const InLowerCase = (): PropertyDecorator =>
+  Transform(({ value }) => (typeof value === 'string' ? value.toLowerCase() : value));
+
 /** A path parameter that must be a UUID, in lower case. Throws `invalid_id`. */
 export const UuidParam =
   (name: string): ParameterDecorator =>

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
 import { clientNetworks } from './client-network.js';
 import { type Quota, quotaKey } from './quotas.js';
 import { sendQuotaHeaders } from './rate-limit-headers.js';
-import { RateLimitStorageService } from './rate-limit-storage.service.js';
+import { RateLimitStorageService, toRecord } from './rate-limit-storage.service.js';
+import { RequestCounts } from './request-counts.js';
 
 /** Takes a counted request back. */
 export type Refund = () => Promise<void>;
@@ -14,10 +16,26 @@ export type Refund = () => Promise<void>;
  */
 @Injectable()
 export class QuotasService {
+  private readonly inMemory = new Map<string, RequestCounts>();
+
   constructor(
     private readonly storage: RateLimitStorageService,
     private readonly config: Config,
+    private readonly clock: Clock,
   ) {}
+
+  /**
+   * Counts one request of the subject in the memory of this process only, for requests that must write nothing when they are
+   * refused. Throws `rate_limited`.
+   */
+  consumeInMemory(quota: Quota, subject: string): void {
+    if (this.config.RATE_LIMITS === 'off') return;
+    const counts = this.inMemory.get(quota.name) ?? new RequestCounts();
+    this.inMemory.set(quota.name, counts);
+    const now = this.clock.now();
+    const { count, windowEnd } = counts.increment(subject, now, quota.windowMs);
+    sendQuotaHeaders(quota, toRecord(count, count <= quota.limit, windowEnd - now));
+  }
 
   /** Counts one request of the subject, by default each of the client's networks. Throws `rate_limited` when none is left. */
   async consume(quota: Quota, subject?: string): Promise<void> {

@@ -68,6 +68,9 @@ export const VERIFICATION_QUOTA: Quota = { name: 'certificate-verifications', li
 /** QR codes and documents of certificates per user. Each one occupies a processor for some 50 ms. */
 export const CERTIFICATE_FILE_QUOTA: Quota = { name: 'certificate-files', limit: 120, windowMs: HOUR_MS };
 
+/** Bookings that a user tries, counted in the memory of each process: a refusal at an opening must write nothing. */
+export const BOOKING_QUOTA: Quota = { name: 'bookings', limit: 60, windowMs: MINUTE_MS };
+
 /** All requests per network, whatever the route. Counted in the memory of each process, not in the database. */
 export const requestsQuota = (limit: number): Quota => ({ name: 'requests', limit, windowMs: MINUTE_MS });
 

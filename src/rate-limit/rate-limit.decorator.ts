@@ -9,8 +9,8 @@ const QUOTA = Symbol('quota');
 export const SkipRequestLimit = Reflector.createDecorator<true>();
 
 /**
- * Exempts a route from the limit on the changes of a user: one that ends an intruder's access, which the intruder could block
- * by using the limit up.
+ * Exempts a route from the limit on the changes of a user: one that has a limit of its own, or one that ends an intruder's
+ * access, which the intruder could block by using the limit up.
  */
 export const SkipChangeLimit = Reflector.createDecorator<true>();
 

@@ -3,7 +3,7 @@ import { ThrottlerGuard, type ThrottlerModuleOptions, type ThrottlerRequest } fr
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
 import { clientNetworks } from './client-network.js';
-import { NetworkRequestCounts } from './network-request-counts.js';
+import { RequestCounts } from './request-counts.js';
 import { requestsQuota } from './quotas.js';
 import { QuotasService } from './quotas.service.js';
 import { sendQuotaHeaders } from './rate-limit-headers.js';
@@ -30,7 +30,7 @@ export class RateLimitGuard extends ThrottlerGuard {
   @Inject(Config) private readonly config: Config;
   @Inject(Clock) private readonly clock: Clock;
   @Inject(QuotasService) private readonly quotas: QuotasService;
-  private readonly requests = new NetworkRequestCounts();
+  private readonly requests = new RequestCounts();
 
   /** Most routes have no quota: they skip the package, which costs a short request a measurable part of its time. */
   protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {

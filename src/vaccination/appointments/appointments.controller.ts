@@ -6,6 +6,9 @@ import { validationFailed } from '../../http/problems/problem.js';
 import { publicPath } from '../../http/request-context.js';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
+import { BOOKING_QUOTA } from '../../rate-limit/quotas.js';
+import { QuotasService } from '../../rate-limit/quotas.service.js';
+import { SkipChangeLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import {
   AppointmentDto,
@@ -44,11 +47,13 @@ export class AppointmentsController {
     private readonly appointments: AppointmentsService,
     private readonly bookings: BookingsService,
     private readonly codes: CheckInCodesService,
+    private readonly quotas: QuotasService,
     private readonly config: Config,
   ) {}
 
   /** Books a place for a person of your account. The dose is the next one of the person. */
   @Post()
+  @SkipChangeLimit(true)
   @ApiOperation({ operationId: 'bookAppointment' })
   @ApiHeader({
     name: 'Idempotency-Key',
@@ -56,13 +61,21 @@ export class AppointmentsController {
     description: 'A new value for each booking: sent again within a day, the same request gets the same appointment.',
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   })
-  @ApiProblems('registration_not_found', 'already_booked', 'idempotency_key_reused', 'busy', ...REFUSALS)
+  @ApiProblems(
+    'registration_not_found',
+    'already_booked',
+    'idempotency_key_reused',
+    'busy',
+    'rate_limited',
+    ...REFUSALS,
+  )
   async create(
     @CurrentUser() caller: Caller,
     @Body() dto: CreateAppointmentDto,
     @Headers('idempotency-key') key: string | undefined,
     @Res({ passthrough: true }) response: Response,
   ): Promise<AppointmentDto> {
+    this.quotas.consumeInMemory(BOOKING_QUOTA, caller.id);
     if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key)) {
       const message = 'Idempotency-Key must be 1 to 255 visible ASCII characters';
       throw validationFailed([{ path: 'Idempotency-Key', message }]);

@@ -1,14 +1,17 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsUUID } from 'class-validator';
+import { InLowerCase } from '../../http/validation.js';
 import { toSessionDto, VaccinationSessionDto } from '../sessions/vaccination-sessions.dto.js';
 import { APPOINTMENT_STATUSES, type Appointment, type AppointmentStatus } from './appointment.entity.js';
 
 /** A place to book for a person of the caller's account. The dose is the next one of the person. */
 export class CreateAppointmentDto {
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5d */
+  @InLowerCase()
   @IsUUID()
   registration_id: string;
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5e */
+  @InLowerCase()
   @IsUUID()
   session_id: string;
 }
@@ -16,6 +19,7 @@ export class CreateAppointmentDto {
 /** The session to which an appointment moves. */
 export class MoveAppointmentDto {
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5f */
+  @InLowerCase()
   @IsUUID()
   session_id: string;
 }

@@ -29,7 +29,7 @@ export interface BookableSession {
 const SESSIONS = {
   name: 'vaccination-bookable-sessions',
   text: `select s.id, s.status, s.dose, s.starts_at, s.ends_at, s.opens_at, s.capacity - s.booked as available,
-      exists (select from vaccination_waitlist_entries w where w.session_id = s.id) as has_waitlist, c.time_zone,
+      (select 1 from vaccination_waitlist_entries w where w.session_id = s.id limit 1) is not null as has_waitlist, c.time_zone,
       jsonb_build_object('id', v.id, 'disease', v.disease, 'min_age_months', v.min_age_months,
         'max_age_months', v.max_age_months, 'doses', v.doses, 'is_active', v.is_active) as vaccine
     from vaccination_sessions s

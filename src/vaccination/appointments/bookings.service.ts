@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
 import { POOL } from '../../database/pool.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
-import { Problem } from '../../http/problems/problem.js';
+import { isUnavailable, Problem, unavailable } from '../../http/problems/problem.js';
 import type { ProblemCode } from '../../http/problems/problem-catalogue.js';
 import type { Caller } from '../../users/caller.js';
 import { PeopleService } from '../eligibility/people.service.js';
@@ -14,6 +14,7 @@ import type { CreateAppointmentDto } from './appointments.dto.js';
 import { type BookableSession, BookableSessionsService } from './bookable-sessions.service.js';
 
 const MAX_BATCH = 500;
+const MAX_WAITING = 20_000;
 
 /** Defined in the migration of bookings; see docs/decisions/booking.md. */
 const BOOK = {
@@ -22,10 +23,10 @@ const BOOK = {
     $6::text[], $7::smallint[], $8::bytea[], $9::bytea[])`,
 };
 
-/** The appointment of this user that an earlier request with the same key booked. */
-const FIND_REQUEST = {
-  name: 'vaccination-booking-request',
-  text: `select hash, appointment_id from vaccination_booking_requests where key = $1`,
+/** The requests that booked a place earlier. $1 keys. */
+const FIND_REQUESTS = {
+  name: 'vaccination-booking-requests',
+  text: `select key, hash, appointment_id from vaccination_booking_requests where key = any ($1::bytea[])`,
 };
 
 const OUTCOME_PROBLEMS: Record<string, ProblemCode> = {
@@ -43,6 +44,12 @@ interface Outcome {
   n: string;
   outcome: string;
   stored_id: string | null;
+}
+
+interface StoredRequest {
+  key: Buffer;
+  hash: Buffer;
+  appointment_id: string;
 }
 
 interface Waiting {
@@ -85,9 +92,11 @@ export class BookingsService {
   /**
    * Books a place for a person of the caller's account and returns the id of the appointment. `key` is the
    * Idempotency-Key: the same request gets the same appointment for a day. Throws `registration_not_found`,
-   * `vaccination_session_not_found`, `idempotency_key_reused`, `session_full` and the reasons of `doseFor`.
+   * `vaccination_session_not_found`, `idempotency_key_reused`, `session_full`, the reasons of `doseFor`, and `busy` when too
+   * many requests wait.
    */
-  book(caller: Caller, { registration_id, session_id }: CreateAppointmentDto, key?: string): Promise<string> {
+  async book(caller: Caller, { registration_id, session_id }: CreateAppointmentDto, key?: string): Promise<string> {
+    if (this.waiting.length >= MAX_WAITING) throw unavailable('busy');
     const hashes =
       key === undefined
         ? { key: null, hash: null }
@@ -113,7 +122,7 @@ export class BookingsService {
       try {
         await this.bookBatch(batch);
       } catch (error) {
-        await this.bookEach(batch, error);
+        await this.bookHalves(batch, error);
       }
     }
     this.isRunning = false;
@@ -135,12 +144,17 @@ export class BookingsService {
     return batch;
   }
 
-  /** One request that the database refuses must not fail the others of its batch. */
-  private async bookEach(batch: Waiting[], error: unknown): Promise<void> {
-    if (batch.length === 1) return batch[0]!.reject(mapToProblem(error));
-    for (const request of batch)
-      await this.bookBatch([request]).catch((reason) => request.reject(mapToProblem(reason)));
-    return undefined;
+  /** One request that the database refuses must not fail the others of its batch. If it is unavailable, all fail. */
+  private async bookHalves(batch: Waiting[], error: unknown): Promise<void> {
+    const problem = mapToProblem(error);
+    if (batch.length === 1 || isUnavailable(problem.code)) {
+      for (const { reject } of batch) reject(problem);
+      return;
+    }
+    const middle = batch.length >> 1;
+    for (const half of [batch.slice(0, middle), batch.slice(middle)]) {
+      await this.bookBatch(half).catch((reason) => this.bookHalves(half, reason));
+    }
   }
 
   private async bookBatch(batch: Waiting[]): Promise<void> {
@@ -162,7 +176,7 @@ export class BookingsService {
         refused.push([request, error]);
       }
     }
-    for (const [request, error] of refused) await this.refuse(request, error);
+    await this.refuse(refused);
     if (candidates.length > 0) await this.write(candidates);
   }
 
@@ -187,13 +201,17 @@ export class BookingsService {
     }
   }
 
-  /** An earlier request with the same key may have booked: then a refusal would be a wrong answer. */
-  private async refuse({ key, hash, resolve, reject }: Waiting, error: unknown): Promise<void> {
-    if (!key) return reject(error);
-    const [stored] = await this.query<{ hash: Buffer; appointment_id: string }>(FIND_REQUEST, [key]);
-    if (!stored) return reject(error);
-    if (stored.hash.equals(hash!)) return resolve(stored.appointment_id);
-    return reject(new Problem('idempotency_key_reused'));
+  /** Earlier requests with the same keys may have booked: then a refusal would be a wrong answer. */
+  private async refuse(refused: [Waiting, unknown][]): Promise<void> {
+    const keys = refused.flatMap(([{ key }]) => (key ? [key] : []));
+    const found = keys.length === 0 ? [] : await this.query<StoredRequest>(FIND_REQUESTS, [keys]);
+    const stored = new Map(found.map((row) => [row.key.toString('hex'), row]));
+    for (const [{ key, hash, resolve, reject }, error] of refused) {
+      const earlier = key && stored.get(key.toString('hex'));
+      if (!earlier) reject(error);
+      else if (earlier.hash.equals(hash!)) resolve(earlier.appointment_id);
+      else reject(new Problem('idempotency_key_reused'));
+    }
   }
 }
 

@@ -1,9 +1,11 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsUUID } from 'class-validator';
+import { InLowerCase } from '../../http/validation.js';
 
 /** A person of the caller's account who wants to wait for a place. */
 export class JoinWaitlistDto {
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5d */
+  @InLowerCase()
   @IsUUID()
   registration_id: string;
 }

@@ -2,18 +2,29 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
+import { returningRows } from '../../database/returning.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
 import { BookableSessionsService } from '../appointments/bookable-sessions.service.js';
 import { PeopleService } from '../eligibility/people.service.js';
 import { fromManager } from '../read-rows.js';
-import { lockPersonAndSessions } from '../row-locks.js';
+import { lockPerson } from '../row-locks.js';
 import { VaccinationSessionsService } from '../sessions/vaccination-sessions.service.js';
 import type { WaitlistDto, WaitlistEntryDto } from './waitlist.dto.js';
 import { WaitlistEntry } from './waitlist-entry.entity.js';
 
 /** A person can wait for so many sessions. */
 const MAX_WAITLISTS = 5;
+
+/** Adds person $2 to session $1, locked for as short as possible. No row: the session has places, or is not open any more. */
+const APPEND = `with locked as materialized (
+    select id, booked, capacity, status from vaccination_sessions where id = $1 for no key update
+  )
+  insert into vaccination_waitlist_entries (session_id, registration_id, created_at)
+  select s.id, $2, $3 from locked s where s.status = 'open' and (s.booked >= s.capacity or exists (
+    select from vaccination_waitlist_entries w where w.session_id = s.id
+  ))
+  returning id`;
 
 /** $1 session, $2 user. */
 const LIST_OWN = `select w.registration_id, w.created_at, (
@@ -47,13 +58,14 @@ export class WaitlistService {
   async join(caller: Caller, sessionId: string, registrationId: string): Promise<WaitlistEntryDto> {
     const key = { registration_id: registrationId, user_id: caller.id };
     return this.entries.manager.transaction(async (manager) => {
-      await lockPersonAndSessions(manager, key, [sessionId]);
+      await lockPerson(manager, key);
       const read = fromManager(manager);
       const person = (await this.people.read([key], read)).get(registrationId)!;
-      const session = (await this.bookable.read([sessionId], read)).get(sessionId);
-      this.bookable.doseFor(person, session);
-      if (session!.available > 0 && !session!.has_waitlist) throw new Problem('session_not_full');
-      return this.insert(manager, sessionId, registrationId);
+      this.bookable.doseFor(person, (await this.bookable.read([sessionId], read)).get(sessionId));
+      const own = await manager.findBy(WaitlistEntry, { registration_id: registrationId });
+      if (own.some(({ session_id }) => session_id === sessionId)) throw new Problem('already_waiting');
+      if (own.length >= MAX_WAITLISTS) throw new Problem('too_many_waitlists');
+      return this.append(manager, sessionId, registrationId);
     });
   }
 
@@ -61,20 +73,18 @@ export class WaitlistService {
   async leave(caller: Caller, sessionId: string, registrationId: string): Promise<void> {
     const key = { registration_id: registrationId, user_id: caller.id };
     await this.entries.manager.transaction(async (manager) => {
-      await lockPersonAndSessions(manager, key, []); // a concurrent promotion is over, or sees that the person left
+      await lockPerson(manager, key); // a concurrent promotion is over, or sees that the person left
       const entry = { session_id: sessionId, registration_id: registrationId };
       const { affected } = await manager.delete(WaitlistEntry, entry);
       if (affected === 0) throw new Problem('waitlist_entry_not_found');
     });
   }
 
-  /** The locked session gets no other entries meanwhile, so that the new one is the last. */
-  private async insert(manager: EntityManager, session_id: string, registration_id: string): Promise<WaitlistEntryDto> {
-    const own = await manager.findBy(WaitlistEntry, { registration_id });
-    if (own.some((entry) => entry.session_id === session_id)) throw new Problem('already_waiting');
-    if (own.length >= MAX_WAITLISTS) throw new Problem('too_many_waitlists');
+  /** Until the commit, the locked session gets no other entries: the new one is the last. */
+  private async append(manager: EntityManager, session_id: string, registration_id: string): Promise<WaitlistEntryDto> {
     const created_at = this.clock.date();
-    await manager.insert(WaitlistEntry, { session_id, registration_id, created_at });
+    const rows = await returningRows(manager, APPEND, [session_id, registration_id, created_at]);
+    if (rows.length === 0) throw new Problem('session_not_full');
     return { registration_id, position: await manager.countBy(WaitlistEntry, { session_id }), created_at };
   }
 }
