@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { NationalIdsModule } from '../national-ids/national-ids.module.js';
 import { RateLimitModule } from '../rate-limit/rate-limit.module.js';
+import { AppointmentChangesService } from './appointment-changes.service.js';
 import { Appointment } from './appointments/appointment.entity.js';
 import { CheckInCodesService } from './appointments/check-in-codes.service.js';
 import { CheckInController } from './appointments/check-in.controller.js';
@@ -120,6 +121,7 @@ import { WaitlistWorker } from './waitlist/waitlist.worker.js';
     DosesService,
     PeopleService,
     EligibilityService,
+    AppointmentChangesService,
     BookableSessionsService,
     BookingsService,
     AppointmentsService,

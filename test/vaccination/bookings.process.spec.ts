@@ -70,7 +70,9 @@ async function call(method: string, path: string, { user }: Citizen, body?: obje
 
 /** Opens the connections of both pools. */
 const warmUp = (): Promise<unknown> =>
-  Promise.all(Array.from({ length: POOL_SIZE * 4 }, () => call('GET', '/api/users', citizens[0]!)));
+  Promise.all(
+    Array.from({ length: POOL_SIZE * 4 }, () => call('GET', '/api/vaccination/appointments/me', citizens[0]!)),
+  );
 
 const book = (citizen: Citizen, session_id: string) =>
   call('POST', '/api/vaccination/appointments', citizen, { registration_id: citizen.person, session_id });
@@ -126,6 +128,8 @@ it('booking, moving, cancelling and waiting at once through two processes keeps 
   const sessions = await Promise.all(
     Array.from({ length: SESSIONS }, async () => (await world.session({ vaccine_id, capacity: CHURN_PLACES })).id),
   );
+  await warmUp();
+  expect(await count(CONNECTIONS)).toBeGreaterThanOrEqual(2 * POOL_SIZE);
   const people = citizens.slice(0, CHURN_PEOPLE);
   const statuses = new Map<string, number>();
   const end = performance.now() + CHURN_MS;
@@ -151,7 +155,7 @@ it('booking, moving, cancelling and waiting at once through two processes keeps 
   expect(await count(WRONG_COUNTERS)).toBe(0);
   expect(await count(DOUBLE_BOOKED)).toBe(0);
   expect(await deadlocks()).toBe(0);
-  expect(faults).toEqual([]);
+  expect(faults.slice(0, 5)).toEqual([]);
 });
 
 const newVaccine = () => world.vaccine({ disease: String(6_000_000 + calls++) });
@@ -181,6 +185,8 @@ async function findAppointment({ person }: Citizen, sessions: string[]): Promise
   );
   return rows[0]?.id;
 }
+
+const CONNECTIONS = `select from pg_stat_activity where datname = current_database() and backend_type = 'client backend'`;
 
 /** Sessions with free places for which people wait. */
 const UNFILLED = `select from vaccination_sessions s where booked < capacity

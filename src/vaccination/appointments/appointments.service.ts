@@ -6,6 +6,7 @@ import { Config } from '../../config/config.js';
 import { returningRows } from '../../database/returning.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
+import { AppointmentChangesService } from '../appointment-changes.service.js';
 import { PeopleService } from '../eligibility/people.service.js';
 import { fromManager } from '../read-rows.js';
 import { lockPerson } from '../row-locks.js';
@@ -42,6 +43,7 @@ export class AppointmentsService {
     @InjectRepository(Appointment) private readonly appointments: Repository<Appointment>,
     private readonly sessions: BookableSessionsService,
     private readonly people: PeopleService,
+    private readonly changes: AppointmentChangesService,
     private readonly clock: Clock,
     private readonly config: Config,
   ) {}
@@ -75,7 +77,7 @@ export class AppointmentsService {
     const { session_id: from, registration_id } = await this.getOwn(caller, id);
     if (from === sessionId)
       throw validationFailed([{ path: 'session_id', message: 'session_id must be another session' }]);
-    const isMoved = await this.appointments.manager.transaction(async (manager) => {
+    const isMoved = await this.changes.run(caller, async (manager) => {
       await lockPerson(manager, { registration_id, user_id: caller.id });
       const appointment = await this.getChangeable(manager, id);
       if (appointment.moves >= MAX_MOVES) throw new Problem('too_many_moves');
@@ -96,7 +98,7 @@ export class AppointmentsService {
   /** Cancels an appointment. Throws `appointment_not_found`, `appointment_not_changeable`, `too_late_to_change`. */
   async cancel(caller: Caller, id: string): Promise<void> {
     const { registration_id } = await this.getOwn(caller, id);
-    await this.appointments.manager.transaction(async (manager) => {
+    await this.changes.run(caller, async (manager) => {
       await lockPerson(manager, { registration_id, user_id: caller.id });
       const { session_id } = await this.getChangeable(manager, id);
       const cancelled = await returningRows(manager, CANCEL, [id, session_id, this.clock.date()]);

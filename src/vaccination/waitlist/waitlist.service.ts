@@ -5,6 +5,7 @@ import { Clock } from '../../common/clock.provider.js';
 import { returningRows } from '../../database/returning.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
+import { AppointmentChangesService } from '../appointment-changes.service.js';
 import { BookableSessionsService } from '../appointments/bookable-sessions.service.js';
 import { PeopleService } from '../eligibility/people.service.js';
 import { fromManager } from '../read-rows.js';
@@ -41,6 +42,7 @@ export class WaitlistService {
     private readonly sessions: VaccinationSessionsService,
     private readonly bookable: BookableSessionsService,
     private readonly people: PeopleService,
+    private readonly changes: AppointmentChangesService,
     private readonly clock: Clock,
   ) {}
 
@@ -57,7 +59,7 @@ export class WaitlistService {
    */
   async join(caller: Caller, sessionId: string, registrationId: string): Promise<WaitlistEntryDto> {
     const key = { registration_id: registrationId, user_id: caller.id };
-    return this.entries.manager.transaction(async (manager) => {
+    return this.changes.run(caller, async (manager) => {
       await lockPerson(manager, key);
       const read = fromManager(manager);
       const person = (await this.people.read([key], read)).get(registrationId)!;
@@ -72,7 +74,7 @@ export class WaitlistService {
   /** Removes a person of the caller's account. Throws `registration_not_found`, `waitlist_entry_not_found`. */
   async leave(caller: Caller, sessionId: string, registrationId: string): Promise<void> {
     const key = { registration_id: registrationId, user_id: caller.id };
-    await this.entries.manager.transaction(async (manager) => {
+    await this.changes.run(caller, async (manager) => {
       await lockPerson(manager, key); // a concurrent promotion is over, or sees that the person left
       const entry = { session_id: sessionId, registration_id: registrationId };
       const { affected } = await manager.delete(WaitlistEntry, entry);
