@@ -55,7 +55,7 @@ async function startMachi() {
       await service.book({ id: person.user_id }, { registration_id: person.id, session_id: session });
       return true;
     } catch (error) {
-      if (error.code === 'session_full') return false;
+      if (error.code === 'session_full' || error.code === 'already_booked') return false;
       throw error;
     }
   };
