@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { AdministratorsService } from '../account/administrators.service.js';
 import { VERSION } from '../common/version.js';
 import { ConfigError } from '../config/config-error.js';
-import { loadConfig } from '../config/load-config.js';
+import { Config } from '../config/config.js';
 import { DatabaseError } from '../database/database-error.js';
 import { EmbeddedPostgresError } from '../database/embedded/embedded-postgres-error.js';
 import { Problem } from '../http/problems/problem.js';
@@ -27,9 +27,8 @@ admin
   .argument('[login]', 'username or e-mail address; ADMIN_USERNAME by default')
   .description('give an administrator a new password, print it, and end the sessions of the account')
   .action(async (login?: string) => {
-    const name = login ?? loadConfig().ADMIN_USERNAME;
     const result = await withApplication((app) =>
-      app.get(AdministratorsService, { strict: false }).resetPassword(name),
+      app.get(AdministratorsService, { strict: false }).resetPassword(login ?? app.get(Config).ADMIN_USERNAME),
     );
     print(result, `${result.username} can sign in with the password ${result.password} (never shown again)`);
   });

@@ -32,7 +32,7 @@ import { Passkey } from '../auth/passkeys/passkey.entity.js';
 import { TwoFactorChallenge } from '../auth/two-factor/two-factor-challenge.entity.js';
 import { TwoFactor } from '../auth/two-factor/two-factor.entity.js';
 import { Appointment } from '../vaccination/appointments/appointment.entity.js';
-import { BookingRequest } from '../vaccination/bookings/booking-request.entity.js';
+import { BookingRequest } from '../vaccination/appointments/booking-request.entity.js';
 import { Centre } from '../vaccination/centres/centre.entity.js';
 import { CentreStaffMember } from '../vaccination/centres/centre-staff-member.entity.js';
 import { Certificate } from '../vaccination/certificates/certificate.entity.js';

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { createHash } from 'node:crypto';
 import { Problem } from './problems/problem.js';
 
 /** A file as a response: its headers, and its bytes, which are read only when they are sent. */
@@ -29,6 +30,10 @@ export async function sendRepresentation(
   response.set(headers).set('etag', etag);
   response.set('content-length', String(end - start + 1)).end(bytes.subarray(start, end + 1));
 }
+
+/** The entity tag of a text, with its quotes. */
+export const etagOf = (text: string): string =>
+  `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
 
 /**
  * RFC 9110, section 13.1.2. Express's `fresh` would ignore If-None-Match when the request has `Cache-Control: no-cache`,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NIL } from 'uuid';
 
 /** Rows that were looked at: renewed, or encrypted with a key that is not configured. `last` is null after the last row. */
 export interface RenewedBatch {
@@ -19,7 +20,6 @@ export interface NationalIdTable {
   countFormer(): Promise<number>;
 }
 
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 const BATCH_SIZE = 200;
 const RETRY_MS = 200;
 
@@ -41,7 +41,7 @@ export async function renewTable(table: NationalIdTable): Promise<{ renewed: num
 
 async function renewPass(table: NationalIdTable): Promise<{ renewed: number; failed: number }> {
   const sum = { renewed: 0, failed: 0 };
-  for (let after: string | null = FIRST_ID; after !== null;) {
+  for (let after: string | null = NIL; after !== null;) {
     const batch: RenewedBatch = await table.renewBatch(after, BATCH_SIZE);
     sum.renewed += batch.renewed;
     sum.failed += batch.failed;

@@ -2,10 +2,10 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsArray, IsDate, Matches, ValidateBy } from 'class-validator';
-import { DateTime } from 'luxon';
 import { hasLength } from '../common/text.js';
+import { readTimestamp } from '../common/timestamp.js';
 
-const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
+const MIN_YEAR = 1970;
 /** Control characters other than tab and line feed, and marks that change the direction of text. */
 const NOT_IN_TEXT = /(?![\t\n])[\p{Cc}\u202a-\u202e\u2066-\u2069]/u;
 const TAG = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
@@ -76,15 +76,9 @@ export const IsQueryList = (): PropertyDecorator =>
 /** A point in time with its offset from UTC, in ISO 8601, between 1970 and 2200. It becomes a Date. */
 export const IsTimestamp = (): PropertyDecorator =>
   applyDecorators(
-    Transform(({ value }) => toTimestamp(value) ?? value),
+    Transform(({ value }) => readTimestamp(value, MIN_YEAR) ?? value),
     IsDate({ message: '$property must be a time with its offset, such as 2027-01-18T03:00:00Z' }),
   );
-
-function toTimestamp(value: unknown): Date | undefined {
-  if (typeof value !== 'string' || !TIMESTAMP.test(value)) return undefined;
-  const time = DateTime.fromISO(value, { zone: 'utc' });
-  return time.isValid && time.year >= 1970 && time.year <= 2200 ? time.toJSDate() : undefined;
-}
 
 /** The number of a chapter or a volume: digits with dots such as 3.10, or another short text such as "Extra". */
 export const IsNumberText = (): PropertyDecorator =>

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { IsNull, Not, Repository } from 'typeorm';
+import { NIL } from 'uuid';
 import { NationalIdsService } from '../national-ids/national-ids.service.js';
 import type { NationalIdTable, RenewedBatch } from '../national-ids/rotation.js';
 import { User } from './user.entity.js';
@@ -63,8 +64,7 @@ export class UserNationalIdsService implements OnModuleInit, NationalIdTable {
 
   async countFormer(): Promise<number> {
     const sql = `select count(*)::int as count from users where ${FORMER}`;
-    const first = '00000000-0000-0000-0000-000000000000';
-    const [row] = await this.users.query<{ count: number }[]>(sql, [first, this.nationalIds.encryptionKeyId]);
+    const [row] = await this.users.query<{ count: number }[]>(sql, [NIL, this.nationalIds.encryptionKeyId]);
     return row!.count;
   }
 }

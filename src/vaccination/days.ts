@@ -2,10 +2,10 @@ import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { IsDate, Matches, ValidateBy } from 'class-validator';
 import { DateTime } from 'luxon';
+import { readTimestamp } from '../common/timestamp.js';
 
 const MIN_YEAR = 1900;
 const MAX_YEAR = 2200;
-const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/;
 
 /** Whether a text is a day of the calendar, as YYYY-MM-DD. */
 function isDay(value: unknown): value is string {
@@ -36,10 +36,9 @@ export const IsInstant = (): PropertyDecorator =>
   );
 
 function toInstant(value: unknown): Date | undefined {
-  if (typeof value !== 'string' || !INSTANT.test(value)) return undefined;
-  const time = DateTime.fromISO(value, { zone: 'utc' });
-  if (!time.isValid || time.year < MIN_YEAR || time.year > MAX_YEAR) return undefined;
-  return time.startOf('minute').toJSDate();
+  const time = readTimestamp(value, MIN_YEAR);
+  time?.setUTCSeconds(0, 0);
+  return time;
 }
 
 /** A time of day without an offset, as HH:MM. */

@@ -193,6 +193,7 @@ describe('chapters', () => {
     [{ release_group_ids: [UNKNOWN_ID, UNKNOWN_ID.toUpperCase()] }, 'release_group_ids'],
     [{ release_at: '2027-01-18' }, 'release_at'],
     [{ release_at: '2027-02-30T00:00:00Z' }, 'release_at'],
+    [{ release_at: '2027-01-18T00:00:00+99:99' }, 'release_at'],
     [{ release_at: 1_800_000_000 }, 'release_at'],
     [{ state: 'published' }, 'state'],
     [{ uploader_id: UNKNOWN_ID }, 'uploader_id'],

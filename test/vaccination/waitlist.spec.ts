@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WaitlistWorker } from '../../src/vaccination/waitlist/waitlist.worker.js';
 import { PromotionsService } from '../../src/vaccination/waitlist/promotions.service.js';
-import { BookingRequestsWorker } from '../../src/vaccination/bookings/booking-requests.worker.js';
+import { BookingRequestsWorker } from '../../src/vaccination/appointments/booking-requests.worker.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { insertPerson } from '../support/bookings.js';
 import { vaccinationWorld } from '../support/vaccination.js';

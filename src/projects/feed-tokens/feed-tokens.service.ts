@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
+import { newToken } from '../../common/encryption.js';
 import { Problem } from '../../http/problems/problem.js';
 import { rightsOf } from '../../permissions/permissions.js';
 import { actorOf, type Caller } from '../../users/caller.js';
@@ -36,7 +37,7 @@ export class FeedTokensService {
 
   /** Creates a token. Throws `too_many_feed_tokens`. */
   create(caller: Caller, name: string): Promise<{ row: FeedToken; token: string }> {
-    const token = `mft_${randomBytes(32).toString('base64url')}`;
+    const token = `mft_${newToken()}`;
     return this.tokens.manager.transaction(async (manager) => {
       await this.users.lockForUpdate(manager, caller.id); // requests at once must not exceed the limit
       if ((await manager.countBy(FeedToken, { user_id: caller.id })) >= MAX_TOKENS) {

@@ -1,13 +1,12 @@
 import type { Request, Response } from 'express';
-import { createHash } from 'node:crypto';
-import { isNotModified } from '../../http/representation.js';
+import { etagOf, isNotModified } from '../../http/representation.js';
 
 /**
  * Sends a document that programs poll: 304 when the client has it. Caches must ask each time, because what a reader sees may
  * change at any time.
  */
 export function sendText(request: Request, response: Response, type: string, text: string): void {
-  const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
+  const etag = etagOf(text);
   response.set({ 'cache-control': 'private, no-cache', etag, 'content-type': type });
   if (isNotModified(request, etag)) response.status(304).end();
   else response.end(text);

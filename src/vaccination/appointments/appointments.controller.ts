@@ -10,6 +10,7 @@ import { BOOKING_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { SkipChangeLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
+import { INELIGIBILITY_REASONS } from '../eligibility/eligibility.js';
 import {
   AppointmentDto,
   AppointmentsDto,
@@ -28,15 +29,7 @@ const REFUSALS = [
   'session_closed',
   'session_not_open_yet',
   'session_full',
-  'registration_not_verified',
-  'registration_incomplete',
-  'vaccine_inactive',
-  'course_complete',
-  'wrong_vaccine',
-  'dose_out_of_order',
-  'too_old',
-  'too_young',
-  'too_early',
+  ...INELIGIBILITY_REASONS,
 ] as const;
 
 @ApiTags('vaccination')
@@ -61,14 +54,7 @@ export class AppointmentsController {
     description: 'A new value for each booking: sent again within a day, the same request gets the same appointment.',
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   })
-  @ApiProblems(
-    'registration_not_found',
-    'already_booked',
-    'idempotency_key_reused',
-    'busy',
-    'rate_limited',
-    ...REFUSALS,
-  )
+  @ApiProblems('registration_not_found', 'idempotency_key_reused', 'busy', 'rate_limited', ...REFUSALS)
   async create(
     @CurrentUser() caller: Caller,
     @Body() dto: CreateAppointmentDto,

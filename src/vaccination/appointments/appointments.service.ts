@@ -6,14 +6,15 @@ import { Config } from '../../config/config.js';
 import { returningRows } from '../../database/returning.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
-import { AppointmentChangesService } from '../appointment-changes.service.js';
 import { PeopleService } from '../eligibility/people.service.js';
 import { fromManager } from '../read-rows.js';
-import { lockPerson } from '../row-locks.js';
+import { AppointmentChangesService } from './appointment-changes.service.js';
 import { Appointment } from './appointment.entity.js';
-import { BookableSessionsService } from './bookable-sessions.service.js';
+import { BookableSessionsService, isFull } from './bookable-sessions.service.js';
+import { lockPerson } from './lock-person.js';
 
 const MAX_MOVES = 3;
+const MAX_LISTED = 200;
 
 /**
  * Moves appointment $1 from session $2 to $3 as dose $4 at the time $5. Locks both sessions in the order of their ids, and for
@@ -33,8 +34,6 @@ const MOVE = `with locked as materialized (
 const CANCEL = `with locked as materialized (select id from vaccination_sessions where id = $2 for no key update)
   update vaccination_appointments a set status = 'cancelled', cancelled_at = $3, updated_at = $3
   from locked s where a.id = $1 and a.session_id = s.id and a.status = 'booked' returning a.id`;
-
-const MAX_LISTED = 200;
 
 /** Appointments of the people of an account: reading, moving and cancelling. BookingsService books them. */
 @Injectable()
@@ -87,7 +86,7 @@ export class AppointmentsService {
       const others = person.booked.filter((disease) => disease !== appointment.disease);
       const dose = this.sessions.doseFor({ ...person, booked: others }, target);
       if (target!.vaccine.disease !== appointment.disease) throw new Problem('wrong_vaccine');
-      if (target!.available <= 0 || target!.has_waitlist) return false;
+      if (isFull(target!)) return false;
       const values = [id, appointment.session_id, sessionId, dose, this.clock.date()];
       return (await returningRows(manager, MOVE, values)).length > 0;
     });
@@ -106,7 +105,7 @@ export class AppointmentsService {
     });
   }
 
-  /** The appointment, if it is booked and the cut-off has not passed. While the person is locked, nobody moves it. */
+  /** The appointment, if it is booked and the cut-off has not passed. While the person is locked, no other request moves it. */
   private async getChangeable(manager: EntityManager, id: string): Promise<Appointment> {
     const appointment = await manager.findOneOrFail(Appointment, { where: { id }, relations: { session: true } });
     if (appointment.status !== 'booked') throw new Problem('appointment_not_changeable');

@@ -55,6 +55,9 @@ const ALTERNATIVES = {
 /** How long the alternatives of a full session are reused: at an opening, thousands ask for the same ones. */
 const ALTERNATIVES_MS = 1_000;
 
+/** Whether a person who does not wait cannot get a place: while people wait, free places are theirs. */
+export const isFull = ({ available, has_waitlist }: BookableSession): boolean => available <= 0 || has_waitlist;
+
 /** Reads sessions for bookings and says who can book them. */
 @Injectable()
 export class BookableSessionsService {

@@ -11,7 +11,7 @@ import type { Caller } from '../../users/caller.js';
 import { PeopleService } from '../eligibility/people.service.js';
 import { fromPool, type ReadRows } from '../read-rows.js';
 import type { CreateAppointmentDto } from './appointments.dto.js';
-import { type BookableSession, BookableSessionsService } from './bookable-sessions.service.js';
+import { BookableSessionsService, isFull } from './bookable-sessions.service.js';
 
 const MAX_BATCH = 500;
 const MAX_WAITING = 20_000;
@@ -77,7 +77,6 @@ interface Candidate extends Waiting {
 export class BookingsService {
   private waiting: Waiting[] = [];
   private isRunning = false;
-
   private readonly query: ReadRows;
 
   constructor(
@@ -135,10 +134,12 @@ export class BookingsService {
     const rest: Waiting[] = [];
     for (const request of this.waiting) {
       const names = [request.registration_id, ...(request.key ? [request.key.toString('hex')] : [])];
-      const isFree = batch.length < MAX_BATCH && names.every((name) => !taken.has(name));
-      if (!isFree) rest.push(request);
-      else batch.push(request);
-      if (isFree) for (const name of names) taken.add(name);
+      if (batch.length === MAX_BATCH || names.some((name) => taken.has(name))) {
+        rest.push(request);
+        continue;
+      }
+      batch.push(request);
+      for (const name of names) taken.add(name);
     }
     this.waiting = rest;
     return batch;
@@ -214,7 +215,5 @@ export class BookingsService {
     }
   }
 }
-
-const isFull = ({ available, has_waitlist }: BookableSession): boolean => available <= 0 || has_waitlist;
 
 const sha256 = (...parts: string[]): Buffer => createHash('sha256').update(JSON.stringify(parts)).digest();

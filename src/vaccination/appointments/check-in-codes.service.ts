@@ -17,7 +17,7 @@ export class CheckInCodesService {
     this.key = deriveKey(config.SECRET_KEY, 'check-in codes'); // codes that people have noted down depend on the name
   }
 
-  /** The code of an appointment, six digits. For the account that booked it, and nobody else. */
+  /** The code of an appointment, six digits. Only the account that booked it may see it. */
   codeOf(appointmentId: string): string {
     const number = keyedHash(this.key, appointmentId).readUIntBE(0, 6) % 10 ** DIGITS;
     return String(number).padStart(DIGITS, '0');

@@ -24,7 +24,7 @@ const TRY_CODE = `update vaccination_appointments set
   where id = $1 and status = 'booked' and failed_check_ins < ${MAX_FAILED_CHECK_INS}
   returning failed_check_ins`;
 
-/** What happens to an appointment at the centre: check-in, the dose, or nobody came. */
+/** What happens to an appointment at the centre: the check-in, the dose, or that the person did not come. */
 @Injectable()
 export class CheckInService {
   constructor(

@@ -4,11 +4,11 @@ import type { Representation } from '../../http/representation.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { CERTIFICATE_FILE_QUOTA } from '../../rate-limit/quotas.js';
 import type { Caller } from '../../users/caller.js';
-import { type CertificateForm, toPng, toSvg } from './certificate-qr.js';
+import { type CertificateForm, toPng, toSvg } from './formats/certificate-qr.js';
 import type { Certificate } from './certificate.entity.js';
 import { CertificatesService } from './certificates.service.js';
-import { readHcert } from './hcert.js';
-import { toJws } from './shc.js';
+import { readHcert } from './formats/hcert.js';
+import { toJws } from './formats/shc.js';
 
 type FileType = 'png' | 'svg' | 'pdf' | 'smart-health-card';
 
@@ -23,7 +23,7 @@ const FORMATS: Record<FileType, FileFormat> = {
   pdf: {
     type: 'application/pdf',
     make: async ({ hcert, shc }) => {
-      const { toPdf } = await import('./certificate-pdf.js'); // 30 MB that most processes do not need
+      const { toPdf } = await import('./formats/certificate-pdf.js'); // 30 MB that most processes do not need
       return toPdf(readHcert(hcert)!.toContent(), { hcert, shc });
     },
   },

@@ -3,7 +3,7 @@ import { createHash, type KeyObject } from 'node:crypto';
 import { type CertifiedKey, readCertifiedKeyPair, readCertifiedKeys } from '../../common/key-pair.js';
 import { Config } from '../../config/config.js';
 import { Problem } from '../../http/problems/problem.js';
-import type { SignedDocument } from './signed-document.js';
+import type { SignedDocument } from './formats/signed-document.js';
 
 /** A key that verifies certificates. */
 export interface CertificateKey extends CertifiedKey {

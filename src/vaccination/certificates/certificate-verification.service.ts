@@ -5,9 +5,15 @@ import { Clock } from '../../common/clock.provider.js';
 import { CertificateKeys } from './certificate-keys.provider.js';
 import { Certificate } from './certificate.entity.js';
 import { type InvalidReason, toStatedDto, type VerificationDto } from './certificates.dto.js';
-import { readHcert } from './hcert.js';
-import { readShc } from './shc.js';
-import { attempt, isSignedBy, MAX_TEXT_LENGTH, type OpenedDocument, type SignedDocument } from './signed-document.js';
+import { readHcert } from './formats/hcert.js';
+import { readShc } from './formats/shc.js';
+import {
+  attempt,
+  isSignedBy,
+  MAX_TEXT_LENGTH,
+  type OpenedDocument,
+  type SignedDocument,
+} from './formats/signed-document.js';
 
 /** Clocks of nodes differ. */
 const LEEWAY_MS = 60_000;

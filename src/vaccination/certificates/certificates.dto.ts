@@ -1,9 +1,9 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsUUID } from 'class-validator';
-import type { CertificateForm } from './certificate-qr.js';
-import type { CertificateContent } from './certificate-content.js';
+import type { CertificateForm } from './formats/certificate-qr.js';
+import type { CertificateContent } from './formats/certificate-content.js';
 import type { Certificate } from './certificate.entity.js';
-import { readHcert } from './hcert.js';
+import { readHcert } from './formats/hcert.js';
 
 /** A dose whose certificate is wanted. */
 export class CreateCertificateDto {

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { DateTime } from 'luxon';
 import { randomBytes } from 'node:crypto';
 import { type EntityManager, IsNull, Repository } from 'typeorm';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
@@ -10,15 +9,16 @@ import { Config } from '../../config/config.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
+import { dayOf } from '../days.js';
 import { Dose } from '../doses/dose.entity.js';
-import type { CertificateFacts } from './certificate-content.js';
+import type { CertificateFacts } from './formats/certificate-content.js';
 import { CertificateKeys } from './certificate-keys.provider.js';
 import { Certificate } from './certificate.entity.js';
 import { type CertificateDto, toCertificateDto } from './certificates.dto.js';
-import { signHcert } from './hcert.js';
-import { signShc } from './shc.js';
-import { fromSeconds, toSeconds } from './signed-document.js';
-import { createUvci } from './uvci.js';
+import { signHcert } from './formats/hcert.js';
+import { signShc } from './formats/shc.js';
+import { fromSeconds, toSeconds } from './formats/signed-document.js';
+import { createUvci } from './formats/uvci.js';
 
 const VALIDITY_DAYS = 365;
 /** A certificate that expires sooner is renewed when its owner asks for one. */
@@ -149,7 +149,7 @@ export class CertificatesService {
       lot_number: lot.number,
       dose,
       doses: Math.max(dose, vaccine.doses.length),
-      given_on: DateTime.fromJSDate(given_at, { zone: centre.time_zone }).toISODate()!,
+      given_on: dayOf(given_at, centre.time_zone),
       country: this.config.CERTIFICATE_COUNTRY,
       issuer: this.config.CERTIFICATE_ISSUER ?? this.config.APP_NAME,
       issued_at,

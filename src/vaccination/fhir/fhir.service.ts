@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import type { Appointment, FhirResource, Immunization, ImmunizationRecommendation, Patient, Slot } from 'fhir/r4.js';
 import type { EntityManager, SelectQueryBuilder } from 'typeorm';
-import { validate as isUuid } from 'uuid';
+import { NIL, validate as isUuid } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
 import { readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
@@ -192,7 +192,7 @@ export class FhirService {
       patient === undefined
         ? await this.registrations.listOwn(caller)
         : await this.readOrNone(() => this.reviews.get(caller, patient, reason));
-    return rows.length === 0 ? [NO_ID] : rows.map(({ id }) => id);
+    return rows.length === 0 ? [NIL] : rows.map(({ id }) => id);
   }
 
   /** A search finds nothing where a read answers 404. */
@@ -230,8 +230,6 @@ export class FhirService {
     return { resourceType: 'ImmunizationRecommendation', id, patient, date: now.toISOString(), recommendation };
   }
 }
-
-const NO_ID = '00000000-0000-0000-0000-000000000000';
 
 async function readPage<Row extends { id: string }, Resource extends FhirResource>(
   builder: SelectQueryBuilder<Row>,

@@ -37,9 +37,8 @@ export class DoseRecordingService {
 
   /**
    * Records a dose that the caller has given, fulfils the appointment, takes the dose out of the stock and issues the
-   * certificate. Throws
-   * `appointment_not_found`, `forbidden`, `appointment_not_checked_in`, `dose_recorded`, `previous_dose_missing`,
-   * `validation_failed` and the problems of LotsService.takeDose.
+   * certificate. Throws `appointment_not_found`, `forbidden`, `appointment_not_checked_in`, `dose_recorded`,
+   * `previous_dose_missing`, `validation_failed` and the problems of LotsService.takeDose.
    */
   async record(caller: Caller, dto: RecordDoseDto): Promise<Dose> {
     const appointment = await this.checkIns.get(dto.appointment_id);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
+import { NIL } from 'uuid';
 import { NationalIdsService } from '../../national-ids/national-ids.service.js';
 import type { NationalIdTable, RenewedBatch } from '../../national-ids/rotation.js';
 import { readNationalId } from './national-id.js';
@@ -39,8 +40,7 @@ export class RegistrationKeysService implements NationalIdTable {
 
   async countFormer(): Promise<number> {
     const sql = `select count(*)::int as count from vaccination_registrations where ${FORMER}`;
-    const first = '00000000-0000-0000-0000-000000000000';
-    const [row] = await this.registrations.query<{ count: number }[]>(sql, [first, ...this.currentKeys()]);
+    const [row] = await this.registrations.query<{ count: number }[]>(sql, [NIL, ...this.currentKeys()]);
     return row!.count;
   }
 

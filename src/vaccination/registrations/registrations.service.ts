@@ -24,9 +24,6 @@ const HAS_APPOINTMENT = `select 1 from vaccination_appointments
 export type NewRegistration = Omit<CreateRegistrationDto, 'date_of_birth' | 'phone'> &
   Pick<Registration, 'date_of_birth' | 'phone'>;
 
-/** A verified registration of a person whose age is known: this person may book and be vaccinated. */
-export type VerifiedRegistration = Registration & { date_of_birth: string };
-
 const UNDECIDED = { status: 'pending', rejection_reason: null, decided_by: null, decided_at: null } as const;
 
 /** The people who registered for vaccination, each for its owner: the user who registered the person. */
@@ -50,19 +47,6 @@ export class RegistrationsService {
     const registration = await this.registrations.findOneBy({ id, user_id: caller.id });
     if (!registration) throw new Problem('registration_not_found');
     return registration;
-  }
-
-  /**
-   * A registration of the caller or a dependant that is verified. A concurrent withdrawal locks the row `for update`: who adds
-   * an appointment repeats the condition on `status` in a statement that locks the row `for key share`. Throws
-   * `registration_not_found`, `registration_not_verified`, `registration_incomplete`.
-   */
-  async getVerified(caller: Caller, id: string): Promise<VerifiedRegistration> {
-    const registration = await this.getOwn(caller, id);
-    if (registration.status !== 'verified') throw new Problem('registration_not_verified');
-    const { date_of_birth } = registration;
-    if (date_of_birth === null) throw new Problem('registration_incomplete');
-    return { ...registration, date_of_birth };
   }
 
   /**

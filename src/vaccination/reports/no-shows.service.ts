@@ -7,7 +7,7 @@ import type { NoShowsItemDto, NoShowsQueryDto, NoShowsReportDto } from './report
 
 /**
  * One cell per vaccine, dose, centre and whole week that is over. A cell has two counts, those who came and those who did not:
- * both are withheld if one is small, because the number of bookings is public. Appointments that nobody has marked count as missed.
+ * both are withheld if one is small, because the number of bookings is public. Appointments that the staff has not marked count as missed.
  */
 const CELLS = `with shown as (
   select n.vaccine_id, a.dose, n.centre_id, date_trunc('week', local.at)::date as week, count(*) as expected,

@@ -22,7 +22,7 @@ export function ageBandName(band: number | null): string {
   return next === undefined ? `${start}+` : `${start}-${next - 1}`;
 }
 
-/** What the rows of a report can be grouped by, as SQL on the withheld-free cells `s`, vaccines `v` and centres `c`. */
+/** What the rows of a report can be grouped by, as SQL on the cells `s` that may be shown, vaccines `v` and centres `c`. */
 const GROUPS = {
   vaccine: 'v.code',
   dose: 's.dose',

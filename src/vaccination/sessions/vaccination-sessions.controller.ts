@@ -1,8 +1,7 @@
 import { Body, Controller, Get, HttpCode, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { createHash } from 'node:crypto';
-import { isNotModified } from '../../http/representation.js';
+import { etagOf, isNotModified } from '../../http/representation.js';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
@@ -43,9 +42,7 @@ export class VaccinationSessionsController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<VaccinationSessionsPageDto | undefined> {
     const page = await this.search.list(caller, query);
-    const etag = `"${createHash('sha256')
-      .update(JSON.stringify([page.items, page.next_cursor]))
-      .digest('base64url')}"`;
+    const etag = etagOf(JSON.stringify([page.items, page.next_cursor]));
     response.set({ etag, 'cache-control': `private, max-age=${LIST_CACHE_SECONDS}` });
     if (!isNotModified(request, etag)) return page;
     response.status(304);

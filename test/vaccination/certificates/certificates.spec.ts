@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CertificatesService } from '../../../src/vaccination/certificates/certificates.service.js';
-import { isUvci } from '../../../src/vaccination/certificates/uvci.js';
+import { isUvci } from '../../../src/vaccination/certificates/formats/uvci.js';
 import { type SignedInUser, startApp, type TestApp } from '../../support/app.js';
 import { vaccinationWorld } from '../../support/vaccination.js';
 import { recordDose } from '../../support/vaccination-doses.js';

@@ -1,12 +1,12 @@
 import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto';
 import { deflateRawSync, deflateSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeBase45 } from '../../../src/vaccination/certificates/base45.js';
+import { encodeBase45 } from '../../../src/vaccination/certificates/formats/base45.js';
 import { CertificateVerificationService } from '../../../src/vaccination/certificates/certificate-verification.service.js';
 import { CertificateKeys } from '../../../src/vaccination/certificates/certificate-keys.provider.js';
-import { signHcert } from '../../../src/vaccination/certificates/hcert.js';
-import { signShc } from '../../../src/vaccination/certificates/shc.js';
-import { createUvci } from '../../../src/vaccination/certificates/uvci.js';
+import { signHcert } from '../../../src/vaccination/certificates/formats/hcert.js';
+import { signShc } from '../../../src/vaccination/certificates/formats/shc.js';
+import { createUvci } from '../../../src/vaccination/certificates/formats/uvci.js';
 import { startApp, type TestApp } from '../../support/app.js';
 import { rounds } from '../../support/rounds.js';
 import { vaccinationWorld } from '../../support/vaccination.js';

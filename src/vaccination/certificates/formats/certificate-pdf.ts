@@ -1,5 +1,5 @@
 import Pdfkit from 'pdfkit';
-import { loadPdfFont } from '../pdf-font.js';
+import { loadPdfFont } from '../../pdf-font.js';
 import type { CertificateContent } from './certificate-content.js';
 import { type CertificateForm, toModules } from './certificate-qr.js';
 import { COVID_19 } from './value-sets.js';

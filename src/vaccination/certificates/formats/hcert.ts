@@ -86,7 +86,7 @@ function encodeHcert({ kid, payload, signature }: Parts): string {
   return PREFIX + encodeBase45(deflateSync(message, { level: 0 }));
 }
 
-/** Cuts the message at the positions where signHcert puts its parts. The caller compares the result with the text. */
+/** Splits the message at the positions where signHcert puts its parts. The caller compares the result with the text. */
 function toParts(text: string): Parts | undefined {
   const deflated = text.startsWith(PREFIX) ? decodeBase45(text.slice(PREFIX.length)) : undefined;
   if (!deflated) return undefined;
@@ -108,9 +108,9 @@ function toDcc(facts: CertificateFacts): Record<string, unknown> {
   return {
     ver: SCHEMA_VERSION,
     nam: {
-      fn: cut(family),
+      fn: truncate(family),
       fnt: toMachineReadable(family),
-      ...(given === '' ? {} : { gn: cut(given), gnt: toMachineReadable(given) }),
+      ...(given === '' ? {} : { gn: truncate(given), gnt: toMachineReadable(given) }),
     },
     dob: facts.date_of_birth,
     v: [
@@ -129,7 +129,7 @@ function toDcc(facts: CertificateFacts): Record<string, unknown> {
 }
 
 /** The schema allows 80 characters. */
-const cut = (name: string): string => [...name].slice(0, 80).join('').trim();
+const truncate = (name: string): string => [...name].slice(0, 80).join('').trim();
 
 interface Dcc {
   nam: { fn: string; fnt: string; gn?: string; gnt?: string };

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager } from 'typeorm';
 import { InjectEntityManager } from '@nestjs/typeorm';
-import { FairQueue } from '../common/fair-queue.js';
-import { unavailable } from '../http/problems/problem.js';
-import type { Caller } from '../users/caller.js';
+import type { EntityManager } from 'typeorm';
+import { FairQueue } from '../../common/fair-queue.js';
+import { unavailable } from '../../http/problems/problem.js';
+import type { Caller } from '../../users/caller.js';
 
 /** Transactions that wait for the same rows slow each other down, and each occupies a connection of the pool. */
 const CONCURRENCY = 8;

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
-import { Problem } from '../http/problems/problem.js';
-import { Registration } from './registrations/registration.entity.js';
+import { Problem } from '../../http/problems/problem.js';
+import { Registration } from '../registrations/registration.entity.js';
 
 /**
  * Locks a person of an account until the end of the transaction: the first lock of all changes of appointments
