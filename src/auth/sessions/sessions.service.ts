@@ -9,7 +9,7 @@ import { COMPAT_SYSTEMS, type CompatSystem } from '../../config/compat-systems.j
 import { Config } from '../../config/config.js';
 import { returningRows } from '../../database/returning.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
-import { Problem } from '../../http/problems/problem.js';
+import { Problem, tokenProblem } from '../../http/problems/problem.js';
 import { rightsOf } from '../../permissions/permissions.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { toUserDto } from '../../users/users.dto.js';
@@ -127,13 +127,13 @@ export class SessionsService {
 
   /**
    * The caller's session, with the expiry of both tokens and the user as the token names them. `identityTokens` are those
-   * of the request, of which one authenticated the caller.
+   * of the request, of which one authenticated the caller. Throws `invalid_token` if the session has ended since.
    */
   async getCurrent(caller: Caller, identityTokens: string[]): Promise<CurrentSessionDto> {
     const tokens = identityTokens.map((token) => this.tokens.find(token));
     const claims = tokens.find((token) => token?.kind === 'identity' && token.sid === caller.session_id);
     const session = await this.sessions.findOneBy({ id: caller.session_id, user_id: caller.id });
-    if (!session || claims?.kind !== 'identity') throw new Problem('session_not_found');
+    if (!session || claims?.kind !== 'identity') throw tokenProblem('invalid_token');
     return toCurrentSessionDto(session, claims, expiryOf(claims), this.tokens.refreshTokenExpiry(session));
   }
 

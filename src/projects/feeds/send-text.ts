@@ -7,7 +7,7 @@ import { etagOf, isNotModified } from '../../http/representation.js';
  */
 export function sendText(request: Request, response: Response, type: string, text: string): void {
   const etag = etagOf(text);
-  response.set({ 'cache-control': 'private, no-cache', etag, 'content-type': type });
+  response.set({ 'cache-control': 'private, no-cache', etag });
   if (isNotModified(request, etag)) response.status(304).end();
-  else response.end(text);
+  else response.set('content-type', type).end(text);
 }
