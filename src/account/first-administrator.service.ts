@@ -9,7 +9,7 @@ import { Config } from '../config/config.js';
 import { ADVISORY_LOCKS } from '../database/advisory-locks.js';
 import { GroupsService } from '../groups/groups.service.js';
 import { UsersService } from '../users/users.service.js';
-import { newPassword } from './administrators.service.js';
+import { newPassword } from './operator.service.js';
 
 /** Creates the first administrator of a new database. */
 @Injectable()

@@ -42,9 +42,10 @@ export class AuditService {
     );
   }
 
-  /** The newest events of some actions about one subject, at most 1,000. */
-  listAbout(subject_id: string, actions: AuditAction[]): Promise<AuditEvent[]> {
-    return this.events.find({ where: { subject_id, action: In(actions) }, order: { id: 'DESC' }, take: 1000 });
+  /** The newest events of some actions about these subjects, at most 1,000. */
+  listAbout(subjectIds: string[], actions: AuditAction[]): Promise<AuditEvent[]> {
+    const where = { subject_id: In(subjectIds), action: In(actions) };
+    return this.events.find({ where, order: { id: 'DESC' }, take: 1000 });
   }
 
   /** Audit events, newest first. */

@@ -4,6 +4,7 @@ import { PassportModule } from '@nestjs/passport';
 import { randomUUID } from 'node:crypto';
 import { AuditModule } from '../audit/audit.module.js';
 import { UsersModule } from '../users/users.module.js';
+import { AuthPersonalDataService } from './auth-personal-data.service.js';
 import { AuthenticatorService } from './authenticator.service.js';
 import { JwtAuthGuard } from './jwt-auth.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
@@ -25,7 +26,13 @@ import { TwoFactorModule } from './two-factor/two-factor.module.js';
     UsersModule,
   ],
   controllers: [SignInController],
-  providers: [SignInService, AuthenticatorService, JwtStrategy, { provide: APP_GUARD, useClass: JwtAuthGuard }],
+  providers: [
+    SignInService,
+    AuthenticatorService,
+    AuthPersonalDataService,
+    JwtStrategy,
+    { provide: APP_GUARD, useClass: JwtAuthGuard },
+  ],
   exports: [SessionsModule, SignInService, AuthenticatorService],
 })
 export class AuthModule {}

@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { Pool } from 'pg';
+import type { BatchedQuery } from '../database/batched-query.js';
 import { POOL } from '../database/pool.js';
 import { isTokenProblem, Problem, tokenProblem } from '../http/problems/problem.js';
 import { rightsOf } from '../permissions/permissions.js';
 import type { Caller } from '../users/caller.js';
-import { SessionProfiles } from './session-profiles.js';
+import { querySessionProfiles, type SessionProfile } from './session-profiles.js';
 import { identityTokens } from './tokens/request-tokens.js';
 import type { IdentityClaims } from './tokens/token-claims.js';
 import { TokensService } from './tokens/tokens.service.js';
@@ -19,13 +20,13 @@ interface AuthenticatedToken {
 /** Finds the caller of verified tokens, and authenticates requests that do not pass the guard. */
 @Injectable()
 export class AuthenticatorService {
-  private readonly sessionProfiles: SessionProfiles;
+  private readonly sessionProfiles: BatchedQuery<SessionProfile>;
 
   constructor(
     @Inject(POOL) pool: Pool,
     private readonly tokens: TokensService,
   ) {
-    this.sessionProfiles = new SessionProfiles(pool);
+    this.sessionProfiles = querySessionProfiles(pool);
   }
 
   /** The caller of a request. Throws `token_required`, `invalid_token`, `token_expired`. */

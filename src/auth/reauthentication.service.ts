@@ -86,10 +86,11 @@ export class ReauthenticationService {
     if (!session) throw tokenProblem('invalid_token');
   }
 
-  private async verifyRecentSignIn({ id, session_id }: Caller): Promise<VerifiedCredential> {
+  /** Checks that the caller has signed in within the last ten minutes. Throws `sign_in_again`. */
+  async verifyRecentSignIn({ id, session_id }: Caller): Promise<VerifiedCredential> {
     const since = new Date(this.clock.now() - RECENT_SIGN_IN_MS);
     const isRecent = await this.dataSource.manager.existsBy(Session, { id: session_id, created_at: MoreThan(since) });
     if (!isRecent) throw new Problem('sign_in_again');
-    return { userId: id, passwordHash: null };
+    return { userId: id, passwordHash: await this.users.findPasswordHash(id) };
   }
 }

@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, type EntityManager } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Problem } from '../http/problems/problem.js';
+import { MetricsService } from '../metrics/metrics.service.js';
 import { KNOWN_DEVICE_BACKOFF, LOGIN_BACKOFF } from '../rate-limit/backoff-policies.js';
 import { type BackoffAttempt, BackoffService } from '../rate-limit/backoff.service.js';
 import { normaliseLogin } from '../users/users.dto.js';
@@ -15,6 +16,7 @@ import { PasswordSignIn } from './recovery/password-sign-in.entity.js';
 import { TokensService } from './tokens/tokens.service.js';
 import { TwoFactorSignInService } from './two-factor/two-factor-sign-in.service.js';
 import type { TwoFactorSignInDto } from './two-factor/two-factor.dto.js';
+import { signInResults } from './sign-in-results.js';
 import type { VerifiedCredential } from './verified-credential.js';
 import type { Device } from './sessions/device.js';
 import type { Session } from './sessions/session.entity.js';
@@ -24,6 +26,8 @@ import { SessionsService } from './sessions/sessions.service.js';
 /** Signs users in by password and two-factor code, and opens sessions for all other verified credentials. */
 @Injectable()
 export class SignInService {
+  private readonly results;
+
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly users: UsersService,
@@ -35,7 +39,10 @@ export class SignInService {
     private readonly tokens: TokensService,
     private readonly backoff: BackoffService,
     private readonly audit: AuditService,
-  ) {}
+    metrics: MetricsService,
+  ) {
+    this.results = signInResults(metrics);
+  }
 
   /**
    * Signs in by username or e-mail address. Unknown users, wrong passwords and deactivated users get the same response at the
@@ -43,31 +50,16 @@ export class SignInService {
    * earlier sessions, that the client sends: a token of the same user proves a known device, whose failures are counted
    * separately. Throws `invalid_credentials`, `two_step_required`, `rate_limited`.
    */
-  async signIn({ login, password }: SignInDto, device: Device, earlierTokens: string[] = []): Promise<SessionDto> {
-    const name = normaliseLogin(login);
-    const user = await this.users.findCredentials(name);
-    const earlierUsers = earlierTokens.map((token) => this.tokens.find(token)?.sub); // also without a user, so that both cost the same
-    const isKnownDevice = user !== null && earlierUsers.includes(user.id);
-    const attempt = isKnownDevice
-      ? await this.backoff.reserve(KNOWN_DEVICE_BACKOFF, user.id)
-      : await this.backoff.reserve(LOGIN_BACKOFF, name);
-    const session = await attempt.releaseOnError(this.openWithPassword(user, name, password, device));
-    if (!session) return this.refuse(user, attempt);
-    await attempt.succeed();
-    if (isKnownDevice) await this.backoff.reset(LOGIN_BACKOFF, name);
-    return session;
+  signIn(dto: SignInDto, device: Device, earlierTokens: string[] = []): Promise<SessionDto> {
+    return this.results.watch(this.signInWithPassword(dto, device, earlierTokens), { method: 'password' });
   }
 
   /**
    * Completes a sign-in by a two-factor code or a recovery code. Throws `invalid_challenge`, `wrong_code`,
    * `too_many_codes`, `rate_limited`.
    */
-  async signInWithCode(dto: TwoFactorSignInDto, device: Device): Promise<SessionDto> {
-    const credential = await this.twoFactor.redeem(dto);
-    const session = await this.openSession(credential, device, { by: 'two-step' });
-    if (!session) throw new Problem('invalid_challenge'); // deactivated or password changed in the meantime
-    await this.failures.reset(session.user);
-    return session;
+  signInWithCode(dto: TwoFactorSignInDto, device: Device): Promise<SessionDto> {
+    return this.results.watch(this.completeWithCode(dto, device), { method: 'two_factor' });
   }
 
   /**
@@ -85,6 +77,33 @@ export class SignInService {
       return opened;
     });
     return session && this.sessions.issueTokens(session);
+  }
+
+  private async signInWithPassword(
+    { login, password }: SignInDto,
+    device: Device,
+    earlierTokens: string[],
+  ): Promise<SessionDto> {
+    const name = normaliseLogin(login);
+    const user = await this.users.findCredentials(name);
+    const earlierUsers = earlierTokens.map((token) => this.tokens.find(token)?.sub); // also without a user, so that both cost the same
+    const isKnownDevice = user !== null && earlierUsers.includes(user.id);
+    const attempt = isKnownDevice
+      ? await this.backoff.reserve(KNOWN_DEVICE_BACKOFF, user.id)
+      : await this.backoff.reserve(LOGIN_BACKOFF, name);
+    const session = await attempt.releaseOnError(this.openWithPassword(user, name, password, device));
+    if (!session) return this.refuse(user, attempt);
+    await attempt.succeed();
+    if (isKnownDevice) await this.backoff.reset(LOGIN_BACKOFF, name);
+    return session;
+  }
+
+  private async completeWithCode(dto: TwoFactorSignInDto, device: Device): Promise<SessionDto> {
+    const credential = await this.twoFactor.redeem(dto);
+    const session = await this.openSession(credential, device, { by: 'two-step' });
+    if (!session) throw new Problem('invalid_challenge'); // deactivated or password changed in the meantime
+    await this.failures.reset(session.user);
+    return session;
   }
 
   /** Locks no row of the user, so that concurrent sign-ins cannot deadlock. */

@@ -4,13 +4,13 @@ import type { Pool } from 'pg';
 import { POOL } from '../database/pool.js';
 import { Problem } from '../http/problems/problem.js';
 import type { Representation } from '../http/representation.js';
+import { SIZES, type Size } from '../images/image-jobs.js';
 import { avatarUrl } from '../users/avatar-url.js';
 import type { Caller } from '../users/caller.js';
 import { UsersService } from '../users/users.service.js';
 import { AvatarFilesService, IMMUTABLE } from './avatar-files.service.js';
 import type { AvatarQueryDto } from './avatars.dto.js';
-import { identicon } from './images/identicon.js';
-import { SIZES, type Size } from './images/image-format.js';
+import { identicon } from './identicon.js';
 
 /** Front ends on other origins show avatars. No browser runs scripts in one that is opened as a page. */
 const IMAGE_HEADERS = {

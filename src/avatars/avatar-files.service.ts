@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { buffer } from 'node:stream/consumers';
+import { type ProcessedImage, type Size, SIZES } from '../images/image-jobs.js';
 import { mapStorageError, Storage } from '../storage/storage.js';
-import { type ProcessedImage, type Size, SIZES } from './images/image-format.js';
 
 /** The address of an avatar never shows another image, so copies never expire. */
 export const IMMUTABLE = 'public, max-age=31536000, immutable';

@@ -31,6 +31,7 @@ import type { ProblemCode } from '../http/problems/problem-catalogue.js';
 import { refToHeaders } from '../http/openapi/response-headers.js';
 import { sendRepresentation } from '../http/representation.js';
 import { UuidParam } from '../http/validation.js';
+import { SIZES } from '../images/image-jobs.js';
 import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
 import { shownAvatarUrl } from '../users/avatar-url.js';
@@ -39,9 +40,8 @@ import { AvatarFormInterceptor } from './uploads/avatar-form.interceptor.js';
 import { AvatarDto, AvatarQueryDto, MyAvatarDto, toAvatarDto, toMyAvatarDto, UploadAvatarDto } from './avatars.dto.js';
 import { APPROVED_AVATAR, OWN_AVATARS, PENDING_AVATAR } from './avatars.examples.js';
 import { AvatarsService } from './avatars.service.js';
-import { FormOnlyGuard } from './uploads/form-only.guard.js';
-import { SIZES } from './images/image-format.js';
-import { UploadSlotsInterceptor } from './uploads/upload-slots.interceptor.js';
+import { AvatarSlotsInterceptor } from './uploads/avatar-slots.interceptor.js';
+import { FormOnlyGuard } from '../http/bodies/form-only.guard.js';
 
 /** Why an upload is refused. */
 export const UPLOAD_PROBLEMS = [
@@ -93,7 +93,7 @@ export class AvatarsController {
   @HttpCode(202)
   @AcceptsBody('multipart')
   @UseGuards(FormOnlyGuard)
-  @UseInterceptors(UploadSlotsInterceptor, AvatarFormInterceptor)
+  @UseInterceptors(AvatarSlotsInterceptor, AvatarFormInterceptor)
   @ApiConsumes('multipart/form-data')
   @ApiResponse({ status: 202, type: AvatarDto, example: PENDING_AVATAR })
   @ApiCreatedResponse({ type: AvatarDto, example: APPROVED_AVATAR })

@@ -3,11 +3,11 @@ import { Allow, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { UpdateMeDto } from '../account/account.dto.js';
 import { IsQueryInt, PageQueryDto } from '../http/pagination.dto.js';
 import { IsLine } from '../http/validation.js';
+import { type Size, SIZES } from '../images/image-jobs.js';
 import { avatarUrl } from '../users/avatar-url.js';
 import { PublicUserDto, toPublicUserDto } from '../users/users.dto.js';
 import { type Avatar, type AvatarState, LIVE_STATES } from './avatar.entity.js';
 import type { OwnAvatars } from './avatars.service.js';
-import { SIZES } from './images/image-format.js';
 
 const LARGEST = SIZES.at(-1)!;
 
@@ -40,16 +40,12 @@ export class UpdateProfileDto extends UpdateMeDto {
 }
 
 /** Paths of an avatar's files, by size in pixels. */
-export class AvatarUrlsDto {
-  /** @example /api/avatars/0199c2a4-8c33-7e01-a5d4-5f6e7d8c9b0a/64.webp */
-  64: string;
-  /** @example /api/avatars/0199c2a4-8c33-7e01-a5d4-5f6e7d8c9b0a/128.webp */
-  128: string;
-  /** @example /api/avatars/0199c2a4-8c33-7e01-a5d4-5f6e7d8c9b0a/256.webp */
-  256: string;
-  /** @example /api/avatars/0199c2a4-8c33-7e01-a5d4-5f6e7d8c9b0a/512.webp */
-  512: string;
-}
+type AvatarUrls = Record<Size, string>;
+
+const urlsOf = (id: string): AvatarUrls =>
+  Object.fromEntries(SIZES.map((size) => [size, avatarUrl(id, size)])) as AvatarUrls;
+
+const EXAMPLE_URLS = urlsOf('0199c2a4-8c33-7e01-a5d4-5f6e7d8c9b0a');
 
 /** An uploaded avatar as its owner sees it. */
 export class AvatarDto {
@@ -64,7 +60,14 @@ export class AvatarDto {
    */
   is_shown: boolean;
   /** Null once the files are deleted. Until it is shown, only its owner and moderators can read them. */
-  urls: AvatarUrlsDto | null;
+  @ApiProperty({
+    type: 'object',
+    nullable: true,
+    required: SIZES.map(String),
+    properties: Object.fromEntries(SIZES.map((size) => [size, { type: 'string' as const }])),
+    example: EXAMPLE_URLS,
+  })
+  urls: AvatarUrls | null;
   created_at: Date;
   /** When it was approved, rejected or withdrawn. */
   decided_at: Date | null;
@@ -140,13 +143,6 @@ export class TakeDownDto extends ReasonDto {
   @Max(3650)
   lock_days?: number;
 }
-
-const urlsOf = (id: string): AvatarUrlsDto => ({
-  64: avatarUrl(id, 64),
-  128: avatarUrl(id, 128),
-  256: avatarUrl(id, 256),
-  512: avatarUrl(id, 512),
-});
 
 const hasFiles = (state: AvatarState): boolean => (LIVE_STATES as readonly AvatarState[]).includes(state);
 

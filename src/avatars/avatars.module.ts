@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccountModule } from '../account/account.module.js';
 import { AuditModule } from '../audit/audit.module.js';
 import { AuthModule } from '../auth/auth.module.js';
+import { ImagesModule } from '../images/images.module.js';
 import { StorageModule } from '../storage/storage.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { AvatarDeliveryService } from './avatar-delivery.service.js';
@@ -11,10 +12,10 @@ import { AvatarFilesWorker } from './avatar-files.worker.js';
 import { AvatarRemoval } from './avatar-removal.entity.js';
 import { Avatar } from './avatar.entity.js';
 import { AvatarsController } from './avatars.controller.js';
+import { AvatarsPersonalDataService } from './avatars-personal-data.service.js';
 import { AvatarsService } from './avatars.service.js';
 import { ModerationController } from './moderation/moderation.controller.js';
 import { ModerationService } from './moderation/moderation.service.js';
-import { ImageProcessingService } from './images/image-processing.service.js';
 import { ProfileController } from './profile.controller.js';
 import { RejectedImage } from './moderation/rejected-image.entity.js';
 import { UserAvatarsService } from './user-avatars.service.js';
@@ -25,18 +26,19 @@ import { UserAvatarsService } from './user-avatars.service.js';
     AccountModule,
     AuditModule,
     AuthModule,
+    ImagesModule,
     StorageModule,
     UsersModule,
   ],
   controllers: [AvatarsController, ProfileController, ModerationController],
   providers: [
     AvatarsService,
+    AvatarsPersonalDataService,
     UserAvatarsService,
     ModerationService,
     AvatarDeliveryService,
     AvatarFilesService,
     AvatarFilesWorker,
-    ImageProcessingService,
   ],
 })
 export class AvatarsModule {}

@@ -9,12 +9,12 @@ import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
 import { Problem } from '../http/problems/problem.js';
 import { mapToProblem } from '../http/problems/problem-mapping.js';
+import { ImageProcessingService } from '../images/image-processing.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import type { Profile } from '../users/profile.js';
 import { UsersService } from '../users/users.service.js';
 import { Avatar, LIVE_STATES } from './avatar.entity.js';
 import { AvatarFilesService } from './avatar-files.service.js';
-import { ImageProcessingService } from './images/image-processing.service.js';
 import { UserAvatarsService } from './user-avatars.service.js';
 
 /**
@@ -125,7 +125,7 @@ export class AvatarsService {
 
   private async storeImage(caller: Caller, file: Buffer): Promise<StoredImage> {
     await this.assertUnlocked(this.avatars.manager, caller);
-    const { files, hash } = await this.images.process(file);
+    const { files, hash } = await this.images.makeSquare(file);
     const id = uuidv7();
     await this.files.create(id, { files });
     return { id, hash };

@@ -10,7 +10,7 @@ import { AvatarFormInterceptor } from './uploads/avatar-form.interceptor.js';
 import { UPLOAD_PROBLEMS } from './avatars.controller.js';
 import { UpdateProfileDto } from './avatars.dto.js';
 import { AvatarsService } from './avatars.service.js';
-import { UploadSlotsInterceptor } from './uploads/upload-slots.interceptor.js';
+import { AvatarSlotsInterceptor } from './uploads/avatar-slots.interceptor.js';
 
 /** The caller's profile. Defined here because a form may change the avatar in the same transaction. */
 @ApiTags('users')
@@ -29,7 +29,7 @@ export class ProfileController {
   @ApiOperation({ operationId: 'updateMe' })
   @SignedIn()
   @AcceptsBody('multipart')
-  @UseInterceptors(UploadSlotsInterceptor, AvatarFormInterceptor)
+  @UseInterceptors(AvatarSlotsInterceptor, AvatarFormInterceptor)
   @ApiConsumes('application/json', 'multipart/form-data')
   @ApiBody({ type: UpdateProfileDto })
   @ApiProblems('username_taken', 'wrong_password', 'sign_in_again', 'busy', ...UPLOAD_PROBLEMS)

@@ -1,69 +1,68 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { AdministratorsService } from '../account/administrators.service.js';
 import { VERSION } from '../common/version.js';
 import { ConfigError } from '../config/config-error.js';
-import { Config } from '../config/config.js';
-import { DatabaseError } from '../database/database-error.js';
+import { DatabaseError, DatabaseUnreachableError } from '../database/database-error.js';
 import { EmbeddedPostgresError } from '../database/embedded/embedded-postgres-error.js';
-import { Problem } from '../http/problems/problem.js';
-import { rotateNationalIds } from './rotate-national-ids.js';
-import { withApplication } from './with-application.js';
+import type { FieldError, Problem } from '../http/problems/problem.js';
+import { addAccountCommands } from './commands/accounts.js';
+import { addBackupCommands } from './commands/backup.js';
+import { addDatabaseCommands } from './commands/database.js';
+import { addInstallationCommands } from './commands/installation.js';
+import { addKeyCommands } from './commands/keys.js';
+import { CommandError, EXIT } from './exit-codes.js';
+import { Output } from './output.js';
 
-const EX_USAGE = 64; // sysexits.h, as the other codes
-const EX_CONFIG = 78;
+const HELP = `
+Exit codes: 0 done, 1 refused or failed, 64 wrong usage, 65 damaged backup, 66 unreadable backup, 69
+database or storage not reachable, 73 output not writable, 78 wrong settings.`;
+
+const output = (): Output => (current ??= new Output(process.argv.includes('--json')));
+let current: Output | undefined;
 
 const program = new Command('machi')
   .description('Operates an installation of Machi. Reads the same settings as the server.')
   .version(VERSION)
-  .option('--json', 'print the result as JSON')
+  .option('--json', 'print the result, or the error, as one JSON object')
   .showHelpAfterError('Run "machi --help" for the commands.')
+  .addHelpText('after', HELP)
   .exitOverride();
 
-const admin = program.command('admin').description('administrators');
+const groups = [addAccountCommands, addBackupCommands, addDatabaseCommands, addInstallationCommands, addKeyCommands];
+for (const add of groups) add(program, output);
 
-admin
-  .command('reset')
-  .argument('[login]', 'username or e-mail address; ADMIN_USERNAME by default')
-  .description('give an administrator a new password, print it, and end the sessions of the account')
-  .action(async (login?: string) => {
-    const result = await withApplication((app) =>
-      app.get(AdministratorsService, { strict: false }).resetPassword(login ?? app.get(Config).ADMIN_USERNAME),
-    );
-    print(result, `${result.username} can sign in with the password ${result.password} (never shown again)`);
-  });
-
-program
-  .command('national-ids')
-  .description('national ids')
-  .command('rotate')
-  .description('encrypt and hash all national ids with the current keys; the server may run meanwhile')
-  .action(async () => {
-    const result = await withApplication(rotateNationalIds);
-    print(result, `${result.renewed} rows have values of the current keys now`);
-    if (result.failed === 0) return;
-    process.stderr.write(
-      `${result.failed} rows were encrypted with a key that is not configured: add it to ACCEPTED_NATIONAL_ID_KEYS and repeat the command.\n`,
-    );
-    process.exitCode = 1;
-  });
-
-/** Writes the result of a command to standard output. */
-function print(result: object, text: string): void {
-  process.stdout.write(`${program.opts()['json'] ? JSON.stringify(result) : text}\n`);
+/** Reports why a command failed: a sentence for the operator, or a stack trace for a defect. Returns the exit code. */
+async function report(error: unknown): Promise<number> {
+  const { Problem } = await import('../http/problems/problem.js');
+  const { message, stack } = error as Error;
+  if (error instanceof CommandError) output().error(error.code, message);
+  else if (error instanceof ConfigError) output().error('config_invalid', message, { errors: error.errors });
+  else if (error instanceof Problem) output().error(error.code, problemText(error), error.members);
+  else if (error instanceof DatabaseUnreachableError) output().error('database_unreachable', message);
+  else if (error instanceof DatabaseError) output().error('database_error', message);
+  else if (error instanceof EmbeddedPostgresError) output().error('embedded_postgres', message);
+  else output().error('failed', `The command failed: ${stack ?? String(error)}`);
+  return exitCodeOf(error);
 }
 
-/** One sentence for the operator; a stack trace for a defect. */
-function explain(error: Error): string {
-  if (error instanceof Problem) return error.message;
-  const isExplained = [ConfigError, DatabaseError, EmbeddedPostgresError].some((kind) => error instanceof kind);
-  return isExplained ? error.message : `The command failed: ${error.stack ?? String(error)}`;
+/** Names the fields of invalid input as well. */
+function problemText({ message, members }: Problem): string {
+  const errors = (members['errors'] ?? []) as FieldError[];
+  return [message, ...errors.map((error) => error.message)].join(' ');
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommandError) return error.exitCode;
+  if (error instanceof ConfigError) return EXIT.config;
+  const isDown = error instanceof DatabaseUnreachableError || (error as Problem).code === 'storage_unavailable';
+  return isDown ? EXIT.unavailable : EXIT.failed;
 }
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : EX_USAGE); // it has printed the reason
-  process.stderr.write(`${explain(error as Error)}\n`);
-  process.exit(error instanceof ConfigError ? EX_CONFIG : 1);
+  if (!(error instanceof CommanderError)) process.exit(await report(error));
+  if (error.exitCode === 0) process.exit(0); // --help and --version
+  if (output().isJson) output().error('usage', error.message);
+  process.exit(EXIT.usage); // commander has printed the reason
 }

@@ -9,11 +9,16 @@ export interface RotationResult {
   failed: number;
 }
 
-/** Makes all national ids of users and registrations again with the current keys. */
-export async function rotateNationalIds(app: INestApplicationContext): Promise<RotationResult> {
+/** Makes all national ids of users and registrations again with the current keys. `onProgress` gets the rows so far. */
+export async function rotateNationalIds(
+  app: INestApplicationContext,
+  onProgress: (renewed: number) => void = () => undefined,
+): Promise<RotationResult> {
   const result = { renewed: 0, failed: 0 };
   for (const service of [UserNationalIdsService, RegistrationKeysService]) {
-    const { renewed, failed } = await renewTable(app.get(service, { strict: false }));
+    const before = result.renewed;
+    const table = app.get(service, { strict: false });
+    const { renewed, failed } = await renewTable(table, (count) => onProgress(before + count));
     result.renewed += renewed;
     result.failed += failed;
   }

@@ -20,8 +20,8 @@ const VISIBLE = /(?![\p{Default_Ignorable_Code_Point}\u2800\u{1d159}\u{13441}\u{
 /** Whether a reader sees anything of a text: spaces, zero-width characters and lone accents do not count. */
 export const isVisible = (text: string): boolean => VISIBLE.test(text);
 
-/** Control characters, line and paragraph separators, and marks that change the direction of text. */
-const NOT_IN_LINES = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+/** Control characters, line and paragraph separators, marks that change the direction of text, and what XML does not allow. */
+const NOT_IN_LINES = /[\p{Cc}\p{Noncharacter_Code_Point}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 const LINE_BREAKS = /[\t-\r\u0085\u2028\u2029]+/g;
 
 /** Whether a text is displayed in one line, in its own order. */
@@ -55,3 +55,16 @@ export function findLineError(value: unknown, min: number, max: number): string 
   if (!hasLength(value, min, max)) return `must have ${min} to ${max} characters`;
   return isVisible(value) ? undefined : 'must contain a visible character';
 }
+
+const BENGALI_ZERO = 0x09e6;
+
+/** Replaces Bengali digits by ASCII digits. */
+export const toAsciiDigits = (text: string): string =>
+  text.replace(/[\u09e6-\u09ef]/g, (digit) => String(digit.charCodeAt(0) - BENGALI_ZERO));
+
+const DAY = /\b\d{4}-\d{2}-\d{2}\b/g;
+const SEPARATORS = /[\s._\p{Pd}\p{Cf}\u2212]/gu;
+
+/** Whether a text has ten digits in a row, as a national id or a phone number has, also with separators. Days do not count. */
+export const hasLongNumber = (text: string): boolean =>
+  /\d{10}/.test(toAsciiDigits(text.normalize('NFKC')).replace(DAY, ';').replace(SEPARATORS, ''));

@@ -13,7 +13,7 @@ import { deviceOf } from '../auth/sessions/device.js';
 import { presentedTokens } from '../auth/tokens/request-tokens.js';
 import { AcceptsBody } from '../http/bodies/body.guard.js';
 import type { ProblemCode } from '../http/problems/problem-catalogue.js';
-import { Problem } from '../http/problems/problem.js';
+import { schemaOf, toExample } from '../http/openapi/problem-schemas.js';
 import { Public } from '../permissions/access.decorators.js';
 import { AnyJsonInterceptor } from './any-json.interceptor.js';
 import { ChatappLoginDto } from './chatapp/chatapp.dto.js';
@@ -23,16 +23,16 @@ import { KitsuCredentialsDto, KitsuTokensDto } from './kitsu/kitsu.dto.js';
 import { KitsuService } from './kitsu/kitsu.service.js';
 import { isKitsuLogin, SharedLoginFilter } from './shared-login.filter.js';
 
+const EMAIL_ERROR = { path: 'email', message: 'email must be a string' };
+
 /** The anime site's problems, and the chat app's texts for the same status, if it has any. */
 const errorsOf = (texts: string[], ...codes: ProblemCode[]) => ({
   description: [...texts, ...codes].join(' | '),
   content: {
     ...(texts.length > 0 ? plainText(texts).content : {}),
     'application/problem+json': {
-      schema: { $ref: '#/components/schemas/Problem' },
-      examples: Object.fromEntries(
-        codes.map((code) => [code, { value: new Problem(code).toBody('7d4d6a3e-0f0e-4a53-9f39-6f4c7c3f1b11') }]),
-      ),
+      schema: schemaOf(codes),
+      examples: Object.fromEntries(codes.map((code) => [code, { value: toExample(code, EMAIL_ERROR) }])),
     },
   },
 });
@@ -48,8 +48,8 @@ export class SharedLoginController {
   ) {}
 
   /**
-   * Signs in: at the anime site with an `email` and no `username`, else at the chat app, which sets the identity token as the
-   * cookie `login-token` and answers in plain text.
+   * Signs in at the anime site or at the chat app: at the anime site with an `email` and no `username`, else at the chat app,
+   * which sets the identity token as the cookie `login-token` and answers in plain text.
    */
   @Post()
   @HttpCode(202)

@@ -71,6 +71,11 @@ describe('every profile', () => {
     ['NATIONAL_ID_INDEX_KEY', { NATIONAL_ID_INDEX_KEY: KEYS.NATIONAL_ID_KEY }],
     ['ACCEPTED_NATIONAL_ID_KEYS', { ACCEPTED_NATIONAL_ID_KEYS: `${KEYS.NATIONAL_ID_KEY},short` }],
     ['ACCEPTED_NATIONAL_ID_INDEX_KEYS', { ACCEPTED_NATIONAL_ID_INDEX_KEYS: 'short' }],
+    ['REDIS_URL', { BUS: 'redis' }],
+    ['BUS', { WORKERS: '2' }],
+    ['METRICS_PORT', { WORKERS: '2', BUS: 'postgres', METRICS_TOKEN: 'a-token-of-more-than-32-characters-x' }],
+    ['METRICS_PORT', { METRICS_PORT: '5000' }],
+    ['METRICS_TOKEN', { METRICS_TOKEN: 'short' }],
   ])('refuses the setting %s in %j', (name, env) => {
     const errors = findConfigErrors({ NODE_ENV: 'test', ...KEYS, ...env });
     expect(errors.join()).toContain(name);
@@ -79,6 +84,14 @@ describe('every profile', () => {
   it('reports all errors at once', () => {
     expect(findConfigErrors({ NODE_ENV: 'production', PORT: 'x', IDENTITY_TOKEN_TTL: 'never' })).toHaveLength(5);
   });
+});
+
+it('REFRESH_COOKIE_SAME_SITE=none needs ALLOWED_ORIGINS, and accepts no other value than strict and none', () => {
+  const errors = (REFRESH_COOKIE_SAME_SITE: string, ALLOWED_ORIGINS: string) =>
+    findConfigErrors({ ...production, REFRESH_COOKIE_SAME_SITE, ALLOWED_ORIGINS }).join();
+  expect(errors('none', '')).toMatch(/REFRESH_COOKIE_SAME_SITE is "none": set ALLOWED_ORIGINS/);
+  expect([errors('none', 'https://front.example'), errors('strict', '')]).toEqual(['', '']);
+  expect(errors('lax', '')).toContain('REFRESH_COOKIE_SAME_SITE');
 });
 
 describe('EXTERNAL_IDENTITY=oidc', () => {

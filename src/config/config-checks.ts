@@ -17,6 +17,9 @@ export const findConfigErrors = (config: UncheckedConfig): string[] => [
   ...KEYS.flatMap((name) => findKeyErrors(config, name)),
   ...findNationalIdKeyErrors(config),
   ...findExternalIdentityErrors(config),
+  ...findRefreshCookieErrors(config),
+  ...findMetricsErrors(config),
+  ...findBusErrors(config),
   ...(config.isProduction ? findProductionErrors(config) : []),
 ];
 
@@ -63,6 +66,26 @@ function findStorageErrors(config: UncheckedConfig): string[] {
     .map((name) => `${name} is missing: set it, because STORAGE is "s3".`);
 }
 
+function findBusErrors({ BUS, REDIS_URL, WORKERS, METRICS_PORT, METRICS_TOKEN }: UncheckedConfig): string[] {
+  const errors: string[] = [];
+  if (BUS === 'redis' && REDIS_URL === undefined) errors.push('REDIS_URL is missing: set it, because BUS is "redis".');
+  if (WORKERS > 1 && BUS === 'memory') {
+    errors.push('BUS is "memory": set it to postgres or redis, because WORKERS is above 1.');
+  }
+  if (WORKERS > 1 && METRICS_TOKEN !== undefined && METRICS_PORT === undefined) {
+    errors.push('METRICS_PORT is missing: set it, because each of several WORKERS has its own metrics.');
+  }
+  return errors;
+}
+
+function findRefreshCookieErrors({ REFRESH_COOKIE_SAME_SITE, ALLOWED_ORIGINS }: UncheckedConfig): string[] {
+  const isUsable = ALLOWED_ORIGINS.some((origin) => origin !== '*');
+  if (REFRESH_COOKIE_SAME_SITE === 'strict' || isUsable) return [];
+  return [
+    'REFRESH_COOKIE_SAME_SITE is "none": set ALLOWED_ORIGINS to the origins of the front ends on other sites that the cookie is for.',
+  ];
+}
+
 const SET_A_RANDOM_VALUE = 'set it to a random value, for example the output of "openssl rand -base64 48"';
 const EXAMPLE_SECRET =
   /change.?me|change.?this|example|insecure|placeholder|replace.?me|your.?secret|secret.?key|supersecret|password|development/i;
@@ -75,6 +98,17 @@ function findKeyErrors(config: UncheckedConfig, name: KeyName): string[] {
     return [`${name} looks like an example value: ${SET_A_RANDOM_VALUE}.`];
   }
   return [];
+}
+
+function findMetricsErrors({ PORT, METRICS_PORT, METRICS_TOKEN }: UncheckedConfig): string[] {
+  const errors: string[] = [];
+  if (METRICS_PORT === PORT && PORT !== 0) {
+    errors.push('METRICS_PORT equals PORT: set another port, or only METRICS_TOKEN to serve /metrics on PORT.');
+  }
+  if (METRICS_TOKEN !== undefined && !/^[\x21-\x7e]{32,}$/.test(METRICS_TOKEN)) {
+    errors.push(`METRICS_TOKEN is not at least 32 visible ASCII characters: ${SET_A_RANDOM_VALUE}.`);
+  }
+  return errors;
 }
 
 /** The keys differ, so that who has one of them has no other. */

@@ -49,6 +49,7 @@ export class Config {
     (list) => (list as string[]).every(isOrigin),
   )
   readonly ALLOWED_ORIGINS: string[] = [];
+  @IsIn(['strict', 'none']) readonly REFRESH_COOKIE_SAME_SITE: 'strict' | 'none' = 'strict';
   @IsOptional()
   @Matches(/^([a-z0-9_-]+\.)*[a-z_][a-z0-9_-]*$/, { message: '$property must be a domain in lower case' })
   readonly PASSKEY_RP_ID?: string;
@@ -85,7 +86,9 @@ export class Config {
   @IsIn(['pre', 'post', 'off']) readonly AVATAR_MODERATION: 'pre' | 'post' | 'off' = 'pre';
 
   @IsSwitch() readonly ANONYMOUS_READING: 'on' | 'off' = 'on';
+  @IsSwitch() readonly PAGE_REDIRECTS: 'on' | 'off' = 'off';
   @IsIn(['off', 'first']) readonly CHAPTER_REVIEW: 'off' | 'first' = 'off';
+  @IsInteger(1, 720) readonly UPLOAD_TTL_HOURS: number = 24;
 
   /** Optional in the environment outside production only, where `loadConfig` creates one. */
   @IsOptional() @IsString() readonly SECRET_KEY: string;
@@ -149,6 +152,15 @@ export class Config {
   @IsOptional() @MaxLength(80) readonly CERTIFICATE_ISSUER?: string;
   @Matches(/^[A-Z]{2}$/, { message: '$property must be a country code of two capital letters, such as BD' })
   readonly CERTIFICATE_COUNTRY: string = 'BD';
+
+  @IsOptional() @IsInteger(0, 65535) readonly METRICS_PORT?: number;
+  @IsOptional() @IsString() readonly METRICS_TOKEN?: string;
+
+  @IsIn(['memory', 'postgres', 'redis']) readonly BUS: 'memory' | 'postgres' | 'redis' = 'memory';
+  @IsInteger(1, 256) readonly WORKERS: number = 1;
+  @IsOptional()
+  @IsUrlOf(['redis', 'rediss'], 'redis://user:password@host:6379 or rediss://host:6379')
+  readonly REDIS_URL?: string;
 
   @IsInteger(0, 3600) readonly DRAIN_SECONDS: number = 20;
 

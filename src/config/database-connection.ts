@@ -77,6 +77,9 @@ export function parseDatabaseUrl(text: string, defaults: Parameters = {}): Datab
   });
 }
 
+/** The parameters of libpq that follow the `?` in a URL. */
+export const urlParameters = (text: string): Parameters => readParameters(readUrl(text).search.slice(1));
+
 interface Address extends Pick<DatabaseConnection, 'host' | 'user' | 'password' | 'database'> {
   port: string | number;
 }

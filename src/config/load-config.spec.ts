@@ -81,6 +81,7 @@ describe('secrets', () => {
       DATABASE_URL: 'postgres://u@h/n',
       DATABASE_DIRECT_URL: 'postgres://u@h/n',
       SMTP_URL: 'smtp://u:p@h',
+      REDIS_URL: 'redis://u:p@h',
       SIGNING_KEY: SIGNING_KEY.trim(),
       ACCEPTED_SIGNING_KEYS: SIGNING_KEY.trim(),
       CERTIFICATE_KEY: SIGNING_KEY.trim(),

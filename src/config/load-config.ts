@@ -30,6 +30,8 @@ export const SECRETS = [
   'SMTP_URL',
   'S3_SECRET_ACCESS_KEY',
   'SMS_GATEWAY_TOKEN',
+  'METRICS_TOKEN',
+  'REDIS_URL',
 ] as const;
 
 /** The names of all settings: the properties of Config with a validation rule. */
@@ -41,21 +43,36 @@ export const listSettings = (): (keyof Config)[] => [
   ),
 ];
 
-/** Reads and validates the environment; the only place that does. Throws ConfigError with all errors found. */
+/**
+ * Reads and validates the environment, and creates the keys that are missing outside production. Throws ConfigError with all
+ * errors found.
+ */
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env, envFile = '.env'): Config {
+  const { config, values, notices } = readConfig(environment, envFile);
+  const created = { ...readOrCreateKeys(config.DATA_DIR, values), ...createCertificateKey(config) };
+  return Object.freeze(Object.assign(toConfig({ ...created, ...values }), { notices }));
+}
+
+/** Reads and validates the environment; the only place that does. Changes nothing. Throws ConfigError with all errors found. */
+export function readConfig(
+  environment: NodeJS.ProcessEnv = process.env,
+  envFile = '.env',
+): { config: UncheckedConfig; values: Values; notices: string[] } {
   const errors: string[] = [];
   const { values: given, notices } = withAliases(withoutEmpty(environment));
   notices.push(...findTruncatedValues(envFile, environment));
   const values = withDefaults(withSecretFiles(given, errors));
-  const unchecked = toConfig(values);
-  for (const { constraints = {} } of validateSync(unchecked)) {
+  const config = toConfig(values);
+  for (const { constraints = {} } of validateSync(config)) {
     errors.push(...Object.values(constraints).map((message) => `${message}.`));
   }
-  errors.push(...findConfigErrors(unchecked), ...findAlgorithmErrors(environment));
+  errors.push(...findConfigErrors(config), ...findAlgorithmErrors(environment));
   if (errors.length > 0) throw new ConfigError([...errors, ...notices]);
-  const created = { ...readOrCreateKeys(unchecked.DATA_DIR, values), ...createCertificateKey(unchecked) };
-  return Object.freeze(Object.assign(toConfig({ ...created, ...values }), { notices }));
+  return { config, values, notices };
 }
+
+/** The file that a secret is read from; undefined if it does not come as a file. */
+export const secretFile = (name: (typeof SECRETS)[number]): string | undefined => process.env[`${name}_FILE`];
 
 /** A setting of a replaced system, which let its operators choose. */
 const findAlgorithmErrors = ({ ALGORITHM = '' }: NodeJS.ProcessEnv): string[] =>
@@ -117,18 +134,20 @@ function withSecretFiles(env: Values, errors: string[]): Values {
   return values;
 }
 
-/** The secret keys that are created once and stored, outside production, with their files in DATA_DIR. */
-const KEY_FILES = {
+/** The keys that are created once and stored, outside production, with their files in DATA_DIR. */
+export const CREATED_KEYS = {
   SECRET_KEY: 'secret-key',
   NATIONAL_ID_KEY: 'national-id-key',
   NATIONAL_ID_INDEX_KEY: 'national-id-index-key',
-};
+  CERTIFICATE_KEY: 'certificate-key.pem',
+} as const;
+export type CreatedKey = keyof typeof CREATED_KEYS;
 
 /** The keys that are not set, so that sessions and stored data survive a restart. */
 const readOrCreateKeys = (dataDir: string, values: Values): Values =>
   Object.fromEntries(
-    Object.entries(KEY_FILES)
-      .filter(([name]) => values[name] === undefined)
+    Object.entries(CREATED_KEYS)
+      .filter(([name]) => name !== 'CERTIFICATE_KEY' && values[name] === undefined)
       .map(([name, file]) => [name, readOrCreateKey(join(dataDir, file))]),
   );
 
@@ -141,7 +160,7 @@ function readOrCreateKey(file: string): string {
 /** The key of certificates, unless it is set. Production does not create one: it would sign with a key that nobody backs up. */
 function createCertificateKey({ CERTIFICATE_KEY, DATA_DIR, isProduction }: UncheckedConfig): Values {
   if (CERTIFICATE_KEY !== undefined || isProduction) return {};
-  const file = join(DATA_DIR, 'certificate-key.pem');
+  const file = join(DATA_DIR, CREATED_KEYS.CERTIFICATE_KEY);
   const key = readSecretFile(file, createKeyPair);
   try {
     readCertifiedKeyPair(key);

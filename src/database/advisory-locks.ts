@@ -28,6 +28,13 @@ export const ADVISORY_LOCKS = {
    * waitlist, so that they get their places in order.
    */
   waitlist: 0x6d617774,
+  /** One key, per transaction. Serializes imports of vaccination tables: two equal files create their rows once. */
+  imports: 0x6d61696d,
+  /**
+   * One key. Shared per transaction while stored files are deleted, exclusive while a backup runs: the rows of a backup have
+   * their files until it has copied them.
+   */
+  fileDeletions: 0x6d616664,
 } as const;
 
 /**

@@ -6,6 +6,8 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
 /** The client waits this much longer for a server that does not answer at all. */
 const EXTRA_QUERY_TIMEOUT_MS = 2_000;
+/** The server ends a transaction whose process sends nothing for this time, because it holds locks. */
+const IDLE_TRANSACTION_TIMEOUT_MS = 60_000;
 
 export interface SessionOptions {
   /** In milliseconds. 0 sets no limit, for migrations. */
@@ -37,11 +39,14 @@ export function clientConfig(
     ssl,
     async onConnect(client) {
       // Not a startup parameter, which PgBouncer refuses. Behind a transaction pooler it would reach other clients.
-      if (statementTimeout > 0 && !isPooled) await client.query(`set statement_timeout = ${statementTimeout}`);
+      if (!isPooled) await client.query(timeLimits(statementTimeout));
       await assertSessionAttributes(client, sessionAttributes);
     },
   };
 }
+
+const timeLimits = (statementTimeout: number): string =>
+  `set statement_timeout = ${statementTimeout}; set idle_in_transaction_session_timeout = ${IDLE_TRANSACTION_TIMEOUT_MS}`;
 
 /** Throws an error with the SQLSTATE 08004 if the server is of the wrong kind. Other servers are not tried. */
 async function assertSessionAttributes(client: Pick<Client, 'query'>, expected: SessionAttributes): Promise<void> {

@@ -9,7 +9,12 @@ import { RejectedImage } from '../avatars/moderation/rejected-image.entity.js';
 import { Block } from '../chat/blocks/block.entity.js';
 import { Conversation } from '../chat/conversations/conversation.entity.js';
 import { ConversationMember } from '../chat/conversations/conversation-member.entity.js';
+import { ConversationEvent } from '../chat/events/conversation-event.entity.js';
 import { Message } from '../chat/messages/message.entity.js';
+import { MessageSearchPosition } from '../chat/search/message-search-position.entity.js';
+import { MessageText } from '../chat/search/message-text.entity.js';
+import { MessageReaction } from '../chat/message-changes/message-reaction.entity.js';
+import { MessageVersion } from '../chat/message-changes/message-version.entity.js';
 import { ChatNode } from '../chat/presence/chat-node.entity.js';
 import { Contact } from '../chat/contacts/contact.entity.js';
 import { ContactRequest } from '../chat/contacts/contact-request.entity.js';
@@ -26,11 +31,13 @@ import { MethodRemovalLink } from '../auth/recovery/method-removal-link.entity.j
 import { PasswordSignIn } from '../auth/recovery/password-sign-in.entity.js';
 import { PasswordReset } from '../auth/passwords/password-reset.entity.js';
 import { EmailVerification } from '../account/email/email-verification.entity.js';
+import { DataExport } from '../account/exports/data-export.entity.js';
 import { User } from '../users/user.entity.js';
 import { PasskeyChallenge } from '../auth/passkeys/passkey-challenge.entity.js';
 import { Passkey } from '../auth/passkeys/passkey.entity.js';
 import { TwoFactorChallenge } from '../auth/two-factor/two-factor-challenge.entity.js';
 import { TwoFactor } from '../auth/two-factor/two-factor.entity.js';
+import { AdverseEvent } from '../vaccination/adverse-events/adverse-event.entity.js';
 import { Appointment } from '../vaccination/appointments/appointment.entity.js';
 import { BookingRequest } from '../vaccination/appointments/booking-request.entity.js';
 import { Centre } from '../vaccination/centres/centre.entity.js';
@@ -40,6 +47,7 @@ import { Dose } from '../vaccination/doses/dose.entity.js';
 import { Lot } from '../vaccination/lots/lot.entity.js';
 import { Notice } from '../vaccination/messages/notice.entity.js';
 import { Reminder } from '../vaccination/messages/reminder.entity.js';
+import { Recall } from '../vaccination/lots/recall.entity.js';
 import { Registration } from '../vaccination/registrations/registration.entity.js';
 import { VaccinationSession } from '../vaccination/sessions/vaccination-session.entity.js';
 import { Vaccine } from '../vaccination/vaccines/vaccine.entity.js';
@@ -50,7 +58,13 @@ import { ReleaseGroup } from '../projects/chapters/release-group.entity.js';
 import { ProjectRevision } from '../projects/projects/project-revision.entity.js';
 import { ProjectSlug } from '../projects/projects/project-slug.entity.js';
 import { Project } from '../projects/projects/project.entity.js';
+import { AnnouncementRead } from '../projects/announcements/announcement-read.entity.js';
+import { Announcement } from '../projects/announcements/announcement.entity.js';
+import { PageRemoval } from '../projects/pages/page-removal.entity.js';
+import { Page } from '../projects/pages/page.entity.js';
 import { Report } from '../projects/moderation/report.entity.js';
+import { UploadFile } from '../projects/uploads/files/upload-file.entity.js';
+import { Upload } from '../projects/uploads/upload.entity.js';
 import { FeedToken } from '../projects/feed-tokens/feed-token.entity.js';
 import { ChapterProgress } from '../projects/reading/chapter-progress.entity.js';
 import { ProjectBookmark } from '../projects/reading/project-bookmark.entity.js';
@@ -70,6 +84,7 @@ export const entities = [
   PasswordSignIn,
   MethodRemovalLink,
   EmailVerification,
+  DataExport,
   KnownDevice,
   ExternalIdentity,
   AcceptedIssuer,
@@ -88,17 +103,24 @@ export const entities = [
   Presence,
   Conversation,
   ConversationMember,
+  ConversationEvent,
   Message,
+  MessageVersion,
+  MessageReaction,
+  MessageText,
+  MessageSearchPosition,
   Vaccine,
   Centre,
   CentreStaffMember,
   Lot,
+  Recall,
   VaccinationSession,
   Registration,
   Appointment,
   BookingRequest,
   WaitlistEntry,
   Dose,
+  AdverseEvent,
   Certificate,
   Project,
   ProjectSlug,
@@ -112,6 +134,12 @@ export const entities = [
   Notice,
   Reminder,
   Report,
+  Page,
+  PageRemoval,
+  Announcement,
+  AnnouncementRead,
+  Upload,
+  UploadFile,
 ];
 
 interface PoolOptions extends SessionOptions {
@@ -119,12 +147,16 @@ interface PoolOptions extends SessionOptions {
   size: number;
 }
 
-/** A data source that is not initialized. */
-export function newDataSource(connection: DatabaseConnection, { size, ...session }: PoolOptions): DataSource {
+/** A data source that is not initialized. `isWanted` selects migrations by their names. */
+export function newDataSource(
+  connection: DatabaseConnection,
+  { size, ...session }: PoolOptions,
+  isWanted: (name: string) => boolean = () => true,
+): DataSource {
   return new DataSource({
     type: 'postgres',
     entities,
-    migrations,
+    migrations: migrations.filter((migration) => isWanted(new migration().name)),
     migrationsTableName: 'migrations',
     subscribers: [AfterCommitSubscriber],
     installExtensions: false, // migrations create them; the role may not have the right to

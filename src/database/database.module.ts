@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import type { DataSource } from 'typeorm';
 import { DedicatedConnectionService } from './dedicated-connection.service.js';
 import { clientConfig } from './client-config.js';
+import { PoolMetricsService } from './pool-metrics.service.js';
 import { PoolRenewalService } from './pool-renewal.service.js';
 import { DIRECT, POOL } from './pool.js';
 import type { DatabaseConnection } from '../config/database-connection.js';
@@ -35,6 +36,7 @@ export class DatabaseModule {
             direct ? clientConfig(direct) : { ...options, password: options.password },
         },
         DedicatedConnectionService,
+        PoolMetricsService,
         PoolRenewalService,
       ],
       exports: [POOL, DedicatedConnectionService, PoolRenewalService],

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Client } from 'pg';
+import { MetricsService } from '../metrics/metrics.service.js';
 import type { SessionConfig } from './client-config.js';
 import { destroyConnection } from './destroy-connection.js';
 import { DIRECT } from './pool.js';
@@ -42,8 +43,15 @@ export class DedicatedConnectionService implements OnApplicationBootstrap, OnApp
   private retry: NodeJS.Timeout | undefined;
   private heartbeat: NodeJS.Timeout | undefined;
   private isStopping = false;
+  private losses = 0;
 
-  constructor(@Inject(DIRECT) private readonly config: SessionConfig) {}
+  constructor(
+    @Inject(DIRECT) private readonly config: SessionConfig,
+    metrics: MetricsService,
+  ) {
+    const help = 'Lost connections for notifications, and failed attempts to open one.';
+    metrics.total('machi_db_listen_failures_total', help, () => this.losses);
+  }
 
   /** Establishes a state on this and every later connection. To be called in a constructor, before the first connection. */
   hold(state: ConnectionState): void {
@@ -115,6 +123,7 @@ export class DedicatedConnectionService implements OnApplicationBootstrap, OnApp
   private onEnd(client: Client): void {
     if (this.isStopping || this.client !== client) return;
     this.client = undefined;
+    this.losses++;
     this.isEstablished = false;
     for (const state of this.states) state.onLost?.();
     this.retry = setTimeout(() => void this.connect(), RETRY_MS);

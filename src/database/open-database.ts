@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { type DataSource, MigrationExecutor } from 'typeorm';
 import type { DatabaseConnection } from '../config/database-connection.js';
+import { migrations } from '../../migrations/index.js';
 import { ADVISORY_LOCKS } from './advisory-locks.js';
 import { newDataSource } from './data-source.js';
 import { DatabaseError } from './database-error.js';
@@ -8,16 +9,55 @@ import { whenReachable } from './reach-database.js';
 
 const UNDEFINED_TABLE = '42P01';
 
-/** Runs all pending migrations. Throws DatabaseError. */
-export async function migrateDatabase(connection: DatabaseConnection, log: Logger): Promise<void> {
-  const dataSource = newDataSource(connection, { size: 2, statementTimeout: 0 });
+/**
+ * Runs the pending migrations: all, or those of a list of names. Returns the names of those that ran. Throws DatabaseError.
+ */
+export async function migrateDatabase(
+  connection: DatabaseConnection,
+  log: Logger,
+  only?: readonly string[],
+): Promise<string[]> {
+  const isWanted = only && ((name: string) => only.includes(name));
+  const dataSource = newDataSource(connection, { size: 2, statementTimeout: 0 }, isWanted);
   await whenReachable(log, () => dataSource.initialize());
   try {
-    await migrate(dataSource, log);
+    return await migrate(dataSource, log);
   } catch (error) {
     throw migrationError(error as ErrorWithCode);
   } finally {
     await dataSource.destroy();
+  }
+}
+
+/** What `migrateDatabase` would run, and migrations of a newer version that the database has. Throws DatabaseError. */
+export async function planMigrations(
+  connection: DatabaseConnection,
+  log: Logger,
+): Promise<{ pending: string[]; unknown: string[] }> {
+  const dataSource = newDataSource(connection, { size: 1 });
+  await whenReachable(log, () => dataSource.initialize());
+  try {
+    const known = listMigrations();
+    const ran = await listRunMigrations(dataSource);
+    return {
+      pending: known.filter((name) => !ran.includes(name)),
+      unknown: ran.filter((name) => !known.includes(name)),
+    };
+  } finally {
+    await dataSource.destroy();
+  }
+}
+
+/** The names of all migrations of this version. */
+export const listMigrations = (): string[] => migrations.map((migration) => new migration().name);
+
+async function listRunMigrations(dataSource: DataSource): Promise<string[]> {
+  try {
+    const rows = await dataSource.query<{ name: string }[]>('select name from migrations order by id');
+    return rows.map(({ name }) => name);
+  } catch (error) {
+    if ((error as ErrorWithCode).code === UNDEFINED_TABLE) return [];
+    throw error;
   }
 }
 
@@ -54,14 +94,19 @@ export async function isMigrated(dataSource: DataSource): Promise<boolean> {
   }
 }
 
-/** Runs all pending migrations, each in its own transaction. Other processes wait until they are done. */
-export async function migrate(dataSource: DataSource, log: Logger): Promise<void> {
+/**
+ * Runs all pending migrations of the data source, each in its own transaction, and returns their names. Other processes wait
+ * until they are done.
+ */
+export async function migrate(dataSource: DataSource, log: Logger): Promise<string[]> {
   const runner = dataSource.createQueryRunner();
   try {
     await runner.query('select pg_advisory_lock($1)', [ADVISORY_LOCKS.migrations]);
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = 'each';
-    for (const { name } of await executor.executePendingMigrations()) log.info({ migration: name }, 'migrated');
+    const names = (await executor.executePendingMigrations()).map(({ name }) => name);
+    for (const name of names) log.info({ migration: name }, 'migrated');
+    return names;
   } finally {
     await runner.query('select pg_advisory_unlock_all()').catch(() => undefined);
     await runner.release();

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { ConfigError } from '../config/config-error.js';
 import type { DatabaseConnection } from '../config/database-connection.js';
 import { clientConfig } from './client-config.js';
-import { DatabaseError } from './database-error.js';
+import { DatabaseUnreachableError } from './database-error.js';
 
 /** How long a database that is still starting is waited for. */
 const CONNECT_DEADLINE_MS = 30_000;
@@ -25,18 +25,20 @@ export interface ReachedDatabase {
 }
 
 /**
- * Waits up to 30 s for the database and checks that Machi can use it: without a direct way, every connection must be a session
+ * Waits up to 30 s, or `waitMs`, for the database and checks that Machi can use it: without a direct way, every connection must be a session
  * of its own; with one, both ways must lead to the same database. Throws DatabaseError or ConfigError.
  */
 export async function reachDatabase(
   configured: DatabaseConnection,
   configuredDirect: DatabaseConnection | undefined,
   log: Logger,
+  waitMs?: number,
 ): Promise<ReachedDatabase> {
-  const connection = await settle(configured, log);
-  const direct = configuredDirect && (await settle(configuredDirect, log));
-  if (!(await whenReachable(log, () => keepsSessions(direct ?? connection)))) throw poolerError(direct !== undefined);
-  if (direct && !(await whenReachable(log, () => isSameDatabase(connection, direct)))) {
+  const connection = await settle(configured, log, waitMs);
+  const direct = configuredDirect && (await settle(configuredDirect, log, waitMs));
+  const isKept = await whenReachable(log, () => keepsSessions(direct ?? connection), waitMs);
+  if (!isKept) throw poolerError(direct !== undefined);
+  if (direct && !(await whenReachable(log, () => isSameDatabase(connection, direct), waitMs))) {
     throw new ConfigError([
       'DATABASE_DIRECT_URL leads to another database than DATABASE_URL: set both to the same one.',
     ]);
@@ -44,9 +46,13 @@ export async function reachDatabase(
   return { connection, direct };
 }
 
-/** Repeats `attempt` for up to 30 s while the database cannot be reached. Throws DatabaseError or ConfigError. */
-export async function whenReachable<T>(log: Logger, attempt: () => Promise<T>): Promise<T> {
-  for (const deadline = Date.now() + CONNECT_DEADLINE_MS; ; await sleep(RETRY_MS)) {
+/** Repeats `attempt` for up to 30 s, or `waitMs`, while the database cannot be reached. Throws DatabaseError or ConfigError. */
+export async function whenReachable<T>(
+  log: Logger,
+  attempt: () => Promise<T>,
+  waitMs = CONNECT_DEADLINE_MS,
+): Promise<T> {
+  for (const deadline = Date.now() + waitMs; ; await sleep(RETRY_MS)) {
     try {
       return await attempt();
     } catch (error) {
@@ -66,8 +72,11 @@ const isPermanent = ({ code = '', message }: ErrorWithCode): boolean =>
   PERMANENT_TLS.test(code) ||
   message.includes('does not support SSL');
 
-const unreachable = (reason: string, cause: unknown): DatabaseError =>
-  new DatabaseError(`The database cannot be reached (${reason}): check DATABASE_URL or the DB_* variables.`, { cause });
+const unreachable = (reason: string, cause: unknown): DatabaseUnreachableError =>
+  new DatabaseUnreachableError(
+    `The database cannot be reached (${reason}): check DATABASE_URL or the DB_* variables.`,
+    { cause },
+  );
 
 const parameterError = (reason: string): ConfigError =>
   new ConfigError([
@@ -82,18 +91,26 @@ const poolerError = (isDirect: boolean): ConfigError =>
   ]);
 
 /** Finds out whether TLS is used where `sslmode` leaves that to the server. The result holds until the next start. */
-const settle = ({ sslFallback, ...connection }: DatabaseConnection, log: Logger): Promise<DatabaseConnection> =>
-  whenReachable(log, async () => {
-    try {
-      await withClient(connection, () => Promise.resolve());
-      return connection;
-    } catch (error) {
-      if (sslFallback === undefined) throw error;
-    }
-    const other = { ...connection, ssl: sslFallback };
-    await withClient(other, () => Promise.resolve());
-    return other;
-  });
+const settle = (
+  { sslFallback, ...connection }: DatabaseConnection,
+  log: Logger,
+  waitMs: number | undefined,
+): Promise<DatabaseConnection> =>
+  whenReachable(
+    log,
+    async () => {
+      try {
+        await withClient(connection, () => Promise.resolve());
+        return connection;
+      } catch (error) {
+        if (sslFallback === undefined) throw error;
+      }
+      const other = { ...connection, ssl: sslFallback };
+      await withClient(other, () => Promise.resolve());
+      return other;
+    },
+    waitMs,
+  );
 
 /**
  * Whether every connection keeps a server process of its own. A pooler in transaction mode gives one process to several

@@ -4,13 +4,14 @@ import { AuditModule } from '../audit/audit.module.js';
 import { GroupMember } from './group-member.entity.js';
 import { Group } from './group.entity.js';
 import { GroupsController } from './groups.controller.js';
+import { GroupsPersonalDataService } from './groups-personal-data.service.js';
 import { GroupsService } from './groups.service.js';
 
 /** Groups of users, and the permissions that they give to their members. */
 @Module({
   imports: [TypeOrmModule.forFeature([Group, GroupMember]), AuditModule],
   controllers: [GroupsController],
-  providers: [GroupsService],
+  providers: [GroupsService, GroupsPersonalDataService],
   exports: [GroupsService],
 })
 export class GroupsModule {}

@@ -150,6 +150,21 @@ export class GroupsService {
     });
   }
 
+  /**
+   * Adds a user to the oldest group with the permission `admin`, which is created if there is none. Returns its id. Writes no
+   * audit event. Throws `group_name_taken` when a group without this permission is called Administrators.
+   */
+  async insertAdministrator(manager: EntityManager, user_id: string): Promise<string> {
+    const found = await manager
+      .createQueryBuilder(Group, 'g')
+      .where(`'admin' = any (g.permissions)`)
+      .orderBy('g.id')
+      .getOne();
+    const group = found ?? (await this.insert(manager, { name: 'Administrators', permissions: ['admin'] }));
+    await manager.insert(GroupMember, { group_id: group.id, user_id, created_at: this.clock.date() });
+    return group.id;
+  }
+
   /** Inserts a group with one member. Writes no audit event. */
   async insertWithMember(manager: EntityManager, dto: CreateGroupDto, user_id: string): Promise<void> {
     const { id: group_id, created_at } = await this.insert(manager, dto);

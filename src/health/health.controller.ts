@@ -1,9 +1,11 @@
-import { Controller, Get, Header } from '@nestjs/common';
+import { Controller, Get, Header, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Request } from 'express';
 import { VERSION } from '../common/version.js';
+import { requestContext } from '../http/request-context.js';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 import { SkipRequestLimit } from '../rate-limit/rate-limit.decorator.js';
-import { HealthDto, ReadyDto, StatusDto } from './health.dto.js';
+import { ClientDto, HealthDto, ReadyDto, StatusDto } from './health.dto.js';
 import { HealthService } from './health.service.js';
 
 @ApiTags('health')
@@ -13,7 +15,7 @@ import { HealthService } from './health.service.js';
 export class HealthController {
   constructor(private readonly health: HealthService) {}
 
-  /** Returns the version and the results of the checks of process, database and storage. */
+  /** Returns the version and the state of this process: its database, its storage and other checks. */
   @Get('health')
   @ApiOperation({ operationId: 'getHealth' })
   @ApiProblems('not_ready')
@@ -34,6 +36,15 @@ export class HealthController {
   @ApiProblems('not_ready')
   async ready(): Promise<ReadyDto> {
     return { status: 'ok', checks: await this.health.assertReady() };
+  }
+
+  /** Returns the address under which this process sees the caller, to check the proxy in front of it. */
+  @Get('health/client')
+  @ApiOperation({ operationId: 'getClientAddress' })
+  client(@Req() request: Request): ClientDto {
+    const isTrusted = request.ip !== request.socket.remoteAddress;
+    const forwarded = request.headers['x-forwarded-for'] === undefined ? 'none' : isTrusted ? 'trusted' : 'ignored';
+    return { address: requestContext()?.ip ?? null, forwarded };
   }
 
   /** Answers `pong`. */

@@ -4,6 +4,20 @@ export class StatusDto {
   status: 'ok';
 }
 
+/** How this process sees the caller's connection. */
+export class ClientDto {
+  /**
+   * The address of the client, under which its requests are counted; null if it cannot be read.
+   * @example 198.51.100.7
+   */
+  address: string | null;
+  /**
+   * Whether the request had the header `X-Forwarded-For`, and whether it came from a proxy that is trusted (`TRUST_PROXY`).
+   * @example trusted
+   */
+  forwarded: 'none' | 'trusted' | 'ignored';
+}
+
 /** The results of the health checks. */
 export class ChecksDto {
   /** @example ok */
@@ -17,6 +31,12 @@ export class ChecksDto {
    * @example ok
    */
   notifications: 'ok' | 'unavailable';
+  /**
+   * Whether this process and the other nodes hear of each other at once. It does not affect readiness: if `degraded`, messages
+   * of other nodes arrive late. `off`: there are no other nodes.
+   * @example ok
+   */
+  bus: 'ok' | 'degraded' | 'off';
   /** @example ok */
   storage: 'ok' | 'unavailable';
   /**

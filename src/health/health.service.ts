@@ -1,7 +1,9 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
+import { BusService } from '../bus/bus.service.js';
 import { Problem } from '../http/problems/problem.js';
+import { MetricsService } from '../metrics/metrics.service.js';
 import { StorageProbeService } from '../storage/storage-probe.service.js';
 import { DedicatedConnectionService } from '../database/dedicated-connection.service.js';
 import { isMigrated } from '../database/open-database.js';
@@ -23,7 +25,16 @@ export class HealthService implements BeforeApplicationShutdown {
     private readonly renewal: PoolRenewalService,
     private readonly dedicated: DedicatedConnectionService,
     private readonly mails: MailWorker,
-  ) {}
+    private readonly bus: BusService,
+    metrics: MetricsService,
+  ) {
+    metrics.gauge('machi_health', 'Whether a check of GET /api/health/ready succeeds: 1 or 0.', async () =>
+      Object.entries(await this.check()).map(([check, result]) => ({
+        labels: { check },
+        value: Number(result === 'ok' || result === 'off'),
+      })),
+    );
+  }
 
   beforeApplicationShutdown(): void {
     this.isDraining = true;
@@ -32,7 +43,7 @@ export class HealthService implements BeforeApplicationShutdown {
   /** Returns the results of the checks. Throws `not_ready` with the results if one failed. */
   async assertReady(): Promise<ChecksDto> {
     const checks = await this.check();
-    const { mail: _, ...required } = checks; // mails wait in the outbox; requests do not need the mail server
+    const { mail: _, bus: _bus, ...required } = checks; // mails wait in the outbox, messages in the database
     if (Object.values(required).some((result) => result !== 'ok')) {
       throw new Problem('not_ready', { members: { checks }, headers: { 'retry-after': '2' } });
     }
@@ -55,7 +66,14 @@ export class HealthService implements BeforeApplicationShutdown {
     const unavailable = { database: 'unavailable', migrations: 'unknown' } as const;
     const notifications = this.dedicated.isEstablished ? 'ok' : 'unavailable';
     const storage = isStorageAvailable ? 'ok' : 'unavailable';
-    return { process, ...(database ?? unavailable), notifications, storage, mail: this.mails.serverState };
+    return {
+      process,
+      ...(database ?? unavailable),
+      notifications,
+      bus: this.bus.state,
+      storage,
+      mail: this.mails.serverState,
+    };
   }
 
   private async checkDatabase(): Promise<Pick<ChecksDto, 'database' | 'migrations'>> {

@@ -1,6 +1,7 @@
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { createServer, IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { isLongBody } from './bodies/long-bodies.js';
 import { OpenConnections } from './open-connections.js';
 import { Problem } from './problems/problem.js';
 import type { ProblemCode } from './problems/problem-catalogue.js';
@@ -97,6 +98,8 @@ export class HttpAdapter extends ExpressAdapter {
   /** Answers an error on a connection, after the response to an earlier request on it. */
   private handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     const pending = this.connections.findPendingResponse(socket);
+    // Node checks the time of each request once: this one goes on.
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && pending && isLongBody(pending.req)) return;
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
     } else if (pending?.req.complete) {

@@ -1,6 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import { type Logger, pino, type SerializedError, stdSerializers } from 'pino';
 import type { Config } from '../config/config.js';
+import { traceIds } from '../tracing/tracing.js';
 import { requestId } from './request-context.js';
 
 /** Fields of database errors that contain personal data, such as query parameters. They must not be logged. */
@@ -23,7 +24,10 @@ export function serializeError(error: Error): SerializedError {
   ) as SerializedError;
 }
 
-/** Writes JSON lines; in development, readable text. Lines written while a request is handled carry its id. */
+/**
+ * Writes JSON lines; in development, readable text. Lines written while a request is handled carry its id, and that of its trace
+ * if traces are on.
+ */
 export async function createLogger(config: Config): Promise<Logger> {
   const options = {
     level: config.LOG_LEVEL,
@@ -31,7 +35,7 @@ export async function createLogger(config: Config): Promise<Logger> {
     serializers: { err: serializeError },
     mixin: () => {
       const id = requestId();
-      return id === undefined ? {} : { request_id: id };
+      return { ...(id === undefined ? undefined : { request_id: id }), ...traceIds() };
     },
   };
   if (config.NODE_ENV !== 'development') return pino(options);

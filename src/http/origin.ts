@@ -16,6 +16,16 @@ export function isForeignOrigin({ headers }: Pick<IncomingMessage, 'headers'>, c
   return !isOwnOrigin(origin, headers.host, config);
 }
 
+/**
+ * Whether the request names a page of ours or of an origin in ALLOWED_ORIGINS. Unlike `isForeignOrigin`, it needs a header
+ * that names the page, and "*" names none: for requests that a cookie authenticates.
+ */
+export function isKnownOrigin({ headers }: Pick<IncomingMessage, 'headers'>, config: Config): boolean {
+  const { origin } = headers;
+  if (headers['sec-fetch-site'] === 'same-origin') return true;
+  return origin !== undefined && (config.ALLOWED_ORIGINS.includes(origin) || isOwnOrigin(origin, headers.host, config));
+}
+
 function isOwnOrigin(origin: string, host: string | undefined, { PUBLIC_URL }: Config): boolean {
   if (!URL.canParse(origin)) return false;
   const own = PUBLIC_URL === undefined ? undefined : new URL(PUBLIC_URL).origin;

@@ -1,13 +1,28 @@
 import type { Request, Response } from 'express';
 import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { Problem } from './problems/problem.js';
+
+/** First and last byte, both inclusive. */
+interface Range {
+  start: number;
+  end: number;
+}
 
 /** A file as a response: its headers, and its bytes, which are read only when they are sent. */
 export interface Representation {
   headers: Record<string, string>;
   /** With its quotes. */
   etag: string;
-  read: () => Promise<Buffer>;
+  /** All bytes, or what opens a part of a file that is too large to be held in memory. */
+  read: () => Promise<Buffer | LargeFile>;
+}
+
+/** A file that is sent in pieces. */
+export interface LargeFile {
+  size: number;
+  open: (range: Range) => Promise<Readable>;
 }
 
 /**
@@ -23,12 +38,28 @@ export async function sendRepresentation(
     response.status(304).set(headers).set('etag', etag).end();
     return;
   }
-  const bytes = await read();
-  const range = findRange(request, etag, bytes.length);
-  const { start, end } = range ?? { start: 0, end: bytes.length - 1 };
-  if (range) response.status(206).set('content-range', `bytes ${start}-${end}/${bytes.length}`);
-  response.set(headers).set('etag', etag);
-  response.set('content-length', String(end - start + 1)).end(bytes.subarray(start, end + 1));
+  const file = await read();
+  const size = Buffer.isBuffer(file) ? file.length : file.size;
+  const range = findRange(request, etag, size);
+  const { start, end } = range ?? { start: 0, end: size - 1 };
+  const body = Buffer.isBuffer(file) ? file.subarray(start, end + 1) : await openBody(request, file, { start, end });
+  if (range) response.status(206).set('content-range', `bytes ${start}-${end}/${size}`);
+  response
+    .set(headers)
+    .set('etag', etag)
+    .set('content-length', String(end - start + 1));
+  if (Buffer.isBuffer(body)) response.end(body);
+  else await sendStream(response, body);
+}
+
+const openBody = async (request: Request, file: LargeFile, range: Range): Promise<Buffer | Readable> =>
+  request.method === 'HEAD' ? Buffer.alloc(0) : file.open(range);
+
+/** Sends a stream as the rest of a response. A client that leaves, and a stream that fails, end both. */
+export async function sendStream(response: Response, body: Readable): Promise<void> {
+  await pipeline(body, response).catch((error: unknown) => {
+    if (!response.destroyed) throw error; // nothing has been sent
+  });
 }
 
 /** The entity tag of a text, with its quotes. */

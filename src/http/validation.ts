@@ -2,7 +2,7 @@ import { applyDecorators, Param, ParseUUIDPipe, type PipeTransform, ValidationPi
 import { ApiParam, ApiProperty } from '@nestjs/swagger';
 import { plainToInstance, Transform } from 'class-transformer';
 import { ValidateBy, validateSync, ValidateIf, type ValidationError } from 'class-validator';
-import { findLineError, normaliseLine } from '../common/text.js';
+import { findLineError, hasLongNumber, normaliseLine } from '../common/text.js';
 import { type FieldError, Problem, validationFailed } from './problems/problem.js';
 
 /** Validates bodies and queries by their DTOs and refuses unknown fields. Throws `validation_failed`. */
@@ -23,9 +23,14 @@ export function assertValid<T extends object>(kind: new () => T, fields: object)
   return instance;
 }
 
+/** Unknown fields have any name: one that contains a national id is not repeated. */
 function fieldErrors(error: ValidationError, parent = ''): FieldError[] {
-  const path = parent + error.property;
-  const own = Object.values(error.constraints ?? {}).map((message) => ({ path, message }));
+  const name = hasLongNumber(error.property) ? '…' : error.property;
+  const path = parent + name;
+  const own = Object.values(error.constraints ?? {}).map((message) => ({
+    path,
+    message: name === error.property ? message : 'an unknown property should not exist',
+  }));
   return [...own, ...(error.children ?? []).flatMap((child) => fieldErrors(child, `${path}.`))];
 }
 

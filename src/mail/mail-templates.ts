@@ -167,6 +167,10 @@ export const MAILS = {
     'New recovery codes for',
     'new recovery codes were created for your account. The old ones no longer work.',
   ),
+  data_export_requested: notice(
+    'A copy of the data was requested from',
+    'a copy of everything that is stored about you was requested. It can be downloaded for one day.',
+  ),
   methods_removed: notice(
     'Sign-in methods were removed from',
     'the passkeys and linked sign-in services that our last mail listed were removed from your account, and all devices were signed out.',

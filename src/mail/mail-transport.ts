@@ -31,9 +31,18 @@ export function createSend(config: Config): Send | undefined {
   return config.isProduction ? undefined : writeToFolder(config, join(config.DATA_DIR, 'mail'));
 }
 
-function sendBySmtp(config: Config, url: string): Send {
+/** Connects to the mail server, greets it and signs in, without sending. Rejects with the error of nodemailer. */
+export async function verifyMailServer(config: Config, url: string): Promise<void> {
+  await createSmtpTransport(config, url).verify();
+}
+
+function createSmtpTransport(config: Config, url: string) {
   const options = { ...TIMEOUTS, name: greetingName(config), disableFileAccess: true, disableUrlAccess: true };
-  const transport = createTransport({ ...options, url });
+  return createTransport({ ...options, url });
+}
+
+function sendBySmtp(config: Config, url: string): Send {
+  const transport = createSmtpTransport(config, url);
   return async (mail) => {
     await transport.sendMail(messageOf(config, mail));
     return undefined;

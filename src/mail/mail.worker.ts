@@ -9,6 +9,7 @@ import type { Pool } from 'pg';
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
 import { POOL } from '../database/pool.js';
+import { MetricsService } from '../metrics/metrics.service.js';
 import { createSend } from './mail-transport.js';
 import type { Channel } from './mail.entity.js';
 import { MailsService } from './mails.service.js';
@@ -30,8 +31,9 @@ export class MailWorker implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly mails: MailsService,
     clock: Clock,
     config: Config,
+    metrics: MetricsService,
   ) {
-    const use = { pool, mails, clock, log: this.log };
+    const use = { pool, mails, clock, log: this.log, metrics };
     this.channels = {
       email: new OutboxChannel(use, { channel: 'email', noun: 'mail', send: createSend(config) }),
       sms: new OutboxChannel(use, { channel: 'sms', noun: 'SMS', send: createSmsSend(config, this.log) }),

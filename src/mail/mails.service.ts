@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Pool } from 'pg';
 import type { EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../common/clock.provider.js';
@@ -7,6 +8,7 @@ import { decrypt, deriveKey, encrypt, keyedHash } from '../common/encryption.js'
 import { Config } from '../config/config.js';
 import { ADVISORY_LOCKS } from '../database/advisory-locks.js';
 import { afterCommit } from '../database/after-commit.js';
+import { readRows } from '../database/read-rows.js';
 import { returningRows } from '../database/returning.js';
 import { requestContext } from '../http/request-context.js';
 import { type MailKind, MAILS, type SecurityContext, type ValuesOf, writeMail } from './mail-templates.js';
@@ -52,6 +54,14 @@ const INSERT_WITHIN_LIMIT = `insert into mails (id, kind, address_key, encrypted
   select $1, $2, $3, $4, $5, $5, $6
   where (select count(*) from mails where address_key = $3 and kind = $2 and created_at > $7) < ${MAX_MAILS_PER_HOUR}
   returning id`;
+
+/** Without texts: they contain codes and links, and are erased once the message is settled. */
+const ABOUT_ADDRESSES = `select id, channel, kind, state, attempts, created_at, expires_at, settled_at, last_error
+  from mails where address_key = any ($1) and state <> 'discarded' order by id`;
+
+/** The rows stay: they count the messages to the address. $2 now. */
+const DISCARD = `update mails set state = 'discarded', encrypted_content = null, settled_at = $2
+  where address_key = any ($1) and state = 'queued'`;
 
 /** The outbox: mails and SMS are rows, written in the transaction that they report and sent by MailWorker after its commit. */
 @Injectable()
@@ -139,6 +149,20 @@ export class MailsService {
       sent.set(key, n);
       return n <= MAX_MESSAGES_PER_HOUR;
     });
+  }
+
+  /** What the outbox knows about messages to these addresses, in batches; without their texts. */
+  readAbout(pool: Pool, addresses: string[]): AsyncGenerator<object[]> {
+    return readRows(pool, ABOUT_ADDRESSES, [this.keysOf(addresses)]);
+  }
+
+  /** Erases the messages to these addresses that wait to be sent. */
+  async discard(manager: EntityManager, addresses: string[]): Promise<void> {
+    await manager.query(DISCARD, [this.keysOf(addresses), this.clock.date()]);
+  }
+
+  private keysOf(addresses: string[]): Buffer[] {
+    return addresses.map((address) => keyedHash(this.addressKey, address));
   }
 
   /** Time, client address and device of a change to an account, for mails about it. */

@@ -1,7 +1,11 @@
 import type { Logger } from '@nestjs/common';
+import { SpanKind } from '@opentelemetry/api';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Clock } from '../common/clock.provider.js';
+import { LabelCounts } from '../metrics/counts.js';
+import { inSpan } from '../tracing/tracing.js';
+import type { MetricsService } from '../metrics/metrics.service.js';
 import { codesOf, isRejected, isSetupRefused, type SendError } from './mail-errors.js';
 import type { OutgoingMessage, Send } from './mail-transport.js';
 import type { Channel, Mail } from './mail.entity.js';
@@ -41,6 +45,12 @@ const FAIL_EXPIRED = `update mails
 const DELETE_SETTLED = `delete from mails
   where id in (select id from mails where settled_at < $1 and channel = $2 limit 1000 for update skip locked)`;
 
+/** $1 channel. The state of the mails says the same, but only for a week. */
+const SELECT_QUEUE = `select count(*)::int as count, min(created_at) as oldest from mails
+  where state = 'queued' and channel = $1`;
+
+const ATTEMPT_RESULTS = ['sent', 'discarded', 'failed', 'retried', 'expired'] as const;
+
 type ClaimedMail = Pick<Mail, 'id' | 'kind' | 'encrypted_content' | 'attempts' | 'expires_at'>;
 
 /** `refused`: the server does not accept this sender. `off`: no server is set. */
@@ -51,6 +61,7 @@ interface Dependencies {
   mails: MailsService;
   clock: Clock;
   log: Logger;
+  metrics: MetricsService;
 }
 
 interface Options {
@@ -67,11 +78,33 @@ export class OutboxChannel {
   private running: Promise<void> | undefined;
   private isRunRequested = false;
   private isStopping = false;
+  private readonly attempts = new LabelCounts('result', ATTEMPT_RESULTS);
 
   constructor(
     private readonly use: Dependencies,
     private readonly options: Options,
-  ) {}
+  ) {
+    const { channel } = options;
+    const { metrics, clock } = use;
+    metrics.total(
+      'machi_mail_attempts_total',
+      'Attempts to send a mail or SMS by result.',
+      () => this.attempts.read(),
+      { channel },
+    );
+    metrics.gauge('machi_mail_outbox_messages', 'Messages that wait.', async () => (await this.readQueue()).count, {
+      channel,
+    });
+    metrics.gauge(
+      'machi_mail_outbox_oldest_seconds',
+      'Age of the message that waits longest; 0 if none waits.',
+      async () => {
+        const { oldest } = await this.readQueue();
+        return oldest === null ? 0 : Math.max(0, (clock.now() - oldest.getTime()) / 1000);
+      },
+      { channel },
+    );
+  }
 
   /** The state of the server at the last attempt of this process to send a message. */
   get serverState(): MailServerState {
@@ -106,7 +139,8 @@ export class OutboxChannel {
   private async removeOld(): Promise<void> {
     const now = this.use.clock.now();
     const { channel } = this.options;
-    await this.use.pool.query(FAIL_EXPIRED, [new Date(now), channel]);
+    const expired = await this.use.pool.query(FAIL_EXPIRED, [new Date(now), channel]);
+    this.attempts.add('expired', expired.rowCount ?? 0);
     await this.use.pool.query(DELETE_SETTLED, [new Date(now - RETENTION_MS), channel]);
   }
 
@@ -134,6 +168,12 @@ export class OutboxChannel {
     return this.settle(mail, 'sent');
   }
 
+  private async readQueue(): Promise<{ count: number; oldest: Date | null }> {
+    const values = [this.options.channel];
+    const { rows } = await this.use.pool.query<{ count: number; oldest: Date | null }>(SELECT_QUEUE, values);
+    return rows[0]!;
+  }
+
   /** Undefined if the mail was encrypted with another SECRET_KEY, or changed. */
   private readContent(mail: ClaimedMail): MailContent | undefined {
     try {
@@ -148,8 +188,11 @@ export class OutboxChannel {
   }
 
   private async transmit(message: OutgoingMessage): Promise<void> {
-    const { noun, send } = this.options;
-    const file = await withTimeout(SEND_TIMEOUT_MS, send!(message));
+    const { noun, channel, send } = this.options;
+    const attributes = { 'machi.mail.channel': channel, 'machi.mail.kind': message.kind };
+    const file = await inSpan({ name: `send ${noun}`, kind: SpanKind.CLIENT, attributes }, () =>
+      withTimeout(SEND_TIMEOUT_MS, send!(message)),
+    );
     if (file !== undefined) this.use.log.log(`${noun} "${message.kind}" written to ${file}`);
   }
 
@@ -166,15 +209,17 @@ export class OutboxChannel {
     const what = `${this.options.noun} "${mail.kind}" ${mail.id}`;
     this.use.log.warn(`Sending ${what} failed (${reason}), attempt ${mail.attempts}${remedy}; ${consequence}`);
     if (isFinal) return this.settle(mail, 'failed', reason);
+    this.attempts.add('retried');
     await this.use.pool.query(RESCHEDULE, [mail.id, mail.attempts, new Date(next), reason]);
   }
 
   /** Records the final state and erases the content. */
   private async settle(
     { id, attempts }: ClaimedMail,
-    state: Mail['state'],
+    state: Exclude<Mail['state'], 'queued'>,
     error: string | null = null,
   ): Promise<void> {
+    this.attempts.add(state);
     await this.use.pool.query(SETTLE, [id, attempts, state, this.use.clock.date(), error]);
   }
 }

@@ -26,6 +26,11 @@ export class NationalIdsService {
     return this.encryptionKeys.current.id;
   }
 
+  /** The prefixes of the values that can be decrypted. */
+  get encryptionKeyIds(): Buffer[] {
+    return this.encryptionKeys.all.map(({ id }) => id);
+  }
+
   /** The prefix of the hashes that the current index key makes. */
   get indexKeyId(): Buffer {
     return this.indexKeys.current.id;

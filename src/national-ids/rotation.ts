@@ -26,12 +26,15 @@ const RETRY_MS = 200;
 /**
  * Renews all rows of a table while servers use it. Each batch is a transaction of its own, so it can be stopped at any time
  * and started again, and several may run at once. Returns how many rows were renewed, and how many need a key that is not
- * configured.
+ * configured. `onProgress` gets the rows so far.
  */
-export async function renewTable(table: NationalIdTable): Promise<{ renewed: number; failed: number }> {
+export async function renewTable(
+  table: NationalIdTable,
+  onProgress: (renewed: number) => void = () => undefined,
+): Promise<{ renewed: number; failed: number }> {
   let total = 0;
   for (;;) {
-    const { renewed, failed } = await renewPass(table);
+    const { renewed, failed } = await renewPass(table, (count) => onProgress(total + count));
     total += renewed;
     const former = await table.countFormer();
     if (former <= failed) return { renewed: total, failed: former };
@@ -39,12 +42,16 @@ export async function renewTable(table: NationalIdTable): Promise<{ renewed: num
   }
 }
 
-async function renewPass(table: NationalIdTable): Promise<{ renewed: number; failed: number }> {
+async function renewPass(
+  table: NationalIdTable,
+  onProgress: (renewed: number) => void,
+): Promise<{ renewed: number; failed: number }> {
   const sum = { renewed: 0, failed: 0 };
   for (let after: string | null = NIL; after !== null;) {
     const batch: RenewedBatch = await table.renewBatch(after, BATCH_SIZE);
     sum.renewed += batch.renewed;
     sum.failed += batch.failed;
+    onProgress(sum.renewed);
     after = batch.last;
   }
   return sum;

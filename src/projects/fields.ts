@@ -80,8 +80,21 @@ export const IsTimestamp = (): PropertyDecorator =>
     IsDate({ message: '$property must be a time with its offset, such as 2027-01-18T03:00:00Z' }),
   );
 
-/** The number of a chapter or a volume: digits with dots such as 3.10, or another short text such as "Extra". */
+const NUMBER_TEXT = /^[\p{L}\p{Nd}](?:[\p{L}\p{M}\p{Nd} ._-]{0,18}[\p{L}\p{M}\p{Nd}])?$/u;
+const NUMBER_TEXT_MESSAGE = '$property must have 1 to 20 letters, digits, dots, hyphens or spaces';
+
+/**
+ * The number of a chapter or a volume: digits with dots such as 3.10, or another short text such as "Extra". No fractions
+ * and no superscripts, which would be sorted as other numbers. Some letters stand for up to 18 others, which count.
+ */
 export const IsNumberText = (): PropertyDecorator =>
-  Matches(/^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N} ._-]{0,18}[\p{L}\p{M}\p{N}])?$/u, {
-    message: '$property must have 1 to 20 letters, digits, dots, hyphens or spaces',
-  });
+  applyDecorators(
+    Matches(NUMBER_TEXT, { message: NUMBER_TEXT_MESSAGE }),
+    ValidateBy({
+      name: 'isShortNumberText',
+      validator: {
+        validate: (value) => typeof value === 'string' && NUMBER_TEXT.test(value.normalize('NFKC')),
+        defaultMessage: () => NUMBER_TEXT_MESSAGE,
+      },
+    }),
+  );

@@ -4,6 +4,7 @@ import { Config } from '../config/config.js';
 import { type BackoffPolicy, NETWORK_BACKOFF } from './backoff-policies.js';
 import { clientNetworks } from './client-network.js';
 import { rateLimited, sendRateLimitHeaders } from './rate-limit-headers.js';
+import { RateLimitMetricsService } from './rate-limit-metrics.service.js';
 import { type Counter, RateLimitCountersService } from './rate-limit-counters.service.js';
 
 /** An attempt that is counted as a failure until its result is known: call exactly one of succeed, fail and release. */
@@ -58,6 +59,7 @@ export class BackoffService {
     private readonly counters: RateLimitCountersService,
     private readonly config: Config,
     private readonly clock: Clock,
+    private readonly metrics: RateLimitMetricsService,
   ) {}
 
   /** Counts an attempt before the expensive check runs. Throws `rate_limited` while the subject has to wait. */
@@ -86,7 +88,10 @@ export class BackoffService {
     const counter = await this.counters.reserve(this.counters.key(policy.name, subject), policy);
     const seconds = Math.ceil((counter.until.getTime() - this.clock.now()) / 1000);
     const state = { name: policy.name, limit: policy.freeAttempts, windowSeconds: policy.resetAfterMs / 1000 };
-    if (!counter.isAllowed) throw rateLimited({ ...state, remaining: 0, resetSeconds: Math.max(1, seconds) });
+    if (!counter.isAllowed) {
+      this.metrics.countRefusal(policy);
+      throw rateLimited({ ...state, remaining: 0, resetSeconds: Math.max(1, seconds) });
+    }
     const remaining = Math.max(0, policy.freeAttempts - counter.count);
     sendRateLimitHeaders({ ...state, remaining, resetSeconds: Math.max(0, seconds) });
     return counter;

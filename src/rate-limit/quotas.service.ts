@@ -4,8 +4,9 @@ import { Config } from '../config/config.js';
 import { clientNetworks } from './client-network.js';
 import { type Quota, quotaKey } from './quotas.js';
 import { sendQuotaHeaders } from './rate-limit-headers.js';
+import { RateLimitMetricsService } from './rate-limit-metrics.service.js';
 import { RateLimitStorageService, toRecord } from './rate-limit-storage.service.js';
-import { RequestCounts } from './request-counts.js';
+import { RequestCountsService } from './request-counts.service.js';
 
 /** Takes a counted request back. */
 export type Refund = () => Promise<void>;
@@ -16,24 +17,23 @@ export type Refund = () => Promise<void>;
  */
 @Injectable()
 export class QuotasService {
-  private readonly inMemory = new Map<string, RequestCounts>();
-
   constructor(
     private readonly storage: RateLimitStorageService,
+    private readonly requestCounts: RequestCountsService,
     private readonly config: Config,
     private readonly clock: Clock,
+    private readonly metrics: RateLimitMetricsService,
   ) {}
 
   /**
-   * Counts one request of the subject in the memory of this process only, for requests that must write nothing when they are
+   * Counts one request of the subject in memory only, for requests that must write nothing when they are
    * refused. Throws `rate_limited`.
    */
   consumeInMemory(quota: Quota, subject: string): void {
     if (this.config.RATE_LIMITS === 'off') return;
-    const counts = this.inMemory.get(quota.name) ?? new RequestCounts();
-    this.inMemory.set(quota.name, counts);
     const now = this.clock.now();
-    const { count, windowEnd } = counts.increment(subject, now, quota.windowMs);
+    const { count, windowEnd } = this.requestCounts.of(quota.name).increment(subject, now, quota.windowMs);
+    if (count > quota.limit) this.metrics.countRefusal(quota);
     sendQuotaHeaders(quota, toRecord(count, count <= quota.limit, windowEnd - now));
   }
 
@@ -68,6 +68,7 @@ export class QuotasService {
       const record = await this.storage.increment(key, quota.windowMs, scaled.limit);
       if (record.isBlocked) {
         await refund();
+        this.metrics.countRefusal(quota);
         sendQuotaHeaders(scaled, record); // throws
       }
       if (counted.length === 0) sendHeaders?.(scaled, record);

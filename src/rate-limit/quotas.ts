@@ -42,11 +42,23 @@ export const NEW_PASSWORD_QUOTA: Quota = { name: 'new-passwords', limit: 60, win
 export const USER_EMAIL_CHANGE_QUOTA: Quota = { name: 'email-changes', limit: 5, windowMs: HOUR_MS };
 export const NETWORK_EMAIL_CHANGE_QUOTA: Quota = { name: 'network-email-changes', limit: 20, windowMs: HOUR_MS };
 
+/** Copies of their own data that a user requests. */
+export const DATA_EXPORT_QUOTA: Quota = { name: 'data-exports', limit: 5, windowMs: 24 * HOUR_MS };
+
 /** Uploaded images per user. Each one costs about a second of a processor. */
 export const UPLOAD_QUOTA: Quota = { name: 'uploads', limit: 60, windowMs: HOUR_MS };
 
+/** Batches of files and archives of chapters per user. */
+export const CHAPTER_FILES_QUOTA: Quota = { name: 'chapter-files', limit: 1200, windowMs: HOUR_MS };
+
 /** Conversations that a user creates: each one appears in the lists of all its members. */
 export const CONVERSATIONS_QUOTA: Quota = { name: 'conversations', limit: 60, windowMs: HOUR_MS };
+
+/** Requests that add members to a conversation, which then appears in their lists. */
+export const MEMBERS_QUOTA: Quota = { name: 'members', limit: 100, windowMs: HOUR_MS };
+
+/** Conversations that a user exports: each one is read completely. */
+export const EXPORTS_QUOTA: Quota = { name: 'conversation-exports', limit: 30, windowMs: HOUR_MS };
 
 /** Contacts that a user adds or requests: each one appears in a list of the other user. */
 export const CONTACTS_QUOTA: Quota = { name: 'contacts', limit: 100, windowMs: HOUR_MS };
@@ -59,6 +71,9 @@ export const PROGRESS_QUOTA: Quota = { name: 'progress', limit: 6000, windowMs: 
 /** Id numbers that a user registers or changes: each answer tells whether a person with the number is registered. */
 export const ID_NUMBERS_QUOTA: Quota = { name: 'id-numbers', limit: 20, windowMs: HOUR_MS };
 
+/** Phone numbers that a user enters for registered people: bookings send SMS to them, whomever they belong to. */
+export const PHONE_NUMBERS_QUOTA: Quota = { name: 'phone-numbers', limit: 10, windowMs: HOUR_MS };
+
 /** Changes per user on routes for all signed-in users: each writes an audit event, which is kept for a year. */
 export const CHANGE_QUOTA: Quota = { name: 'changes', limit: 600, windowMs: HOUR_MS };
 
@@ -67,6 +82,9 @@ export const VERIFICATION_QUOTA: Quota = { name: 'certificate-verifications', li
 
 /** QR codes and documents of certificates per user. Each one occupies a processor for some 50 ms. */
 export const CERTIFICATE_FILE_QUOTA: Quota = { name: 'certificate-files', limit: 120, windowMs: HOUR_MS };
+
+/** Day sheets that a member of the staff reads: each writes an audit event per person. */
+export const DAY_SHEET_QUOTA: Quota = { name: 'day-sheets', limit: 60, windowMs: HOUR_MS };
 
 /** Bookings that a user tries, counted in the memory of each process: a refusal at an opening must write nothing. */
 export const BOOKING_QUOTA: Quota = { name: 'bookings', limit: 60, windowMs: MINUTE_MS };

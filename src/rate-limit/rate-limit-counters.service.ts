@@ -123,7 +123,8 @@ export class RateLimitCountersService implements OnApplicationBootstrap, OnAppli
     return { key, isAllowed: false, count: row?.count ?? 0, until: row?.until ?? this.clock.date() };
   }
 
-  private async purge(): Promise<void> {
+  /** Deletes counters that have no effect any more. */
+  async purge(): Promise<void> {
     const now = this.clock.now();
     await this.counters.delete({ seen_at: LessThan(new Date(now - DAY_MS)), until: LessThan(new Date(now)) });
   }

@@ -3,10 +3,11 @@ import { ThrottlerGuard, type ThrottlerModuleOptions, type ThrottlerRequest } fr
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
 import { clientNetworks } from './client-network.js';
-import { RequestCounts } from './request-counts.js';
+import { RequestCountsService } from './request-counts.service.js';
 import { requestsQuota } from './quotas.js';
 import { QuotasService } from './quotas.service.js';
 import { sendQuotaHeaders } from './rate-limit-headers.js';
+import { RateLimitMetricsService } from './rate-limit-metrics.service.js';
 import { type RateLimitStorageService, toRecord } from './rate-limit-storage.service.js';
 import { quotaOf, SkipRequestLimit } from './rate-limit.decorator.js';
 
@@ -30,7 +31,8 @@ export class RateLimitGuard extends ThrottlerGuard {
   @Inject(Config) private readonly config: Config;
   @Inject(Clock) private readonly clock: Clock;
   @Inject(QuotasService) private readonly quotas: QuotasService;
-  private readonly requests = new RequestCounts();
+  @Inject(RequestCountsService) private readonly requestCounts: RequestCountsService;
+  @Inject(RateLimitMetricsService) private readonly metrics: RateLimitMetricsService;
 
   /** Most routes have no quota: they skip the package, which costs a short request a measurable part of its time. */
   protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
@@ -48,11 +50,14 @@ export class RateLimitGuard extends ThrottlerGuard {
   /** Counts a request against the limit of all routes. Headers are sent only when the limit is reached. */
   private countRequest(): void {
     const quota = requestsQuota(this.config.MAX_REQUESTS_PER_MINUTE);
+    const counts = this.requestCounts.of(quota.name);
     const now = this.clock.now();
     for (const { key, scale } of clientNetworks()) {
       const limit = quota.limit * scale;
-      const { count, windowEnd } = this.requests.increment(key, now, quota.windowMs);
-      if (count > limit) sendQuotaHeaders({ ...quota, limit }, toRecord(count, false, windowEnd - now));
+      const { count, windowEnd } = counts.increment(key, now, quota.windowMs);
+      if (count <= limit) continue;
+      this.metrics.countRefusal(quota);
+      sendQuotaHeaders({ ...quota, limit }, toRecord(count, false, windowEnd - now)); // throws
     }
   }
 }

@@ -22,4 +22,30 @@ describe('RequestCounts', () => {
     for (let i = 0; i < 100_000; i++) countOf(`n${i}`);
     expect([countOf('new'), countOf('new'), countOf('n0')]).toEqual([1, 1, 2]);
   });
+
+  it('of several nodes together count the requests that they tell each other of', () => {
+    const [here, there] = [new RequestCounts(true), new RequestCounts(true)];
+    const count = (counts: RequestCounts, times: number, now: number, network = 'a') => {
+      let last = 0;
+      for (let i = 0; i < times; i++) last = counts.increment(network, now, WINDOW_MS).count;
+      return last;
+    };
+    const tell = () => {
+      const { requests, windowEnd } = here.takeUntold();
+      there.addRemote(requests, windowEnd);
+      return requests;
+    };
+    count(there, 5, 61_000);
+    count(here, 30, 62_000);
+    count(here, 3, 62_000, 'rare'); // too few to be told
+    expect(tell()).toEqual([['a', 30]]);
+    expect(tell()).toEqual([]);
+    expect(count(there, 1, 63_000)).toBe(36);
+    count(here, 1, 64_000);
+    expect(tell()).toEqual([['a', 1]]);
+    expect(count(there, 1, 120_000)).toBe(1); // the next window
+    count(here, 30, 119_000);
+    tell();
+    expect(count(there, 1, 120_001)).toBe(2); // what was counted in the window before does not count
+  });
 });

@@ -1,5 +1,8 @@
 /** Subjects counted at a time. Bounds the memory to some 10 MB, even for a client that owns many IPv6 networks. */
 const MAX_SUBJECTS = 100_000;
+/** Subjects with fewer requests are not told to other nodes. */
+const MIN_SHARED = 20;
+const MAX_SHARED = 1_000;
 
 /**
  * Requests per subject, such as a network, in the current window, in the memory of this process. All subjects share the
@@ -7,16 +10,47 @@ const MAX_SUBJECTS = 100_000;
  */
 export class RequestCounts {
   private counts = new Map<string, number>();
+  /** Requests that other nodes are not yet told of. */
+  private untold = new Map<string, number>();
   private windowEnd = 0;
+
+  /** `isShared`: windows begin at the same time on all nodes, and other nodes are told of the requests. */
+  constructor(private readonly isShared = false) {}
 
   /** Counts a request at the time `now` and returns the subject's count in the window. Times are in milliseconds. */
   increment(subject: string, now: number, windowMs: number): { count: number; windowEnd: number } {
-    if (now >= this.windowEnd || now < this.windowEnd - windowMs) {
-      this.windowEnd = now + windowMs;
-      this.counts = new Map();
+    if (now >= this.windowEnd || now < this.windowEnd - windowMs) this.begin(now, windowMs);
+    if (this.isShared) this.untold.set(subject, (this.untold.get(subject) ?? 0) + 1);
+    return { count: this.add(subject, 1), windowEnd: this.windowEnd };
+  }
+
+  /** Adds requests that another node has counted in the window with this end. */
+  addRemote(requests: [subject: string, count: number][], windowEnd: number): void {
+    if (windowEnd !== this.windowEnd) return;
+    for (const [subject, count] of requests) this.add(subject, count);
+  }
+
+  /** Returns the requests that other nodes are not yet told of, and the end of their window. */
+  takeUntold(): { requests: [subject: string, count: number][]; windowEnd: number } {
+    const requests: [string, number][] = [];
+    for (const [subject, count] of this.untold) {
+      if (requests.length === MAX_SHARED) break;
+      if ((this.counts.get(subject) ?? 0) < MIN_SHARED) continue;
+      requests.push([subject, count]);
+      this.untold.delete(subject);
     }
-    const count = (this.counts.get(subject) ?? 0) + 1;
-    if (count > 1 || this.counts.size < MAX_SUBJECTS) this.counts.set(subject, count);
-    return { count, windowEnd: this.windowEnd };
+    return { requests, windowEnd: this.windowEnd };
+  }
+
+  private begin(now: number, windowMs: number): void {
+    this.windowEnd = this.isShared ? (Math.floor(now / windowMs) + 1) * windowMs : now + windowMs;
+    this.counts = new Map();
+    this.untold = new Map();
+  }
+
+  private add(subject: string, added: number): number {
+    const count = (this.counts.get(subject) ?? 0) + added;
+    if (count > added || this.counts.size < MAX_SUBJECTS) this.counts.set(subject, count);
+    return count;
   }
 }

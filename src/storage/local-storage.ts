@@ -12,19 +12,23 @@ import {
   stat,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
+import type { LocalFile } from '../common/local-file.js';
 import {
   assertKey,
   type ByteRange,
   checkSize,
   clampRange,
+  countBytes,
   mapStorageError,
+  type NewObject,
   type ObjectInfo,
   type ObjectMetadata,
   type Source,
   Storage,
   type StoredObject,
+  type StreamMetadata,
 } from './storage.js';
 
 /** Puts write here and rename at the end. No key starts with a dot. */
@@ -52,20 +56,38 @@ export class LocalStorage extends Storage {
     super();
   }
 
-  async put(key: string, source: Source, metadata: ObjectMetadata): Promise<void> {
-    assertKey(key);
+  put(key: string, source: Source, { size, ...metadata }: ObjectMetadata): Promise<void> {
+    return this.write([{ key, source: checkSize(size, source), metadata }]);
+  }
+
+  /** Syncs each file, and each folder once. */
+  override putAll(objects: NewObject[]): Promise<void> {
+    return this.write(
+      objects.map(({ key, source, metadata: { size, ...metadata } }) => {
+        return { key, source: checkSize(size, source), metadata };
+      }),
+    );
+  }
+
+  async putStream(key: string, source: Readable, metadata: StreamMetadata): Promise<number> {
+    let size = 0;
+    await this.write([{ key, source: countBytes(source, (bytes) => (size += bytes)), metadata }]);
+    return size;
+  }
+
+  private async write(objects: Writable[]): Promise<void> {
+    objects.forEach(({ key }) => assertKey(key));
     try {
       const root = await this.open();
-      const target = join(await createFolder(root, dirname(key)), key.slice(key.lastIndexOf('/') + 1));
-      const unfinished = join(root, UNFINISHED_FOLDER, randomUUID());
-      try {
-        await writeObject(unfinished, source, metadata);
-        await rename(unfinished, target);
-      } catch (error) {
-        await rm(unfinished, { force: true });
-        throw error;
+      const folders = new Map<string, string>();
+      for (const { key } of objects) {
+        const name = dirname(key);
+        if (!folders.has(name)) folders.set(name, await createFolder(root, name));
       }
-      await syncFolder(dirname(target));
+      const puts = objects.map((object) => putObject(root, folders.get(dirname(object.key))!, object));
+      const failed = (await Promise.allSettled(puts)).find((put) => put.status === 'rejected');
+      if (failed) throw failed.reason;
+      await Promise.all([...folders.values()].map(syncFolder));
     } catch (error) {
       this.root = undefined; // the folder may have been removed or replaced
       throw mapStorageError(error);
@@ -88,6 +110,14 @@ export class LocalStorage extends Storage {
     return this.read(key, async (file, { size, type, cache_control, modified_at }) => {
       await file.close();
       return { size, type, cache_control, modified_at };
+    });
+  }
+
+  override async findFile(key: string): Promise<LocalFile | null> {
+    const path = join(await this.open(), key);
+    return this.read(key, async (file, { offset }) => {
+      await file.close();
+      return { path, offset };
     });
   }
 
@@ -151,11 +181,30 @@ export class LocalStorage extends Storage {
   }
 }
 
-async function writeObject(path: string, source: Source, { size, ...header }: ObjectMetadata): Promise<void> {
+/** An object whose size has been checked, or need not be. */
+interface Writable {
+  key: string;
+  source: AsyncIterable<Buffer>;
+  metadata: StreamMetadata;
+}
+
+/** Writes a file and moves it to its folder. The folder is not synced yet. */
+async function putObject(root: string, folder: string, { key, source, metadata }: Writable): Promise<void> {
+  const unfinished = join(root, UNFINISHED_FOLDER, randomUUID());
+  try {
+    await writeObject(unfinished, source, metadata);
+    await rename(unfinished, join(folder, basename(key)));
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
+}
+
+async function writeObject(path: string, source: AsyncIterable<Buffer>, header: StreamMetadata): Promise<void> {
   const file = await open(path, 'wx', 0o640);
   try {
     await file.write(`${JSON.stringify(header)}\n`);
-    await writeFile(file, checkSize(size, source));
+    await writeFile(file, source);
     await file.sync();
   } finally {
     await file.close();

@@ -1,11 +1,18 @@
 import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
+  type MultipartUpload,
   PutObjectCommand,
   S3Client,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { Problem } from '../http/problems/problem.js';
@@ -20,6 +27,7 @@ import {
   type Source,
   Storage,
   type StoredObject,
+  type StreamMetadata,
 } from './storage.js';
 
 const TIMEOUTS = {
@@ -29,6 +37,15 @@ const TIMEOUTS = {
   socketTimeout: 15_000,
 };
 const NOT_FOUND = new Set(['NoSuchKey', 'NotFound']);
+/** S3 takes parts of at least 5 MiB, and 10,000 of them. One is held in memory. */
+const PART_BYTES = 8 * 1024 * 1024;
+
+/** An upload in parts. */
+interface Multipart {
+  Bucket: string;
+  Key: string;
+  UploadId: string;
+}
 
 type Settings = Pick<
   Config,
@@ -66,6 +83,54 @@ export class S3Storage extends Storage {
     });
   }
 
+  /** Small ones are sent at once, others in parts: what is not completed does not exist. */
+  async putStream(key: string, source: Readable, { type, cache_control }: StreamMetadata): Promise<number> {
+    assertKey(key);
+    const object = { ...this.locate(key), ContentType: type, CacheControl: cache_control };
+    const parts = partsOf(source);
+    const { value: first = Buffer.alloc(0), done } = await this.send(() => parts.next());
+    if (done || first.length < PART_BYTES) {
+      await this.send(() => this.client.send(new PutObjectCommand({ ...object, Body: first })));
+      return first.length;
+    }
+    const { UploadId } = await this.send(() => this.client.send(new CreateMultipartUploadCommand(object)));
+    try {
+      return await this.putParts({ ...this.locate(key), UploadId: UploadId! }, first, parts);
+    } catch (error) {
+      source.destroy();
+      const abort = new AbortMultipartUploadCommand({ ...this.locate(key), UploadId });
+      await this.client.send(abort).catch(() => undefined); // deleteUnfinished does it later
+      throw error;
+    }
+  }
+
+  private putParts(upload: Multipart, first: Buffer, rest: AsyncGenerator<Buffer>): Promise<number> {
+    return this.send(async () => {
+      let size = 0;
+      const Parts: { ETag: string | undefined; PartNumber: number }[] = [];
+      const put = async (Body: Buffer): Promise<void> => {
+        const PartNumber = Parts.length + 1;
+        const { ETag } = await this.client.send(new UploadPartCommand({ ...upload, PartNumber, Body }));
+        Parts.push({ ETag, PartNumber });
+        size += Body.length;
+      };
+      await put(first);
+      for await (const part of rest) await put(part);
+      await this.client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }));
+      return size;
+    });
+  }
+
+  override async deleteUnfinished(before: Date): Promise<void> {
+    const list = new ListMultipartUploadsCommand({ Bucket: this.bucket });
+    // Servers that cannot list them delete them by a rule of the bucket.
+    const { Uploads = [] } = await this.client.send(list).catch((): { Uploads?: MultipartUpload[] } => ({}));
+    for (const { Key, UploadId, Initiated } of Uploads) {
+      if (!Initiated || Initiated >= before) continue;
+      await this.send(() => this.client.send(new AbortMultipartUploadCommand({ ...this.locate(Key!), UploadId })));
+    }
+  }
+
   async get(key: string, range?: ByteRange): Promise<StoredObject | null> {
     assertKey(key);
     const Range = range && `bytes=${range.start}-${range.end}`;
@@ -99,6 +164,11 @@ export class S3Storage extends Storage {
     } while (token !== undefined);
   }
 
+  override async findSignedUrl(key: string, seconds: number): Promise<string> {
+    assertKey(key);
+    return this.send(() => getSignedUrl(this.client, new GetObjectCommand(this.locate(key)), { expiresIn: seconds }));
+  }
+
   private locate(Key: string): { Bucket: string; Key: string } {
     return { Bucket: this.bucket, Key };
   }
@@ -118,6 +188,7 @@ export class S3Storage extends Storage {
     try {
       return await request();
     } catch (error) {
+      if (error instanceof Problem) throw error; // of the source
       const { name, message } = error as Error;
       if (name === 'InvalidRange') throw new Problem('range_not_satisfiable');
       throw mapStorageError(new Error(`${name}: ${message}`));
@@ -139,3 +210,20 @@ const infoOf = ({ ContentLength, ContentType, CacheControl, LastModified }: Obje
   cache_control: CacheControl ?? '',
   modified_at: LastModified!,
 });
+
+/** Chunks of PART_BYTES; the last one may be smaller. */
+async function* partsOf(source: Readable): AsyncGenerator<Buffer> {
+  let chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of source as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    length += chunk.length;
+    while (length >= PART_BYTES) {
+      const bytes = Buffer.concat(chunks);
+      yield bytes.subarray(0, PART_BYTES);
+      chunks = [bytes.subarray(PART_BYTES)];
+      length -= PART_BYTES;
+    }
+  }
+  if (length > 0) yield Buffer.concat(chunks);
+}

@@ -1,8 +1,9 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
+import { causeMessage } from '../common/cause-message.js';
 import { Clock } from '../common/clock.provider.js';
-import { Storage } from './storage.js';
+import { PROBES_FOLDER, Storage } from './storage.js';
 
 /** How long the result of a probe is reused. */
 const MAX_AGE_MS = 10_000;
@@ -32,23 +33,23 @@ export class StorageProbeService implements OnApplicationBootstrap {
   }
 
   private async check(): Promise<boolean> {
-    const isAvailable = await this.probe().catch((error: unknown) => {
-      const { cause, message } = error as Error;
-      this.log.warn(`Storage probe failed (${cause instanceof Error ? cause.message : message})`);
+    const isAvailable = await probeStorage(this.storage).catch((error: unknown) => {
+      this.log.warn(`Storage probe failed (${causeMessage(error)})`);
       return false;
     });
     this.last = { at: this.clock.now(), isAvailable };
     return isAvailable;
   }
+}
 
-  private async probe(): Promise<boolean> {
-    const key = `probe/${randomUUID()}`;
-    const bytes = Buffer.from(key);
-    await this.storage.put(key, bytes, { size: bytes.length, type: 'text/plain', cache_control: 'no-store' });
-    const found = await this.storage.get(key);
-    const isSame = found !== null && bytes.equals(await buffer(found.body));
-    await this.storage.delete(key);
-    if (!isSame) throw new Error('the stored object was not read back');
-    return true;
-  }
+/** Writes, reads and deletes an object. Rejects, with the reason as the cause, when one of these fails. */
+export async function probeStorage(storage: Storage): Promise<true> {
+  const key = `${PROBES_FOLDER}${randomUUID()}`;
+  const bytes = Buffer.from(key);
+  await storage.put(key, bytes, { size: bytes.length, type: 'text/plain', cache_control: 'no-store' });
+  const found = await storage.get(key);
+  const isSame = found !== null && bytes.equals(await buffer(found.body));
+  await storage.delete(key);
+  if (!isSame) throw new Error('the stored object was not read back');
+  return true;
 }

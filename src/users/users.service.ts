@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Pool } from 'pg';
-import { type EntityManager, IsNull, Not, Repository } from 'typeorm';
+import { type EntityManager, In, IsNull, Not, Repository } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { FairQueue } from '../common/fair-queue.js';
@@ -11,20 +11,15 @@ import { returningRows } from '../database/returning.js';
 import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
 import { NationalIdsService } from '../national-ids/national-ids.service.js';
 import { Problem, unavailable } from '../http/problems/problem.js';
+import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
+import type { DataSubject } from '../personal-data/personal-data.js';
 import { fairShareOf } from '../rate-limit/client-network.js';
 import { actorOf, type Caller } from './caller.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
+import { toListStatement } from './list-statement.js';
 import { nationalIdRow } from './user-national-ids.service.js';
 import { User } from './user.entity.js';
 import { type PublicUser, type PublicUserDto, toPublicUserDto, USERNAME, type UsersQueryDto } from './users.dto.js';
-
-/** Folds the term as the search index does, and escapes the wildcards of LIKE. */
-const LIKE_PATTERN = `'%' || regexp_replace(fold_text($1), '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
-
-const SEARCH = `select id, username, fullname, avatar_id, created_at from users
-  where ($1::text is null or fold_text(username || ' ' || fullname) like ${LIKE_PATTERN})
-    and ($2::citext is null or username > $2::citext) and (is_active or $3)
-  order by username limit $4`;
 
 const REMOVE_UNVERIFIED_EMAIL = `update users set email = null, updated_at = $2
   where email = $1 and email_verified_at is null returning id`;
@@ -55,9 +50,6 @@ export type UserChanges = Partial<
   >
 >;
 
-/** What a module does when a user is deleted. */
-type RemovalHook = (manager: EntityManager, userId: string) => Promise<void>;
-
 /** Owns the table of users: reading and searching, and the writes that other modules combine into use cases. */
 @Injectable()
 export class UsersService {
@@ -68,20 +60,14 @@ export class UsersService {
     onFull: () => unavailable('busy'),
   });
 
-  private readonly removalHooks: RemovalHook[] = [];
-
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
     @Inject(POOL) private readonly pool: Pool,
     private readonly clock: Clock,
     private readonly audit: AuditService,
     private readonly nationalIds: NationalIdsService,
+    private readonly personalData: PersonalDataRegistryService,
   ) {}
-
-  /** Registers work of a module above, which runs within each transaction that deletes a user, before the deletion. */
-  beforeRemoval(hook: RemovalHook): void {
-    this.removalHooks.push(hook);
-  }
 
   /** A user with their groups. Throws `user_not_found`. */
   async get(id: string): Promise<Profile> {
@@ -119,8 +105,8 @@ export class UsersService {
    */
   async list(caller: Caller, { q, limit, cursor }: UsersQueryDto): Promise<Page<PublicUserDto>> {
     const after = readCursor(cursor, (key) => USERNAME.test(key));
-    const values = [q, after, caller.permissions.admin, limit + 1];
-    const { rows } = await this.searches.run(fairShareOf(caller.id), () => this.pool.query<PublicUser>(SEARCH, values));
+    const statement = toListStatement(q, after, caller.permissions.admin, limit + 1);
+    const { rows } = await this.searches.run(fairShareOf(caller.id), () => this.pool.query<PublicUser>(statement));
     return toPage(rows, limit, (row) => row.username, toPublicUserDto);
   }
 
@@ -144,6 +130,16 @@ export class UsersService {
       }),
     );
     return { count, users };
+  }
+
+  /** The ids of the users with these names, by their names in lower case. Names of nobody are missing. */
+  async findIdsByUsername(manager: EntityManager, usernames: string[]): Promise<Map<string, string>> {
+    if (usernames.length === 0) return new Map();
+    const users = await manager.find(User, {
+      select: { id: true, username: true },
+      where: { username: In(usernames) },
+    });
+    return new Map(users.map(({ id, username }) => [username.toLowerCase(), id]));
   }
 
   /** Whether there is a user. */
@@ -228,6 +224,16 @@ export class UsersService {
     return manager.findOne(User, { where, lock: { mode } });
   }
 
+  /**
+   * Keeps the caller's account from being deleted until the transaction ends, which records who acted. Call it before other locks:
+   * a deletion locks the user first, too. Throws `invalid_token` if the account has just been deleted.
+   */
+  async lockCaller(manager: EntityManager, { id }: Pick<Caller, 'id'>): Promise<void> {
+    const lock = { mode: 'for_key_share' } as const; // other changes of the user may happen meanwhile
+    if (!(await manager.findOne(User, { select: { id: true }, where: { id }, lock })))
+      throw new Problem('invalid_token');
+  }
+
   /** Locks the user's row for a change and returns the hash of the password; undefined if the user has been deleted. */
   async lockPasswordHash(manager: EntityManager, id: string): Promise<string | null | undefined> {
     const select = { id: true, password_hash: true };
@@ -284,11 +290,25 @@ export class UsersService {
     return affected === 1;
   }
 
-  /** Deletes a user; foreign keys delete what belongs to them. Throws `user_not_found`, on commit `last_administrator`. */
+  /** The user as the owner of personal data; null for an unknown id. */
+  async findDataSubject(id: string): Promise<DataSubject | null> {
+    const user = await this.users.findOneBy({ id });
+    return user && toDataSubject(user);
+  }
+
+  /**
+   * Deletes a user. Foreign keys delete what belongs to them, and each module erases what these do not reach. Throws
+   * `user_not_found`, on commit `last_administrator`.
+   */
   async remove(manager: EntityManager, id: string): Promise<void> {
-    await this.lockForUpdate(manager, id); // no row that refers to the user can be added from here on
-    for (const hook of this.removalHooks) await hook(manager, id);
+    const user = await this.lockForUpdate(manager, id); // no row that refers to the user can be added from here on
+    await this.personalData.erase(manager, toDataSubject(user));
     const { affected } = await manager.delete(User, id);
     if (affected === 0) throw new Problem('user_not_found');
   }
 }
+
+const toDataSubject = ({ id, email, pending_email, phone_number }: User): DataSubject => ({
+  id,
+  addresses: [email, pending_email, phone_number].filter((address) => address !== null),
+});

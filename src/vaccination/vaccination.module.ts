@@ -1,8 +1,12 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
+import { MailModule } from '../mail/mail.module.js';
 import { NationalIdsModule } from '../national-ids/national-ids.module.js';
 import { RateLimitModule } from '../rate-limit/rate-limit.module.js';
+import { AdverseEvent } from './adverse-events/adverse-event.entity.js';
+import { AdverseEventsController } from './adverse-events/adverse-events.controller.js';
+import { AdverseEventsService } from './adverse-events/adverse-events.service.js';
 import { AppointmentChangesService } from './appointments/appointment-changes.service.js';
 import { Appointment } from './appointments/appointment.entity.js';
 import { CheckInCodesService } from './appointments/check-in-codes.service.js';
@@ -19,6 +23,7 @@ import { CertificateKeysController } from './certificates/certificate-keys.contr
 import { CertificateRevocationsService } from './certificates/certificate-revocations.service.js';
 import { CertificateVerificationService } from './certificates/certificate-verification.service.js';
 import { CertificatesController } from './certificates/certificates.controller.js';
+import { DoseCertificatesController } from './certificates/dose-certificates.controller.js';
 import { CertificatesService } from './certificates/certificates.service.js';
 import { HcertKeysController } from './certificates/hcert-keys.controller.js';
 import { BookingRequest } from './appointments/booking-request.entity.js';
@@ -30,6 +35,8 @@ import { CentreStaffMember } from './centres/centre-staff-member.entity.js';
 import { CentreStaffService } from './centres/centre-staff.service.js';
 import { CentresController } from './centres/centres.controller.js';
 import { CentresService } from './centres/centres.service.js';
+import { DaySheetsController } from './day-sheets/day-sheets.controller.js';
+import { DaySheetsService } from './day-sheets/day-sheets.service.js';
 import { Dose } from './doses/dose.entity.js';
 import { DosesService } from './doses/doses.service.js';
 import { EligibilityController } from './eligibility/eligibility.controller.js';
@@ -37,7 +44,17 @@ import { EligibilityService } from './eligibility/eligibility.service.js';
 import { PeopleService } from './eligibility/people.service.js';
 import { FhirController } from './fhir/fhir.controller.js';
 import { FhirService } from './fhir/fhir.service.js';
+import { CentreImportsService } from './imports/centre-imports.service.js';
+import { ImportsController } from './imports/imports.controller.js';
+import { ImportsService } from './imports/imports.service.js';
+import { LotImportsService } from './imports/lot-imports.service.js';
+import { ReferencesService } from './imports/references.service.js';
+import { SessionImportsService } from './imports/session-imports.service.js';
+import { StaffImportsService } from './imports/staff-imports.service.js';
+import { TableExportsService } from './imports/table-exports.service.js';
 import { Lot } from './lots/lot.entity.js';
+import { LotRecallsController } from './lots/lot-recalls.controller.js';
+import { LotRecallsService } from './lots/lot-recalls.service.js';
 import { LotsController } from './lots/lots.controller.js';
 import { LotsService } from './lots/lots.service.js';
 import { DoseRecordingService } from './recording/dose-recording.service.js';
@@ -45,8 +62,12 @@ import { DosesController } from './recording/doses.controller.js';
 import { Registration } from './registrations/registration.entity.js';
 import { MessagesModule } from './messages/messages.module.js';
 import { ReportsModule } from './reports/reports.module.js';
+import { Recall } from './lots/recall.entity.js';
+import { RecallsController } from './recalls/recalls.controller.js';
+import { RecallsService } from './recalls/recalls.service.js';
 import { RegistrationIdsService } from './registrations/registration-ids.service.js';
 import { RegistrationOverviewsService } from './registrations/registration-overviews.service.js';
+import { KeptRecordsService } from './registrations/kept-records.service.js';
 import { PersonalDataController } from './personal-data/personal-data.controller.js';
 import { PersonalDataService } from './personal-data/personal-data.service.js';
 import { UsersModule } from '../users/users.module.js';
@@ -55,6 +76,7 @@ import { RegistrationReviewsService } from './registrations/registration-reviews
 import { RegistrationsController } from './registrations/registrations.controller.js';
 import { RegistrationsService } from './registrations/registrations.service.js';
 import { SessionSearchService } from './sessions/session-search.service.js';
+import { VaccinationPersonalDataService } from './vaccination-personal-data.service.js';
 import { VaccinationSession } from './sessions/vaccination-session.entity.js';
 import { VaccinationSessionsController } from './sessions/vaccination-sessions.controller.js';
 import { VaccinationSessionsService } from './sessions/vaccination-sessions.service.js';
@@ -66,6 +88,8 @@ import { WaitlistController } from './waitlist/waitlist.controller.js';
 import { WaitlistEntry } from './waitlist/waitlist-entry.entity.js';
 import { WaitlistService } from './waitlist/waitlist.service.js';
 import { WaitlistWorker } from './waitlist/waitlist.worker.js';
+import { WalkInsController } from './walk-ins/walk-ins.controller.js';
+import { WalkInsService } from './walk-ins/walk-ins.service.js';
 
 /** Vaccination drives: the catalogue of vaccines, the centres with their staff and stock, and their sessions. */
 @Module({
@@ -75,15 +99,18 @@ import { WaitlistWorker } from './waitlist/waitlist.worker.js';
       Centre,
       CentreStaffMember,
       Lot,
+      Recall,
       VaccinationSession,
       Registration,
       Appointment,
       Dose,
+      AdverseEvent,
       Certificate,
       BookingRequest,
       WaitlistEntry,
     ]),
     AuditModule,
+    MailModule,
     ReportsModule,
     NationalIdsModule,
     UsersModule,
@@ -95,18 +122,25 @@ import { WaitlistWorker } from './waitlist/waitlist.worker.js';
     VaccinesController,
     CentresController,
     LotsController,
+    LotRecallsController,
+    RecallsController,
     VaccinationSessionsController,
     RegistrationsController,
     PersonalDataController,
     EligibilityController,
     CheckInController,
     DosesController,
+    AdverseEventsController,
     AppointmentsController,
     CertificateKeysController,
     CertificatesController,
+    DoseCertificatesController,
     HcertKeysController,
     WaitlistController,
+    WalkInsController,
+    DaySheetsController,
     SessionCancellationsController,
+    ImportsController,
   ],
   providers: [
     FhirService,
@@ -114,6 +148,8 @@ import { WaitlistWorker } from './waitlist/waitlist.worker.js';
     CentresService,
     CentreStaffService,
     LotsService,
+    LotRecallsService,
+    RecallsService,
     VaccinationSessionsService,
     SessionSearchService,
     CheckInCodesService,
@@ -129,19 +165,31 @@ import { WaitlistWorker } from './waitlist/waitlist.worker.js';
     WaitlistService,
     PromotionsService,
     WaitlistWorker,
+    WalkInsService,
+    DaySheetsService,
     SessionCancellationsService,
     RegistrationsService,
     RegistrationReviewsService,
     RegistrationIdsService,
     RegistrationKeysService,
     DoseRecordingService,
+    AdverseEventsService,
     CertificateKeys,
     CertificatesService,
     PersonalDataService,
+    VaccinationPersonalDataService,
+    KeptRecordsService,
     RegistrationOverviewsService,
     CertificateFilesService,
     CertificateVerificationService,
     CertificateRevocationsService,
+    ReferencesService,
+    CentreImportsService,
+    StaffImportsService,
+    LotImportsService,
+    SessionImportsService,
+    ImportsService,
+    TableExportsService,
   ],
   exports: [RegistrationsService, RegistrationReviewsService, RegistrationOverviewsService, VaccinesService],
 })

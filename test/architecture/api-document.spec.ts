@@ -15,6 +15,7 @@ afterAll(() => t.stop());
 interface Operation {
   operationId: string;
   summary?: string;
+  description?: string;
   tags?: string[];
   security?: unknown[];
   'x-permissions'?: string[];
@@ -34,6 +35,7 @@ interface Schema {
 
 /** The committed document; `npm run check` holds it equal to the code. */
 const document = JSON.parse(readFileSync(join(packageRoot(), 'openapi.json'), 'utf8')) as {
+  tags: { name: string; description?: string }[];
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Record<string, Schema> };
 };
@@ -99,8 +101,17 @@ describe('every route', () => {
     );
   });
 
-  it('has a summary and one tag', () => {
+  it('has a summary of at most 85 characters, a description that tells who may call it, and one tag', () => {
     expect(failing(({ summary, tags }) => (summary?.length ?? 0) > 5 && tags?.length === 1)).toEqual([]);
+    expect(failing(({ summary = '' }) => summary.length <= 85 && !/[.\n]$/.test(summary))).toEqual([]);
+    expect(failing(({ description = '' }) => /\n\nAccess: .+\.$/.test(description))).toEqual([]);
+  });
+
+  it('has a tag that the document describes, and every described tag has routes', () => {
+    const used = [...new Set(operations.flatMap(({ operation }) => operation.tags ?? []))];
+    expect(document.tags.map(({ name }) => name).toSorted()).toEqual(used.toSorted());
+    expect(document.tags.filter(({ description }) => !description)).toEqual([]);
+    expect(document.tags.slice(0, 3).map(({ name }) => name)).toEqual(['users', 'sessions', 'password resets']);
   });
 
   it('documents a successful response with its body', () => {

@@ -5,8 +5,12 @@ import { readSourceFiles, type SourceFile, sourceFile } from '../support/source-
 const LEVELS = [
   ['common'],
   ['config'],
+  ['tracing'],
+  ['metrics'],
   ['http', 'database'],
-  ['bus', 'storage', 'mail', 'national-ids', 'rate-limit', 'permissions'],
+  ['personal-data'], // every module with data about users registers it
+  ['bus'],
+  ['images', 'storage', 'mail', 'national-ids', 'rate-limit', 'permissions'],
   ['audit'], // its route requires a permission
   ['users'],
   ['groups'], // have users as members
@@ -22,9 +26,12 @@ const LEVELS = [
 const CHAT_LEVELS = [
   ['chat/protocol'],
   ['chat/connections'],
+  ['chat/delivery'],
   ['chat/presence'],
-  ['chat/contacts', 'chat/conversations', 'chat/messages'],
-  ['chat/blocks'],
+  ['chat/events'],
+  ['chat/contacts', 'chat/conversations', 'chat/messages', 'chat/uploads'],
+  ['chat/search'],
+  ['chat/blocks', 'chat/members', 'chat/message-changes', 'chat/sync'],
 ];
 
 /** Imports against the direction, by file, with the folder they reach and the reason. */

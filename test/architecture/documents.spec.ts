@@ -22,3 +22,25 @@ it('documents name only files that exist', () => {
   const missing = paths.flatMap(([document, found]) => found.filter(isMissing).map((path) => `${document}: ${path}`));
   expect(missing).toEqual([]);
 });
+
+it('docs/front-end.md shows the code of examples/web, which is tested in Chromium', () => {
+  const read = (path: string): string => readFileSync(join(packageRoot(), path), 'utf8');
+  const blocks = [...read('docs/front-end.md').matchAll(/^```js\n(.*?)\n```$/gms)].map(([, code]) => code!);
+  expect(blocks.length).toBeGreaterThan(7);
+  expect(blocks.filter((code) => !read('examples/web/app.js').includes(code))).toEqual([]);
+});
+
+it('documents link only to files that exist', () => {
+  const docs = readdirSync(join(packageRoot(), 'docs'), { recursive: true, encoding: 'utf8' });
+  const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...docs.map((path) => join('docs', path))];
+  const broken = documents
+    .filter((path) => path.endsWith('.md'))
+    .flatMap((path) => {
+      const text = readFileSync(join(packageRoot(), path), 'utf8');
+      const links = [...text.matchAll(/\]\((?!https?:|#|\/)([^)#\s]+)/g)].map(([, link]) => link!);
+      return links
+        .filter((link) => !existsSync(join(packageRoot(), path, '..', link)))
+        .map((link) => `${path}: ${link}`);
+    });
+  expect(broken).toEqual([]);
+});

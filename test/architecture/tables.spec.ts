@@ -20,13 +20,25 @@ const EXCEPTIONS: Record<string, string> = {
   'auth/two-factor/two-factor-sign-in.service.ts: users':
     'compares the password hash in the statement that uses a challenge',
   'avatars/avatar-delivery.service.ts: users': 'joins whether the owner is active, on every delivery of an image',
+  'chat/chat-personal-data.service.ts: users': 'joins the usernames of contacts and members',
   'chat/blocks/blocks.service.ts: users': 'joins the usernames of blocked users',
   'chat/contacts/chat-users.service.ts: users': 'joins the username and full name of a participant',
   'chat/contacts/contact-requests.service.ts: users': 'joins the username and full name of the other user',
   'chat/contacts/contacts.service.ts: users': 'joins the usernames of contacts',
-  'chat/messages/messages.service.ts: users': 'joins the usernames of senders',
+  'chat/delivery/memberships.service.ts: users': 'joins the usernames of members',
+  'chat/delivery/missed-messages.service.ts: users': 'joins the usernames of senders',
+  'chat/presence/chat-node.service.ts: users': 'joins the usernames of participants',
+  'chat/events/conversation-events.service.ts: users': 'joins the usernames of those whom an event is about',
+  'chat/members/members.service.ts: users': 'joins the usernames of members',
+  'chat/message-changes/message-changes.service.ts: users': 'joins the usernames in the history of a message',
+  'chat/messages/message-columns.ts: users': 'joins the usernames of senders',
+  'chat/sync/read-positions.service.ts: users': 'joins the username of the member who reads or writes',
   'chat/presence/presence.service.ts: users': 'joins the usernames of participants',
   'vaccination/messages/vaccination-messages.service.ts: users': 'joins the verified e-mail address of the person',
+  'cli/doctor/database-checks.ts: users':
+    'counts encrypted ids whose key is missing, also while no application can start',
+  'cli/doctor/database-checks.ts: vaccination_registrations':
+    'counts encrypted ids whose key is missing, also while no application can start',
   'users/profile.ts: group_members': 'reads a user with their rights in one query',
   'users/profile.ts: groups': 'reads a user with their rights in one query',
 };

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { call, imageFile, uploadOutcome } from '../support/images.js';
+import { rounds } from '../support/rounds.js';
 
 let t: TestApp;
 let user: SignedInUser;
@@ -187,7 +188,10 @@ async function abortUpload(token: string, sent: Buffer): Promise<void> {
   socket.destroy();
 }
 
-it('1,000 malformed, hostile and aborted uploads leave no file, descriptor or occupied slot', async () => {
+/** Of each of four kinds. */
+const UPLOADS = rounds(25, 120);
+
+it(`${4 * UPLOADS} malformed, hostile and aborted uploads leave no file, descriptor or occupied slot`, async () => {
   const jpeg = await imageFile(8);
   const cut = jpeg.subarray(0, jpeg.length / 2);
   const descriptors = (isSocket: boolean) =>
@@ -205,10 +209,16 @@ it('1,000 malformed, hostile and aborted uploads leave no file, descriptor or oc
   expect(await outcome(jpeg)).toBe('accepted'); // starts all workers and connections
   await Promise.all(Array.from({ length: 4 }, () => outcome(jpeg)));
   await t.warmUp();
+  /** Without connections that clients keep for further requests: how many there are depends on the order of the answers. */
+  const sockets = () => {
+    t.app.getHttpServer().closeIdleConnections();
+    return descriptors(true);
+  };
+  sockets();
   await expect.poll(storedFiles).toBe(4);
-  const before = [descriptors(false), descriptors(true)] as const;
+  const before = [descriptors(false), sockets()] as const;
   let refused = 0;
-  for (let round = 0; round < 250; round++) {
+  for (let round = 0; round < UPLOADS; round++) {
     const [, type, text] = FORMS[round % FORMS.length]!;
     const answers = await Promise.all([
       send(type, text, cut),
@@ -218,10 +228,10 @@ it('1,000 malformed, hostile and aborted uploads leave no file, descriptor or oc
     ]);
     refused += answers.filter((answer) => answer !== 'accepted').length;
   }
-  expect(refused).toBe(1000);
+  expect(refused).toBe(4 * UPLOADS);
   await expect.poll(storedFiles).toBe(4); // those of the pending avatar
   expect(readdirSync(join(t.config.STORAGE_DIR, '.unfinished'))).toEqual([]);
   await expect.poll(() => descriptors(false)).toBeLessThanOrEqual(before[0]);
-  await expect.poll(() => descriptors(true)).toBeLessThanOrEqual(before[1]);
+  await expect.poll(sockets).toBeLessThanOrEqual(before[1]);
   expect(await outcome(jpeg)).toBe('accepted'); // all slots are free
 }, 300_000);

@@ -91,7 +91,9 @@ describe.each([
     expect(await historyOf(victim!, id)).toEqual(['three', '[blocked]', '[blocked]']);
     expect(await historyOf(third!, id)).toEqual(['three', 'two', 'one']);
     await t.request('DELETE', `/api/chat/conversations/${id}`, { token: await tokenOf(third!) });
-    expect(await blocked!.ask('send_message', { conversation_id: id, content: 'x' })).toMatchObject({ success: false });
+    expect(await blocked!.askPastPushes('send_message', { conversation_id: id, content: 'x' })).toMatchObject({
+      success: false,
+    });
     await unblock(victim!, blocked!);
     await blocked!.get('send_message', { conversation_id: id, content: 'four' });
     expect(await victim!.next()).toMatchObject({ data: { content: 'four' } });
@@ -121,7 +123,9 @@ describe.each([
     await third!.next();
     await victim!.expectNoFrame();
     await t.request('DELETE', `/api/chat/conversations/${id}`, { token: await tokenOf(third!) });
-    expect(await blocked!.ask('send_message', { conversation_id: id, content: 'x' })).toMatchObject({ success: false });
+    expect(await blocked!.askPastPushes('send_message', { conversation_id: id, content: 'x' })).toMatchObject({
+      success: false,
+    });
   });
 });
 

@@ -15,7 +15,7 @@ const contactsOf = async (client: ChatClient) => (await client.get('get_contacts
 const requestsOf = async (client: ChatClient) => (await client.get('get_contact_requests')) as unknown as Frame[];
 const ask = (client: ChatClient, type: string, other: ChatClient) =>
   client.ask(type, { contact_username: other.username });
-const failure = (type: string, error: string) => ({ success: false, type, error });
+const failure = (type: string, error: string, code: string) => ({ success: false, type, error, code });
 
 it('an upgrade that offers machi.v2 is answered with it; others as before', async () => {
   const user = await t.user();
@@ -60,12 +60,16 @@ it('add_contact of machi.v2 shows nothing of a stranger until the stranger accep
 
 it('add_contact of machi.v2 refuses the caller, unknown users, contacts, and a second request', async () => {
   const [one, two] = await connectUsers(t, 2, V2);
-  expect(await ask(one!, 'add_contact', one!)).toEqual(failure('add_contact', 'You cannot add yourself as a contact.'));
+  expect(await ask(one!, 'add_contact', one!)).toEqual(
+    failure('add_contact', 'You cannot add yourself as a contact.', 'contact_is_self'),
+  );
   const unknown = await one!.ask('add_contact', { contact_username: 'unknown-user' });
-  expect(unknown).toEqual(failure('add_contact', 'This user does not exist.'));
+  expect(unknown).toEqual(failure('add_contact', 'This user does not exist.', 'user_not_found'));
   await ask(one!, 'add_contact', two!);
   const second = await ask(one!, 'add_contact', two!);
-  expect(second).toEqual(failure('add_contact', 'You have already sent this user a contact request.'));
+  expect(second).toEqual(
+    failure('add_contact', 'You have already sent this user a contact request.', 'contact_already_requested'),
+  );
   await two!.next();
   await two!.expectNoFrame();
   await ask(two!, 'accept_contact', one!);
@@ -75,7 +79,7 @@ it('add_contact of machi.v2 refuses the caller, unknown users, contacts, and a s
     [two!, one!],
   ] as const) {
     const answer = await ask(client, 'add_contact', other);
-    expect(answer).toEqual(failure('add_contact', 'This user is already a contact.'));
+    expect(answer).toEqual(failure('add_contact', 'This user is already a contact.', 'already_a_contact'));
   }
 });
 
@@ -113,7 +117,9 @@ it.each([
   await other.expectNoFrame();
   expect([await requestsOf(one), await requestsOf(two)]).toEqual([[], []]);
   const late = await ask(two, 'accept_contact', one);
-  expect(late).toEqual(failure('accept_contact', 'There is no contact request from this user.'));
+  expect(late).toEqual(
+    failure('accept_contact', 'There is no contact request from this user.', 'contact_request_not_found'),
+  );
   expect(await contactsOf(two)).toEqual([]);
 });
 

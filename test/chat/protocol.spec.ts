@@ -17,11 +17,20 @@ import {
   dial,
   type Frame,
   connectUsers,
+  V2,
 } from '../support/chat-client.js';
 
-const PUSHES = ['hello', 'expiring', 'user_status', 'contact_request', 'contact_accepted'].map(
-  (type) => `${type}.success`,
-);
+const PUSHES = [
+  'hello',
+  'expiring',
+  'user_status',
+  'contact_request',
+  'contact_accepted',
+  'conversation_event',
+  'message_read',
+  'user_typing',
+  'upload_progress',
+].map((type) => `${type}.success`);
 const TYPES = GATEWAYS.flatMap(eventsOf).map(({ type }) => type);
 
 let t: TestApp;
@@ -303,16 +312,57 @@ describe('the validation of fields', () => {
   });
 });
 
+it('errors carry a code for clients of machi.v2 and for no other client', async () => {
+  const user = await t.user();
+  const [old, current] = [await connect(t, user), await connect(t, user, V2)];
+  for (const [type, fields, code] of [
+    ['nonsense', {}, 'invalid_frame'],
+    ['get_messages', { conversation_id: 'x' }, 'invalid_frame'],
+    ['get_messages', { conversation_id: 999_999 }, 'conversation_not_found'],
+    ['send_message', { conversation_id: 999_999, content: 'x' }, 'conversation_not_found'],
+    ['add_contact', { contact_username: user.username }, 'contact_is_self'],
+  ] as const) {
+    const answer = await old.ask(type, fields);
+    expect(Object.keys(answer)).toEqual(['success', 'type', 'error']);
+    expect(await current.ask(type, fields)).toEqual({ ...answer, code });
+  }
+  await Promise.all([old.close(), current.close()]);
+});
+
 it('docs/chat.md lists every close code with its reason and advice', () => {
   const text = readFileSync(join(packageRoot(), 'docs/chat.md'), 'utf8').toLowerCase();
   const rows = text.split('\n').filter((line) => line.startsWith('|'));
-  for (const [code, reason, advice] of Object.values(CLOSE_CODES)) {
+  for (const { code, reason, advice } of Object.values(CLOSE_CODES)) {
     const row = rows.find((line) => line.startsWith(`| ${code} `) && line.includes(`\`${reason}\``));
     expect(row).toContain(advice.toLowerCase().replace(/\.$/, ''));
   }
 });
 
 describe('asyncapi.json', () => {
+  it('lists every close code as data: code, reason, what a client does, after which pause', () => {
+    const listed = asyncapi['x-close-codes'];
+    const own = listed.filter(({ name }) => name !== undefined).map(({ name, code, reason }) => [name, code, reason]);
+    expect(own).toEqual(Object.entries(CLOSE_CODES).map(([name, { code, reason }]) => [name, code, reason]));
+    expect(listed.filter(({ name }) => name === undefined).map(({ code }) => code)).toEqual([
+      1001, 1002, 1006, 1007, 1008, 1009,
+    ]);
+    expect(
+      listed.filter(({ action, pause_seconds }) => (action === 'reconnect') !== (pause_seconds !== undefined)),
+    ).toEqual([]);
+    const expired = listed.find(({ reason }) => reason === 'login-token expired');
+    expect(expired).toMatchObject({ code: 4401, action: 'refresh' });
+    expect(listed.find(({ code }) => code === 1006)?.pause_seconds).toEqual({ min: 0, max: 1, longest: 60 });
+  });
+
+  it('names the subprotocol of the requests and frames that only its clients have', () => {
+    const ofV2 = Object.entries(asyncapi.operations).filter(
+      ([, operation]) => operation['x-subprotocol'] === 'machi.v2',
+    );
+    const names = ofV2.map(([name]) => name);
+    expect(names).toEqual(expect.arrayContaining(['auth', 'block', 'hello', 'expiring', 'contact_request']));
+    for (const name of ['ping', 'send_message', 'user_status']) expect(names).not.toContain(name);
+  });
+
   it('is a valid AsyncAPI 3 document', () => {
     const path = createRequire(import.meta.url).resolve('@asyncapi/specs/schemas/3.0.0.json');
     const schema = JSON.parse(readFileSync(path, 'utf8')) as { definitions: Record<string, object> };

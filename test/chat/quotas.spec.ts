@@ -4,7 +4,7 @@ import { type ChatClient, connect, connectUsers, dial, V2 } from '../support/cha
 
 let t: TestApp;
 beforeAll(async () => {
-  t = await startApp({ env: { RATE_LIMITS: 'on' } });
+  t = await startApp({ env: { RATE_LIMITS: 'on', IDENTITY_TOKEN_TTL: '1d' } }); // connections outlive the quotas of an hour
 });
 afterAll(() => t.stop());
 
@@ -82,7 +82,7 @@ it('GET /api/chat/conversations returns pages, newest first', async () => {
   const token = await t.signIn(two!.username, 'cloudy harbour seven');
   const first = await t.request('GET', '/api/chat/conversations', { token });
   expect(first.body['items']).toHaveLength(20);
-  expect(first.body['items'][0]).toEqual({ id: ids[24], name: 'Forced' });
+  expect(first.body['items'][0]).toMatchObject({ id: ids[24], name: 'Forced' });
   const second = await t.request('GET', `/api/chat/conversations?cursor=${first.body['next_cursor']}`, { token });
   expect([second.body['items'].length, second.body['next_cursor']]).toEqual([5, null]);
   expect((await t.request('GET', '/api/chat/conversations?cursor=x', { token })).status).toBe(400);

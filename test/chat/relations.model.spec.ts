@@ -5,7 +5,7 @@ import { randomOf } from '../support/chat-tester.js';
 import { rounds } from '../support/rounds.js';
 
 /** Random requests of five users about contacts, blocks, conversations and messages, checked against a model. */
-const STEPS = rounds(600, 20_000);
+const STEPS = rounds(600, 8_000);
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const random = randomOf(SEED);
 const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
@@ -187,6 +187,17 @@ const STEPS_BY_NAME: Record<string, (a: Member, b: Member) => Promise<unknown>> 
   },
 };
 
+/** The model does not know the events of conversations: test/chat/v2-members.spec.ts tests them. */
+function pastEvents(client: ChatClient): ChatClient {
+  const next = client.next.bind(client);
+  client.next = async () => {
+    let frame = await next();
+    while (frame['type'] === 'conversation_event') frame = await next();
+    return frame;
+  };
+  return client;
+}
+
 async function sendMessage(a: Member): Promise<void> {
   const room = pick(model.rooms);
   if (!room) return;
@@ -204,7 +215,7 @@ it(`contacts, blocks, leaving and messages agree with a model (SEED=${SEED})`, {
     const user = await t.user();
     const isV2 = i % 2 === 0;
     tokens.set(user.username, user.token);
-    users.push({ client: await connect(t, user, isV2 ? V2 : {}), isV2, name: user.username });
+    users.push({ client: pastEvents(await connect(t, user, isV2 ? V2 : {})), isV2, name: user.username });
   }
   for (let step = 0; step < STEPS; step++) {
     const name = pick(Object.keys(STEPS_BY_NAME));

@@ -15,6 +15,9 @@ const FIELDS: Record<string, Json> = {
   conversation_id: '{{conversation}}',
   reply_id: '{{message}}',
   before: '{{message}}',
+  message_id: '{{message}}',
+  username: '{{username}}',
+  cursors: [{ conversation_id: '{{conversation}}', message_id: 0, revision: 0 }],
   nonce: '{{fresh.nonce}}',
 };
 

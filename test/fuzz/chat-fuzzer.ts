@@ -33,11 +33,25 @@ const CASES = [[], [MACHI_V2]].flatMap((protocols) =>
   EVENTS.flatMap((event) => ROLES.map((role) => ({ event, role, protocols }))),
 );
 /** Sent to new clients only: old ones get no frame that they did not ask for. */
-const V2_FRAMES = new Set<unknown>(['hello', 'expiring', 'contact_request', 'contact_accepted']);
+const V2_FRAMES = new Set<unknown>([
+  'hello',
+  'expiring',
+  'contact_request',
+  'contact_accepted',
+  'conversation_event',
+  'message_read',
+  'user_typing',
+]);
 const keyOf = (role: Role, protocols: string[]): string => [role, ...protocols].join(' ');
 
 /** Codes of our own and those of the protocol (RFC 6455, section 7.4.1) that docs/chat.md lists. */
-const DOCUMENTED_CODES = new Set([...Object.values(CLOSE_CODES).map(([code]) => code), 1002, 1007, 1008, 1009]);
+const DOCUMENTED_CODES = new Set([
+  ...Object.values(CLOSE_CODES).map(({ code }) => code as number),
+  1002,
+  1007,
+  1008,
+  1009,
+]);
 
 /** Sends generated frames of every event as every role and records what must not happen. */
 export class ChatFuzzer {

@@ -15,7 +15,8 @@ export interface HttpCase {
 export interface Body {
   contentType: string;
   /** JSON, fields of a form, or bytes in base64. */
-  content: { json: Json } | { form: Json } | { multipart: Json; file: 'image' | 'noise' | 'large' | 'none' };
+  content:
+    { json: Json } | { text: Json } | { form: Json } | { multipart: Json; file: 'image' | 'noise' | 'large' | 'none' };
   damage:
     'none' | 'truncated' | 'trailing' | 'duplicated' | 'invalid utf-8' | 'bom' | 'huge' | 'nested' | 'aborted' | 'gzip';
 }
@@ -39,6 +40,11 @@ const FIELDS: Record<string, Json[]> = {
   name: ['{{fresh.username}}'],
   vaccine_id: ['{{vaccine}}'],
   centre_id: ['{{centre}}'],
+  registration_id: ['{{registration}}'],
+  session_id: ['{{vaccination_session}}'],
+  appointment_id: ['{{appointment}}'],
+  lot_id: ['{{lot}}'],
+  dose_id: ['{{dose}}'],
   vaccine: ['{{vaccine}}'],
   centre: ['{{centre}}'],
   min_interval_days: [0], // the first dose has no intervals
@@ -50,6 +56,7 @@ const FIELDS: Record<string, Json[]> = {
 const OPERATION_FIELDS: [operation: RegExp, field: string, values: Json[]][] = [
   [/^POST \/api\/(login|auth\/login|v1\/Session\/login)$/, 'username', FIELDS['login']!],
   [/ \/api\/vaccination\/(vaccines|centres)/, 'code', FIELDS['name']!],
+  [/^POST \/api\/vaccination\/registrations$/, 'id_number', ['2612345678901', '2612345678902', '1990261234567']],
   [/two-(factor|step)/, 'code', ['{{totp}}', '{{totp}}', '{{recovery_code}}']],
 ];
 
@@ -99,7 +106,18 @@ const ID_KINDS: [path: RegExp, kind: string][] = [
   [/\/vaccination\/centres\//, 'centre'],
   [/\/vaccination\/lots\//, 'lot'],
   [/\/vaccination\/sessions\//, 'vaccination_session'],
+  [/\/vaccination\/(registrations|fhir\/Patient|fhir\/ImmunizationRecommendation)\//, 'registration'],
+  [/\/vaccination\/(appointments|fhir\/Appointment)\//, 'appointment'],
+  [/\/vaccination\/fhir\/Slot\//, 'vaccination_session'],
+  [/\/vaccination\/(doses|fhir\/Immunization)\//, 'dose'],
+  [/\/vaccination\/adverse-events\//, 'adverse_event'],
+  [/\/vaccination\/recalls\//, 'recall'],
+  [/\/vaccination\/certificates\//, 'certificate'],
   [/\/chapters\//, 'chapter'],
+  [/\/pages\//, 'page'],
+  [/\/covers\//, 'cover'],
+  [/\/announcements\//, 'announcement'],
+  [/\/uploads\//, 'upload'],
   [/\/release-groups\//, 'release_group'],
   [/\/groups\//, 'group'],
   [/avatars/, 'avatar'],
@@ -112,6 +130,7 @@ function idsOf(name: string, path: string): string[] {
   const isUser = name === 'user_id' || name === 'uuid' || (name === 'id' && /\/users\/\{id\}/.test(path));
   if (isUser) return ['{{user}}', '{{own.id}}'];
   if (name === 'username') return ['{{username}}'];
+  if (name === 'registration_id') return ['{{registration}}'];
   if (name === 'id_or_slug') return ['{{project}}', '{{slug}}'];
   return [`{{${ID_KINDS.find(([pattern]) => pattern.test(path))?.[1] ?? 'session'}}}`];
 }
@@ -227,6 +246,7 @@ function bodyOf(operation: Operation): fc.Arbitrary<Body | undefined> {
 
 function contentOf(type: string, value: fc.Arbitrary<Json>): fc.Arbitrary<Body['content']> {
   if (type === 'application/json') return fc.record({ json: value });
+  if (type === 'text/csv') return fc.record({ text: value });
   if (type !== 'multipart/form-data') return fc.record({ form: value });
   return fc.record({ multipart: value, file: fc.constantFrom('image', 'image', 'image', 'noise', 'none', 'large') });
 }

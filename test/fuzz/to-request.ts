@@ -49,9 +49,11 @@ function toBytes({ content, damage }: Body, resolve: (text: string) => string, i
   const bytes =
     'json' in content
       ? Buffer.from(resolve(JSON.stringify(content.json) ?? 'null'))
-      : 'form' in content
-        ? Buffer.from(urlencoded(content.form, resolve))
-        : multipart(content.multipart, content.file, resolve, image);
+      : 'text' in content
+        ? Buffer.from(resolve(typeof content.text === 'string' ? content.text : JSON.stringify(content.text)))
+        : 'form' in content
+          ? Buffer.from(urlencoded(content.form, resolve))
+          : multipart(content.multipart, content.file, resolve, image);
   if (damage === 'truncated') return bytes.subarray(0, bytes.length >> 1);
   if (damage === 'trailing') return Buffer.concat([bytes, Buffer.from(' }{"a":1}')]);
   if (damage === 'invalid utf-8') return Buffer.concat([bytes, Buffer.from([0xc3, 0x28])]);

@@ -4,6 +4,7 @@ import { codeAt } from '../support/totp.js';
 import type { Role } from './api-document.js';
 import type { Mailbox } from './mailbox.js';
 import type { SecretWatch } from './secret-watch.js';
+import { makeVaccinationRecords } from './vaccination-records.js';
 
 export const ROLES: Role[] = ['anonymous', 'user', ...PERMISSION_NAMES];
 
@@ -54,6 +55,13 @@ export class World {
       this.keep('user', id);
       this.keep('username', username);
     }
+    await this.prepareVaccination();
+  }
+
+  private async prepareVaccination(): Promise<void> {
+    const send = (method: string, path: string, token: string, body?: object) => this.call(method, path, body, token);
+    const records = await makeVaccinationRecords(send, this.root, this.people.get('user')!, [...this.people.values()]);
+    for (const [kind, id] of Object.entries(records)) this.keep(kind, id);
   }
 
   /** Replaces the user of a role, when its session, its account or its permissions were lost. */
@@ -169,7 +177,13 @@ const KINDS: [RegExp, string][] = [
   [/vaccination\/vaccines/, 'vaccine'],
   [/vaccination\/centres(\/:id)?$/, 'centre'],
   [/vaccination\/lots/, 'lot'],
+  [/vaccination\/registrations/, 'registration'],
+  [/vaccination\/(appointments|sessions\/:id\/walk-ins)/, 'appointment'],
   [/vaccination\/sessions/, 'vaccination_session'],
+  [/vaccination\/doses/, 'dose'],
+  [/vaccination\/adverse-events/, 'adverse_event'],
+  [/vaccination\/recalls$/, 'recall'],
+  [/vaccination\/certificates/, 'certificate'],
   [/^(GET|POST) \/api\/sessions/, 'session'],
   [/sessions/, 'session'],
   [/passkeys/, 'passkey'],
@@ -180,6 +194,8 @@ const KINDS: [RegExp, string][] = [
   [/^(GET|POST) \/api\/projects$/, 'project'],
   [/\/chapters(\/latest)?$/, 'chapter'],
   [/release-groups/, 'release_group'],
+  [/^(GET|POST) \/api\/announcements$/, 'announcement'],
+  [/uploads/, 'upload'],
 ];
 
 const kindOf = (operation: string): string | undefined => KINDS.find(([pattern]) => pattern.test(operation))?.[1];

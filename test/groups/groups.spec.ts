@@ -229,7 +229,7 @@ describe('the last administrator', () => {
   });
 });
 
-it('GET /api/permissions returns every permission with its meaning', async () => {
+it('GET /api/permissions returns every permission of a feature that this build has, with its meaning', async () => {
   const { token } = await t.user();
   const { status, body } = await t.request('GET', '/api/permissions', { token });
   expect(status).toBe(200);

@@ -16,7 +16,15 @@ afterAll(async () => {
 });
 
 const get = (path: string) => t.request('GET', path);
-const checks = { process: 'ok', database: 'ok', migrations: 'ok', notifications: 'ok', storage: 'ok', mail: 'ok' };
+const checks = {
+  process: 'ok',
+  database: 'ok',
+  migrations: 'ok',
+  notifications: 'ok',
+  bus: 'off',
+  storage: 'ok',
+  mail: 'ok',
+};
 
 it('GET /api/misc/ping answers pong', async () => {
   const { status, text, headers } = await get('/api/misc/ping');
@@ -56,4 +64,11 @@ it('GET /api/health/ready answers 503 while a migration is missing', async () =>
   expect((await get('/api/health/ready')).body['checks']).toEqual({ ...checks, migrations: 'pending' });
   await t.dataSource.query(`update migrations set name = rtrim(name, '_')`);
   expect((await get('/api/health/ready')).status).toBe(200);
+});
+
+it('GET /api/health/client answers with the address of the caller, and ignores X-Forwarded-For of unknown proxies', async () => {
+  const headers = { 'x-forwarded-for': '203.0.113.77' };
+  expect((await get('/api/health/client')).body).toEqual({ address: '127.0.0.1', forwarded: 'none' });
+  const { body } = await t.request('GET', '/api/health/client', { headers });
+  expect(body).toEqual({ address: '127.0.0.1', forwarded: 'ignored' });
 });

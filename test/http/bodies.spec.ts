@@ -38,6 +38,8 @@ describe('POST /api/users', () => {
     ['with half a surrogate pair deep inside', '{"a":[{"b":"\\udc00"}]}', 400, 'invalid_text'],
     ['with __proto__', '{"__proto__":{"is_active":true}}', 422, 'validation_failed'],
     ['with constructor', '{"constructor":{"prototype":{"x":1}}}', 422, 'validation_failed'],
+    ['with constructor null', '{"constructor":null}', 422, 'validation_failed'],
+    ['with a text as constructor', '{"constructor":"x"}', 422, 'validation_failed'],
     ['of more than 100 KB', JSON.stringify({ username: 'x'.repeat(102_400) }), 413, 'body_too_large'],
   ])('refuses a JSON body %s', async (_, body, status, code) => {
     expect((await post(body)).body).toMatchObject({ status, code });

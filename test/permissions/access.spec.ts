@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PERMISSION_NAMES, type Permission } from '../../src/permissions/permissions.js';
+import { PERMISSION_NAMES, type Permission, UNUSED_PERMISSIONS } from '../../src/permissions/permissions.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { ACCESS_TABLE } from '../support/access-table.js';
+import { readSourceFiles, type SourceFile } from '../support/source-files.js';
 import { routesOf } from '../support/routes.js';
 
 let t: TestApp;
@@ -9,6 +10,13 @@ beforeAll(async () => {
   t = await startApp();
 });
 afterAll(() => t.stop());
+
+it('the list of unused permissions names those that no feature asks for', () => {
+  const isFeature = ({ module }: SourceFile): boolean => !['permissions', 'groups', 'compat'].includes(module);
+  const features = readSourceFiles().filter(isFeature);
+  const unused = PERMISSION_NAMES.filter((name) => !features.some(({ code }) => code.includes(name)));
+  expect(unused).toEqual(UNUSED_PERMISSIONS);
+});
 
 it('the table names every route', () => {
   expect(

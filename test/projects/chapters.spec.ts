@@ -75,6 +75,24 @@ describe('chapters', () => {
     expect((await list(id, '?cursor=WzFd')).body.code).toBe('invalid_cursor');
   });
 
+  it('with the longest numbers are listed to the end, one in a page', async () => {
+    const { id } = await world.project();
+    const numbers = ['𠀀'.repeat(20), 'a1'.repeat(10), '９'.repeat(20), '٣', '\ufdfa'];
+    for (const number of numbers) await world.chapter(id, { number });
+    const seen: (string | null)[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const { status, body } = await list(id, `?limit=1${cursor && `&cursor=${cursor}`}`);
+      expect(status).toBe(200);
+      seen.push(...body.items.map(({ number }) => number));
+      cursor = body.next_cursor;
+    }
+    expect(new Set(seen)).toEqual(new Set(numbers));
+    expect(seen.length).toBe(numbers.length);
+    expect(seen.slice(0, 2)).toEqual(['٣', '９'.repeat(20)]);
+    const same = await post(id, { number: '3', language: 'en' });
+    expect([same.status, same.body.code]).toEqual([409, 'chapter_exists']);
+  });
+
   it('exist once per project, number, language and groups, also when 20 requests create one at once', async () => {
     const { id } = await world.project();
     const groups = [(await world.releaseGroup()).id, (await world.releaseGroup()).id];
@@ -185,6 +203,9 @@ describe('chapters', () => {
     [{ number: 3.1 }, 'number'],
     [{ number: '-1' }, 'number'],
     [{ number: 'x'.repeat(21) }, 'number'],
+    [{ number: '10½' }, 'number'],
+    [{ number: '10²' }, 'number'],
+    [{ number: '\ufdfa\ufdfa' }, 'number'], // each stands for 18 characters
     [{ number: '1\u0000' }, undefined],
     [{ sort_as: '1/2' }, 'sort_as'],
     [{ title: '' }, 'title'],

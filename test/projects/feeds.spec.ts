@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { imageFile } from '../support/images.js';
 import { projectsWorld } from '../support/projects.js';
 
 let t: TestApp;
@@ -149,7 +150,7 @@ describe('OPDS', () => {
     expect(root.text).toContain('href="/api/opds/projects"');
     expect(root.text).toContain('href="/api/opds/search.xml"');
     expect(root.text).not.toContain('/follows');
-    const projects = await t.request('GET', `/api/opds/projects?q=${encodeURIComponent('Fire Ice')}`);
+    const projects = await t.request('GET', `/api/opds/projects?query=${encodeURIComponent('Fire Ice')}`);
     expect(projects.text).toContain(`<title>${ESCAPED}</title>`);
     expect(projects.text).toContain(`href="/api/opds/projects/${project.id}"`);
     const chapters = await t.request('GET', `/api/opds/projects/${project.id}`);
@@ -159,12 +160,14 @@ describe('OPDS', () => {
     );
     expect(chapters.text).toContain('<contributor><name>A &amp; B</name></contributor>');
     const search = await t.request('GET', '/api/opds/search.xml');
-    expect(search.text).toContain('template="/api/opds/projects?q={searchTerms}"');
+    expect(search.text).toContain('template="/api/opds/projects?query={searchTerms}"');
   });
 
-  it('2.0 has the same catalogues', async () => {
+  it('2.0 has the same catalogues, as its schema demands them', async () => {
     const project = await world.project({ title: HOSTILE });
     const chapter = await world.chapter(project.id, { number: '7' });
+    await world.addPages(chapter.id, [await imageFile(1)]);
+    const draft = await world.chapter(project.id, { number: '8', state: 'draft' });
     const root = await t.request('GET', '/api/opds/v2');
     expect(root.headers.get('content-type')).toBe('application/opds+json');
     expect(root.body['navigation']).toContainEqual({
@@ -173,13 +176,51 @@ describe('OPDS', () => {
       rel: 'subsection',
       type: 'application/opds+json',
     });
-    const { body } = await t.request('GET', `/api/opds/v2/projects/${project.slug}`);
+    // Its uploader sees the draft, which has nothing to download yet.
+    const { token } = world.uploader;
+    const { body, text } = await t.request('GET', `/api/opds/v2/projects/${project.slug}`, { token });
+    expect(text).not.toContain(draft.id);
     expect(body['metadata']).toMatchObject({ title: HOSTILE });
-    expect(body['publications']).toMatchObject([
-      {
-        metadata: { identifier: `urn:uuid:${chapter.id}`, title: `${HOSTILE} – Chapter 7`, numberOfPages: 3 },
-        links: [{ href: `/api/chapters/${chapter.id}/download.cbz`, type: 'application/vnd.comicbook+zip' }],
-      },
+    const self = `/api/opds/v2/chapters/${chapter.id}`;
+    const publication = {
+      metadata: { identifier: `urn:uuid:${chapter.id}`, title: `${HOSTILE} – Chapter 7`, numberOfPages: 1 },
+      links: [
+        { rel: 'self', href: self, type: 'application/opds-publication+json' },
+        {
+          rel: 'http://opds-spec.org/acquisition/open-access',
+          href: `/api/chapters/${chapter.id}/download.cbz`,
+          type: 'application/vnd.comicbook+zip',
+        },
+      ],
+      images: [
+        { href: `/api/opds/chapters/${chapter.id}/pages/0?width=256`, type: 'image/jpeg' },
+        { href: `/api/opds/chapters/${chapter.id}/pages/0`, type: 'image/jpeg' },
+      ],
+    };
+    expect(body['publications']).toMatchObject([publication]);
+    for (const { href, type } of publication.images)
+      expect((await t.request('GET', href)).headers.get('content-type')).toBe(type);
+    const one = await t.request('GET', self);
+    expect(one.headers.get('content-type')).toBe('application/opds-publication+json');
+    expect(one.body).toMatchObject(publication);
+    for (const id of [draft.id, project.id])
+      expect((await t.request('GET', `/api/opds/v2/chapters/${id}`, { token })).body['code']).toBe('chapter_not_found');
+  });
+
+  it('names no image of a format that its specifications do not allow', async () => {
+    const project = await world.project();
+    const chapter = await world.chapter(project.id);
+    await world.addPages(chapter.id, [await imageFile(1, 'webp')]);
+    const path = `/api/opds/chapters/${chapter.id}/pages/0?width=256`;
+    const { body } = await t.request('GET', `/api/opds/v2/projects/${project.id}`);
+    expect(body['publications'][0].images).toEqual([{ href: path, type: 'image/jpeg' }]);
+    const { text } = await t.request('GET', `/api/opds/projects/${project.id}`);
+    const links = [
+      ...text.matchAll(/rel="http:\/\/opds-spec.org\/image(?:\/thumbnail)?" href="([^"]+)" type="([^"]+)"/g),
+    ];
+    expect(links.map(([, href, type]) => [href, type])).toEqual([
+      [path, 'image/jpeg'],
+      [path, 'image/jpeg'],
     ]);
   });
 

@@ -42,6 +42,21 @@ describe('CHAPTER_REVIEW=first', () => {
     );
   });
 
+  it('tells the reason of a rejection to the uploader and to view_hidden, and to no other', async () => {
+    const uploader = await t.user('upload_chapters');
+    const { id } = await world.chapter((await world.project()).id, { by: uploader });
+    const readBy = (token?: string) => t.request('GET', `/api/chapters/${id}` as '/api/chapters/{}', { token });
+    expect((await readBy(uploader.token)).body.rejection_reason).toBeNull();
+    const reason = 'The pages are in the wrong order.';
+    expect((await moderate('POST', `/api/moderation/chapters/${id}/reject`, { reason })).status).toBe(204);
+    for (const { token } of [uploader, await t.user('view_hidden')]) {
+      expect((await readBy(token)).body).toMatchObject({ state: 'rejected', rejection_reason: reason });
+    }
+    for (const token of [undefined, world.uploader.token, world.manager.token]) {
+      expect((await readBy(token)).status).toBe(404);
+    }
+  });
+
   it('takes one of 20 decisions that arrive at once', async () => {
     const { id } = await world.chapter((await world.project()).id, { by: await t.user('upload_chapters') });
     await t.warmUp();

@@ -243,7 +243,7 @@ describe('GET /api/projects', () => {
   });
 
   it('takes wildcards and quotes of a term as text', async () => {
-    for (const q of ['%', '_', '\\', "'", '100%']) {
+    for (const q of ['%', '_', '\\', "'", 'zz%']) {
       const answer = await search(`q=${encodeURIComponent(q)}`);
       expect([q, answer.status, titlesOf(answer)]).toEqual([q, 200, []]);
     }

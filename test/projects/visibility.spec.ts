@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PAGE_VARIANTS } from '../../src/images/image-jobs.js';
 import { SqlValues } from '../../src/database/sql-values.js';
 import { ANONYMOUS, type Reader } from '../../src/projects/visibility/reader.js';
 import { isChapterVisible, visibleChapter } from '../../src/projects/visibility/visibility.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { imageFile } from '../support/images.js';
 import { projectsWorld } from '../support/projects.js';
 
 const DAY_MS = 86_400_000;
@@ -29,6 +31,8 @@ interface Case {
   name: string;
   id: string;
   projectId: string;
+  /** Its only page. */
+  pageId?: string;
   /** The kinds of readers who see it at the start. */
   seenBy: Kind[];
 }
@@ -93,6 +97,8 @@ beforeAll(async () => {
   await add('of a hidden project', hidden.id, PRIVILEGED);
   const body = { version: 1, is_hidden: true };
   await t.request('PATCH', `/api/projects/${hidden.id}`, { token: world.manager.token, body });
+  const page = await imageFile(7);
+  for (const each of cases) each.pageId = (await world.addPages(each.id, [page]))[0]!;
   // Everyone follows both projects, also those who do not see the hidden one.
   await t.dataSource.query(`insert into project_bookmarks (user_id, kind, project_id, created_at)
     select u.id, 'follow', p.id, now() from users u, projects p`);
@@ -196,6 +202,59 @@ const SURFACES: Surface[] = [
     idsFor: async (person) => chapterIds(await pagesOf(person, '/api/me/history?')),
   },
 ];
+
+/** Images by the credentials of the reader, with what a client that has seen them sends, and as HEAD. */
+const imageSurface = (name: string, method: string, headers: Record<string, string>, variant: string): Surface => ({
+  name,
+  idsFor: ({ token }) =>
+    filterCases(async ({ pageId }) => {
+      const path = `/api/pages/${pageId}/image?variant=${variant}`;
+      const { status } = await t.request(method, path, { token, headers });
+      expect([200, 206, 304, 404]).toContain(status);
+      return status !== 404;
+    }),
+});
+
+for (const variant of PAGE_VARIANTS) {
+  SURFACES.push(imageSurface(`GET /api/pages/:id/image?variant=${variant}`, 'GET', {}, variant));
+}
+SURFACES.push(
+  imageSurface('HEAD /api/pages/:id/image', 'HEAD', {}, 'reader'),
+  imageSurface('GET /api/pages/:id/image with If-None-Match', 'GET', { 'if-none-match': '*' }, 'reader'),
+  imageSurface('GET /api/pages/:id/image with Range', 'GET', { range: 'bytes=0-3' }, 'original'),
+  {
+    name: 'the addresses of images in GET /api/chapters/:id',
+    idsFor: (person) =>
+      filterCases(async ({ id }) => {
+        const { body } = await read(person, `/api/chapters/${id}`);
+        const urls = body['pages']?.flatMap(({ images }: { images: object }) => Object.values(images)) ?? [];
+        for (const url of urls) expect((await t.request('GET', url)).status).toBe(200);
+        return urls.length > 0;
+      }),
+  },
+);
+
+SURFACES.push(
+  {
+    name: 'GET /api/chapters/:id/download.cbz',
+    idsFor: ({ token }) =>
+      filterCases(async ({ id }) => {
+        const path = `/api/chapters/${id}/download.cbz`;
+        const answers = await Promise.all(
+          ['GET', 'HEAD'].map((method) => t.request(method, path, { token, headers: { 'if-none-match': '"x"' } })),
+        );
+        const seen = await t.request('GET', path, { token, headers: { 'if-none-match': '*' } });
+        expect(new Set(answers.map(({ status }) => status)).size).toBe(1);
+        expect(seen.status).toBe(answers[0]!.status === 200 ? 304 : 404);
+        return seen.status === 304;
+      }),
+  },
+  {
+    name: 'GET /api/opds/chapters/:id/pages/:number',
+    idsFor: (person) =>
+      filterCases(async ({ id }) => (await read(person, `/api/opds/chapters/${id}/pages/0?width=200`)).status === 200),
+  },
+);
 
 /** A surface that answers a document with the ids of chapters in it. */
 const inText = (name: string, path: string, isPersonal = false): Surface => ({

@@ -17,10 +17,15 @@ type Intersection<Union> = (Union extends unknown ? (member: Union) => void : ne
  */
 export type BodyOf<Method extends string, Path extends string> = [Operation<Method, Path>] extends [never]
   ? LooseBody
-  : WithProblem<Success<Operation<Method, Path>>>;
+  : WithProblem<WithRefreshToken<Success<Operation<Method, Path>>>>;
 
 // oxlint-disable-next-line typescript/no-explicit-any -- for bodies that openapi.json does not describe
 export type LooseBody = Record<string, any>;
+
+/** Without `"refresh": "cookie"` in the request, a session has its refresh token in the body. */
+type WithRefreshToken<Body> = Body extends { identity_token: string; refresh_token?: string }
+  ? Body & { refresh_token: string }
+  : Body;
 
 type WithProblem<Body> = [Body] extends [never] ? LooseBody : Body & Omit<Problem, keyof Body>;
 

@@ -2,6 +2,7 @@ import { Ajv } from 'ajv';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AsyncApiDocument } from '../../src/chat/asyncapi.js';
+import { type ChatSchema, exampleOf as composeExample } from '../../src/chat/example-of.js';
 import { packageRoot } from '../../src/common/version.js';
 
 /** The committed document; `npm run check` fails if it differs from the code. */
@@ -21,24 +22,5 @@ export function assertDocumented(frame: Frame, kind = frame.success === true ? '
   if (!validate(frame)) throw new Error(`The frame does not match asyncapi.json: ${ajv.errorsText(validate.errors)}`);
 }
 
-interface Schema {
-  $ref?: string;
-  allOf?: Schema[];
-  anyOf?: Schema[];
-  const?: unknown;
-  examples?: unknown[];
-  items?: Schema;
-  properties?: Record<string, Schema>;
-}
-
 /** A value for a schema, composed of the examples of its fields. */
-export function exampleOf(schema: Schema): unknown {
-  if (schema.$ref) return exampleOf(asyncapi.components.schemas[schema.$ref.split('/').at(-1)!]!);
-  if (schema.allOf) return Object.assign({}, ...schema.allOf.map(exampleOf)) as object;
-  if (schema.anyOf) return exampleOf(schema.anyOf[0]!);
-  if (schema.const !== undefined) return schema.const;
-  if (schema.examples) return schema.examples[0];
-  if (schema.items) return [exampleOf(schema.items)];
-  if (!schema.properties) return 'An error in one sentence.';
-  return Object.fromEntries(Object.entries(schema.properties).map(([name, field]) => [name, exampleOf(field)]));
-}
+export const exampleOf = (schema: ChatSchema): unknown => composeExample(schema, asyncapi.components.schemas);

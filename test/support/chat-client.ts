@@ -62,6 +62,13 @@ export class ChatClient {
     return this.next();
   }
 
+  /** Sends a request and returns its answer, past frames that answer no request. */
+  async askPastPushes(type: string, fields: Frame = {}): Promise<Frame> {
+    let frame = await this.ask(type, fields);
+    while (frame['type'] !== type) frame = await this.next();
+    return frame;
+  }
+
   /** Sends a request, expects a success and returns its data. */
   async get(type: string, fields: Frame = {}): Promise<Frame> {
     const frame = await this.ask(type, fields);

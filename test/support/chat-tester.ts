@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
 import { type ChatClient, dial, type Frame } from './chat-client.js';
 import type { MachiProcess } from './machi-process.js';
 
@@ -145,4 +146,35 @@ export function randomOf(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
+}
+
+export interface StoredRow {
+  id: number;
+  sequence: number;
+  content: string;
+}
+
+/**
+ * Asserts that the stored messages of a conversation are those that its testers have sent, each once, and that every tester and
+ * every connection has seen them in that order and without a gap. `rows` are in the order of the database.
+ */
+export function checkHistory(rows: StoredRow[], members: ChatTester[], minimum: number): void {
+  const ids = rows.map(({ id }) => id);
+  expect(rows.map(({ sequence }) => sequence)).toEqual(rows.map((_, i) => i + 1));
+  expect(ids).toEqual(ids.toSorted((a, b) => a - b));
+  const sent = members.flatMap((tester) => [...tester.sent.values()]);
+  expect(sent.length).toBeGreaterThan(minimum);
+  expect(rows.map(({ content }) => content).toSorted()).toEqual(sent.toSorted()); // each nonce once, no message lost
+  const contents = new Map(rows.map(({ id, content }) => [id, content]));
+  for (const tester of members) {
+    expect(tester.faults).toEqual([]);
+    expect(tester.history).toEqual(ids); // all messages, once, in order
+    for (const { seen, pushed } of tester.connections) {
+      for (const [id, content] of seen) expect(contents.get(id)).toBe(content);
+      const fromOthers = (list: number[]): number[] => list.filter((id) => !tester.isOwn(contents.get(id)!));
+      const got = fromOthers(pushed); // the tester's own messages are answered again when they are sent again
+      const between = ids.filter((id) => id >= got[0]! && id <= got.at(-1)!);
+      expect(got).toEqual(fromOthers(between)); // a connection misses nothing while it is open
+    }
+  }
 }

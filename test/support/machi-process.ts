@@ -10,6 +10,8 @@ export interface MachiProcess {
   child: ChildProcess;
   /** Everything it wrote to standard output and standard error so far. */
   output: () => string;
+  /** What it wrote to standard output so far. */
+  stdout: () => string;
   /** Where it listens; empty until it does. */
   url: string;
   /** Resolves with the exit code when the process ends; null when a signal ended it. */
@@ -44,11 +46,14 @@ export function launch(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
+  let stdout = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+  child.stdout.on('data', (chunk) => (stdout += String(chunk)));
   const ended = once(child, 'close').then(([code]) => code as number | null);
   return {
     child,
     output: () => output,
+    stdout: () => stdout,
     get url() {
       return /API +(\S+)\/api/.exec(output)?.[1] ?? '';
     },

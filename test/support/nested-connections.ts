@@ -6,18 +6,23 @@ type Work = (manager: EntityManager) => Promise<unknown>;
 type Call = (...args: unknown[]) => unknown;
 
 /**
+ * The transaction in which the code runs. One for all applications of a test process: each `AsyncLocalStorage` that was used
+ * costs time with every promise, until the process ends.
+ */
+const transactions = new AsyncLocalStorage<{ dataSource: DataSource; isOpen: boolean }>();
+
+/**
  * Finds code that asks the pool for a second connection inside a transaction: as many such requests at once as the pool has
  * connections wait for each other. Returns where, one line for each call.
  */
 export function watchNestedConnections(dataSource: DataSource): () => string[] {
-  const transactions = new AsyncLocalStorage<{ isOpen: boolean }>();
   const found = new Set<string>();
   const { manager } = dataSource;
   const transaction = manager.transaction.bind(manager) as Call;
   manager.transaction = ((...args: unknown[]) => {
     const work = args.pop() as Work;
     const tracked: Work = (inner) => {
-      const current = { isOpen: true };
+      const current = { dataSource, isOpen: true };
       return transactions.run(current, () => work(inner).finally(() => (current.isOpen = false)));
     };
     return transaction(...args, tracked);
@@ -26,7 +31,8 @@ export function watchNestedConnections(dataSource: DataSource): () => string[] {
   for (const name of ['connect', 'query']) {
     const call = pool[name]!.bind(pool);
     pool[name] = (...args) => {
-      if (transactions.getStore()?.isOpen) found.add(callSite());
+      const current = transactions.getStore();
+      if (current?.isOpen && current.dataSource === dataSource) found.add(callSite());
       return call(...args);
     };
   }

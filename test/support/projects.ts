@@ -1,4 +1,5 @@
 import { ChapterPublishingService } from '../../src/projects/chapters/chapter-publishing.service.js';
+import { PagesService } from '../../src/projects/pages/pages.service.js';
 import type { SignedInUser, TestApp } from './app.js';
 
 let counter = 0;
@@ -40,8 +41,17 @@ export async function projectsWorld(t: TestApp) {
         .publish(transaction, { id: by.id, session_id: null, isAdmin: false }, id, pageCount),
     );
 
+  /** Adds pages to a chapter without pages, as the commit of an upload does. Returns their ids in order. */
+  async function addPages(chapterId: string, files: Buffer[]): Promise<string[]> {
+    const pages = t.app.get(PagesService, { strict: false });
+    const stored = await Promise.all(files.map((file) => pages.store(file)));
+    await t.dataSource.transaction((transaction) => pages.insert(transaction, chapterId, stored));
+    await t.dataSource.query('update chapters set page_count = $2 where id = $1', [chapterId, stored.length]);
+    return stored.map(({ id }) => id);
+  }
+
   const releaseGroup = (fields: object = {}) =>
     create('/api/release-groups', { name: `Group ${++counter}`, ...fields }, uploader);
 
-  return { manager, uploader, create, project, chapter, publish, releaseGroup };
+  return { manager, uploader, create, project, chapter, publish, addPages, releaseGroup };
 }

@@ -2,7 +2,7 @@ import { inject } from 'vitest';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** True in `npm run test:soak`, which runs the long form of races, floods and fault runs. */
+    /** True in `npm run test:soak`, which runs the long form of some tests. */
     isSoak: boolean;
   }
 }

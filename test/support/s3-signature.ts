@@ -33,6 +33,7 @@ const timeOf = (date: string): number =>
  */
 export function signatureFault(request: SignedRequest, keys: S3Keys, now = Date.now()): string | undefined {
   const { headers, body } = request;
+  if (new URL(request.url, 'http://s3').searchParams.has('X-Amz-Signature')) return addressFault(request, keys, now);
   if (headers.authorization === undefined) return 'AccessDenied';
   const [, id, day, region, names, signature] = AUTHORIZATION.exec(headers.authorization) ?? [];
   if (signature === undefined) return 'AuthorizationHeaderMalformed';
@@ -44,20 +45,41 @@ export function signatureFault(request: SignedRequest, keys: S3Keys, now = Date.
   const signed = names!.split(';');
   const mustBe = Object.keys(headers).filter((name) => name === 'host' || name.startsWith('x-amz-'));
   if (!date.startsWith(day!) || !mustBe.every((name) => signed.includes(name))) return 'SignatureDoesNotMatch';
-  const text = ['AWS4-HMAC-SHA256', date, `${day}/${region}/s3/aws4_request`, sha256(canonical(request, signed))].join(
-    '\n',
-  );
-  const key = [day!, region, 's3', 'aws4_request'].reduce<Buffer | string>(hmac, `AWS4${keys.secret}`);
-  return timingSafeEqual(hmac(key, text), Buffer.from(signature, 'hex')) ? undefined : 'SignatureDoesNotMatch';
+  const text = canonical(request, signed, headers['x-amz-content-sha256']);
+  return isSignatureOf(signature, text, date, keys) ? undefined : 'SignatureDoesNotMatch';
 }
 
-function canonical({ method, url, headers }: SignedRequest, signed: string[]): string {
+/**
+ * Checks the signature in the address of a GET without a body.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+ */
+function addressFault(request: SignedRequest, keys: S3Keys, now: number): string | undefined {
+  const url = new URL(request.url, 'http://s3');
+  const value = (name: string): string => url.searchParams.get(`X-Amz-${name}`) ?? '';
+  const date = value('Date');
+  const scope = `${keys.id}/${date.slice(0, 8)}/${keys.region}/s3/aws4_request`;
+  if (value('Algorithm') !== 'AWS4-HMAC-SHA256' || value('Credential') !== scope) return 'AccessDenied';
+  const age = now - timeOf(date);
+  if (!(age >= -SKEW_MS && age <= Number(value('Expires')) * 1000)) return 'AccessDenied';
+  const signature = value('Signature');
+  url.searchParams.delete('X-Amz-Signature');
+  const unsigned = { ...request, url: url.pathname + url.search };
+  const text = canonical(unsigned, value('SignedHeaders').split(';'), 'UNSIGNED-PAYLOAD');
+  return isSignatureOf(signature, text, date, keys) ? undefined : 'SignatureDoesNotMatch';
+}
+
+function isSignatureOf(signature: string, text: string, date: string, { region, secret }: S3Keys): boolean {
+  const scope = [date.slice(0, 8), region, 's3', 'aws4_request'];
+  const key = scope.reduce<Buffer | string>(hmac, `AWS4${secret}`);
+  const expected = hmac(key, ['AWS4-HMAC-SHA256', date, scope.join('/'), sha256(text)].join('\n'));
+  return /^[0-9a-f]{64}$/.test(signature) && timingSafeEqual(expected, Buffer.from(signature, 'hex'));
+}
+
+function canonical({ method, url, headers }: SignedRequest, signed: string[], payload: string): string {
   const { pathname, searchParams } = new URL(url, 'http://s3');
   const query = [...searchParams].map((pair) => pair.map(encode).join('=')).toSorted();
   const lines = signed.map((name) => `${name}:${String(headers[name]).trim().replace(/ +/g, ' ')}`);
-  return [method, pathname, query.join('&'), ...lines, '', signed.join(';'), headers['x-amz-content-sha256']].join(
-    '\n',
-  );
+  return [method, pathname, query.join('&'), ...lines, '', signed.join(';'), payload].join('\n');
 }
 
 /** Percent-encodes all but unreserved characters (RFC 3986, section 2.3). */

@@ -11,6 +11,8 @@ interface Visit {
   sessionId?: string;
   status?: AppointmentStatus;
   dose?: number;
+  /** Of the vaccine of the session, if it is another one. */
+  disease?: string;
   starts_at?: string;
   ends_at?: string;
 }
@@ -21,7 +23,7 @@ let counter = 0;
 export async function vaccinationDay(t: TestApp) {
   const world = await vaccinationWorld(t);
   const { id: centreId } = await world.centre();
-  const { id: vaccineId, disease } = await world.vaccine();
+  const { id: vaccineId, disease: ownDisease } = await world.vaccine();
 
   const session = (fields: object = {}) =>
     world.session({ centre_id: centreId, vaccine_id: vaccineId, days: 0, walk_in_capacity: 5, ...fields });
@@ -59,7 +61,14 @@ export async function vaccinationDay(t: TestApp) {
   }
 
   /** A verified person with an appointment of today; checked in unless `status` says otherwise. */
-  async function visitor({ registrationId, sessionId, status = 'checked_in', dose = 1, ...times }: Visit = {}) {
+  async function visitor({
+    registrationId,
+    sessionId,
+    status = 'checked_in',
+    dose = 1,
+    disease = ownDisease,
+    ...times
+  }: Visit = {}) {
     const owner = registrationId === undefined ? await t.user() : undefined;
     const registration_id = registrationId ?? (await person(owner!));
     const id = uuidv7();

@@ -67,6 +67,27 @@ describe('POST /api/vaccination/appointments', () => {
     expect(ids).toEqual([close.id, distant.id]);
   });
 
+  it('offers only alternatives that the person can book: by age, dose and waitlist', async () => {
+    const { id: vaccine_id } = await world.vaccine({ min_age_months: 144, max_age_months: 145 });
+    const session = (fields: object) => world.session({ vaccine_id, ...fields });
+    const full = await session({ capacity: 0 }); // on 2027-01-24
+    const [ofDose, ofAny] = [await session({ dose: 1 }), await session({ days: 8 })];
+    await session({ dose: 2 });
+    await session({ days: 6 }); // the person is too young
+    await session({ days: 40 }); // and too old
+    const awaited = await session({ capacity: 0 });
+    const waiting = await citizen({ date_of_birth: '2015-01-24' });
+    await t.request('POST', `/api/vaccination/sessions/${awaited.id}/waitlist`, {
+      token: waiting.user.token,
+      body: { registration_id: waiting.person },
+    });
+    await t.dataSource.query('update vaccination_sessions set capacity = 5 where id = $1', [awaited.id]);
+    const { user, person } = await citizen({ date_of_birth: '2015-01-24' });
+    const { body } = await book(user, person, full.id);
+    const { alternatives } = body as unknown as { alternatives: object[] };
+    expect(alternatives).toMatchObject([{ id: ofDose.id }, { id: ofAny.id }]);
+  });
+
   it.each([
     ['session_not_open_yet', 409, { opens_at: '2027-01-18T06:00:00Z' }, {}],
     ['registration_not_verified', 422, {}, { status: 'pending' }],
@@ -111,7 +132,28 @@ describe('POST /api/vaccination/appointments', () => {
     expect((await book(user, person, other.id, key)).body['code']).toBe('idempotency_key_reused');
     const stranger = await citizen();
     expect((await book(stranger.user, stranger.person, other.id, key)).status).toBe(201);
-    expect((await book(user, person, other.id, { 'idempotency-key': 'x'.repeat(256) })).status).toBe(422);
+    for (const wrong of ['x'.repeat(256), 'a b', 'a, a', 'é']) {
+      expect((await book(user, person, other.id, { 'idempotency-key': wrong })).status).toBe(422);
+    }
+  });
+
+  it('answers a repeated request with the appointment in its present state, and other routes ignore the key', async () => {
+    const { user, person } = await citizen();
+    const vaccine = await world.vaccine({ disease: '6142004' });
+    const make = () => world.session({ vaccine_id: vaccine.id });
+    const [first, second] = [await make(), await make()];
+    const headers = { 'idempotency-key': randomUUID() };
+    const { body } = await book(user, person, first.id, headers);
+    const path = `/api/vaccination/appointments/${body.id}`;
+    const moveTo = (session_id: string) =>
+      t.request('PATCH', path, { token: user.token, headers, body: { session_id } });
+    expect([(await moveTo(second.id)).status, (await moveTo(first.id)).status]).toEqual([200, 200]);
+    expect((await t.request('DELETE', path, { token: user.token, headers })).status).toBe(204);
+    expect((await book(user, person, first.id, headers)).body).toMatchObject({ id: body.id, status: 'cancelled' });
+    expect((await book(user, person, first.id)).status).toBe(201);
+    const gone = `/api/vaccination/registrations/${person}`;
+    expect((await t.request('DELETE', gone, { token: user.token })).status).toBe(200);
+    expect((await book(user, person, first.id, headers)).body).toMatchObject({ status: 404 });
   });
 });
 
@@ -127,7 +169,9 @@ describe('PATCH and DELETE /api/vaccination/appointments/{id}', () => {
     expect((await move(user, body.id, two.id)).body).toMatchObject({ moves: 1, session: { id: two.id } });
     expect([await bookedOf(one.id), await bookedOf(two.id)]).toEqual([0, 1]);
     expect((await move(user, body.id, two.id)).status).toBe(422);
-    for (const target of [one, two]) expect((await move(user, body.id, target.id)).status).toBe(200);
+    const twice = await Promise.all([move(user, body.id, one.id), move(user, body.id, one.id)]);
+    expect(twice.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 422]); // the same request twice moves once
+    expect((await move(user, body.id, two.id)).body).toMatchObject({ moves: 3, session: { id: two.id } });
     expect((await move(user, body.id, one.id)).body['code']).toBe('too_many_moves');
   });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
+import { insertPerson } from '../support/bookings.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -25,4 +26,15 @@ it('an account may try 60 bookings a minute, and counting them writes nothing', 
   expect(await count()).toEqual(before);
   t.clock.advance(60_000);
   expect((await book(user.token)).status).toBe(404);
+});
+
+it('an account may enter ten phone numbers an hour, so that its bookings cannot send SMS to people at will', async () => {
+  const user = await t.user();
+  const path = `/api/vaccination/registrations/${await insertPerson(t, user)}`;
+  const change = (number: number) =>
+    t.request('PATCH', path, { token: user.token, body: { phone: `017123456${String(number).padStart(2, '0')}` } });
+  for (let number = 0; number < 10; number++) expect((await change(number)).status).toBe(200);
+  expect((await change(10)).body).toMatchObject({ status: 429, code: 'rate_limited' });
+  const [row] = await t.dataSource.query('select phone from vaccination_registrations where user_id = $1', [user.id]);
+  expect(row).toEqual({ phone: '+8801712345609' });
 });

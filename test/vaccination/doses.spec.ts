@@ -143,8 +143,49 @@ describe('POST /api/vaccination/doses', () => {
     expect((await record(body)).body.code).toBe('previous_dose_missing');
     expect([await usedOf(lot.id), await statusOf(appointmentId)]).toEqual([0, 'checked_in']);
     const first = await day.visitor({ registrationId });
-    expect((await record({ ...body, appointment_id: first.appointmentId })).status).toBe(201);
+    const { body: dose } = await record({ ...body, appointment_id: first.appointmentId });
+    await givenAt(dose.id, '2026-12-21T04:00:00Z');
     expect((await record(body)).body.dose).toBe(2);
+  });
+
+  const givenAt = (doseId: string, time: string) =>
+    t.dataSource.query('update vaccination_doses set given_at = $2 where id = $1', [doseId, time]);
+
+  // The interval is 28 days, with 4 days of grace. In Dhaka, 25 December ends at 18:00 UTC.
+  it.each([
+    ['on the day of the interval', '2026-12-21T04:00:00Z', null],
+    ['on the first day of grace', '2026-12-25T17:59:59Z', null],
+    ['a day before the days of grace', '2026-12-25T18:00:00Z', '2027-01-19'],
+    ['on the same day', '2027-01-18T03:00:00Z', '2027-02-11'],
+  ])('counts the interval in days of the centre: %s', async (_, firstGivenAt, earliestDay) => {
+    const first = await day.visitor();
+    const lot = await day.lot();
+    const body = { lot_id: lot.id, site: 'LA', route: 'IM' };
+    const { body: dose } = await record({ ...body, appointment_id: first.appointmentId });
+    await givenAt(dose.id, firstGivenAt);
+    const second = await day.visitor({ registrationId: first.registrationId, dose: 2 });
+    const answer = await record({ ...body, appointment_id: second.appointmentId });
+    if (earliestDay === null) return expect(answer.status).toBe(201);
+    expect(answer.body).toMatchObject({ status: 422, code: 'too_early', next_dose: 2, earliest_day: earliestDay });
+    expect([await usedOf(lot.id), await statusOf(second.appointmentId)]).toEqual([1, 'checked_in']);
+  });
+
+  it('refuses a person who is a day too young or has reached the age limit', async () => {
+    const { id: vaccineId } = await day.vaccine({ min_age_months: 12, max_age_months: 24 });
+    const lot = await day.lot({ vaccine_id: vaccineId });
+    const { id: sessionId } = await day.session({ vaccine_id: vaccineId });
+    for (const [date_of_birth, code, earliest_day] of [
+      ['2026-01-19', 'too_young', '2027-01-19'],
+      ['2025-01-18', 'too_old', null],
+      ['2026-01-18', undefined, undefined],
+      ['2025-01-19', undefined, undefined],
+    ] as const) {
+      const registrationId = await day.person(null, { date_of_birth });
+      const { appointmentId } = await day.visitor({ registrationId, sessionId });
+      const answer = await record({ appointment_id: appointmentId, lot_id: lot.id, site: 'LA', route: 'IM' });
+      const { code: found, earliest_day: earliest } = answer.body as { code?: string; earliest_day?: string | null };
+      expect([date_of_birth, found, earliest]).toEqual([date_of_birth, code, earliest_day]);
+    }
   });
 });
 

@@ -35,7 +35,7 @@ beforeAll(async () => {
   ids.slot = (await world.session({ centre_id: ids.centre, vaccine_id: vaccineId })).id;
   [ids.patient] = (await rows.registrations(1, { user_id: owner.id, sex: 'female' })) as [string];
   [ids.other] = (await rows.registrations(1, { user_id: stranger.id })) as [string];
-  const given = { centreId: ids.centre, vaccineId, lotId, sessionId: ids.slot, at: '2027-01-18T18:30:00Z' };
+  const given = { centreId: ids.centre, vaccineId, lotId, sessionId: ids.slot, at: '2027-01-18T18:30:25Z' };
   await rows.doses({ ...given, registrationIds: [ids.patient] });
   await rows.doses({ ...given, registrationIds: [ids.patient], status: 'entered_in_error' });
   await rows.doses({ ...given, registrationIds: [ids.other] });
@@ -92,7 +92,7 @@ describe('FHIR resources', () => {
     expect(patient.text).not.toContain('"1234"');
     expect((await get(`Immunization/${ids.immunization}`)).body).toMatchObject({
       status: 'completed',
-      occurrenceDateTime: '2027-01-18T18:30:00.000Z',
+      occurrenceDateTime: '2027-01-18T18:30:25.000Z',
       lotNumber: 'L1',
       expirationDate: '2027-12-31',
       protocolApplied: [{ doseNumberPositiveInt: 1, seriesDosesPositiveInt: 2 }],
@@ -123,6 +123,10 @@ describe('a FHIR search', () => {
     expect(await count('Immunization?status=completed&date=2027-01-18')).toBe(0);
     expect(await count('Immunization?status=completed&date=ge2027-01-19&date=lt2027-01-20')).toBe(1);
     expect(await count('Immunization?date=gt2027-01-19')).toBe(0);
+    expect(await count('Immunization?status=completed&date=2027-01-18T18:30Z')).toBe(1); // the whole minute
+    expect(await count('Immunization?date=gt2027-01-18T18:30Z')).toBe(0);
+    expect(await count('Immunization?status=completed&date=2027-01-18T18:30:25Z')).toBe(1);
+    expect(await count('Immunization?status=completed&date=2027-01-18T18:30:25.001Z')).toBe(0);
     expect(await count('Appointment?status=booked')).toBe(1);
     expect(await count('Appointment?status=noshow')).toBe(0);
     expect(await count(`Slot?status=free&schedule=Schedule/${ids.centre}&service-type=208`)).toBe(1);

@@ -28,7 +28,7 @@ async function withRecords({ dose }: { dose: boolean }) {
   if (dose) await t.dataSource.query(insert, [given, registration.id, session.id, 1, 'fulfilled']);
   await t.dataSource.query(insert, [booked, registration.id, session.id, 2, 'booked']);
   if (dose) await addDose(registration.id, given, session.centre.id, vaccine.id);
-  return { ...registration, session, id_number };
+  return { ...registration, session, id_number, vaccine_id: vaccine.id };
 }
 
 async function addDose(registrationId: string, appointmentId: string, centreId: string, vaccineId: string) {
@@ -50,6 +50,22 @@ async function addDose(registrationId: string, appointmentId: string, centreId: 
     [uuidv7(), dose, `URN:UVCI:01:BD:${dose}`],
   );
 }
+
+/** The parts of an export, with the columns that they have in another form, or must not have. */
+const EXPORTED: Record<string, { table: string; without: string[] }> = {
+  registration: {
+    table: 'vaccination_registrations',
+    without: ['user_id', 'place', 'id_hash', 'id_last4', 'decided_by'], // the audit events name who decided
+  },
+  appointments: { table: 'vaccination_appointments', without: ['registration_id'] },
+  waitlist_entries: { table: 'vaccination_waitlist_entries', without: ['id', 'registration_id'] },
+  doses: {
+    table: 'vaccination_doses',
+    without: ['registration_id', 'centre_id', 'vaccine_id', 'lot_id', 'is_stock_returned'], // by their names
+  },
+  adverse_events: { table: 'vaccination_adverse_events', without: ['centre_id'] },
+  certificates: { table: 'vaccination_certificates', without: [] },
+};
 
 const rowsOf = (table: string, column: string, id: string) =>
   t.dataSource.query<Record<string, unknown>[]>(`select * from ${table} where ${column} = $1`, [id]);
@@ -77,6 +93,45 @@ describe('GET /api/vaccination/registrations/{id}/export', () => {
     expect(text).not.toContain(id_number);
   });
 
+  it('has every column of the tables about a person, but for those that are hidden or shown in another form', async () => {
+    const { id, owner, session } = await withRecords({ dose: true });
+    const [dose] = await rowsOf('vaccination_doses', 'registration_id', id);
+    await t.dataSource.query(
+      `insert into vaccination_adverse_events (id, dose_id, centre_id, code, severity, is_serious, onset_at, status, created_at)
+        values ($1, $2, $3, 'fever', 'mild', false, now(), 'recorded', now())`,
+      [uuidv7(), dose!['id'], dose!['centre_id']],
+    );
+    await t.dataSource.query(
+      'insert into vaccination_waitlist_entries (session_id, registration_id, created_at) values ($1, $2, now())',
+      [session.id, id],
+    );
+    const { body } = await t.request('GET', `${PATH}/${id}/export`, { token: owner.token });
+    const parts = { ...body, registration: [body.registration] } as unknown as Record<string, object[]>;
+    for (const [part, { table, without }] of Object.entries(EXPORTED)) {
+      const sql = 'select column_name from information_schema.columns where table_name = $1';
+      const columns = await t.dataSource.query<{ column_name: string }[]>(sql, [table]);
+      const expected = columns.map(({ column_name }) => column_name).filter((name) => !without.includes(name));
+      expect([part, Object.keys(parts[part]![0]!)]).toEqual([part, expect.arrayContaining(expected)]);
+    }
+  });
+
+  it('names who acted on the appointments, doses and certificates, when and why', async () => {
+    const { id, owner } = await withRecords({ dose: true });
+    const [appointment] = await rowsOf('vaccination_appointments', 'registration_id', id);
+    await t.dataSource.query(
+      `insert into audit_events (at, action, succeeded, actor_id, subject_id, details)
+        values (now(), 'vaccination_appointment.checked_in', true, $1, $2, '{"override_reason": "No phone."}')`,
+      [verifier.id, appointment!['id']],
+    );
+    const { body } = await t.request('GET', `${PATH}/${id}/export`, { token: owner.token });
+    expect(body.audit_events[0]).toMatchObject({
+      action: 'vaccination_appointment.checked_in',
+      actor_id: verifier.id,
+      subject_id: appointment!['id'],
+      reason: 'No phone.',
+    });
+  });
+
   it('answers 404 to every other user, to the staff too', async () => {
     const { id } = await world.registration();
     for (const { token } of [await t.user(), verifier, world.manager]) {
@@ -100,7 +155,7 @@ describe('DELETE /api/vaccination/registrations/{id}', () => {
   });
 
   it('keeps the record of a dose with the person who got it, without phone number and account', async () => {
-    const { id, owner, session, id_number } = await withRecords({ dose: true });
+    const { id, owner, session } = await withRecords({ dose: true });
     const { body } = await t.request('DELETE', `${PATH}/${id}`, { token: owner.token });
     expect(body).toEqual({ kept: ['doses'] });
     expect(await rowsOf('vaccination_registrations', 'id', id)).toMatchObject([
@@ -110,8 +165,68 @@ describe('DELETE /api/vaccination/registrations/{id}', () => {
     expect(await rowsOf('vaccination_appointments', 'registration_id', id)).toMatchObject([{ status: 'fulfilled' }]);
     expect(await bookedOf(session.id)).toBe(1); // the fulfilled one
     expect((await t.request('GET', `${PATH}/${id}`, { token: owner.token })).status).toBe(404);
-    const again = await t.request('POST', PATH, { token: owner.token, body: person({ id_number }) });
-    expect(again.body.code).toBe('person_registered');
+  });
+});
+
+describe('A person who registers again after the deletion', () => {
+  /** A kept record of a dose, and a new registration of another account with the same id number. */
+  async function returned() {
+    const former = await withRecords({ dose: true });
+    await t.request('DELETE', `${PATH}/${former.id}`, { token: former.owner.token });
+    const owner = await t.user();
+    const body = person({ id_number: former.id_number, legal_name: 'Test Person Again' });
+    const { status, body: registration } = await t.request('POST', PATH, { token: owner.token, body });
+    expect(status).toBe(201);
+    return { former, owner, id: registration.id };
+  }
+
+  const dosesOf = async ({ token }: SignedInUser): Promise<number[]> =>
+    (await t.request('GET', '/api/vaccination/doses/me', { token })).body.items.map(({ dose }) => dose);
+
+  it('gets the kept doses and certificates once the staff has verified the document, and continues with dose 2', async () => {
+    const { former, owner, id } = await returned();
+    expect(await dosesOf(owner)).toEqual([]);
+    const { token } = verifier;
+    expect((await t.request('POST', `${PATH}/${id}/verify`, { token })).body.status).toBe('verified');
+    expect(await dosesOf(owner)).toEqual([1]);
+    const { body } = await t.request('GET', `${PATH}/${id}/export`, { token: owner.token });
+    expect([body.appointments.length, body.doses.length, body.certificates.length]).toEqual([1, 1, 1]);
+    expect(await rowsOf('vaccination_registrations', 'id', former.id)).toEqual([]);
+    expect(await bookedOf(former.session.id)).toBe(1);
+    const path = `${PATH}/${id}/eligibility?vaccine=${former.vaccine_id}` as `${typeof PATH}/{id}/eligibility`;
+    const eligibility = await t.request('GET', path, { token: owner.token });
+    expect(eligibility.body.items).toMatchObject([{ next_dose: 2 }]);
+    const [event] = await t.dataSource.query(
+      `select details from audit_events where action = 'registration.verified' and subject_id = $1`,
+      [id],
+    );
+    expect(event.details).toEqual({ former_registration_id: former.id });
+  });
+
+  it('gets nothing when the staff rejects the document, and the record stays', async () => {
+    const { former, owner, id } = await returned();
+    const reject = { token: verifier.token, body: { reason: 'Another person is on the document.' } };
+    await t.request('POST', `${PATH}/${id}/reject`, reject);
+    expect(await dosesOf(owner)).toEqual([]);
+    expect(await rowsOf('vaccination_doses', 'registration_id', former.id)).toHaveLength(1);
+    const other = await t.user();
+    const again = person({ id_number: former.id_number });
+    expect((await t.request('POST', PATH, { token: other.token, body: again })).status).toBe(201);
+    const second = await t.request('POST', PATH, { token: (await t.user()).token, body: again });
+    expect(second.body.code).toBe('person_registered');
+  });
+
+  it('can be deleted again before and after the verification, and the doses are kept', async () => {
+    const { former, owner, id } = await returned();
+    expect((await t.request('DELETE', `${PATH}/${id}`, { token: owner.token })).body).toEqual({ kept: [] });
+    expect(await rowsOf('vaccination_doses', 'registration_id', former.id)).toHaveLength(1);
+    const body = person({ id_number: former.id_number });
+    const { body: again } = await t.request('POST', PATH, { token: owner.token, body });
+    await t.request('POST', `${PATH}/${again.id}/verify`, { token: verifier.token });
+    expect((await t.request('DELETE', `${PATH}/${again.id}`, { token: owner.token })).body).toEqual({
+      kept: ['doses'],
+    });
+    expect(await rowsOf('vaccination_doses', 'registration_id', again.id)).toHaveLength(1);
   });
 });
 

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WaitlistWorker } from '../../src/vaccination/waitlist/waitlist.worker.js';
 import { PromotionsService } from '../../src/vaccination/waitlist/promotions.service.js';
@@ -115,6 +116,36 @@ describe('/api/vaccination/sessions/:id/waitlist', () => {
     expect((await book(late, session.id)).body).toMatchObject({ status: 409, code: 'session_full' });
     worker.onApplicationBootstrap();
     await expect.poll(() => hasPlace(waiting, session.id), { timeout: 5_000 }).toBe(true);
+  });
+
+  it('is respected by moves and entries that wait for the lock of the session while somebody joins', async () => {
+    const [session, other] = [await newSession({ capacity: 2 }), await newSession()];
+    const [mover, waiting, late] = (await citizens(3)) as [Citizen, Citizen, Citizen];
+    const { body } = await book(mover, other.id);
+    const worker = t.app.get(WaitlistWorker);
+    await worker.beforeApplicationShutdown();
+    const holder = new pg.Client(t.connection);
+    await holder.connect();
+    await holder.query('begin');
+    await holder.query('select from vaccination_sessions where id = $1 for no key update', [session.id]);
+    const path = `/api/vaccination/appointments/${body['id']}`;
+    const requests = [
+      t.request('PATCH', path, { token: mover.user.token, body: { session_id: session.id } }),
+      join(late, session.id),
+    ];
+    const blocked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await expect.poll(() => t.dataSource.query(blocked)).toHaveLength(2);
+    const entry =
+      'insert into vaccination_waitlist_entries (session_id, registration_id, created_at) values ($1, $2, now())';
+    await holder.query(entry, [session.id, waiting.person]);
+    await holder.query('commit');
+    await holder.end();
+    const [moved, joined] = await Promise.all(requests);
+    expect(moved!.body).toMatchObject({ status: 409, code: 'session_full' });
+    expect(joined!.body).toMatchObject({ registration_id: late.person, position: 2 });
+    expect(await hasPlace(mover, other.id)).toBe(true);
+    worker.onApplicationBootstrap();
+    await expect.poll(() => hasPlace(late, session.id), { timeout: 5_000 }).toBe(true);
   });
 
   it('refuses to join with the reason: places left, twice, not eligible, five lists, not open, not own', async () => {

@@ -48,8 +48,8 @@ export class EmailVerificationsController {
   }
 
   /**
-   * "I did not register this account": removes the address to which the link was mailed from the account that another person
-   * made with it.
+   * Removes the address from an account that its owner did not register: the address to which the link was mailed, from the
+   * account that another person made with it.
    */
   @Delete('email-verifications')
   @ApiOperation({ operationId: 'disownEmail' })

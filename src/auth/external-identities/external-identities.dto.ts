@@ -1,10 +1,11 @@
 import { ApiProperty, IntersectionType } from '@nestjs/swagger';
 import { IsOptional, IsString, Length } from 'class-validator';
+import { RefreshDeliveryDto } from '../sessions/sessions.dto.js';
 import { CurrentPasswordDto } from '../reauthentication.dto.js';
 import type { ExternalIdentity } from './external-identity.entity.js';
 
 /** A token of an identity provider. */
-export class TokenExchangeDto {
+class ProviderTokenDto {
   /**
    * An access token or an ID token of the identity provider.
    * @example eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUub3JnIn0.c2lnbmF0dXJl
@@ -23,8 +24,11 @@ export class TokenExchangeDto {
   provider?: string;
 }
 
+/** A token of an identity provider, to sign in with. */
+export class TokenExchangeDto extends IntersectionType(ProviderTokenDto, RefreshDeliveryDto) {}
+
 /** A token of the identity to link, and the caller's current password. */
-export class LinkIdentityDto extends IntersectionType(TokenExchangeDto, CurrentPasswordDto) {}
+export class LinkIdentityDto extends IntersectionType(ProviderTokenDto, CurrentPasswordDto) {}
 
 /** A linked external identity. */
 export class ExternalIdentityDto {

@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Problem, tokenProblem } from '../../http/problems/problem.js';
+import { MetricsService } from '../../metrics/metrics.service.js';
 import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
@@ -10,6 +11,7 @@ import { ReauthenticationService } from '../reauthentication.service.js';
 import { SecurityMailsService } from '../security-mails.service.js';
 import type { Device } from '../sessions/device.js';
 import type { SessionDto } from '../sessions/sessions.dto.js';
+import { signInResults } from '../sign-in-results.js';
 import { SignInService } from '../sign-in.service.js';
 import { SignInMethodsService } from '../sign-in-methods.service.js';
 import { TwoFactorChallenge } from '../two-factor/two-factor-challenge.entity.js';
@@ -21,6 +23,8 @@ import { type Identity, IdentityProvider } from './identity-provider.js';
 /** Signs users in with external identities, links and unlinks them. */
 @Injectable()
 export class ExternalIdentitiesService {
+  private readonly results;
+
   constructor(
     @InjectRepository(ExternalIdentity) private readonly identities: Repository<ExternalIdentity>,
     private readonly provider: IdentityProvider,
@@ -31,14 +35,21 @@ export class ExternalIdentitiesService {
     private readonly reauthentication: ReauthenticationService,
     private readonly audit: AuditService,
     private readonly mails: SecurityMailsService,
-  ) {}
+    metrics: MetricsService,
+  ) {
+    this.results = signInResults(metrics);
+  }
 
   /**
    * Signs in with a token of an identity provider, and creates the user at the first sign-in. Throws `invalid_token` (also
    * for deactivated users), `token_expired`, `two_step_required`, `unknown_identity_provider`,
    * `identity_provider_unavailable`, `rate_limited`.
    */
-  async exchange({ token, provider }: TokenExchangeDto, device: Device): Promise<SessionDto> {
+  exchange(dto: TokenExchangeDto, device: Device): Promise<SessionDto> {
+    return this.results.watch(this.identifyAndOpen(dto, device), { method: 'external_identity' });
+  }
+
+  private async identifyAndOpen({ token, provider }: TokenExchangeDto, device: Device): Promise<SessionDto> {
     await this.quotas.consume(SIGN_IN_QUOTA);
     const identity = await this.identify(token, provider);
     const { issuer } = identity;

@@ -2,6 +2,7 @@ import { Body, Controller, Post, Req } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { deviceOf } from '../sessions/device.js';
+import { MaySetRefreshCookie } from '../sessions/refresh-cookie.interceptor.js';
 import { SessionDto } from '../sessions/sessions.dto.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { TokenExchangeDto } from './external-identities.dto.js';
@@ -16,6 +17,7 @@ export class TokenExchangeController {
   @Post('exchange')
   @ApiOperation({ operationId: 'exchangeToken' })
   @Public()
+  @MaySetRefreshCookie()
   @ApiProblems(
     'invalid_token',
     'token_expired',

@@ -2,6 +2,7 @@ import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { deviceOf } from '../sessions/device.js';
+import { MaySetRefreshCookie } from '../sessions/refresh-cookie.interceptor.js';
 import { SessionDto } from '../sessions/sessions.dto.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
@@ -31,6 +32,7 @@ export class PasskeySessionsController {
   @ApiOperation({ operationId: 'signInWithPasskey' })
   @Public()
   @RateLimit(SIGN_IN_QUOTA)
+  @MaySetRefreshCookie()
   @ApiProblems('invalid_passkey')
   signIn(@Body() { credential }: PasskeySignInDto, @Req() request: Request): Promise<SessionDto> {
     return this.signIns.signIn(credential, deviceOf(request));

@@ -6,10 +6,12 @@ import type { AuditAction } from '../../audit/audit.actions.js';
 import { AuditService } from '../../audit/audit.service.js';
 import type { Device } from '../sessions/device.js';
 import type { SessionDto } from '../sessions/sessions.dto.js';
+import { signInResults } from '../sign-in-results.js';
 import { SignInService } from '../sign-in.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { returningRows } from '../../database/returning.js';
 import { Problem } from '../../http/problems/problem.js';
+import { MetricsService } from '../../metrics/metrics.service.js';
 import { verifyAuthentication } from './webauthn.js';
 import type { AuthenticationDto } from './credentials.dto.js';
 import type { RequestOptionsDto } from './options.dto.js';
@@ -25,6 +27,8 @@ const USE = `update passkeys set counter = $2, last_used_at = $3
 /** Signs users in with passkeys. */
 @Injectable()
 export class PasskeySignInService {
+  private readonly results;
+
   constructor(
     @InjectRepository(Passkey) private readonly passkeys: Repository<Passkey>,
     private readonly challenges: PasskeyChallengesService,
@@ -32,7 +36,10 @@ export class PasskeySignInService {
     private readonly audit: AuditService,
     private readonly relyingParty: RelyingParty,
     private readonly clock: Clock,
-  ) {}
+    metrics: MetricsService,
+  ) {
+    this.results = signInResults(metrics);
+  }
 
   /** Issues a challenge for any passkey: the browser selects the user. Throws `rate_limited`. */
   async options(): Promise<RequestOptionsDto> {
@@ -46,7 +53,11 @@ export class PasskeySignInService {
   }
 
   /** Signs in with a passkey, which counts as two factors: possession, and a PIN or biometric check. Throws `invalid_passkey`. */
-  async signIn(credential: AuthenticationDto, device: Device): Promise<SessionDto> {
+  signIn(credential: AuthenticationDto, device: Device): Promise<SessionDto> {
+    return this.results.watch(this.verifyAndOpen(credential, device), { method: 'passkey' });
+  }
+
+  private async verifyAndOpen(credential: AuthenticationDto, device: Device): Promise<SessionDto> {
     const challenge = await this.challenges.take(credential, null);
     const passkey = await this.passkeys.findOneBy({ credential_id: credential.id });
     if (challenge === null || !passkey) return this.refuse(passkey);

@@ -2,6 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsObject, IsOptional, ValidateNested } from 'class-validator';
 import { IsLine } from '../../http/validation.js';
+import { RefreshDeliveryDto } from '../sessions/sessions.dto.js';
 import { AuthenticationDto, RegistrationDto } from './credentials.dto.js';
 import type { Passkey } from './passkey.entity.js';
 
@@ -29,7 +30,7 @@ export class UpdatePasskeyDto {
 }
 
 /** The authenticator's response to sign-in options. */
-export class PasskeySignInDto {
+export class PasskeySignInDto extends RefreshDeliveryDto {
   @IsObject()
   @ValidateNested()
   @Type(() => AuthenticationDto)

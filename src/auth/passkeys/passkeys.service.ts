@@ -76,7 +76,7 @@ export class PasskeysService {
       last_used_at: null,
     };
     await this.passkeys.manager.transaction((manager) => this.insert(manager, caller, passkey));
-    return this.get(caller, passkey.id);
+    return this.passkeys.create(passkey); // not read again: a reset of the password may have removed it meanwhile
   }
 
   /** The caller's passkeys, oldest first. */

@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, IntersectionType, PartialType } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, Length, MaxLength } from 'class-validator';
 import { UserDto } from '../../users/users.dto.js';
 import { deviceName } from './device.js';
@@ -6,7 +6,18 @@ import type { Session } from './session.entity.js';
 import type { IdentityClaims } from '../tokens/token-claims.js';
 import type { SignedToken } from '../tokens/tokens.service.js';
 
-export class SignInDto {
+/** Where a new refresh token goes. */
+export class RefreshDeliveryDto {
+  /**
+   * `cookie`: the answer sets the refresh token as an HttpOnly cookie and does not contain it. For pages in a browser.
+   * @example cookie
+   */
+  @IsOptional()
+  @IsIn(['cookie'])
+  refresh?: 'cookie';
+}
+
+export class SignInDto extends RefreshDeliveryDto {
   /**
    * Username or e-mail address.
    * @example hana.sato
@@ -21,7 +32,7 @@ export class SignInDto {
   password: string;
 }
 
-export class RefreshDto {
+export class RefreshTokenDto {
   /**
    * The newest refresh token. It can be used once.
    * @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl
@@ -30,6 +41,9 @@ export class RefreshDto {
   @Length(1, 4096)
   refresh_token: string;
 }
+
+/** The newest refresh token; without it, the one of the cookie. */
+export class RefreshDto extends IntersectionType(PartialType(RefreshTokenDto), RefreshDeliveryDto) {}
 
 export class SignOutDto {
   /**
@@ -62,9 +76,10 @@ export class SessionDto {
    */
   identity_token: string;
   /**
-   * Gets the next identity token when this one has expired.
+   * Gets the next identity token when this one has expired. Absent if the answer sets it as a cookie.
    * @example eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJ1cm46bWFjaGkifQ.c2lnbmF0dXJl
    */
+  @ApiPropertyOptional()
   refresh_token: string;
   /** @example Bearer */
   token_type: string;

@@ -7,6 +7,7 @@ import { UsersModule } from '../../users/users.module.js';
 import { SigningKeysModule } from '../tokens/signing-keys.module.js';
 import { SigningKeys } from '../tokens/signing-keys.provider.js';
 import { TokensService } from '../tokens/tokens.service.js';
+import { CookieSessionsService } from './cookie-sessions.service.js';
 import { SessionMailsService } from './session-mails.service.js';
 import { SessionRefreshService } from './session-refresh.service.js';
 import { SessionRevocationsService } from './session-revocations.service.js';
@@ -29,7 +30,14 @@ import { UserSessionsController } from './user-sessions.controller.js';
     }),
   ],
   controllers: [SessionsController, UserSessionsController],
-  providers: [SessionsService, SessionRefreshService, SessionMailsService, SessionRevocationsService, TokensService],
+  providers: [
+    SessionsService,
+    SessionRefreshService,
+    CookieSessionsService,
+    SessionMailsService,
+    SessionRevocationsService,
+    TokensService,
+  ],
   exports: [SessionsService, SessionRefreshService, SessionRevocationsService, TokensService],
 })
 export class SessionsModule {}

@@ -45,10 +45,14 @@ export function identityTokens(request: Pick<IncomingMessage, 'headers' | 'metho
   return first === undefined ? [bearerToken(request)] : [first, ...others];
 }
 
+/** The Bearer token of a request; undefined if there is none in the right format. */
+export const findBearerToken = ({ headers }: Pick<IncomingMessage, 'headers'>): string | undefined =>
+  BEARER.exec(headers.authorization ?? '')?.[1];
+
 /** The tokens that a request sends by header or cookie, unverified. */
-export function presentedTokens({ headers }: Pick<IncomingMessage, 'headers'>): string[] {
-  const token = BEARER.exec(headers.authorization ?? '')?.[1];
-  return token === undefined ? identityCookies(headers) : [token];
+export function presentedTokens(request: Pick<IncomingMessage, 'headers'>): string[] {
+  const token = findBearerToken(request);
+  return token === undefined ? identityCookies(request.headers) : [token];
 }
 
 /** Whether the request has Bearer credentials, in any format. */

@@ -93,6 +93,17 @@ export class TokensService {
     return this.checkCurrentClaims(this.verify(token), kind);
   }
 
+  /** The claims of those tokens of one kind that `verifyCurrent` accepts. */
+  findAllCurrent<K extends Claims['kind']>(tokens: string[], kind: K): Extract<Claims, { kind: K }>[] {
+    return tokens.flatMap((token) => {
+      try {
+        return [this.verifyCurrent(token, kind)];
+      } catch {
+        return [];
+      }
+    });
+  }
+
   /** Checks the verified payload of a token of one kind, its times included. Throws `invalid_token`, `token_expired`. */
   checkCurrentClaims<K extends Claims['kind']>(payload: unknown, kind: K): Extract<Claims, { kind: K }> {
     const claims = this.checkClaims(payload);

@@ -31,7 +31,7 @@ export class TwoFactorController {
     return this.twoFactor.get(caller);
   }
 
-  /** Starts setup: returns a secret for the authenticator app, which takes effect once it is confirmed. */
+  /** Starts the setup: returns a secret for the authenticator app, which takes effect once it is confirmed. */
   @Post(['me/two-factor', 'me/two-step'])
   @ApiOperation({ operationId: 'startTwoFactorSetup' })
   @SignedIn()

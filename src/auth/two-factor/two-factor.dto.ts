@@ -1,4 +1,5 @@
 import { IsString, Length } from 'class-validator';
+import { RefreshDeliveryDto } from '../sessions/sessions.dto.js';
 import { CurrentPasswordDto } from '../reauthentication.dto.js';
 
 /** A code of the authenticator app. */
@@ -24,7 +25,7 @@ export class TwoFactorChangeDto extends CurrentPasswordDto {
 }
 
 /** The challenge of a sign-in and a code for it. */
-export class TwoFactorSignInDto {
+export class TwoFactorSignInDto extends RefreshDeliveryDto {
   /**
    * The `challenge` of the problem `two_step_required`.
    * @example 4mJ0sVZk1eT8h2bq6xYp9wQcR3nLuA7iDfGoK5tHvSE

@@ -36,12 +36,11 @@ export class AvatarFormInterceptor extends FileInterceptor('avatar', { limits: L
   }
 }
 
-/** Refuses a form by its headers. Throws `form_expected`, `file_too_large`, `request_timeout`. */
+/** Refuses a form by its headers. Throws `form_expected`, `file_too_large`. */
 export function assertFormHeaders(request: Request): void {
   const { 'content-length': length, 'content-encoding': encoding } = request.headers;
   if ((encoding ?? 'identity') !== 'identity') throw new Problem('form_expected');
   if (Number(length) > MAX_BODY_BYTES) throw new Problem('file_too_large');
-  if (request.destroyed) throw new Problem('request_timeout');
 }
 
 /** Rejects as soon as more bytes have arrived than any accepted form has; else it stays pending. */

@@ -76,6 +76,7 @@ export class AdmissionService {
     requestId?: string | null,
   ): Promise<void> {
     const participant_id = await this.participants.getId(caller.id);
+    await this.connections.prepare(participant_id);
     if (!connection.isOpen) return;
     const expires_at = expiryMs(claims);
     this.connections.authenticate(connection, { user_id: caller.id, participant_id, expires_at });

@@ -1,30 +1,53 @@
 import { Injectable } from '@nestjs/common';
+import { MetricsService } from '../../metrics/metrics.service.js';
 import { withRequestId } from '../protocol/responses.js';
-import { replaceFrames, toFrames } from '../protocol/websocket-frames.js';
+import { type Frames, replaceFrames, toFrames } from '../protocol/websocket-frames.js';
 import type { Connection } from './connection.js';
 import { ConnectionsService } from './connections.service.js';
 
 /** A text frame for all members of a conversation. */
 export interface BroadcastFrame {
   text: string;
-  /** The connection whose request the frame answers. */
-  requester: Connection;
+  /** The connection whose request the frame answers; none for a message of another node. */
+  requester?: Connection | undefined;
   requestId?: string | null | undefined;
 }
 
-/** Sends frames to all connections of the members of a conversation. */
+/** Sends frames to connections of participants to this node. */
 @Injectable()
 export class BroadcasterService {
-  constructor(private readonly connections: ConnectionsService) {}
+  private deliveries = 0;
+
+  constructor(
+    private readonly connections: ConnectionsService,
+    metrics: MetricsService,
+  ) {
+    const help = 'Frames sent to the members of conversations, counted for each connection.';
+    metrics.total('machi_chat_deliveries_total', help, () => this.deliveries);
+  }
 
   /** Sends the frames in this order. They are encoded once; a requester that sent a `request_id` gets bytes of its own. */
-  broadcast(participantIds: Iterable<number>, frames: BroadcastFrame[]): void {
-    const encoded = toFrames(frames.map(({ text }) => text));
+  broadcast(
+    participantIds: Iterable<number>,
+    frames: BroadcastFrame[],
+    encoded = toFrames(frames.map(({ text }) => text)),
+  ): void {
     const answers = answersByRequester(frames);
     for (const id of participantIds) {
       for (const connection of this.connections.of(id)) {
         const replacements = answers?.get(connection);
+        this.deliveries += frames.length;
         connection.sendFrames(replacements ? replaceFrames(encoded, replacements) : encoded.bytes);
+      }
+    }
+  }
+
+  /** Sends encoded frames. */
+  send(participantIds: Iterable<number>, { bytes, ends }: Frames): void {
+    for (const id of participantIds) {
+      for (const connection of this.connections.of(id)) {
+        this.deliveries += ends.length;
+        connection.sendFrames(bytes);
       }
     }
   }
@@ -34,7 +57,7 @@ export class BroadcasterService {
 function answersByRequester(frames: BroadcastFrame[]): Map<Connection, Map<number, string>> | undefined {
   let answers: Map<Connection, Map<number, string>> | undefined;
   for (const [i, { text, requester, requestId }] of frames.entries()) {
-    if (requestId == null) continue;
+    if (requestId == null || !requester) continue;
     answers ??= new Map();
     const own = answers.get(requester) ?? new Map<number, string>();
     answers.set(requester, own.set(i, withRequestId(text, requestId)));

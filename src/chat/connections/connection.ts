@@ -47,6 +47,8 @@ interface ConnectionOptions {
   scheduler: SendScheduler;
   receiveBudget: ReceiveBudget;
   isLimited: boolean;
+  /** Called when the server closes the connection. */
+  onClosing: (reason: CloseReason) => void;
 }
 
 /** An open WebSocket with its queues and limits. It is opened first and authenticated afterwards. */
@@ -60,6 +62,7 @@ export class Connection {
   private readonly socket: WebSocket;
   private readonly scheduler: SendScheduler;
   private readonly sendQueue: SendQueue;
+  private readonly onClosing: (reason: CloseReason) => void;
   private readonly unfinished: UnfinishedFrame;
   private readonly frameLimit: TokenBucket | undefined;
   private readonly violationBudget: TokenBucket | undefined;
@@ -74,12 +77,13 @@ export class Connection {
   /** The expiry that the client was told of. */
   private announcedExpiry: number | undefined;
 
-  constructor({ socket, stream, networks, scheduler, receiveBudget, isLimited }: ConnectionOptions) {
+  constructor({ socket, stream, networks, scheduler, receiveBudget, isLimited, onClosing }: ConnectionOptions) {
     const now = scheduler.now();
     this.socket = socket;
     this.networks = networks;
     this.isV2 = socket.protocol === MACHI_V2;
     this.scheduler = scheduler;
+    this.onClosing = onClosing;
     this.sendQueue = new SendQueue(socket, stream, scheduler, () => this.close('slow'));
     this.unfinished = new UnfinishedFrame(receiveBudget);
     stream.prependListener('data', (chunk: Buffer) => this.noteBytes(chunk.length)); // before ws completes a frame
@@ -186,8 +190,9 @@ export class Connection {
   /** Closes the connection. Queued frames are sent first, unless the reason forbids it. */
   close(reason: CloseReason): void {
     if (!this.isOpenNow) return;
-    const [code, text] = CLOSE_CODES[reason];
+    const { code, reason: text } = CLOSE_CODES[reason];
     if (!DISCARDING_CODES.includes(code)) this.sendQueue.end();
+    this.onClosing(reason);
     this.onClosed();
     this.socket.resume(); // to read the close frame of the client
     this.socket.close(code, text);

@@ -139,8 +139,10 @@ export class ConnectionsGateway
   private refuse(connection: Connection, error: unknown, page = ''): void {
     const { code, cause } = mapToProblem(error);
     const reason = TOKEN_CLOSE_REASONS[code];
-    if (reason) this.log.log(`Refused a connection: ${CLOSE_CODES[reason].slice(0, 2).join(' ')}${page}`);
-    else this.log.warn(`Authenticating a connection failed: ${code} (${String(cause)})`);
+    if (reason) {
+      const { code: closeCode, reason: text } = CLOSE_CODES[reason];
+      this.log.log(`Refused a connection: ${closeCode} ${text}${page}`);
+    } else this.log.warn(`Authenticating a connection failed: ${code} (${String(cause)})`);
     connection.close(reason ?? 'unavailable');
   }
 }

@@ -4,7 +4,11 @@ import type { WebSocket } from 'ws';
 import type { RevocationListener } from '../../auth/sessions/session-revocations.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
+import { Problem } from '../../http/problems/problem.js';
+import { LabelCounts } from '../../metrics/counts.js';
+import { MetricsService } from '../../metrics/metrics.service.js';
 import type { ClientNetwork } from '../../rate-limit/client-network.js';
+import { CLOSE_CODES, type CloseReason } from '../protocol/close-codes.js';
 import { type ChatSession, Connection } from './connection.js';
 import { ReceiveBudget } from './receive-budget.js';
 import { SendScheduler } from './send-queue.js';
@@ -29,13 +33,15 @@ const TRIALS: Rate = { burst: 5, perSecond: 0.5 };
 
 /** Informed about the connections of participants. */
 export interface ConnectionListener {
-  onConnected(participantId: number): void;
+  /** Called before a connection is admitted, which waits for it. */
+  beforeConnected?(participantId: number): Promise<void>;
+  onConnected?(participantId: number): void;
   /** `isClean` is false if the connection broke without a close frame. */
-  onDisconnected(participantId: number, isClean: boolean): void;
+  onDisconnected?(participantId: number, isClean: boolean): void;
   /** Called every 500 ms with the current time. */
-  onTick(now: number): void;
+  onTick?(now: number): void;
   /** Called at shutdown, after all connections are closed. */
-  onAllClosed(): Promise<void>;
+  onAllClosed?(): Promise<void>;
 }
 
 interface ParticipantConnections {
@@ -59,13 +65,17 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   private readonly receiveBudget = new ReceiveBudget();
   private readonly isLimited: boolean;
   private timer: NodeJS.Timeout | undefined;
+  private opened = 0;
+  private readonly closes = new LabelCounts('reason', Object.keys(CLOSE_CODES) as CloseReason[]);
 
   constructor(
     private readonly clock: Clock,
     config: Config,
+    metrics: MetricsService,
   ) {
     this.scheduler = new SendScheduler(clock);
     this.isLimited = config.RATE_LIMITS === 'on';
+    this.register(metrics);
   }
 
   onApplicationBootstrap(): void {
@@ -100,7 +110,10 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
       this.countByNetwork.set(network.key, count);
       return !isLimited || count <= MAX_PER_NETWORK * network.scale;
     });
-    const connection = new Connection({ socket, stream, networks: counted, scheduler, receiveBudget, isLimited });
+    const onClosing = (reason: CloseReason): void => this.closes.add(reason);
+    const limits = { networks: counted, receiveBudget, isLimited };
+    const connection = new Connection({ socket, stream, scheduler, ...limits, onClosing });
+    this.opened++;
     this.bySocket.set(socket, connection);
     if (!isAllowed) connection.close('too_many');
     return connection;
@@ -121,6 +134,11 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     else this.bySession.set(sessionId, new Set([connection]));
   }
 
+  /** Lets the listeners prepare for a connection of this participant. */
+  async prepare(participantId: number): Promise<void> {
+    for (const listener of this.listeners) await listener.beforeConnected?.(participantId);
+  }
+
   /** Registers the connection with its user. Closes it if the user has too many, or opens them too fast. */
   authenticate(connection: Connection, session: ChatSession): void {
     const entry = this.byParticipant.get(session.participant_id) ?? this.addParticipant(session.participant_id);
@@ -128,7 +146,7 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     if (this.isLimited && !entry.opens.take(this.clock.now())) return connection.close('rate');
     connection.authenticate(session);
     entry.connections.add(connection);
-    for (const listener of this.listeners) listener.onConnected(session.participant_id);
+    for (const listener of this.listeners) listener.onConnected?.(session.participant_id);
     return undefined;
   }
 
@@ -147,12 +165,12 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     if (!connection.isAuthenticated) return;
     const { participant_id } = connection.session;
     this.byParticipant.get(participant_id)?.connections.delete(connection);
-    for (const listener of this.listeners) listener.onDisconnected(participant_id, isClean);
+    for (const listener of this.listeners) listener.onDisconnected?.(participant_id, isClean);
   }
 
   /** To be called at shutdown, once all connections are closed. */
   async settle(): Promise<void> {
-    await Promise.all(this.listeners.map((listener) => listener.onAllClosed()));
+    await Promise.all(this.listeners.map(async (listener) => listener.onAllClosed?.()));
   }
 
   /** The connections of a participant to this node. */
@@ -179,6 +197,12 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     return !this.isLimited || (this.byParticipant.get(participantId)?.sends.take(this.clock.now()) ?? true);
   }
 
+  /** Like `takeSend`. Throws `rate_limited` if the limit is exceeded. */
+  checkSend(participantId: number): void {
+    if (this.takeSend(participantId)) return;
+    throw new Problem('rate_limited', { detail: 'Too many messages; wait a moment.' });
+  }
+
   /** Takes the characters of a frame from the receive limit of the user. Returns false if it is exceeded. */
   takeReceived(participantId: number, characters: number): boolean {
     if (!this.isLimited) return true;
@@ -198,6 +222,21 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   /** Counts the characters of an answer against the read quota of the user. */
   chargeRead(participantId: number, characters: number): void {
     this.byParticipant.get(participantId)?.reads.charge(this.clock.now(), characters);
+  }
+
+  private register(metrics: MetricsService): void {
+    metrics.gauge('machi_chat_connections', 'Open connections.', () => this.bySocket.size);
+    metrics.gauge('machi_chat_users', 'Users with an open connection.', () => this.countUsers());
+    metrics.gauge('machi_chat_send_queue_bytes', 'Bytes that wait for slow receivers.', () => this.queuedBytes);
+    metrics.total('machi_chat_connections_opened_total', 'Connections that were opened.', () => this.opened);
+    const closes = 'Connections that the server has closed, by reason.';
+    metrics.total('machi_chat_connections_closed_total', closes, () => this.closes.read());
+  }
+
+  private countUsers(): number {
+    let count = 0;
+    for (const { connections } of this.byParticipant.values()) if (connections.size > 0) count++;
+    return count;
   }
 
   private addParticipant(participantId: number): ParticipantConnections {
@@ -227,7 +266,7 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
       const isUnused = connections.size === 0 && Object.values(limits).every((limit) => limit.isFull(now));
       if (isUnused) this.byParticipant.delete(id); // a new entry would be equal
     }
-    for (const listener of this.listeners) listener.onTick(now);
+    for (const listener of this.listeners) listener.onTick?.(now);
   }
 }
 

@@ -2,7 +2,10 @@ import { Inject, Injectable, Logger, type Type } from '@nestjs/common';
 import pLimit from 'p-limit';
 import { Config } from '../../config/config.js';
 import { Problem } from '../../http/problems/problem.js';
+import type { ProblemCode } from '../../http/problems/problem-catalogue.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
+import { LabelCounts } from '../../metrics/counts.js';
+import { MetricsService } from '../../metrics/metrics.service.js';
 import { type ChatEventDefinition, eventsOf } from '../protocol/chat-event.decorator.js';
 import type { RequestFrame } from '../protocol/request-frame.dto.js';
 import { explainUnknownType, parseFrame, toRequest } from '../protocol/request-parser.js';
@@ -46,11 +49,18 @@ export class FrameDispatcherService {
   /** Half of the pool: messages and HTTP requests need database connections at any time. */
   private readonly runQuery: <T>(task: () => T | Promise<T>) => Promise<T>;
 
+  private frames = 0;
+  private readonly refusals = new LabelCounts<ProblemCode>('code');
+
   constructor(
     @Inject(CHAT_GATEWAYS) gateways: object[],
     private readonly connections: ConnectionsService,
     config: Config,
+    metrics: MetricsService,
   ) {
+    metrics.total('machi_chat_frames_total', 'Frames received.', () => this.frames);
+    const help = 'Frames answered with an error, by its code.';
+    metrics.total('machi_chat_refused_frames_total', help, () => this.refusals.read());
     this.runQuery = pLimit(Math.max(1, config.DB_POOL_SIZE >> 1));
     for (const gateway of gateways) this.register(gateway);
   }
@@ -60,6 +70,7 @@ export class FrameDispatcherService {
     connection.noteActivity();
     connection.noteFrame();
     if (!connection.isOpen) return;
+    this.frames++;
     const { received } = connection;
     received.push(text !== null && text.length > LONG_FRAME ? this.prepare(connection, text) : text);
     if (received.isFull) connection.pauseReading();
@@ -155,12 +166,13 @@ export class FrameDispatcherService {
     { handler, requestId, length }: PreparedFrame,
     problem: Problem,
   ): Promise<void> {
+    this.refusals.add(problem.code);
     const isOverLimit = problem.code === 'rate_limited';
     if ((isOverLimit || !handler) && !connection.takeViolation(isOverLimit ? 'rate' : 'abuse', length)) return;
     const { cause } = problem;
     if (problem.getStatus() >= 500 && cause) this.log.error(new Error(`Handling ${handler?.type} failed`, { cause }));
     await connection.received.whenAnswered();
-    connection.send(errorText(handler?.type ?? 'root', problem, requestId));
+    connection.send(errorText(handler?.type ?? 'root', problem, connection.isV2, requestId));
   }
 }
 

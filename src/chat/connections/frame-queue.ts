@@ -19,10 +19,16 @@ export class FrameQueue {
   private worker: Promise<void> | undefined;
   private inFlight = 0;
   private newestAnswered: Promise<unknown> | undefined;
+  private takenCount = 0;
 
   /** Frames received and not yet taken. */
   get waiting(): number {
     return this.frames.length;
+  }
+
+  /** How many frames have been taken since the connection was opened. */
+  get taken(): number {
+    return this.takenCount;
   }
 
   /** Pipelined requests that are not yet answered. */
@@ -55,8 +61,12 @@ export class FrameQueue {
   /** Removes the oldest frame. Undefined means that none waits and that the worker has to end. */
   take(): ReceivedFrame | undefined {
     const frame = this.frames.shift();
-    if (frame === undefined) this.isRunning = false;
-    else this.characters -= frame?.length ?? 0;
+    if (frame === undefined) {
+      this.isRunning = false;
+      return undefined;
+    }
+    this.takenCount++;
+    this.characters -= frame?.length ?? 0;
     return frame;
   }
 

@@ -2,8 +2,8 @@ import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { CONTACTS_QUOTA } from '../../rate-limit/quotas.js';
 import { ChatQuotasService } from '../connections/chat-quotas.service.js';
 import type { Connection } from '../connections/connection.js';
-import { ConnectionsService } from '../connections/connections.service.js';
 import { ParticipantsService } from '../connections/participants.service.js';
+import { PushesService } from '../delivery/pushes.service.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
 import { CHAT_PATH } from '../protocol/path.js';
 import { successText } from '../protocol/responses.js';
@@ -31,7 +31,7 @@ export class ContactsGateway {
     private readonly requests: ContactRequestsService,
     private readonly users: ChatUsersService,
     private readonly participants: ParticipantsService,
-    private readonly connections: ConnectionsService,
+    private readonly pushes: PushesService,
     private readonly quotas: ChatQuotasService,
   ) {}
 
@@ -117,7 +117,7 @@ export class ContactsGateway {
   private async request(callerId: number, username: string): Promise<ContactAddedDto> {
     const result = await this.contacts.request(callerId, username);
     if ('request' in result) {
-      this.push(result.recipientId, 'contact_request', result.request);
+      this.pushes.push([result.recipientId], successText('contact_request', result.request), { isV2Only: true });
       return { message: 'contact requested', contact: null };
     }
     await this.notifyAccepted(result.contact.id, callerId);
@@ -126,12 +126,6 @@ export class ContactsGateway {
 
   private async notifyAccepted(senderId: number, callerId: number): Promise<void> {
     const data: ContactDto = { contact: this.users.toDto(await this.users.get(callerId)) };
-    this.push(senderId, 'contact_accepted', data);
-  }
-
-  /** Sends a frame without a request. Only clients of `machi.v2` get such frames. */
-  private push(participantId: number, type: string, data: object): void {
-    const text = successText(type, data);
-    for (const connection of this.connections.of(participantId)) if (connection.isV2) connection.send(text);
+    this.pushes.push([senderId], successText('contact_accepted', data), { isV2Only: true });
   }
 }

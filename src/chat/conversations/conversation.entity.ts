@@ -13,11 +13,13 @@ export class Conversation {
   @Column('text') name: string;
   /** The sequence of the newest message. Sequences count from 1 without gaps. */
   @Column('bigint', { default: 0 }) last_sequence: string;
-  /** Counts the changes of messages and members. */
+  /** Counts everything that happens in the conversation: messages, changes of members and blocks. Changed under the lock of the row. */
   @Column('bigint', { default: 0 }) revision: string;
   /** The revision of the last change of the members. */
   @Column('bigint', { default: 0 }) members_version: string;
   /** Whether a member has, or had, blocked another one. False means that no block needs to be looked up. */
   @Column('boolean', { default: false }) has_blocks: boolean;
+  /** Kept by the triggers on `conversation_members`. */
+  @Column('integer', { default: 0 }) members_count: number;
   @Column('timestamptz') created_at: Date;
 }

@@ -1,4 +1,3 @@
-import type { Page } from '../../http/pagination.dto.js';
 import { IsId, IsNames, IsOptionalId, IsOptionalLine } from '../protocol/field-decorators.js';
 import { RequestFrame } from '../protocol/request-frame.dto.js';
 
@@ -33,12 +32,6 @@ export class ConversationFrame extends RequestFrame {
   @IsId() id: number;
 }
 
-/** The fields of a `leave` request. */
-export class LeaveFrame extends RequestFrame {
-  /** @example 12 */
-  @IsId() conversation_id: number;
-}
-
 /** A conversation in a list. */
 export class ConversationDto {
   /** @example 12 */
@@ -51,17 +44,4 @@ export class ConversationDto {
 export class ConversationInfoDto extends ConversationDto {
   /** @example ["hana.sato", "ren.ito", "mei.kato"] */
   members: string[];
-}
-
-/** The result of `leave`. */
-export class LeftDto {
-  /** @example 12 */
-  conversation_id: number;
-}
-
-/** A page of the caller's conversations, newest first. */
-export class ConversationsPageDto implements Page<ConversationDto> {
-  items: ConversationDto[];
-  /** Null on the last page. */
-  next_cursor: string | null;
 }

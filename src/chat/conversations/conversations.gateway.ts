@@ -4,20 +4,21 @@ import { CONVERSATIONS_QUOTA } from '../../rate-limit/quotas.js';
 import { BroadcasterService } from '../connections/broadcaster.service.js';
 import { ChatQuotasService } from '../connections/chat-quotas.service.js';
 import type { Connection } from '../connections/connection.js';
+import { RemoteConversationsService } from '../delivery/remote-conversations.service.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
 import { CHAT_PATH } from '../protocol/path.js';
 import { successText } from '../protocol/responses.js';
-import { MACHI_V2 } from '../protocol/subprotocol.js';
 import {
   ConversationDto,
   ConversationFrame,
   ConversationInfoDto,
   CreateConversationFrame,
   GetConversationsFrame,
-  LeaveFrame,
-  LeftDto,
 } from './conversations.dto.js';
 import { ConversationsService } from './conversations.service.js';
+
+/** The revision of a conversation with its first members, before any message. */
+const FIRST_REVISION = 1;
 
 /** Events about conversations and their members. */
 @WebSocketGateway({ path: CHAT_PATH })
@@ -25,6 +26,7 @@ export class ConversationsGateway {
   constructor(
     private readonly conversations: ConversationsService,
     private readonly broadcaster: BroadcasterService,
+    private readonly remote: RemoteConversationsService,
     private readonly quotas: ChatQuotasService,
   ) {}
 
@@ -42,6 +44,7 @@ export class ConversationsGateway {
     const { conversation, memberIds } = await this.conversations.create(requester.session, members, line);
     const text = successText('create_conversation', conversation);
     this.broadcaster.broadcast(memberIds, [{ text, requester, requestId }]);
+    this.remote.announceMembers(conversation.id, FIRST_REVISION, memberIds, text);
   }
 
   @SubscribeMessage('get_conversations')
@@ -67,18 +70,5 @@ export class ConversationsGateway {
   })
   get({ session }: Connection, { id }: ConversationFrame): Promise<ConversationInfoDto> {
     return this.conversations.get(session, id);
-  }
-
-  @SubscribeMessage('leave')
-  @ChatEvent({
-    summary: 'Removes the caller from a conversation. Its messages stay.',
-    request: LeaveFrame,
-    response: LeftDto,
-    protocol: MACHI_V2,
-    sentTo: 'the requester',
-  })
-  async leave({ session }: Connection, { conversation_id }: LeaveFrame): Promise<LeftDto> {
-    await this.conversations.leave(session.participant_id, conversation_id);
-    return { conversation_id };
   }
 }

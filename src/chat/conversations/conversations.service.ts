@@ -9,15 +9,20 @@ import { ParticipantsService } from '../connections/participants.service.js';
 import { DELETED_USER } from '../protocol/placeholders.js';
 import { Conversation } from './conversation.entity.js';
 import { ConversationMember } from './conversation-member.entity.js';
+import type { Role } from '../protocol/roles.js';
 import type { ConversationDto, ConversationInfoDto } from './conversations.dto.js';
 
 const MAX_NAME = 100;
 const MAX_LISTED = 1000;
 
-/** $1: participant ids of the members, $2: of the caller. */
-const SELECT_BLOCKS = `select
-    exists (select from blocks where participant_id = $2 and blocked_id = any ($1::bigint[])) as is_own,
-    exists (select from blocks where participant_id = any ($1::bigint[]) and blocked_id = any ($1::bigint[])) as is_any`;
+/** $1: participant id of the caller, $2: of other users. */
+const SELECT_OWN_BLOCK = 'select 1 from blocks where participant_id = $1 and blocked_id = any ($2::bigint[]) limit 1';
+
+const NOTE_BLOCKS = `update conversations c set has_blocks = true where c.id = $1 and not c.has_blocks and exists (
+    select from conversation_members m
+    cross join lateral (select blocked_id from blocks where participant_id = m.participant_id offset 0) b
+    join conversation_members o on o.conversation_id = m.conversation_id and o.participant_id = b.blocked_id
+    where m.conversation_id = c.id)`;
 
 /** Locks the conversations that two participants share, in the order in which `append_messages` locks conversations. */
 const LOCK_SHARED_CONVERSATIONS = `select c.id from conversations c
@@ -57,12 +62,15 @@ export class ConversationsService {
       const participants = await this.participants.getWithNamed(caller, usernames, manager);
       const names = participants.map(({ username }) => username);
       const memberIds = participants.map(({ id }) => id).toSorted((a, b) => a - b);
-      const has_blocks = await this.hasBlocks(manager, memberIds, caller);
-      const values = { name: name ?? defaultName(names), has_blocks, created_at: this.clock.date() };
+      await this.checkNotBlocked(manager, caller.participant_id, memberIds);
+      const values = { name: name ?? defaultName(names), created_at: this.clock.date() };
       const { identifiers } = await manager.insert(Conversation, values);
       const conversation_id = identifiers[0]!['id'] as string;
-      const rows = memberIds.map((id) => ({ conversation_id, participant_id: `${id}`, created_at: values.created_at }));
+      const { created_at } = values;
+      const roleOf = (id: number): Role => (id === caller.participant_id ? 'owner' : 'member');
+      const rows = memberIds.map((id) => ({ conversation_id, participant_id: `${id}`, role: roleOf(id), created_at }));
       await manager.insert(ConversationMember, rows);
+      await this.noteBlocks(manager, Number(conversation_id));
       return { conversation: { id: Number(conversation_id), name: values.name, members: names }, memberIds };
     });
   }
@@ -83,7 +91,7 @@ export class ConversationsService {
   }
 
   /** Throws `conversation_not_found`, also if the caller is not a member. */
-  async get({ participant_id }: ChatSession, id: number): Promise<ConversationInfoDto> {
+  async get({ participant_id }: Pick<ChatSession, 'participant_id'>, id: number): Promise<ConversationInfoDto> {
     const membership = await this.members.findOne({
       select: { conversation_id: true, participant_id: true, conversation: { id: true, name: true } },
       relations: { conversation: true },
@@ -93,31 +101,30 @@ export class ConversationsService {
     return { id, name: membership.conversation.name, members: await this.listMembers(id) };
   }
 
-  /**
-   * Removes the caller from a conversation; its messages stay. A trigger locks the conversation, so that the caller can
-   * neither send nor receive a message that is appended later. Throws `conversation_not_found`, also if the caller is not a
-   * member.
-   */
-  async leave(participantId: number, id: number): Promise<void> {
-    const { affected } = await this.members.delete({
+  /** Throws `conversation_not_found` if the user is not a member. */
+  async checkMembership(participantId: number, id: number): Promise<void> {
+    const isMember = await this.members.existsBy({
       conversation_id: String(id),
       participant_id: String(participantId),
     });
-    if (!affected) throw new Problem('conversation_not_found');
+    if (!isMember) throw new Problem('conversation_not_found');
+  }
+
+  /** Throws `user_blocked` if the caller has blocked one of these users. */
+  async checkNotBlocked(manager: EntityManager, participantId: number, ids: number[]): Promise<void> {
+    const blocks = await manager.query<unknown[]>(SELECT_OWN_BLOCK, [participantId, ids]);
+    if (blocks.length > 0) throw new Problem('user_blocked');
+  }
+
+  /** Notes whether any member has blocked another one. To be called when members were added, in the same transaction. */
+  async noteBlocks(manager: EntityManager, id: number): Promise<void> {
+    await manager.query(NOTE_BLOCKS, [id]);
   }
 
   /** To be called when a block between two participants is added or removed, in the same transaction. */
   async recordBlocks(manager: EntityManager, participantId: number, otherId: number): Promise<void> {
     const rows = await manager.query<{ id: string }[]>(LOCK_SHARED_CONVERSATIONS, [participantId, otherId]);
     if (rows.length > 0) await manager.query(RECORD_BLOCKS, [rows.map(({ id }) => id)]);
-  }
-
-  /** Whether any member has blocked another one. Throws `user_blocked` if the caller has. */
-  private async hasBlocks(manager: EntityManager, ids: number[], { participant_id }: ChatSession): Promise<boolean> {
-    type Row = { is_own: boolean; is_any: boolean };
-    const [row] = await manager.query<[Row]>(SELECT_BLOCKS, [ids, participant_id]);
-    if (row.is_own) throw new Problem('user_blocked');
-    return row.is_any;
   }
 
   private async listMembers(id: number): Promise<string[]> {

@@ -5,51 +5,75 @@ import { Clock } from '../../common/clock.provider.js';
 import { POOL } from '../../database/pool.js';
 import type { Problem } from '../../http/problems/problem.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
-import { MemberCacheService } from './member-cache.service.js';
-import type { AppendOutcome, NewMessage } from './new-message.js';
+import { DurationCounts } from '../../metrics/counts.js';
+import { MetricsService } from '../../metrics/metrics.service.js';
+import { FollowedConversationsService } from '../delivery/followed-conversations.service.js';
+import { MemberCacheService } from '../delivery/member-cache.service.js';
+import { type MissedMessage, toMissedMessage } from '../delivery/stored-messages.js';
+import type { AppendOutcome, AppendResult, NewMessage } from './new-message.js';
 
+const DURATIONS = 'machi_chat_append_duration_seconds';
+const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 const RETRY_MS = 200;
 /** How long a batch is retried while the database is unavailable. */
 const MAX_OUTAGE_MS = 30_000;
 
 /** Stores a batch in one call; the function is defined in the chat migration. See docs/decisions/appending-in-batches.md. */
-const APPEND = 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8)';
+const APPEND = 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9)';
 
 type OutcomeKind = Exclude<AppendOutcome['kind'], 'failed'>;
 /**
- * For an outcome: nonce, message id, time in microseconds, username of the sender. For `members`, the members of a
- * conversation whose cached version is outdated: nothing, conversation id, version, participant ids.
+ * For an outcome: nonce, message id, time in microseconds, username of the sender, revision. For `members`, the members of a
+ * conversation whose cached version is outdated: nothing, conversation id, version, participant ids. For `missed`, a message
+ * that this node has not delivered: nonce, message id, conversation id, fields as JSON, revision; `more` if it is one too many.
  */
-type Row = [kind: OutcomeKind | 'members', nonce: string, id: string, number: string, detail: string | null];
+type Row = [
+  kind: OutcomeKind | 'members' | 'missed' | 'more',
+  nonce: string,
+  id: string,
+  number: string,
+  detail: string | null,
+  revision: string,
+];
 
 /** Stores each batch of messages exactly once, also if the database is unavailable for a while. */
 @Injectable()
 export class MessageBatchWriterService {
   private readonly log = new Logger(MessageBatchWriterService.name);
+  private readonly durations = new DurationCounts(DURATION_BUCKETS);
+  private failures = 0;
   private lastStamp = 0;
   private failingSince: number | undefined;
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly members: MemberCacheService,
+    private readonly followed: FollowedConversationsService,
     private readonly clock: Clock,
-  ) {}
+    metrics: MetricsService,
+  ) {
+    metrics.histogramOf(DURATIONS, 'Time to store a batch of messages.', () => this.durations.read(DURATIONS));
+    metrics.total('machi_chat_append_failures_total', 'Failed attempts to store a batch.', () => this.failures);
+  }
 
   /**
    * Stores the messages and returns one outcome for each, in their order. Retries while the database is unavailable, for
    * up to 30 s. A message that the database refuses fails alone. Must not be called again before it has resolved.
    */
-  async append(messages: NewMessage[], stamp = this.nextStamp()): Promise<AppendOutcome[]> {
+  async append(messages: NewMessage[], stamp = this.nextStamp()): Promise<AppendResult> {
     for (;;) {
       try {
-        const outcomes = await this.insert(messages, stamp);
+        const start = performance.now();
+        const result = await this.insert(messages, stamp);
+        this.durations.add((performance.now() - start) / 1000);
         this.failingSince = undefined;
-        return outcomes;
+        return result;
       } catch (error) {
+        this.failures++;
         const problem = mapToProblem(error);
         const isUnavailable = problem.code === 'database_unavailable' || problem.code === 'busy';
         if (!isUnavailable) return this.appendHalves(messages, stamp, problem);
-        if (this.isOutageTooLong(problem)) return messages.map(() => ({ kind: 'failed', problem }));
+        if (this.isOutageTooLong(problem)) return failed(messages, problem);
         await sleep(RETRY_MS);
       }
     }
@@ -79,18 +103,25 @@ export class MessageBatchWriterService {
   }
 
   /** Halves a batch that the database refuses until the refused message is alone. */
-  private async appendHalves(messages: NewMessage[], stamp: number, problem: Problem): Promise<AppendOutcome[]> {
+  private async appendHalves(messages: NewMessage[], stamp: number, problem: Problem): Promise<AppendResult> {
     if (messages.length === 1) {
       this.log.error(new Error('Storing a message failed', { cause: problem.cause ?? problem }));
-      return [{ kind: 'failed', problem }];
+      return failed(messages, problem);
     }
     const half = messages.length >> 1;
     const first = await this.append(messages.slice(0, half), stamp);
-    return [...first, ...(await this.append(messages.slice(half), stamp))];
+    const second = await this.append(messages.slice(half), stamp);
+    const stored = new Set(messages.slice(0, half).map(({ nonce }) => nonce)); // which the second half finds
+    return {
+      outcomes: [...first.outcomes, ...second.outcomes],
+      missed: [...first.missed, ...second.missed.filter(({ nonce }) => !stored.has(nonce))],
+      incomplete: [...first.incomplete, ...second.incomplete],
+    };
   }
 
-  private async insert(messages: NewMessage[], stamp: number): Promise<AppendOutcome[]> {
+  private async insert(messages: NewMessage[], stamp: number): Promise<AppendResult> {
     const conversationIds = messages.map(({ conversation_id }) => conversation_id);
+    const [ids, versions] = this.members.versionsOf(conversationIds);
     const values = [
       conversationIds,
       messages.map(({ sender_id }) => sender_id),
@@ -98,26 +129,44 @@ export class MessageBatchWriterService {
       messages.map(({ nonce }) => nonce),
       messages.map(({ content }) => content),
       stamp,
-      ...this.members.versionsOf(conversationIds),
+      ids,
+      versions,
+      this.followed.isActive ? ids.map((id) => this.followed.revisionOf(id) ?? null) : [],
     ];
     const { rows } = await this.pool.query<Row>({ name: 'chat-append', text: APPEND, values, rowMode: 'array' });
     const outcomes = new Map<string, AppendOutcome>();
-    for (const [kind, nonce, id, number, detail] of rows) {
+    const missed: MissedMessage[] = [];
+    const incomplete: number[] = [];
+    for (const [kind, nonce, id, number, detail, revision] of rows) {
       if (kind === 'members') this.members.set(Number(id), Number(number), detail!);
-      else outcomes.set(nonce, toOutcome(kind, Number(id), Number(number), detail, stamp));
+      else if (kind === 'missed') {
+        missed.push(toMissedMessage(Number(number), Number(id), Number(revision), nonce, detail!));
+      } else if (kind === 'more') incomplete.push(Number(number));
+      else outcomes.set(nonce, toOutcome(kind, Number(id), Number(number), detail, Number(revision), stamp));
     }
-    return messages.map(({ nonce }) => outcomes.get(nonce)!);
+    return {
+      outcomes: messages.map(({ nonce }) => outcomes.get(nonce)!),
+      missed: missed.filter(({ nonce }) => outcomes.get(nonce)?.kind !== 'stored'), // stored by an attempt whose answer was lost
+      incomplete,
+    };
   }
 }
+
+const failed = (messages: NewMessage[], problem: Problem): AppendResult => ({
+  outcomes: messages.map(() => ({ kind: 'failed', problem })),
+  missed: [],
+  incomplete: [],
+});
 
 function toOutcome(
   kind: OutcomeKind,
   id: number,
   storedAt: number,
   senderUsername: string | null,
+  revision: number,
   stamp: number,
 ): AppendOutcome {
-  if (kind === 'stored') return { kind, id, storedAt: stamp, senderUsername };
+  if (kind === 'stored') return { kind, id, revision, storedAt: stamp, senderUsername };
   if (kind !== 'duplicate') return { kind };
-  return { kind: storedAt === stamp ? 'stored' : kind, id, storedAt, senderUsername };
+  return { kind: storedAt === stamp ? 'stored' : kind, id, revision, storedAt, senderUsername };
 }

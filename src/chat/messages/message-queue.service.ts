@@ -1,6 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { SpanKind } from '@opentelemetry/api';
 import { unavailable } from '../../http/problems/problem.js';
+import { inSpan } from '../../tracing/tracing.js';
+import { MetricsService } from '../../metrics/metrics.service.js';
 import type { Connection } from '../connections/connection.js';
+import { FollowedConversationsService } from '../delivery/followed-conversations.service.js';
+import { GapRepairService } from '../delivery/gap-repair.service.js';
 import { MessageBatchWriterService } from './message-batch-writer.service.js';
 import { MessageDeliveryService, type QueuedMessage } from './message-delivery.service.js';
 import type { SendMessageFrame } from './messages.dto.js';
@@ -24,7 +29,12 @@ export class MessageQueueService {
   constructor(
     private readonly writer: MessageBatchWriterService,
     private readonly delivery: MessageDeliveryService,
-  ) {}
+    private readonly followed: FollowedConversationsService,
+    private readonly repair: GapRepairService,
+    metrics: MetricsService,
+  ) {
+    metrics.gauge('machi_chat_messages_waiting', 'Messages that wait to be stored.', () => this.waiting.length);
+  }
 
   /** Adds a message. Resolves once its request is answered; never rejects. Throws `busy` if too many messages wait. */
   add(requester: Connection, request: SendMessageFrame): Promise<void> {
@@ -46,10 +56,21 @@ export class MessageQueueService {
     await Promise.resolve(); // messages of the same tick form one batch
     while (this.waiting.length > 0) {
       const batch = this.takeBatch();
-      this.delivery.deliver(batch, await this.writer.append(batch.map(({ message }) => message)));
+      const attributes = { 'machi.chat.messages': batch.length };
+      await inSpan({ name: 'chat batch', kind: SpanKind.INTERNAL, attributes }, () => this.store(batch));
     }
     this.writer.resetOutage();
     this.isRunning = false;
+  }
+
+  private async store(batch: QueuedMessage[]): Promise<void> {
+    const messages = batch.map(({ message }) => message);
+    const { inFlight, isActive } = this.followed;
+    if (isActive) for (const { nonce } of messages) inFlight.add(nonce);
+    const result = await this.writer.append(messages);
+    if (result.incomplete.length > 0) await this.repair.repair(result.incomplete);
+    if (isActive) for (const { nonce } of messages) inFlight.delete(nonce);
+    this.delivery.deliver(batch, result);
   }
 
   /** A batch contains each nonce once. A repeated nonce goes into the next batch, which finds the stored message. */

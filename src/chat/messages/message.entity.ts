@@ -2,9 +2,9 @@ import { Check, Column, Entity, JoinColumn, ManyToOne, PrimaryColumn, PrimaryGen
 import { Conversation } from '../conversations/conversation.entity.js';
 import { Participant } from '../connections/participant.entity.js';
 
-/** A message of a conversation. Written only by the function `append_messages` of the chat migration. */
+/** A message of a conversation. Created only by the function `append_messages` of the chat migration. */
 @Entity('messages')
-@Unique('messages_sequence_key', ['conversation_id', 'sequence'])
+@Unique('messages_revision_key', ['conversation_id', 'revision'])
 @Unique('messages_nonce_key', ['nonce'])
 @Check('messages_content_check', 'length(content) between 1 and 16000')
 export class Message {
@@ -18,7 +18,7 @@ export class Message {
   id: string;
   /** Counts the messages of the conversation from 1 without gaps. */
   @Column('bigint') sequence: string;
-  /** The revision of the conversation that last changed the message. */
+  /** The revision of the conversation at which the message was appended; never changes. Later changes have revisions of their own. */
   @Column('bigint') revision: string;
   @Column('bigint') sender_id: string;
   @Column('bigint', { nullable: true }) reply_id: string | null;
@@ -26,6 +26,10 @@ export class Message {
   @Column('uuid') nonce: string;
   @Column('text') content: string;
   @Column('timestamptz') sent_at: Date;
+  /** When the content was last changed. */
+  @Column('timestamptz', { nullable: true }) edited_at: Date | null;
+  /** Then the content is a placeholder. */
+  @Column('timestamptz', { nullable: true }) deleted_at: Date | null;
 
   @ManyToOne(() => Conversation, { onDelete: 'CASCADE' })
   @JoinColumn({ name: 'conversation_id', foreignKeyConstraintName: 'messages_conversation_id_fkey' })

@@ -1,4 +1,6 @@
+import type { Page } from '../../http/pagination.dto.js';
 import { IsId, IsOptionalId, IsOptionalText, IsVisibleText } from '../protocol/field-decorators.js';
+import { FullMessageDto, MessageDto, ReactionDto } from '../protocol/message.dto.js';
 import { RequestFrame } from '../protocol/request-frame.dto.js';
 
 /** The fields of a `send_message` request. */
@@ -34,23 +36,19 @@ export class GetMessagesFrame extends RequestFrame {
 }
 
 /** A message in a page of `get_messages`. */
-export class MessageDto {
-  /** @example 4712 */
-  id: number;
+export class ListedMessageDto extends MessageDto {
   /**
-   * "[deleted]" if the user has been deleted.
-   * @example hana.sato
+   * Only for `machi.v2`: when the content was last changed, in unix seconds; null if never.
+   * @example 1795276900
    */
-  sender_username: string;
-  /** @example 4711 */
-  reply_id: number | null;
-  /** @example "The lanterns are up." */
-  content: string;
+  edited_at?: number | null;
   /**
-   * In unix seconds.
-   * @example 1795276800
+   * Only for `machi.v2`.
+   * @example false
    */
-  sent_at: number;
+  is_deleted?: boolean;
+  /** Only for `machi.v2`: the most frequent reactions, at most 20. */
+  reactions?: ReactionDto[];
 }
 
 /** A message as it is sent to the members of its conversation. */
@@ -64,5 +62,12 @@ export class MessagesDto {
   /** @example 12 */
   conversation_id: number;
   /** Newest first, at most 100. */
-  messages: MessageDto[];
+  messages: ListedMessageDto[];
+}
+
+/** A page of messages, newest first. */
+export class MessagesPageDto implements Page<FullMessageDto> {
+  items: FullMessageDto[];
+  /** Null on the last page. */
+  next_cursor: string | null;
 }

@@ -1,7 +1,6 @@
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { Connection } from '../connections/connection.js';
 import { ConnectionsService } from '../connections/connections.service.js';
-import { Problem } from '../../http/problems/problem.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
 import { CHAT_PATH } from '../protocol/path.js';
 import { MessageQueueService } from './message-queue.service.js';
@@ -27,8 +26,7 @@ export class MessagesGateway {
     mode: 'pipelined',
   })
   send(requester: Connection, request: SendMessageFrame): Promise<void> {
-    const isAllowed = this.connections.takeSend(requester.session.participant_id);
-    if (!isAllowed) throw new Problem('rate_limited', { detail: 'Too many messages; wait a moment.' });
+    this.connections.checkSend(requester.session.participant_id);
     return this.queue.add(requester, request);
   }
 
@@ -39,7 +37,7 @@ export class MessagesGateway {
     response: MessagesDto,
     sentTo: 'the requester',
   })
-  list({ session }: Connection, { conversation_id, before }: GetMessagesFrame): Promise<MessagesDto> {
-    return this.messages.list(session, conversation_id, before ?? undefined);
+  list({ session, isV2 }: Connection, { conversation_id, before }: GetMessagesFrame): Promise<MessagesDto> {
+    return this.messages.list(session, conversation_id, before ?? undefined, isV2);
   }
 }

@@ -1,3 +1,4 @@
+import type { MissedMessage } from '../delivery/stored-messages.js';
 import type { Problem } from '../../http/problems/problem.js';
 
 /** A message to be stored. */
@@ -19,8 +20,19 @@ export type AppendOutcome =
 export interface StoredMessage {
   kind: 'stored' | 'duplicate';
   id: number;
+  revision: number;
   /** In microseconds since the epoch. */
   storedAt: number;
   /** Null if the sender has been deleted. */
   senderUsername: string | null;
+}
+
+/** The results of storing a batch, and what was stored by other nodes before it. */
+export interface AppendResult {
+  /** One for each message, in their order. */
+  outcomes: AppendOutcome[];
+  /** Messages of followed conversations that this node had not delivered when it stored the batch, by revision. */
+  missed: MissedMessage[];
+  /** Conversations with further missed messages. */
+  incomplete: number[];
 }

@@ -1,41 +1,80 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Client, Pool } from 'pg';
+import { BusService } from '../../bus/bus.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { ADVISORY_LOCKS } from '../../database/advisory-locks.js';
 import { DedicatedConnectionService } from '../../database/dedicated-connection.service.js';
+import { destroyConnection } from '../../database/destroy-connection.js';
 import { POOL } from '../../database/pool.js';
 
 /** Heartbeat interval. After a process was killed, `last_online` of its users is at most this wrong. */
 const HEARTBEAT_MS = 5_000;
 
+/** How long a node counts as alive after its last heartbeat. Its users may connect to another node meanwhile. */
+const LEASE = '15 seconds';
+/** A node whose lock is held is frozen or cut off: its connection to the database may come back. */
+const FROZEN = "interval '5 seconds'";
+
 /** The row is committed after its lock is taken. Otherwise other nodes could see it without a lock and delete it. */
-const REGISTER_NODE = `with node as (insert into chat_nodes (seen_at) values ($1) returning id)
+const REGISTER_NODE = `with node as (
+    insert into chat_nodes (seen_at, lease_until) values ($1, clock_timestamp() + $2::interval) returning id
+  )
   select id, pg_advisory_lock(${ADVISORY_LOCKS.chatNodes}, id) from node`;
 
-/** Deletes nodes whose lock is free, because their process is dead. Their users were last online at the last heartbeat. */
+/** Users stay online while their node gets another id. */
+const REPLACE_ID = `with moved as (update presences set node_id = $1 where node_id = $2)
+  delete from chat_nodes where id = $2`;
+
+/** Returns whether the lease was still valid; no row if another node has ended it. */
+const RENEW_LEASE = `update chat_nodes n set seen_at = $2, lease_until = clock_timestamp() + $3::interval
+  from (select coalesce(lease_until > clock_timestamp(), true) as is_valid from chat_nodes where id = $1) as before
+  where n.id = $1 returning before.is_valid`;
+
+/**
+ * Deletes nodes that have ended. Their users were last online at the last heartbeat. Returns the contacts of users who are not
+ * connected to any other node.
+ */
 const REAP_DEAD_NODES = `with dead as (
     select n.id, n.seen_at from chat_nodes n
-    where not exists (
+    where case when exists (
       select from pg_locks l join pg_database d on d.oid = l.database
       where l.locktype = 'advisory' and l.classid = ${ADVISORY_LOCKS.chatNodes} and l.objid = n.id and l.granted
         and d.datname = current_database()
-    ) for update skip locked
+    ) then n.lease_until < clock_timestamp() - ${FROZEN} else coalesce(n.lease_until < clock_timestamp(), true) end
+    for update skip locked
+  ), gone as (
+    select s.participant_id, max(dead.seen_at) as seen_at from presences s join dead on dead.id = s.node_id
+    group by s.participant_id
   ), last_online as (
-    update participants p set last_online_at = greatest(p.last_online_at, dead.seen_at)
-    from presences s join dead on dead.id = s.node_id where p.id = s.participant_id
+    update participants p set last_online_at = greatest(p.last_online_at, gone.seen_at) from gone where p.id = gone.participant_id
+  ), deleted as (
+    delete from chat_nodes where id in (select id from dead)
   )
-  delete from chat_nodes where id in (select id from dead)`;
+  select c.participant_id as id, u.username, c.contact_id
+  from gone join contacts c on c.participant_id = gone.participant_id
+  join participants p on p.id = c.participant_id join users u on u.id = p.user_id
+  where not exists (
+    select from presences s where s.participant_id = gone.participant_id and s.node_id not in (select id from dead))`;
 
-const RECORD_HEARTBEAT = 'update chat_nodes set seen_at = $2 where id = $1';
+/** A contact of a user whose presence has changed. */
+export interface PresenceChange {
+  /** Participant id of the user. */
+  id: string;
+  username: string;
+  contact_id: string;
+}
 
 /**
- * Registers this process as a chat node. It holds a lock on its row with the dedicated connection: when the process ends for
- * any reason, PostgreSQL frees the lock, and the other nodes can remove its presences.
+ * Registers this process as a chat node. It holds a lock on its row with the dedicated connection, and renews a lease. When the
+ * process ends for any reason, PostgreSQL frees the lock, and once the lease has ended another node removes its presences.
  */
 @Injectable()
 export class ChatNodeService {
   private readonly log = new Logger(ChatNodeService.name);
   private onRegistered: () => void = () => undefined;
+  private onReaped: (changes: PresenceChange[]) => Promise<void> = () => Promise.resolve();
+  private client: Client | undefined;
+  private previousId: number | null = null;
   private timer: NodeJS.Timeout | undefined;
   /** Null while this node is not registered. */
   id: number | null = null;
@@ -43,6 +82,7 @@ export class ChatNodeService {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly clock: Clock,
+    private readonly bus: BusService,
     connection: DedicatedConnectionService,
   ) {
     connection.hold({
@@ -58,27 +98,61 @@ export class ChatNodeService {
     this.onRegistered = onRegistered;
   }
 
+  /** Sets the function that is called with the users who are offline because their node has ended. */
+  whenReaped(onReaped: (changes: PresenceChange[]) => Promise<void>): void {
+    this.onReaped = onReaped;
+  }
+
   private async register(client: Client): Promise<void> {
-    const { rows } = await client.query<{ id: number }>(REGISTER_NODE, [this.clock.date()]);
-    await client.query(REAP_DEAD_NODES);
-    this.id = rows[0]!.id;
+    const { rows } = await client.query<{ id: number }>(REGISTER_NODE, [this.clock.date(), this.lease]);
+    const { id } = rows[0]!;
+    if (this.previousId !== null) await client.query(REPLACE_ID, [id, this.previousId]);
+    this.previousId = id;
+    this.client = client;
+    this.id = id;
     this.timer = setInterval(() => void this.sendHeartbeat(), HEARTBEAT_MS);
     this.onRegistered();
+    if (!this.bus.isShared) await this.reap();
+  }
+
+  /** Null if this process is the only node: then nobody can connect to another one, and a node whose lock is free has ended. */
+  private get lease(): string | null {
+    return this.bus.isShared ? LEASE : null;
   }
 
   private async sendHeartbeat(): Promise<void> {
     try {
-      await this.pool.query(RECORD_HEARTBEAT, [this.id, this.clock.date()]);
-      await this.pool.query(REAP_DEAD_NODES);
+      const { rows } = await this.pool.query<{ is_valid: boolean }>(RENEW_LEASE, [
+        this.id,
+        this.clock.date(),
+        this.lease,
+      ]);
+      if (!rows[0]) this.registerAgain();
+      // If the own lease had ended, the database or this process did not answer, and the leases of the others may have ended too.
+      else if (rows[0].is_valid) await this.reap();
     } catch (error) {
       this.log.warn(`Chat node heartbeat failed (${(error as Error).message}); retrying in ${HEARTBEAT_MS} ms`);
     }
   }
 
+  private async reap(): Promise<void> {
+    const { rows } = await this.pool.query<PresenceChange>(REAP_DEAD_NODES);
+    if (rows.length > 0) await this.onReaped(rows);
+  }
+
+  /** Another node has ended the lease. The next dedicated connection registers a new node. */
+  private registerAgain(): void {
+    const { client } = this;
+    this.clear();
+    if (client) destroyConnection(client);
+  }
+
+  /** If there may be other nodes, one of them removes this one when its lease has ended. */
   private async unregister(client: Client): Promise<void> {
     const { id } = this;
     this.clear();
-    await client.query('delete from chat_nodes where id = $1', [id]);
+    if (this.bus.isShared) await client.query(RENEW_LEASE, [id, this.clock.date(), LEASE]);
+    else await client.query('delete from chat_nodes where id = $1', [id]);
   }
 
   private clear(): void {

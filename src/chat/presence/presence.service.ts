@@ -1,21 +1,26 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Inject, Injectable, Logger } from '@nestjs/common';
 import type { Pool } from 'pg';
+import { BusService } from '../../bus/bus.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { POOL } from '../../database/pool.js';
 import { type ConnectionListener, ConnectionsService } from '../connections/connections.service.js';
+import { PushesService } from '../delivery/pushes.service.js';
 import { successText } from '../protocol/responses.js';
-import { ChatNodeService } from './chat-node.service.js';
+import { ChatNodeService, type PresenceChange } from './chat-node.service.js';
 import type { UserStatusDto } from './user-status.dto.js';
 
 /** Time to reconnect after a connection broke, before the user is offline. */
 const GRACE_MS = 5_000;
 const MAX_BATCH = 1000;
 
-/** The contacts of the participants $1 that are not connected to any node other than $2. */
+/** The contacts of the participants $1 that are not connected to any node other than $2. A node without a lease is an old one. */
 const SELECT_CONTACTS = `select c.participant_id as id, u.username, c.contact_id
   from contacts c join participants p on p.id = c.participant_id join users u on u.id = p.user_id
   where c.participant_id = any ($1) and not exists (
-    select from presences s where s.participant_id = c.participant_id and s.node_id <> $2)`;
+    select from presences s join chat_nodes n on n.id = s.node_id
+    where s.participant_id = c.participant_id and s.node_id <> $2 and (n.lease_until > clock_timestamp()) is not false)`;
+
+const SELECT_ONLINE = 'select distinct participant_id as id from presences where participant_id = any ($1)';
 
 /**
  * Records and selects in one statement: later contacts get no notice of earlier changes. $3: participants to record silently.
@@ -31,18 +36,12 @@ const RECORD_DEPARTURES = `with departed as (
     update participants set last_online_at = $3 where id = any ($1)
   ) ${SELECT_CONTACTS}`;
 
-interface Notification {
-  id: string;
-  username: string;
-  contact_id: string;
-}
-
 /**
  * Records which users are online and notifies their connected contacts. Changes are written in batches, one at a time. A
  * change that is reversed before it is written is not written.
  */
 @Injectable()
-export class PresenceService implements ConnectionListener {
+export class PresenceService implements ConnectionListener, BeforeApplicationShutdown {
   private readonly log = new Logger(PresenceService.name);
   /** Participants recorded as online on this node. */
   private readonly recorded = new Set<number>();
@@ -51,6 +50,7 @@ export class PresenceService implements ConnectionListener {
   private readonly changed = new Set<number>();
   /** Whether the database has the presences of this node under its current id. */
   private isNodeRecorded = true;
+  private isShuttingDown = false;
   private isRunning = false;
   private running: Promise<void> | undefined;
 
@@ -58,9 +58,12 @@ export class PresenceService implements ConnectionListener {
     @Inject(POOL) private readonly pool: Pool,
     private readonly connections: ConnectionsService,
     private readonly node: ChatNodeService,
+    private readonly pushes: PushesService,
     private readonly clock: Clock,
+    private readonly bus: BusService,
   ) {
     connections.addListener(this);
+    node.whenReaped((changes) => this.notifyReaped(changes));
     node.whenRegistered(() => {
       this.isNodeRecorded = false;
       this.start();
@@ -83,7 +86,7 @@ export class PresenceService implements ConnectionListener {
   }
 
   onDisconnected(participantId: number, isClean: boolean): void {
-    if (this.connections.isConnected(participantId)) return;
+    if (this.connections.isConnected(participantId) || (this.isShuttingDown && this.bus.isShared)) return;
     if (isClean) this.markChanged(participantId);
     else this.leaving.set(participantId, this.clock.now() + GRACE_MS);
   }
@@ -97,8 +100,16 @@ export class PresenceService implements ConnectionListener {
     if (this.hasWork) this.start();
   }
 
-  /** Records all departures before the node stops. */
+  beforeApplicationShutdown(): void {
+    this.isShuttingDown = true;
+  }
+
+  /**
+   * Records all departures before the node stops. If there may be other nodes, users have until the end of the lease to connect to
+   * one of them.
+   */
   async onAllClosed(): Promise<void> {
+    if (this.bus.isShared) return;
     for (const id of this.leaving.keys()) this.changed.add(id);
     this.leaving.clear();
     this.start();
@@ -142,22 +153,39 @@ export class PresenceService implements ConnectionListener {
     const arrivals = await this.query('chat-record-arrivals', RECORD_ARRIVALS, [arrived, nodeId, unrecorded]);
     this.isNodeRecorded = true;
     for (const id of arrived) this.recorded.add(id);
-    for (const row of arrivals) this.notify(row); // before a failure below: the retry does not select them again
+    this.notify(arrivals, true); // before a failure below: the retry does not select them again
     if (departed.length === 0) return;
     const values = [departed, nodeId, this.clock.date()];
     const departures = await this.query('chat-record-departures', RECORD_DEPARTURES, values);
     for (const id of departed) this.recorded.delete(id);
-    for (const row of departures) this.notify(row);
+    this.notify(departures, false);
   }
 
-  private async query(name: string, text: string, values: unknown[]): Promise<Notification[]> {
-    const { rows } = await this.pool.query<Notification>({ name, text, values });
+  private async query(name: string, text: string, values: unknown[]): Promise<PresenceChange[]> {
+    const { rows } = await this.pool.query<PresenceChange>({ name, text, values });
     return rows;
   }
 
-  private notify({ id, username, contact_id }: Notification): void {
-    const data: UserStatusDto = { username, is_online: this.recorded.has(Number(id)) };
-    const text = successText('user_status', data);
-    for (const connection of this.connections.of(Number(contact_id))) connection.sendEphemeral(text);
+  /** Users of a node that has ended, without those who have connected to another one meanwhile. */
+  private async notifyReaped(changes: PresenceChange[]): Promise<void> {
+    const { rows } = await this.pool.query<{ id: string }>(SELECT_ONLINE, [[...new Set(changes.map(({ id }) => id))]]);
+    const online = new Set(rows.map(({ id }) => id));
+    this.notify(
+      changes.filter(({ id }) => !online.has(id)),
+      false,
+    );
+  }
+
+  private notify(changes: PresenceChange[], is_online: boolean): void {
+    const contacts = new Map<string, number[]>();
+    for (const { username, contact_id } of changes) {
+      const ids = contacts.get(username);
+      if (ids) ids.push(Number(contact_id));
+      else contacts.set(username, [Number(contact_id)]);
+    }
+    for (const [username, ids] of contacts) {
+      const data: UserStatusDto = { username, is_online };
+      this.pushes.push(ids, successText('user_status', data), { isEphemeral: true });
+    }
   }
 }

@@ -54,6 +54,26 @@ export const IsOptionalLine = (max: number): PropertyDecorator =>
     ApiProperty({ type: 'string', minLength: 1, maxLength: max, nullable: true, required: false }),
   );
 
+/** A line of 1 to `max` characters before `normaliseLine`. */
+export const IsLine = (max: number): PropertyDecorator =>
+  applyDecorators(
+    ValidateBy({
+      name: 'isLine',
+      validator: {
+        validate: (value) => lineError(value, max) === undefined,
+        defaultMessage: (args) => `$property ${lineError(args?.value, max)}`,
+      },
+    }),
+    ApiProperty({ type: 'string', minLength: 1, maxLength: max }),
+  );
+
+/** One of these texts. */
+export const IsOneOf = (values: readonly string[]): PropertyDecorator =>
+  applyDecorators(
+    satisfies('isOneOf', `must be one of ${values.join(', ')}`, (value) => values.includes(value as string)),
+    ApiProperty({ type: 'string', enum: [...values] }),
+  );
+
 const lineError = (value: unknown, max: number): string | undefined =>
   findLineError(typeof value === 'string' ? normaliseLine(value) : value, 1, max);
 
@@ -70,6 +90,50 @@ export const IsOptionalText = (max: number): PropertyDecorator =>
     satisfies('isOptionalText', `${TEXT(max)}, or left out`, (value) => value == null || isText(value, max)),
     ApiProperty({ type: 'string', minLength: 1, maxLength: max, nullable: true, required: false }),
   );
+
+/** The sequences that Unicode recommends for general interchange. The flag `v` is not yet known to the compiler's target. */
+const EMOJI = new RegExp(String.raw`^\p{RGI_Emoji}$`, 'v');
+const isEmoji = (value: unknown): boolean => typeof value === 'string' && value.length <= 32 && EMOJI.test(value);
+
+/** One emoji; may be absent or null. */
+export const IsOptionalEmoji = (): PropertyDecorator =>
+  applyDecorators(
+    satisfies('isOptionalEmoji', 'must be one emoji, or left out', (value) => value == null || isEmoji(value)),
+    ApiProperty({ type: 'string', minLength: 1, maxLength: 16, nullable: true, required: false }),
+  );
+
+const isCount = (value: unknown): boolean => value === 0 || isId(value);
+
+const isCursor = (value: unknown): boolean => {
+  if (typeof value !== 'object' || value === null) return false;
+  const { conversation_id, message_id, revision } = value as Record<string, unknown>;
+  return isId(conversation_id) && isCount(message_id) && isCount(revision);
+};
+
+const COUNT = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
+
+/** A list of at most `max` cursors of different conversations. */
+export const IsCursors = (max: number): PropertyDecorator =>
+  applyDecorators(
+    satisfies(
+      'isCursors',
+      `must be a list of at most ${max} cursors of different conversations, each with conversation_id, message_id and revision`,
+      (value) => Array.isArray(value) && value.length <= max && value.every(isCursor) && areDifferent(value),
+    ),
+    ApiProperty({
+      type: 'array',
+      maxItems: max,
+      items: {
+        type: 'object',
+        required: ['conversation_id', 'message_id', 'revision'],
+        properties: { conversation_id: { ...COUNT, minimum: 1 }, message_id: COUNT, revision: COUNT },
+      },
+      example: [{ conversation_id: 12, message_id: 4711, revision: 46 }],
+    }),
+  );
+
+const areDifferent = (cursors: { conversation_id: number }[]): boolean =>
+  new Set(cursors.map(({ conversation_id }) => conversation_id)).size === cursors.length;
 
 /** A list of at most `maxNames` usernames of at most `max` characters. */
 export const IsNames = (maxNames: number, max: number): PropertyDecorator =>

@@ -10,6 +10,8 @@ export const withRequestId = (text: string, requestId: RequestId): string =>
 export const successText = (type: string, data: unknown, requestId?: RequestId): string =>
   withRequestId(`{"success":true,"type":"${type}","data":${JSON.stringify(data)}}`, requestId);
 
-/** An error frame with the detail of the problem as its sentence. */
-export const errorText = (type: string, { message }: Problem, requestId?: RequestId): string =>
-  withRequestId(`{"success":false,"type":"${type}","error":${JSON.stringify(message)}}`, requestId);
+/** An error frame with the detail of the problem as its sentence, and for clients of `machi.v2` with its code. */
+export function errorText(type: string, { message, code }: Problem, isV2: boolean, requestId?: RequestId): string {
+  const codeText = isV2 ? `,"code":"${code}"` : '';
+  return withRequestId(`{"success":false,"type":"${type}","error":${JSON.stringify(message)}${codeText}}`, requestId);
+}

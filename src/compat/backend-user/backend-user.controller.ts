@@ -50,6 +50,7 @@ export class BackendUserController {
     'already_registered',
     'password_refused',
     'busy',
+    'token_required',
     'invalid_token',
     'token_expired',
     'national_id_missing',

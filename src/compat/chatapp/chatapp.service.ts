@@ -6,7 +6,7 @@ import { SignInService } from '../../auth/sign-in.service.js';
 import { cookiePath } from '../../http/request-context.js';
 import { assertValid } from '../../http/validation.js';
 import { CreateUserDto } from '../../users/users.dto.js';
-import { maxAgeOf } from '../cookie-age.js';
+import { maxAgeOf } from '../../auth/tokens/cookie-age.js';
 import { stringFields } from './chatapp.dto.js';
 
 /** Converts between the documented formats of the chat app and Machi's services. */

@@ -4,7 +4,7 @@ import type { SessionDto } from '../../auth/sessions/sessions.dto.js';
 import { cookieTokens, KANJIKU_IDENTITY_COOKIE } from '../../auth/tokens/request-tokens.js';
 import type { Config } from '../../config/config.js';
 import { cookiePath } from '../../http/request-context.js';
-import { maxAgeOf } from '../cookie-age.js';
+import { maxAgeOf } from '../../auth/tokens/cookie-age.js';
 
 const REFRESH_COOKIE = 'RefreshToken';
 

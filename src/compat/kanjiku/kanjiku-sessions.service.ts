@@ -44,7 +44,9 @@ export class KanjikuSessionsService {
   async get({ identity, refresh }: KanjikuTokens): Promise<KanjikuSessionDto> {
     if (refresh.length === 0) throw new KanjikuError('errors.no_refresh_token_provided');
     const { caller, claims } = await this.authenticator.authenticateFirst(identity).catch(throwAsJwtError);
-    const refreshClaims = this.findCurrent(refresh).find(({ id_token }) => id_token === claims.jti);
+    const refreshClaims = this.tokens
+      .findAllCurrent(refresh, 'refresh')
+      .find(({ id_token }) => id_token === claims.jti);
     if (!refreshClaims) throw new KanjikuError('errors.jwt_error');
     const { id: uid, profile, permissions } = caller;
     const groups = profile.groups.map(({ name }) => name);
@@ -58,7 +60,7 @@ export class KanjikuSessionsService {
    */
   async refresh({ refresh }: KanjikuTokens, device: Device): Promise<SessionDto> {
     if (refresh.length === 0) throw new KanjikuError('errors.no_refresh_token_provided');
-    for (const claims of bySession(this.findCurrent(refresh))) {
+    for (const claims of bySession(this.tokens.findAllCurrent(refresh, 'refresh'))) {
       const session = await this.refreshes.refreshWithAny(claims, device).catch((error: unknown) => {
         if (error instanceof Problem && error.code === 'invalid_token') return null; // its session has ended
         return throwAsJwtError(error);
@@ -73,17 +75,6 @@ export class KanjikuSessionsService {
     const { logout_all } = (body ?? {}) as Record<string, unknown>;
     if (logout_all === true || logout_all === 'true') await this.sessions.removeAll(caller, caller.id);
     else await this.sessions.remove(caller, caller.id, caller.session_id);
-  }
-
-  /** The claims of those refresh tokens that are valid and have not expired. */
-  private findCurrent(refreshTokens: string[]): RefreshClaims[] {
-    return refreshTokens.flatMap((token) => {
-      try {
-        return this.tokens.verifyCurrent(token, 'refresh');
-      } catch {
-        return [];
-      }
-    });
   }
 }
 

@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { deviceOf } from '../../auth/sessions/device.js';
-import { RefreshDto } from '../../auth/sessions/sessions.dto.js';
+import { RefreshTokenDto } from '../../auth/sessions/sessions.dto.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { REGISTRATION_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
@@ -30,7 +30,7 @@ export class KitsuController {
   @Post('refresh')
   @HttpCode(200)
   @ApiOperation({ operationId: 'refreshAtKitsu' })
-  @ApiBody({ type: RefreshDto })
+  @ApiBody({ type: RefreshTokenDto })
   @ApiProblems('invalid_token', 'token_expired', 'token_reused')
   refresh(@Body() body: object | undefined, @Req() request: Request): Promise<KitsuTokensDto> {
     return this.kitsu.refresh(body, deviceOf(request, 'kitsu'));
@@ -40,7 +40,7 @@ export class KitsuController {
   @Post('logout')
   @HttpCode(204)
   @ApiOperation({ operationId: 'logoutAtKitsu' })
-  @ApiBody({ type: RefreshDto })
+  @ApiBody({ type: RefreshTokenDto })
   @ApiProblems('invalid_token')
   logout(@Body() body: object | undefined): Promise<void> {
     return this.kitsu.logout(body);

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { RegistrationService } from '../../account/registration.service.js';
 import type { Device } from '../../auth/sessions/device.js';
 import { SessionRefreshService } from '../../auth/sessions/session-refresh.service.js';
-import { RefreshDto, type SessionDto } from '../../auth/sessions/sessions.dto.js';
+import { RefreshTokenDto, type SessionDto } from '../../auth/sessions/sessions.dto.js';
 import { SessionsService } from '../../auth/sessions/sessions.service.js';
 import { SignInService } from '../../auth/sign-in.service.js';
 import { Problem, unavailable } from '../../http/problems/problem.js';
@@ -39,13 +39,13 @@ export class KitsuService {
 
   /** Rotates the refresh token. Throws `invalid_token`, `token_expired`, `token_reused`. */
   async refresh(body: object | undefined, device: Device): Promise<KitsuTokensDto> {
-    const { refresh_token } = assertValid(RefreshDto, body ?? {});
+    const { refresh_token } = assertValid(RefreshTokenDto, body ?? {});
     return toTokensDto(await this.refreshes.refresh(refresh_token, device));
   }
 
   /** Ends the session of a refresh token; repeating it succeeds. Throws `invalid_token`. */
   async logout(body: object = {}): Promise<void> {
-    await this.sessions.signOut(assertValid(RefreshDto, body).refresh_token);
+    await this.sessions.signOut(assertValid(RefreshTokenDto, body).refresh_token);
   }
 
   /** The anime site asks for no username: it is made from the local part of the address, with a suffix if it is taken. */

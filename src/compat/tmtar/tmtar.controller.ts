@@ -31,7 +31,7 @@ export class TmtarController {
     return this.tmtar.login(bearerCredentials(request), deviceOf(request, 'tmtar'));
   }
 
-  /** Same as GET. */
+  /** Signs in, or renews the access token, as GET does (augmented-reality service). */
   @Post('login')
   @Public()
   @ApiOperation({ operationId: 'loginAtTmtarByPost' })

@@ -15,16 +15,20 @@ export const readBody = (parser: RequestHandler, request: Request, response: Res
 
 /**
  * Limits the bytes that a parser reads. Parsers of Express read an oversized body to its end before they report it; this
- * reports it at once. Throws `body_too_large`.
+ * reports it at once. Throws `code`.
  */
 export const withBodyLimit =
-  (parser: RequestHandler): RequestHandler =>
+  (
+    parser: RequestHandler,
+    maxBytes = MAX_BODY_BYTES,
+    code: 'body_too_large' | 'table_too_large' = 'body_too_large',
+  ): RequestHandler =>
   (request, response, next) => {
-    if (Number(request.headers['content-length']) > MAX_BODY_BYTES) return next(new Problem('body_too_large'));
+    if (Number(request.headers['content-length']) > maxBytes) return next(new Problem(code));
     let received = 0;
     const countBytes = ({ length }: Buffer): void => {
       received += length;
-      if (received > MAX_BODY_BYTES) finish(new Problem('body_too_large'));
+      if (received > maxBytes) finish(new Problem(code));
     };
     let isFinished = false;
     // Bound to the current request: events of the stream run in the context of the connection.

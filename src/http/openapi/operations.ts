@@ -1,8 +1,10 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
 import { type ProblemCode, PROBLEMS } from '../problems/problem-catalogue.js';
+import type { FieldError } from '../problems/problem.js';
 import { isUnsafe } from '../origin.guard.js';
-import { newExample, PROBLEM_SCHEMAS, schemaOf } from './problem-schemas.js';
+import { PROBLEM_SCHEMAS, schemaOf, toExample } from './problem-schemas.js';
+import { splitComment } from './summaries.js';
 import { refToHeaders, RESPONSE_HEADERS } from './response-headers.js';
 
 type Schema = { $ref?: string; type?: string; properties?: Record<string, Schema>; required?: string[] };
@@ -16,12 +18,13 @@ type Operation = Omit<NonNullable<OpenAPIObject['paths'][string]['get']>, 'param
   'x-permissions'?: string[];
   'x-own-errors'?: boolean;
   'x-quota'?: string;
+  'x-refresh-cookie'?: true;
 };
 
 /**
  * Completes the operations of the document with what follows from their routes: the problem responses that the route
  * declares (`@ApiProblems`, `@RateLimit`) and those of its access, parameters and body; the response headers; whether the
- * body may be left out; `security`, also for public routes.
+ * body may be left out; `security`, also for public routes; a short summary and a description.
  */
 export function completeOperations(document: OpenAPIObject): OpenAPIObject {
   document.components = { ...document.components, headers: RESPONSE_HEADERS };
@@ -31,9 +34,10 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
       const field = exampleField(operation, schemas as Schemas);
       addProblemResponses(method.toUpperCase(), operation, field);
       addHeaders(operation);
-      for (const name of ['x-problems', 'x-quota'] as const) delete operation[name];
+      for (const name of ['x-problems', 'x-quota', 'x-refresh-cookie'] as const) delete operation[name];
       if (operation.requestBody) operation.requestBody.required = isBodyRequired(operation, schemas as Schemas);
       operation.security ??= [];
+      splitComment(operation);
     }
   }
   return document;
@@ -49,7 +53,7 @@ const isBodyRequired = (operation: Operation, schemas: Schemas): boolean =>
   (bodySchema(operation, schemas)?.required ?? []).length > 0;
 
 /** The field that examples of `validation_failed` name: the first of the body, or the first query parameter. */
-function exampleField(operation: Operation, schemas: Schemas): { path: string; message: string } {
+function exampleField(operation: Operation, schemas: Schemas): FieldError {
   const fields = Object.entries(bodySchema(operation, schemas)?.properties ?? {});
   const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query');
   const [path, { type = 'string' }] = fields[0] ?? [query[0]?.name ?? 'field', query[0]?.schema ?? {}];
@@ -57,11 +61,12 @@ function exampleField(operation: Operation, schemas: Schemas): { path: string; m
 }
 
 /** Headers that follow from the status. A route with a limit of its own also reports the limit when it succeeds. */
-function addHeaders({ responses, 'x-quota': quota }: Operation): void {
+function addHeaders({ responses, 'x-quota': quota, 'x-refresh-cookie': maySetCookie }: Operation): void {
   for (const [status, response] of Object.entries(responses)) {
     response.headers = {
       ...refToHeaders('X-Request-Id'),
       ...(['429', '503'].includes(status) ? refToHeaders('Retry-After') : {}),
+      ...(maySetCookie && status < '300' ? refToHeaders('Set-Cookie') : {}),
       ...(quota !== undefined && status < '400' ? refToHeaders('RateLimit', 'RateLimit-Policy') : {}),
       ...response.headers,
     };
@@ -69,7 +74,7 @@ function addHeaders({ responses, 'x-quota': quota }: Operation): void {
 }
 
 /** A route may answer the same status in another format, too. */
-function addProblemResponses(method: string, operation: Operation, field: { path: string; message: string }): void {
+function addProblemResponses(method: string, operation: Operation, field: FieldError): void {
   const codes = new Set([...impliedProblems(method, operation), ...(operation['x-problems'] ?? [])]);
   if (operation['x-own-errors']) return; // such a route documents its errors itself
   const statuses = new Set([...codes].map(statusOf).toSorted((a, b) => a - b));
@@ -83,7 +88,7 @@ function addProblemResponses(method: string, operation: Operation, field: { path
 
 const statusOf = (code: ProblemCode): number => PROBLEMS[code][0];
 
-const toResponse = (status: number, codes: ProblemCode[], field: { path: string; message: string }) => ({
+const toResponse = (status: number, codes: ProblemCode[], field: FieldError) => ({
   description: STATUS_CODES[status] ?? 'Error',
   headers: codes.includes('rate_limited') ? refToHeaders('RateLimit', 'RateLimit-Policy') : {},
   content: {
@@ -112,8 +117,3 @@ function impliedProblems(method: string, operation: Operation): ProblemCode[] {
 }
 
 const JSON_PROBLEMS: ProblemCode[] = ['malformed_json', 'body_too_complex', 'body_too_large'];
-
-const EXAMPLE_REQUEST_ID = '7d4d6a3e-0f0e-4a53-9f39-6f4c7c3f1b11';
-
-const toExample = (code: ProblemCode, field: { path: string; message: string }): Record<string, unknown> =>
-  newExample(code, [field]).toBody(EXAMPLE_REQUEST_ID);

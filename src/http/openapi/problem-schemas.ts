@@ -1,6 +1,13 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { type ProblemCode, PROBLEMS } from '../problems/problem-catalogue.js';
-import { isTokenProblem, isUnavailable, Problem, tokenProblem, unavailable } from '../problems/problem.js';
+import { INELIGIBILITY_REASONS, type ProblemCode, PROBLEMS } from '../problems/problem-catalogue.js';
+import {
+  type FieldError,
+  isTokenProblem,
+  isUnavailable,
+  Problem,
+  tokenProblem,
+  unavailable,
+} from '../problems/problem.js';
 
 type Schema = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
 
@@ -57,6 +64,84 @@ const KINDS: Record<string, Kind> = {
     members: { locked_until: { type: 'string', format: 'date-time' } },
     example: { locked_until: TIME },
   },
+  ImportRefusedProblem: {
+    codes: ['import_refused'],
+    description: 'A table has rows that cannot be imported.',
+    members: {
+      rows: { type: 'integer', description: 'How many rows the table has, without its header.' },
+      errors: { type: 'array', items: { $ref: '#/components/schemas/ImportErrorDto' } },
+    },
+    example: {
+      rows: 120,
+      errors: [
+        { row: 14, column: 'vaccine', code: 'vaccine_not_found', detail: 'There is no vaccine with this code.' },
+      ],
+    },
+  },
+  IneligibleProblem: {
+    codes: [...INELIGIBILITY_REASONS],
+    description: 'The person cannot get the dose.',
+    members: {
+      reasons: { type: 'array', description: 'The codes of all reasons.', items: { type: 'string' } },
+      next_dose: { type: 'integer', nullable: true, description: 'The next dose of the person.' },
+      earliest_day: { type: 'string', nullable: true, description: 'The first day on which the person can get it.' },
+    },
+    example: { reasons: [], next_dose: 2, earliest_day: '2027-02-01' },
+  },
+  SessionFullProblem: {
+    codes: ['session_full'],
+    description: 'All places of the session are booked.',
+    members: {
+      alternatives: {
+        type: 'array',
+        description: 'Up to five sessions in which the person can book a place, the nearest first.',
+        items: {
+          type: 'object',
+          required: ['id', 'starts_at', 'available', 'centre'],
+          properties: {
+            id: { type: 'string', format: 'uuid' },
+            starts_at: { type: 'string', format: 'date-time' },
+            available: { type: 'integer', description: 'Places that are not booked.' },
+            centre: { type: 'string', description: 'The name of the centre.' },
+          },
+        },
+      },
+    },
+    example: {
+      alternatives: [
+        {
+          id: '0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5e',
+          starts_at: TIME,
+          available: 37,
+          centre: 'Dhanmondi Community Centre',
+        },
+      ],
+    },
+  },
+  SessionNotOpenYetProblem: {
+    codes: ['session_not_open_yet'],
+    description: 'The places of the session cannot be booked yet.',
+    members: { opens_at: { type: 'string', format: 'date-time' } },
+    example: { opens_at: TIME },
+  },
+  TooLateToChangeProblem: {
+    codes: ['too_late_to_change'],
+    description: 'The appointment cannot be moved or cancelled any more.',
+    members: { changeable_until: { type: 'string', format: 'date-time' } },
+    example: { changeable_until: TIME },
+  },
+  WrongCheckInCodeProblem: {
+    codes: ['wrong_check_in_code'],
+    description: 'The code is not the one of the appointment.',
+    members: { remaining_tries: { type: 'integer' } },
+    example: { remaining_tries: 4 },
+  },
+  ArchiveEntryProblem: {
+    codes: ALL_CODES.filter((code) => code.startsWith('archive_entry_')),
+    description: 'An entry of an archive is refused, and with it the archive.',
+    members: { entry: { type: 'string', description: 'The name of the entry.' } },
+    example: { entry: '../007.png' },
+  },
   NotReadyProblem: {
     codes: ['not_ready'],
     description: 'The server cannot serve requests.',
@@ -67,6 +152,7 @@ const KINDS: Record<string, Kind> = {
         database: 'unavailable',
         migrations: 'unknown',
         notifications: 'unavailable',
+        bus: 'off',
         storage: 'ok',
         mail: 'ok',
       },
@@ -119,10 +205,26 @@ export const PROBLEM_SCHEMAS: Record<string, Schema> = {
 export const schemaOf = (codes: ProblemCode[]): Schema =>
   anyOf([...new Set(codes.map((code) => KIND_OF.get(code) ?? GENERAL))]);
 
-/** An example of the problem with this code; `errors` name a field of the operation. */
-export function newExample(code: ProblemCode, errors: { path: string; message: string }[]): Problem {
+const EXAMPLE_REQUEST_ID = '7d4d6a3e-0f0e-4a53-9f39-6f4c7c3f1b11';
+
+/** An example of the body of a problem with this code; `field` is a field of the operation. */
+export const toExample = (code: ProblemCode, field: FieldError): Record<string, unknown> =>
+  newExample(code, [field]).toBody(EXAMPLE_REQUEST_ID);
+
+function newExample(code: ProblemCode, errors: FieldError[]): Problem {
   if (isTokenProblem(code)) return tokenProblem(code);
   if (isUnavailable(code)) return unavailable(code);
-  const members = code === 'validation_failed' ? { errors } : KINDS[KIND_OF.get(code) ?? GENERAL]?.example;
+  const example = code === 'validation_failed' ? { errors } : KINDS[KIND_OF.get(code) ?? GENERAL]?.example;
+  const members = example && 'reasons' in example ? { ...example, reasons: [code] } : example;
   return new Problem(code, { members });
+}
+
+/** The members of a problem besides the standard ones, each with its description. */
+export function membersOf(code: ProblemCode): Record<string, string> {
+  const { members = {} } = KINDS[KIND_OF.get(code) ?? GENERAL] ?? {};
+  const descriptions = Object.entries(members).map(([name, schema]) => {
+    const { description = '' } = schema as { description?: string };
+    return [name, description.replace(/\.$/, '')];
+  });
+  return Object.fromEntries(descriptions) as Record<string, string>;
 }

@@ -1,17 +1,18 @@
-import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { Repository } from 'typeorm';
+import { Inject, Injectable } from '@nestjs/common';
+import type { CustomTypesConfig, Pool, QueryResultRow } from 'pg';
 import { validate as isUuid } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
+import { POOL } from '../../database/pool.js';
+import { JSON_TIMES } from '../../database/json-times.js';
+import { prepared } from '../../database/prepared.js';
 import { SqlValues } from '../../database/sql-values.js';
 import { isStorable } from '../../http/bodies/body-shape.js';
 import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
 import { parseArray, readTimeCursor, type TimePosition, timeKey } from '../cursors.js';
-import { ProjectSearchService } from '../projects/project-search.service.js';
+import { isNamed, ProjectSearchService } from '../projects/project-search.service.js';
 import { ANONYMOUS, type Reader } from '../visibility/reader.js';
-import { readableAt, visibleChapter } from '../visibility/visibility.js';
-import { Chapter } from './chapter.entity.js';
+import { readableAt, visibleChapter, visibleProject } from '../visibility/visibility.js';
 import {
   type ChapterDto,
   type ChaptersQueryDto,
@@ -21,7 +22,7 @@ import {
 } from './chapters.dto.js';
 
 const COLUMNS = `c.id, c.project_id, c.number, c.number_key, c.sort_key, c.sort_as, c.volume, c.title, c.language, c.groups_key,
-  c.uploader_id, c.state, c.release_at, c.is_hidden, c.published_at, c.shown_at, c.page_count, c.version, c.created_at,
+  c.uploader_id, c.state, c.rejection_reason, c.release_at, c.is_hidden, c.published_at, c.shown_at, c.page_count, c.version, c.created_at,
   c.updated_at, p.slug as project_slug, p.title as project_title, p.is_hidden as project_is_hidden,
   (select coalesce(jsonb_agg(jsonb_build_object('id', g.id, 'name', g.name) order by g.name, g.id), '[]')
     from chapter_release_groups r join release_groups g on g.id = r.group_id where r.chapter_id = c.id) as release_groups`;
@@ -35,7 +36,7 @@ type Place = [sortKey: string, numberKey: string, id: string];
 @Injectable()
 export class ChapterListsService {
   constructor(
-    @InjectRepository(Chapter) private readonly chapters: Repository<Chapter>,
+    @Inject(POOL) private readonly pool: Pool,
     private readonly projects: ProjectSearchService,
     private readonly clock: Clock,
   ) {}
@@ -58,20 +59,20 @@ export class ChapterListsService {
 
   /** The chapters of a project that the reader sees, by number. Throws `project_not_found`, `invalid_cursor`. */
   async listOfProject(reader: Reader, idOrSlug: string, query: ChaptersQueryDto): Promise<Page<ChapterDto>> {
-    const { id } = await this.projects.get(reader, idOrSlug);
-    const { rows, next_cursor } = await this.findOfProject(reader, id, query);
+    const { rows, next_cursor } = await this.findOfProject(reader, idOrSlug, query, JSON_TIMES);
     return { items: rows.map(toChapterDto), next_cursor };
   }
 
-  /** Like `listOfProject`, for the id of a project that the reader sees. Throws `invalid_cursor`. */
+  /** Like `listOfProject`, as rows. With JSON_TIMES, their times are not Dates. */
   async findOfProject(
     reader: Reader,
-    id: string,
+    idOrSlug: string,
     query: ChaptersQueryDto,
+    types?: CustomTypesConfig,
   ): Promise<{ rows: ListedChapter[]; next_cursor: string | null }> {
     const after = readPlace(query.cursor);
     const values = new SqlValues();
-    const conditions = [`c.project_id = ${values.add(id)}::uuid`];
+    const conditions = [isNamed(idOrSlug, values), visibleProject(reader, values)];
     if (query.language !== undefined) conditions.push(`c.language = ${values.add(query.language)}`);
     if (query.release_group !== undefined) {
       conditions.push(`exists (select from chapter_release_groups r
@@ -85,7 +86,9 @@ export class ChapterListsService {
       values,
       (visible) => `where ${conditions.join(' and ')} and ${visible}
         order by c.sort_key ${order}, c.number_key ${order}, c.id ${order} limit ${values.add(query.limit + 1)}`,
+      types,
     );
+    if (rows.length === 0) await this.projects.getId(reader, idOrSlug); // there may be no such project
     const page = toPage(
       rows,
       query.limit,
@@ -161,28 +164,45 @@ export class ChapterListsService {
     const values = new SqlValues();
     const { project_id, language, sort_key, number_key, groups_key } = chapter;
     const direction = sign === '>' ? 'asc' : 'desc';
-    const [neighbour] = await this.chapters.query<{ id: string }[]>(
+    const [neighbour] = await this.query<{ id: string }>(
       `select c.id ${FROM} where c.project_id = ${values.add(project_id)}::uuid and c.language = ${values.add(language)}
         and (c.sort_key, c.number_key) ${sign} (${values.add(sort_key)}::text, ${values.add(number_key)}::text)
         and ${visibleChapter(reader, this.clock.date(), values)}
         order by c.sort_key ${direction}, c.number_key ${direction}, c.groups_key <> ${values.add(groups_key)}, c.id limit 1`,
-      values.all,
+      values,
     );
     return neighbour?.id ?? null;
   }
 
   /** Whether the reader has uploaded chapters. */
   private async hasUploads({ id, seesHidden }: Reader): Promise<boolean> {
-    return id !== null && !seesHidden && (await this.chapters.existsBy({ uploader_id: id }));
+    if (id === null || seesHidden) return false;
+    const values = new SqlValues();
+    const text = `select exists (select from chapters where uploader_id = ${values.add(id)}::uuid) as has_uploads`;
+    return (await this.query<{ has_uploads: boolean }>(text, values))[0]!.has_uploads;
   }
 
-  private select(reader: Reader, values: SqlValues, where: (visible: string) => string): Promise<ListedChapter[]> {
+  private select(
+    reader: Reader,
+    values: SqlValues,
+    where: (visible: string) => string,
+    types?: CustomTypesConfig,
+  ): Promise<ListedChapter[]> {
     const at = readableAt(reader, values);
     const visible = visibleChapter(reader, this.clock.date(), values);
-    return this.chapters.query<ListedChapter[]>(
+    return this.query<ListedChapter>(
       `select ${COLUMNS}, case when c.state = 'published' then ${at} end as readable_at ${FROM} ${where(visible)}`,
-      values.all,
+      values,
+      types,
     );
+  }
+
+  private async query<Row extends QueryResultRow>(
+    text: string,
+    values: SqlValues,
+    types?: CustomTypesConfig,
+  ): Promise<Row[]> {
+    return (await this.pool.query<Row>(prepared(text, values.all, types))).rows;
   }
 }
 

@@ -18,6 +18,9 @@ describe('sortKeyOf', () => {
       '10a',
       '10.1',
       '100',
+      '999999999',
+      '1234567890',
+      '12345678901234567890',
       'Extra 2',
       'Extra 10',
       null,
@@ -32,6 +35,8 @@ describe('sortKeyOf', () => {
     ['3.10', '3.010'],
     ['10A', '10a'],
     ['１０', '10'],
+    ['٣.٥', '3.5'],
+    ['১০', '10'],
     ['0', '0.0'],
   ])('gives %s and %s the same key', (one, other) => {
     expect(sortKeyOf(one)).toBe(sortKeyOf(other));
@@ -42,6 +47,7 @@ describe('sortKeyOf', () => {
     ['1', '10'],
     ['1.1', '11'],
     ['12', '1.2'],
+    ['1234567890', '123456789 0'],
   ])('tells %s from %s', (one, other) => {
     expect(sortKeyOf(one)).not.toBe(sortKeyOf(other));
   });

@@ -13,6 +13,8 @@ export interface Uploader {
   isAdmin: boolean;
 }
 
+type Changes = Partial<Pick<Chapter, 'state' | 'rejection_reason' | 'page_count'>>;
+
 /** Moves chapters between their states. */
 @Injectable()
 export class ChapterPublishingService {
@@ -32,13 +34,7 @@ export class ChapterPublishingService {
       await this.record(manager, uploader, id, 'chapter.published');
       return 'published';
     }
-    const { chapter } = await lockChapter(manager, id);
-    await manager.update(Chapter, id, {
-      state: 'review',
-      page_count,
-      version: chapter.version + 1,
-      updated_at: this.clock.date(),
-    });
+    await this.change(manager, id, { state: 'review', page_count });
     await this.record(manager, uploader, id, 'chapter.submitted');
     return 'review';
   }
@@ -51,6 +47,7 @@ export class ChapterPublishingService {
     await manager.update(Chapter, id, {
       ...changes,
       state,
+      rejection_reason: null,
       published_at: chapter.published_at ?? now,
       shown_at: shownAt({ ...chapter, state }, project, now),
       version: chapter.version + 1,
@@ -58,10 +55,24 @@ export class ChapterPublishingService {
     });
   }
 
-  /** Sets a state other than `published`. Throws `chapter_not_found`. */
-  async setState(manager: EntityManager, id: string, state: Exclude<ChapterState, 'published'>): Promise<void> {
+  /** Sets a state other than `published` and `rejected`. Throws `chapter_not_found`. */
+  async setState(
+    manager: EntityManager,
+    id: string,
+    state: Exclude<ChapterState, 'published' | 'rejected'>,
+  ): Promise<void> {
+    await this.change(manager, id, { state });
+  }
+
+  /** Marks a chapter as refused by a moderator, with the reason that its uploader reads. Throws `chapter_not_found`. */
+  async reject(manager: EntityManager, id: string, rejection_reason: string): Promise<void> {
+    await this.change(manager, id, { state: 'rejected', rejection_reason });
+  }
+
+  private async change(manager: EntityManager, id: string, changes: Changes): Promise<void> {
     const { chapter } = await lockChapter(manager, id);
-    await manager.update(Chapter, id, { state, version: chapter.version + 1, updated_at: this.clock.date() });
+    const version = chapter.version + 1;
+    await manager.update(Chapter, id, { rejection_reason: null, ...changes, version, updated_at: this.clock.date() });
   }
 
   private async needsReview(manager: EntityManager, uploader: Uploader): Promise<boolean> {

@@ -18,6 +18,7 @@ export type ChapterState = (typeof CHAPTER_STATES)[number];
 @Check('chapters_state_check', `state in ('draft', 'processing', 'review', 'published', 'rejected', 'failed')`)
 @Check('chapters_published_at_check', `state <> 'published' or published_at is not null`)
 @Check('chapters_page_count_check', `page_count >= 0`)
+@Check('chapters_rejection_reason_check', `rejection_reason is null or state = 'rejected'`)
 // Rejected and failed chapters do not stand in the way of another upload.
 @Index('chapters_number_key', ['project_id', 'number_key', 'language', 'groups_key'], {
   unique: true,
@@ -48,6 +49,8 @@ export class Chapter {
   /** Null: the user has been deleted. */
   @Column('uuid', { nullable: true }) uploader_id: string | null;
   @Column('text') state: ChapterState;
+  /** Why a moderator has refused the chapter. */
+  @Column('text', { nullable: true }) rejection_reason: string | null;
   /** Readers see the chapter from then on, with early access some days before; null: as soon as it is published. */
   @Column('timestamptz', { nullable: true }) release_at: Date | null;
   @Column('boolean', { default: false }) is_hidden: boolean;

@@ -1,21 +1,37 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Put,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { publicPath } from '../../http/request-context.js';
 import { UuidParam } from '../../http/validation.js';
+import { VersionQueryDto } from '../../http/versions.dto.js';
 import { IF_MATCH, readExpectedVersion, sendVersioned, versionTag } from '../../http/versions.js';
 import { ApiProblems, RequirePermissions } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
-import { VersionQueryDto } from '../projects/projects.dto.js';
+import { PagesService } from '../pages/pages.service.js';
 import { CurrentReader, type Reader, readerOf } from '../visibility/reader.js';
 import { OpenToReaders } from '../visibility/reader.guard.js';
 import { ChapterListsService } from './chapter-lists.service.js';
 import {
   ChaptersPageDto,
   ChaptersQueryDto,
-  ChapterWithNeighboursDto,
+  ChapterDetailsDto,
   CreateChapterDto,
   LatestChaptersQueryDto,
+  OrderPagesDto,
   toChapterDto,
   UpdateChapterDto,
 } from './chapters.dto.js';
@@ -28,6 +44,7 @@ export class ChaptersController {
   constructor(
     private readonly chapters: ChaptersService,
     private readonly lists: ChapterListsService,
+    private readonly pages: PagesService,
   ) {}
 
   /** Returns the chapters of a project that the caller sees, by number. */
@@ -53,7 +70,7 @@ export class ChaptersController {
     @Param('id_or_slug') idOrSlug: string,
     @Body() dto: CreateChapterDto,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<ChapterWithNeighboursDto> {
+  ): Promise<ChapterDetailsDto> {
     const id = await this.chapters.create(caller, idOrSlug, dto);
     response.location(publicPath(`/api/chapters/${id}`));
     return this.send(readerOf(caller), id, response);
@@ -68,11 +85,11 @@ export class ChaptersController {
     return this.lists.listLatest(reader, query);
   }
 
-  /** Returns a chapter with its neighbours. */
+  /** Returns a chapter with its pages and neighbours. */
   @Get('chapters/:id')
   @ApiOperation({ operationId: 'getChapter' })
   @OpenToReaders()
-  @ApiOkResponse({ type: ChapterWithNeighboursDto })
+  @ApiOkResponse({ type: ChapterDetailsDto })
   @ApiResponse({ status: 304, description: 'Not modified.' })
   @ApiProblems('chapter_not_found')
   async get(
@@ -96,9 +113,27 @@ export class ChaptersController {
     @Headers('if-match') ifMatch: string | undefined,
     @Body() { version, ...dto }: UpdateChapterDto,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<ChapterWithNeighboursDto> {
+  ): Promise<ChapterDetailsDto> {
     await this.lists.get(readerOf(caller), id);
     await this.chapters.update(caller, id, readExpectedVersion(ifMatch, version), dto);
+    return this.send(readerOf(caller), id, response);
+  }
+
+  /** Puts the pages of a chapter in another order. */
+  @Put('chapters/:id/pages/order')
+  @ApiOperation({ operationId: 'reorderPages' })
+  @RequirePermissions('upload_chapters')
+  @ApiHeader(IF_MATCH)
+  @ApiProblems('chapter_not_found', 'pages_differ', 'chapter_processing', 'version_conflict', 'version_required')
+  async reorderPages(
+    @CurrentUser() caller: Caller,
+    @UuidParam('id') id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Body() { version, page_ids }: OrderPagesDto,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<ChapterDetailsDto> {
+    await this.lists.get(readerOf(caller), id);
+    await this.chapters.reorderPages(caller, id, readExpectedVersion(ifMatch, version), page_ids);
     return this.send(readerOf(caller), id, response);
   }
 
@@ -118,14 +153,16 @@ export class ChaptersController {
     return this.chapters.remove(caller, id, readExpectedVersion(ifMatch, version));
   }
 
-  private async send(reader: Reader, id: string, response: Response): Promise<ChapterWithNeighboursDto> {
+  private async send(reader: Reader, id: string, response: Response): Promise<ChapterDetailsDto> {
     const dto = await this.read(reader, id);
     response.setHeader('etag', versionTag(dto.version, dto));
     return dto;
   }
 
-  private async read(reader: Reader, id: string): Promise<ChapterWithNeighboursDto> {
+  private async read(reader: Reader, id: string): Promise<ChapterDetailsDto> {
     const chapter = await this.lists.get(reader, id);
-    return { ...toChapterDto(chapter), ...(await this.lists.findNeighbours(reader, chapter)) };
+    const pages = await this.pages.list(reader, chapter);
+    const neighbours = await this.lists.findNeighbours(reader, chapter);
+    return { ...toChapterDto(chapter), rejection_reason: chapter.rejection_reason, pages, ...neighbours };
   }
 }

@@ -1,19 +1,10 @@
 import { ApiProperty, PartialType } from '@nestjs/swagger';
-import {
-  ArrayMaxSize,
-  ArrayUnique,
-  IsArray,
-  IsBoolean,
-  IsIn,
-  IsInt,
-  IsOptional,
-  IsUUID,
-  Max,
-  Min,
-} from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsOptional, IsUUID } from 'class-validator';
 import { PageQueryDto } from '../../http/pagination.dto.js';
 import { IsLine, IsOptionalNotNull } from '../../http/validation.js';
+import { IsVersion } from '../../http/versions.dto.js';
 import { IsLanguage, IsNumberText, IsTimestamp } from '../fields.js';
+import { PageDto } from '../pages/pages.dto.js';
 import type { Chapter, ChapterState } from './chapter.entity.js';
 
 /** A chapter to create, as a draft without pages. */
@@ -76,10 +67,7 @@ export class UpdateChapterDto extends PartialType(CreateChapterDto, { skipNullPr
    * The version that the changes are based on; or send `If-Match`.
    * @example 3
    */
-  @IsOptionalNotNull()
-  @IsInt()
-  @Min(1)
-  @Max(999_999_999)
+  @IsVersion()
   version?: number;
 }
 
@@ -166,8 +154,15 @@ export class ChapterDto {
   updated_at: Date;
 }
 
-/** A chapter with its neighbours. */
-export class ChapterWithNeighboursDto extends ChapterDto {
+/** A chapter with its pages and its neighbours. */
+export class ChapterDetailsDto extends ChapterDto {
+  /**
+   * Why a moderator has refused the chapter; null: none has.
+   * @example "The pages are in the wrong order."
+   */
+  rejection_reason: string | null;
+  /** In reading order. */
+  pages: PageDto[];
   /**
    * The chapter before it that the caller sees, in the same language; null: it is the first.
    * @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5a
@@ -180,6 +175,21 @@ export class ChapterWithNeighboursDto extends ChapterDto {
    */
   @ApiProperty({ format: 'uuid', type: String, nullable: true })
   next_id: string | null;
+}
+
+/** The order of the pages of a chapter. */
+export class OrderPagesDto {
+  /** The ids of all pages of the chapter, in their new order. */
+  @IsArray()
+  @ArrayMaxSize(1000)
+  @IsUUID(undefined, { each: true })
+  page_ids: string[];
+  /**
+   * The version of the chapter that the change is based on; or send `If-Match`.
+   * @example 3
+   */
+  @IsVersion()
+  version?: number;
 }
 
 /** A page of chapters. */

@@ -8,6 +8,7 @@ import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { ProjectSearchService } from '../projects/project-search.service.js';
+import { PagesService } from '../pages/pages.service.js';
 import { Project } from '../projects/project.entity.js';
 import { readerOf } from '../visibility/reader.js';
 import { ChapterListsService } from './chapter-lists.service.js';
@@ -25,6 +26,7 @@ export class ChaptersService {
     @InjectRepository(Chapter) private readonly chapters: Repository<Chapter>,
     private readonly lists: ChapterListsService,
     private readonly projects: ProjectSearchService,
+    private readonly pages: PagesService,
     private readonly clock: Clock,
     private readonly audit: AuditService,
   ) {}
@@ -95,6 +97,28 @@ export class ChaptersService {
         ...actorOf(caller),
         subject_id: id,
         details: { version: expected + 1, ...changes },
+      });
+    });
+  }
+
+  /**
+   * Puts the pages of a chapter in this order. Throws `chapter_not_found`, `version_conflict`, `chapter_processing`,
+   * `pages_differ`.
+   */
+  async reorderPages(caller: Caller, id: string, expected: number, pageIds: string[]): Promise<void> {
+    await this.lists.get(readerOf(caller), id);
+    await this.chapters.manager.transaction(async (manager) => {
+      const { chapter } = await lockChapter(manager, id);
+      if (chapter.version !== expected) throw new Problem('version_conflict');
+      if (chapter.state === 'processing') throw new Problem('chapter_processing');
+      const ids = pageIds.map((each) => each.toLowerCase());
+      await this.pages.reorder(manager, id, ids);
+      await manager.update(Chapter, id, { version: expected + 1, updated_at: this.clock.date() });
+      await this.audit.write(manager, {
+        action: 'chapter.pages_reordered',
+        ...actorOf(caller),
+        subject_id: id,
+        details: { version: expected + 1 },
       });
     });
   }

@@ -20,6 +20,9 @@ const hashOf = (token: string): Buffer => createHash('sha256').update(token).dig
 /** Whether a text has the form of a feed token. */
 export const isFeedToken = (text: string): boolean => TOKEN.test(text);
 
+/** The user of a token. */
+type FeedTokenUser = Pick<Caller, 'id' | 'permissions' | 'early_access_days'> & { feed_token_id: string };
+
 /** Tokens for feed readers and comic readers, which cannot refresh a session. They allow reading only. */
 @Injectable()
 export class FeedTokensService {
@@ -49,7 +52,7 @@ export class FeedTokensService {
         action: 'feed_token.created',
         ...actorOf(caller),
         subject_id: caller.id,
-        details: { feed_token_id: row.id, name },
+        details: { feed_token_id: row.id },
       });
       return { row: row as FeedToken, token };
     });
@@ -70,9 +73,18 @@ export class FeedTokensService {
   }
 
   /** The user of a token with their rights as of now; null for a token that is not valid, and for a deactivated user. */
-  async findUser(token: string): Promise<Pick<Caller, 'id' | 'permissions' | 'early_access_days'> | null> {
-    const row = isFeedToken(token) ? await this.tokens.findOneBy({ token_hash: hashOf(token) }) : null;
-    const profile = row && (await this.users.find(row.user_id));
-    return profile?.is_active ? { id: profile.id, ...rightsOf(profile.groups) } : null;
+  async findUser(token: string): Promise<FeedTokenUser | null> {
+    return isFeedToken(token) ? this.findUserOf(await this.tokens.findOneBy({ token_hash: hashOf(token) })) : null;
+  }
+
+  /** Like `findUser`, by the id of the token. */
+  async findUserById(id: string): Promise<FeedTokenUser | null> {
+    return this.findUserOf(await this.tokens.findOneBy({ id }));
+  }
+
+  private async findUserOf(token: FeedToken | null): Promise<FeedTokenUser | null> {
+    if (!token) return null;
+    const profile = await this.users.find(token.user_id);
+    return profile?.is_active ? { id: profile.id, ...rightsOf(profile.groups), feed_token_id: token.id } : null;
   }
 }

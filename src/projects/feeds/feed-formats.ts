@@ -1,17 +1,29 @@
-import type { ListedChapter } from '../chapters/chapters.dto.js';
 import { element, escapeXml, toXml } from './xml.js';
 
-/** A list of chapters to syndicate. All addresses are absolute. */
-export interface ChapterFeed {
+/** A list of items to syndicate. All addresses are absolute. */
+export interface Feed {
   id: string;
   title: string;
   /** The address of the feed without its ending. */
   url: string;
   /** The address of the same list for programs. */
   link: string;
-  /** The base of the addresses of chapters. */
-  publicUrl: string;
-  chapters: ListedChapter[];
+  /** The address of an image, such as the cover of the project. */
+  image?: string | undefined;
+  items: FeedItem[];
+}
+
+/** A chapter or an announcement in a feed. */
+export interface FeedItem {
+  id: string;
+  title: string;
+  link: string;
+  /** Plain text. */
+  text: string;
+  published: Date;
+  /** Not before `published`. */
+  updated: Date;
+  language?: string;
 }
 
 /** The media types of the formats. */
@@ -26,48 +38,25 @@ export type FeedFormat = keyof typeof FEED_TYPES;
 export const isFeedFormat = (text: string): text is FeedFormat => Object.hasOwn(FEED_TYPES, text);
 
 /** A feed as the text of a format. */
-export const toFeed = (feed: ChapterFeed, format: FeedFormat): string =>
+export const toFeed = (feed: Feed, format: FeedFormat): string =>
   ({ rss: toRss, atom: toAtom, json: toJsonFeed })[format](feed);
 
-/** The name of a chapter without that of its project, such as "Vol. 2 Chapter 3.10: The Lighthouse". */
-export function nameOf({ volume, number, title }: Pick<ListedChapter, 'volume' | 'number' | 'title'>): string {
-  const place = [volume === null ? [] : [`Vol. ${volume}`], number === null ? [] : [`Chapter ${number}`]]
-    .flat()
-    .join(' ');
-  return [place, title].filter(Boolean).join(': ') || 'One-shot';
-}
+const newest = ({ items }: Feed): Date => new Date(Math.max(0, ...items.map(({ updated }) => updated.getTime())));
 
-const titleOf = (chapter: ListedChapter): string => `${chapter.project_title} – ${nameOf(chapter)}`;
-
-/** A sentence about a chapter, in plain text. */
-const summaryOf = ({ language, page_count, release_groups }: ListedChapter): string => {
-  const groups = release_groups.map(({ name }) => name).join(', ');
-  return `${groups ? `By ${groups}. ` : ''}Language: ${language}. Pages: ${page_count}.`;
-};
-
-const linkOf = ({ publicUrl }: ChapterFeed, { id }: ListedChapter): string => `${publicUrl}/api/chapters/${id}`;
-const idOf = ({ id }: ListedChapter): string => `urn:uuid:${id}`;
-const publishedAt = ({ readable_at, created_at }: ListedChapter): Date => readable_at ?? created_at;
-
-/** The later one: a chapter may have been changed before it could be read. */
-const updatedAt = (chapter: ListedChapter): Date =>
-  chapter.updated_at > publishedAt(chapter) ? chapter.updated_at : publishedAt(chapter);
-
-const newest = ({ chapters }: ChapterFeed): Date =>
-  new Date(Math.max(0, ...chapters.map((chapter) => updatedAt(chapter).getTime())));
+/** The description of RSS is HTML. */
+const toHtml = (text: string): string => escapeXml(text).replaceAll('\n', '<br>');
 
 /** RSS 2.0. https://www.rssboard.org/rss-specification */
-function toRss(feed: ChapterFeed): string {
-  const items = feed.chapters.map((chapter) =>
+function toRss(feed: Feed): string {
+  const items = feed.items.map(({ id, title, link, text, published }) =>
     element(
       'item',
       {},
-      element('title', {}, titleOf(chapter)),
-      element('link', {}, linkOf(feed, chapter)),
-      element('guid', { isPermaLink: 'false' }, idOf(chapter)),
-      element('pubDate', {}, publishedAt(chapter).toUTCString()),
-      // The description of RSS is HTML.
-      element('description', {}, escapeXml(summaryOf(chapter))),
+      element('title', {}, title),
+      element('link', {}, link),
+      element('guid', { isPermaLink: 'false' }, id),
+      element('pubDate', {}, published.toUTCString()),
+      element('description', {}, toHtml(text)),
     ),
   );
   const channel = element(
@@ -77,6 +66,15 @@ function toRss(feed: ChapterFeed): string {
     element('link', {}, feed.link),
     element('description', {}, feed.title),
     element('atom:link', { rel: 'self', type: 'application/rss+xml', href: `${feed.url}.rss` }),
+    feed.image === undefined
+      ? undefined
+      : element(
+          'image',
+          {},
+          element('url', {}, feed.image),
+          element('title', {}, feed.title),
+          element('link', {}, feed.link),
+        ),
     element('lastBuildDate', {}, newest(feed).toUTCString()),
     ...items,
   );
@@ -84,17 +82,17 @@ function toRss(feed: ChapterFeed): string {
 }
 
 /** RFC 4287. */
-function toAtom(feed: ChapterFeed): string {
-  const entries = feed.chapters.map((chapter) =>
+function toAtom(feed: Feed): string {
+  const entries = feed.items.map(({ id, title, link, text, published, updated }) =>
     element(
       'entry',
       {},
-      element('id', {}, idOf(chapter)),
-      element('title', {}, titleOf(chapter)),
-      element('link', { rel: 'alternate', type: 'application/json', href: linkOf(feed, chapter) }),
-      element('published', {}, publishedAt(chapter).toISOString()),
-      element('updated', {}, updatedAt(chapter).toISOString()),
-      element('summary', {}, summaryOf(chapter)),
+      element('id', {}, id),
+      element('title', {}, title),
+      element('link', { rel: 'alternate', type: 'application/json', href: link }),
+      element('published', {}, published.toISOString()),
+      element('updated', {}, updated.toISOString()),
+      element('summary', {}, text),
     ),
   );
   return toXml(
@@ -105,6 +103,7 @@ function toAtom(feed: ChapterFeed): string {
       element('title', {}, feed.title),
       element('author', {}, element('name', {}, 'Machi')),
       element('link', { rel: 'self', type: 'application/atom+xml', href: `${feed.url}.atom` }),
+      feed.image === undefined ? undefined : element('logo', {}, feed.image),
       element('updated', {}, newest(feed).toISOString()),
       ...entries,
     ),
@@ -112,20 +111,21 @@ function toAtom(feed: ChapterFeed): string {
 }
 
 /** JSON Feed 1.1. https://www.jsonfeed.org/version/1.1/ */
-function toJsonFeed(feed: ChapterFeed): string {
+function toJsonFeed(feed: Feed): string {
   return JSON.stringify({
     version: 'https://jsonfeed.org/version/1.1',
     title: feed.title,
     home_page_url: feed.link,
     feed_url: `${feed.url}.json`,
-    items: feed.chapters.map((chapter) => ({
-      id: idOf(chapter),
-      url: linkOf(feed, chapter),
-      title: titleOf(chapter),
-      content_text: summaryOf(chapter),
-      date_published: publishedAt(chapter).toISOString(),
-      date_modified: updatedAt(chapter).toISOString(),
-      language: chapter.language,
+    ...(feed.image === undefined ? {} : { icon: feed.image }),
+    items: feed.items.map(({ id, link, title, text, published, updated, language }) => ({
+      id,
+      url: link,
+      title,
+      content_text: text,
+      date_published: published.toISOString(),
+      date_modified: updated.toISOString(),
+      ...(language === undefined ? {} : { language }),
     })),
   });
 }

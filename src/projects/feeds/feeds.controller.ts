@@ -5,8 +5,8 @@ import { Problem } from '../../http/problems/problem.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { CurrentReader, type Reader } from '../visibility/reader.js';
 import { OpenToReaders } from '../visibility/reader.guard.js';
-import { type ChapterFeed, FEED_TYPES, isFeedFormat, toFeed } from './feed-formats.js';
-import { FeedQueryDto } from './feeds.dto.js';
+import { type Feed, FEED_TYPES, isFeedFormat, toFeed } from './feed-formats.js';
+import { AnnouncementFeedQueryDto, FeedQueryDto } from './feeds.dto.js';
 import { FeedsService } from './feeds.service.js';
 import { sendText } from './send-text.js';
 
@@ -23,7 +23,7 @@ const ApiFeed = (): MethodDecorator =>
     ApiResponse({ status: 304, description: 'Not modified.' }),
   );
 
-/** Feeds of chapters for feed readers. */
+/** Feeds of chapters and announcements for feed readers. */
 @ApiTags('feeds')
 @Controller('feeds')
 export class FeedsController {
@@ -62,6 +62,22 @@ export class FeedsController {
     await send(request, response, format, () => this.feeds.getOfProject(reader, idOrSlug, language));
   }
 
+  /** Returns the newest announcements and blog posts that the caller sees as a feed. */
+  @Get('announcements.:format')
+  @ApiOperation({ operationId: 'getAnnouncementsFeed' })
+  @OpenToReaders()
+  @ApiFeed()
+  @ApiProblems('feed_not_found')
+  async getAnnouncements(
+    @CurrentReader() reader: Reader,
+    @Param('format') format: string,
+    @Query() query: AnnouncementFeedQueryDto,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    await send(request, response, format, () => this.feeds.getAnnouncements(reader, query));
+  }
+
   /** Returns the latest chapters of the projects that the user of a feed token follows. A revoked token answers 404. */
   @Get('me/:token.:format')
   @ApiOperation({ operationId: 'getPersonalFeed' })
@@ -80,12 +96,7 @@ export class FeedsController {
 }
 
 /** Throws `feed_not_found` for a format that does not exist. */
-async function send(
-  request: Request,
-  response: Response,
-  format: string,
-  read: () => Promise<ChapterFeed>,
-): Promise<void> {
+async function send(request: Request, response: Response, format: string, read: () => Promise<Feed>): Promise<void> {
   if (!isFeedFormat(format)) throw new Problem('feed_not_found');
   sendText(request, response, FEED_TYPES[format], toFeed(await read(), format));
 }

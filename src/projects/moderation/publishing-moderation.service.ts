@@ -101,7 +101,7 @@ export class PublishingModerationService {
       const { chapter } = await lockChapter(manager, id);
       if (chapter.state !== 'review') throw new Problem('chapter_not_in_review');
       if (reason === null) await this.publishing.show(manager, id);
-      else await this.publishing.setState(manager, id, 'rejected');
+      else await this.publishing.reject(manager, id, reason);
       await this.audit.write(manager, {
         action: reason === null ? 'chapter.approved' : 'chapter.rejected',
         ...actorOf(caller),

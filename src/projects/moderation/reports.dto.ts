@@ -38,7 +38,10 @@ export class DecideReportDto {
 
 /** Why a chapter is refused. */
 export class RejectChapterDto {
-  /** @example "The pages are in the wrong order." */
+  /**
+   * The uploader reads it.
+   * @example "The pages are in the wrong order."
+   */
   @IsLine(1, 300)
   reason: string;
 }

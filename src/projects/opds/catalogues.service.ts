@@ -1,16 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../common/clock.provider.js';
-import { tokenProblem } from '../../http/problems/problem.js';
+import { Problem, tokenProblem } from '../../http/problems/problem.js';
 import { toPage } from '../../http/pagination.dto.js';
 import { ChapterListsService } from '../chapters/chapter-lists.service.js';
 import type { ListedChapter } from '../chapters/chapters.dto.js';
 import { readTimeCursor, timeKey } from '../cursors.js';
+import { PagesService } from '../pages/pages.service.js';
 import { ProjectSearchService } from '../projects/project-search.service.js';
 import { type ProjectDto, ProjectsQueryDto } from '../projects/projects.dto.js';
 import { MyReadingService } from '../reading/my-reading.service.js';
 import type { Reader } from '../visibility/reader.js';
 import { withBasicChallenge } from '../visibility/reader.guard.js';
-import type { Catalogue, NavigationEntry } from './catalogue.js';
+import type { Catalogue, CatalogueChapter, NavigationEntry } from './catalogue.js';
 
 const LIMIT = 50;
 
@@ -21,6 +22,7 @@ export class CataloguesService {
     private readonly projects: ProjectSearchService,
     private readonly chapters: ChapterListsService,
     private readonly reading: MyReadingService,
+    private readonly pages: PagesService,
     private readonly clock: Clock,
   ) {}
 
@@ -46,13 +48,14 @@ export class CataloguesService {
   }
 
   /** The projects that the reader sees, or those that a search finds. Throws `invalid_cursor`. */
-  async listProjects(reader: Reader, q: string | undefined, cursor: string | undefined): Promise<Catalogue> {
-    const query = Object.assign(new ProjectsQueryDto(), { limit: LIMIT, ...(q === undefined ? {} : { q }) });
-    const { items, next_cursor } = await this.projects.list(
-      reader,
-      cursor === undefined ? query : { ...query, cursor },
-    );
-    const path = (next?: string): string => withQuery('/projects', { q, cursor: next });
+  async listProjects(reader: Reader, query: string | undefined, cursor: string | undefined): Promise<Catalogue> {
+    const wanted = Object.assign(new ProjectsQueryDto(), {
+      limit: LIMIT,
+      ...(query === undefined ? {} : { q: query }),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    const { items, next_cursor } = await this.projects.list(reader, wanted);
+    const path = (next?: string): string => withQuery('/projects', { query, cursor: next });
     return {
       id: 'urn:machi:opds:projects',
       title: 'Projects',
@@ -76,54 +79,76 @@ export class CataloguesService {
       updated: updated_at,
       next: next_cursor === null ? undefined : withQuery(path, { cursor: next_cursor }),
       navigation: [],
-      chapters: rows,
+      chapters: await this.withCovers(rows),
     };
   }
 
   /** The latest chapters that the reader sees. Throws `invalid_cursor`. */
   async listLatest(reader: Reader, cursor: string | undefined): Promise<Catalogue> {
     const found = await this.chapters.findLatest(reader, { limit: LIMIT, after: readTimeCursor(cursor) });
-    return toChapterCatalogue('latest', 'Latest chapters', cursor, found);
+    return this.toChapterCatalogue('latest', 'Latest chapters', cursor, found);
   }
 
   /** The latest chapters of the projects that the reader follows. Throws `token_required`, `invalid_cursor`. */
   async listFollowed(reader: Reader, cursor: string | undefined): Promise<Catalogue> {
     if (reader.id === null) throw withBasicChallenge(tokenProblem('token_required'));
     const found = await this.reading.findFeed(reader, { limit: LIMIT, after: readTimeCursor(cursor) });
-    return toChapterCatalogue('follows', 'Followed', cursor, found);
+    return this.toChapterCatalogue('follows', 'Followed', cursor, found);
+  }
+
+  /** A chapter that the reader sees. Throws `chapter_not_found`, also when it has no pages. */
+  async getChapter(reader: Reader, id: string): Promise<CatalogueChapter> {
+    const [chapter] = await this.withCovers([await this.chapters.get(reader, id)]);
+    if (!chapter) throw new Problem('chapter_not_found');
+    return chapter;
+  }
+
+  private async toChapterCatalogue(
+    name: string,
+    title: string,
+    cursor: string | undefined,
+    found: ListedChapter[],
+  ): Promise<Catalogue> {
+    const page = toPage(
+      found,
+      LIMIT,
+      (row) => timeKey(row.readable_at!, row.id),
+      (row) => row,
+    );
+    return {
+      id: `urn:machi:opds:${name}`,
+      title,
+      path: withQuery(`/${name}`, { cursor }),
+      updated: newest(page.items.map(({ readable_at, created_at }) => readable_at ?? created_at)),
+      next: page.next_cursor === null ? undefined : withQuery(`/${name}`, { cursor: page.next_cursor }),
+      navigation: [],
+      chapters: await this.withCovers(page.items),
+    };
+  }
+
+  /** Chapters without pages, such as drafts of the reader, are left out: there is nothing to download. */
+  private async withCovers(chapters: ListedChapter[]): Promise<CatalogueChapter[]> {
+    const complete = chapters.filter(({ page_count }) => page_count > 0);
+    const covers = await this.pages.listFirst(complete.map(({ id }) => id));
+    return complete.map((chapter) => ({ ...chapter, coverFormat: covers.get(chapter.id)?.format }));
   }
 }
 
-function toChapterCatalogue(
-  name: string,
-  title: string,
-  cursor: string | undefined,
-  found: ListedChapter[],
-): Catalogue {
-  const page = toPage(
-    found,
-    LIMIT,
-    (row) => timeKey(row.readable_at!, row.id),
-    (row) => row,
-  );
-  return {
-    id: `urn:machi:opds:${name}`,
-    title,
-    path: withQuery(`/${name}`, { cursor }),
-    updated: newest(page.items.map(({ readable_at, created_at }) => readable_at ?? created_at)),
-    next: page.next_cursor === null ? undefined : withQuery(`/${name}`, { cursor: page.next_cursor }),
-    navigation: [],
-    chapters: page.items,
-  };
-}
-
-const toNavigationEntry = ({ id, title, description, updated_at, chapter_count }: ProjectDto): NavigationEntry => ({
+const toNavigationEntry = ({
+  id,
+  title,
+  description,
+  updated_at,
+  chapter_count,
+  cover,
+}: ProjectDto): NavigationEntry => ({
   id: `urn:uuid:${id}`,
   title,
   summary: description || `${chapter_count} chapters`,
   updated: updated_at,
   path: `/projects/${id}`,
   hasChapters: true,
+  thumbnail: cover?.thumbnail,
 });
 
 const newest = (times: Date[]): Date => new Date(Math.max(0, ...times.map((time) => time.getTime())));

@@ -1,4 +1,5 @@
 import { IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsQueryInt } from '../../http/pagination.dto.js';
 import { IsLine } from '../../http/validation.js';
 
 /** Query parameters of a catalogue. */
@@ -10,6 +11,13 @@ export class CatalogueQueryDto {
   cursor?: string;
 }
 
+/** Query parameters of the image of a page. */
+export class CataloguePageQueryDto {
+  /** The width in pixels that the reader can show. The answer may be wider; without it, it is the original. */
+  @IsQueryInt(1, 100_000)
+  width?: number;
+}
+
 /** Query parameters of the catalogue of projects. */
 export class ProjectCatalogueQueryDto extends CatalogueQueryDto {
   /**
@@ -18,5 +26,5 @@ export class ProjectCatalogueQueryDto extends CatalogueQueryDto {
    */
   @IsOptional()
   @IsLine(1, 100)
-  q?: string;
+  query?: string;
 }

@@ -34,11 +34,11 @@ export class Opds1Controller {
   @ApiProblems('invalid_cursor')
   async listProjects(
     @CurrentReader() reader: Reader,
-    @Query() { q, cursor }: ProjectCatalogueQueryDto,
+    @Query() { query, cursor }: ProjectCatalogueQueryDto,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    send(request, response, await this.catalogues.listProjects(reader, q, cursor));
+    send(request, response, await this.catalogues.listProjects(reader, query, cursor));
   }
 
   /** Returns the chapters of a project that the caller sees as a catalogue in OPDS 1.2. */

@@ -1,8 +1,15 @@
 import { publicPath } from '../../http/request-context.js';
-import type { ListedChapter } from '../chapters/chapters.dto.js';
-import { nameOf } from '../feeds/feed-formats.js';
+import { fullNameOf } from '../chapters/chapter-names.js';
 import { type Element, element, toXml } from '../feeds/xml.js';
-import { type Catalogue, CBZ_TYPE, downloadPath, type NavigationEntry } from './catalogue.js';
+import {
+  type Catalogue,
+  type CatalogueChapter,
+  CBZ_TYPE,
+  coverImages,
+  downloadPath,
+  type NavigationEntry,
+  pagePath,
+} from './catalogue.js';
 
 const PROFILE = 'application/atom+xml;profile=opds-catalog';
 const NAVIGATION = `${PROFILE};kind=navigation`;
@@ -22,6 +29,7 @@ export const toOpds1 = (catalogue: Catalogue): string =>
         xmlns: 'http://www.w3.org/2005/Atom',
         'xmlns:dc': 'http://purl.org/dc/terms/',
         'xmlns:opds': 'http://opds-spec.org/2010/catalog',
+        'xmlns:pse': 'http://vaemendis.net/opds-pse/ns',
       },
       element('id', {}, catalogue.id),
       element('title', {}, catalogue.title),
@@ -38,7 +46,7 @@ export const toOpds1 = (catalogue: Catalogue): string =>
     ),
   );
 
-const navigationEntry = ({ id, title, summary, updated, path, hasChapters }: NavigationEntry): Element =>
+const navigationEntry = ({ id, title, summary, updated, path, hasChapters, thumbnail }: NavigationEntry): Element =>
   element(
     'entry',
     {},
@@ -47,14 +55,17 @@ const navigationEntry = ({ id, title, summary, updated, path, hasChapters }: Nav
     element('updated', {}, updated.toISOString()),
     element('content', { type: 'text' }, summary),
     element('link', { rel: 'subsection', href: href(path), type: hasChapters ? ACQUISITION : NAVIGATION }),
+    thumbnail === undefined
+      ? undefined
+      : element('link', { rel: 'http://opds-spec.org/image/thumbnail', href: thumbnail, type: 'image/jpeg' }),
   );
 
-const chapterEntry = (chapter: ListedChapter): Element =>
+const chapterEntry = (chapter: CatalogueChapter): Element =>
   element(
     'entry',
     {},
     element('id', {}, `urn:uuid:${chapter.id}`),
-    element('title', {}, `${chapter.project_title} – ${nameOf(chapter)}`),
+    element('title', {}, fullNameOf(chapter)),
     element('updated', {}, chapter.updated_at.toISOString()),
     element('published', {}, (chapter.readable_at ?? chapter.created_at).toISOString()),
     element('dc:language', {}, chapter.language),
@@ -65,7 +76,33 @@ const chapterEntry = (chapter: ListedChapter): Element =>
       href: publicPath(downloadPath(chapter)),
       type: CBZ_TYPE,
     }),
+    ...pageLinks(chapter),
   );
+
+/**
+ * Page streaming (https://github.com/anansi-project/opds-pse): the reader puts the number of a page, from 0, and its width into
+ * the address. Its specification names JPEG; readers go by the type of the answer.
+ */
+const pageLinks = (chapter: CatalogueChapter): Element[] => [
+  element('link', {
+    rel: 'http://vaemendis.net/opds-pse/stream',
+    href: `${publicPath(pagePath(chapter, '{pageNumber}'))}?width={maxWidth}`,
+    type: 'image/jpeg',
+    'pse:count': String(chapter.page_count),
+  }),
+  ...imageLinks(chapter),
+];
+
+function imageLinks(chapter: CatalogueChapter): Element[] {
+  const [thumbnail, image = thumbnail] = coverImages(chapter);
+  return [
+    imageLink('http://opds-spec.org/image', image!),
+    imageLink('http://opds-spec.org/image/thumbnail', thumbnail!),
+  ];
+}
+
+const imageLink = (rel: string, { path, type }: { path: string; type: string }): Element =>
+  element('link', { rel, href: publicPath(path), type });
 
 /** How to search the projects (https://github.com/dewitt/opensearch). */
 export const toOpenSearch = (): string =>
@@ -76,7 +113,7 @@ export const toOpenSearch = (): string =>
       element('ShortName', {}, 'Machi'),
       element('Description', {}, 'Searches projects by title and person.'),
       element('InputEncoding', {}, 'UTF-8'),
-      element('Url', { type: NAVIGATION, template: `${href('/projects')}?q={searchTerms}` }),
+      element('Url', { type: NAVIGATION, template: `${href('/projects')}?query={searchTerms}` }),
     ),
   );
 

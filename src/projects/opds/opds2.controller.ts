@@ -2,6 +2,7 @@ import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { ApiProblems } from '../../permissions/access.decorators.js';
+import { UuidParam } from '../../http/validation.js';
 import { sendText } from '../feeds/send-text.js';
 import { CurrentReader, type Reader } from '../visibility/reader.js';
 import { OpenToReaders } from '../visibility/reader.guard.js';
@@ -9,7 +10,7 @@ import { ApiCatalogue } from './api-catalogue.decorator.js';
 import type { Catalogue } from './catalogue.js';
 import { CataloguesService } from './catalogues.service.js';
 import { CatalogueQueryDto, ProjectCatalogueQueryDto } from './opds.dto.js';
-import { OPDS2_TYPE, toOpds2 } from './opds2.js';
+import { OPDS2_TYPE, PUBLICATION_TYPE, toOpds2, toPublication } from './opds2.js';
 
 /** The catalogue for comic readers in OPDS 2.0. */
 @ApiTags('feeds')
@@ -34,11 +35,11 @@ export class Opds2Controller {
   @ApiProblems('invalid_cursor')
   async listProjects(
     @CurrentReader() reader: Reader,
-    @Query() { q, cursor }: ProjectCatalogueQueryDto,
+    @Query() { query, cursor }: ProjectCatalogueQueryDto,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    send(request, response, await this.catalogues.listProjects(reader, q, cursor));
+    send(request, response, await this.catalogues.listProjects(reader, query, cursor));
   }
 
   /** Returns the chapters of a project that the caller sees as a catalogue in OPDS 2.0. */
@@ -55,6 +56,22 @@ export class Opds2Controller {
     @Res() response: Response,
   ): Promise<void> {
     send(request, response, await this.catalogues.listOfProject(reader, idOrSlug, cursor));
+  }
+
+  /** Returns a chapter that the caller sees as a publication in OPDS 2.0. */
+  @Get('chapters/:id')
+  @ApiOperation({ operationId: 'getChapterOpds2' })
+  @OpenToReaders()
+  @ApiCatalogue('application/opds-publication+json')
+  @ApiProblems('chapter_not_found')
+  async getChapter(
+    @CurrentReader() reader: Reader,
+    @UuidParam('id') id: string,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    const publication = toPublication(await this.catalogues.getChapter(reader, id));
+    sendText(request, response, PUBLICATION_TYPE, JSON.stringify(publication));
   }
 
   /** Returns the latest chapters that the caller sees as a catalogue in OPDS 2.0. */

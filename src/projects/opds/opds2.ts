@@ -1,10 +1,17 @@
 import { publicPath } from '../../http/request-context.js';
-import type { ListedChapter } from '../chapters/chapters.dto.js';
-import { nameOf } from '../feeds/feed-formats.js';
-import { type Catalogue, CBZ_TYPE, downloadPath, type NavigationEntry } from './catalogue.js';
+import { fullNameOf } from '../chapters/chapter-names.js';
+import {
+  type Catalogue,
+  type CatalogueChapter,
+  CBZ_TYPE,
+  coverImages,
+  downloadPath,
+  type NavigationEntry,
+} from './catalogue.js';
 
-/** The media type of a catalogue. */
+/** The media types of a catalogue and of one publication. */
 export const OPDS2_TYPE = 'application/opds+json';
+export const PUBLICATION_TYPE = 'application/opds-publication+json';
 
 const href = (path: string): string => publicPath(`/api/opds/v2${path}`);
 
@@ -13,7 +20,7 @@ export function toOpds2({ id, title, path, updated, next, navigation, chapters }
   const links = [
     { rel: 'self', href: href(path), type: OPDS2_TYPE },
     { rel: 'start', href: href(''), type: OPDS2_TYPE },
-    { rel: 'search', href: `${href('/projects')}{?q}`, type: OPDS2_TYPE, templated: true },
+    { rel: 'search', href: `${href('/projects')}{?query}`, type: OPDS2_TYPE, templated: true },
     ...(next === undefined ? [] : [{ rel: 'next', href: href(next), type: OPDS2_TYPE }]),
   ];
   return JSON.stringify({
@@ -25,11 +32,12 @@ export function toOpds2({ id, title, path, updated, next, navigation, chapters }
 
 const toLink = ({ title, path }: NavigationEntry) => ({ title, href: href(path), rel: 'subsection', type: OPDS2_TYPE });
 
-const toPublication = (chapter: ListedChapter) => ({
+/** A chapter as a publication of OPDS 2.0. */
+export const toPublication = (chapter: CatalogueChapter) => ({
   metadata: {
     '@type': 'http://schema.org/ComicIssue',
     identifier: `urn:uuid:${chapter.id}`,
-    title: `${chapter.project_title} – ${nameOf(chapter)}`,
+    title: fullNameOf(chapter),
     language: chapter.language,
     modified: chapter.updated_at.toISOString(),
     published: (chapter.readable_at ?? chapter.created_at).toISOString(),
@@ -38,7 +46,8 @@ const toPublication = (chapter: ListedChapter) => ({
     belongsTo: { series: [{ name: chapter.project_title }] },
   },
   links: [
+    { rel: 'self', href: href(`/chapters/${chapter.id}`), type: PUBLICATION_TYPE },
     { rel: 'http://opds-spec.org/acquisition/open-access', href: publicPath(downloadPath(chapter)), type: CBZ_TYPE },
   ],
-  images: [],
+  images: coverImages(chapter).map(({ path, type }) => ({ href: publicPath(path), type })),
 });

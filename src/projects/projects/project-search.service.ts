@@ -10,6 +10,7 @@ import { Problem } from '../../http/problems/problem.js';
 import { parseArray } from '../cursors.js';
 import type { Reader } from '../visibility/reader.js';
 import { readableAt, visibleChapter, visibleProject } from '../visibility/visibility.js';
+import { CoverUrlsService } from './cover-urls.service.js';
 import { Project } from './project.entity.js';
 import {
   type ListedProject,
@@ -20,7 +21,7 @@ import {
 } from './projects.dto.js';
 
 const COLUMNS = `p.id, p.slug, p.title, p.alternative_titles, p.description, p.status, p.original_language, p.content_rating,
-  p.reading_direction, p.tags, p.people, p.is_hidden, p.version, p.created_at, p.updated_at`;
+  p.reading_direction, p.tags, p.people, p.is_hidden, p.cover_id, p.version, p.created_at, p.updated_at`;
 
 /** Words that are at least this similar count as found: one wrong letter in a word of six. The default of pg_trgm is 0.6. */
 const SET_SIMILARITY = `set local pg_trgm.word_similarity_threshold = 0.5`;
@@ -30,28 +31,44 @@ type Position = [key: string | number, id: string];
 
 type Row = ListedProject & { sort_value: string | number | Date | null };
 
+/** A condition on `projects p`: it has this id, or has or had this slug. */
+export function isNamed(idOrSlug: string, values: SqlValues): string {
+  const name = values.add(idOrSlug.toLowerCase());
+  return isUuid(idOrSlug)
+    ? `p.id = ${name}::uuid`
+    : `p.id = (select project_id from project_slugs where slug = ${name})`;
+}
+
 /** Finds projects for readers. */
 @Injectable()
 export class ProjectSearchService {
   constructor(
     @InjectRepository(Project) private readonly projects: Repository<Project>,
+    private readonly coverUrls: CoverUrlsService,
     private readonly clock: Clock,
   ) {}
 
   /** A project by its id or by a slug that it has or had, if the reader sees it. Throws `project_not_found`. */
   async get(reader: Reader, idOrSlug: string): Promise<ListedProject> {
     const values = new SqlValues();
-    const name = values.add(idOrSlug.toLowerCase());
-    const isNamed = isUuid(idOrSlug)
-      ? `p.id = ${name}::uuid`
-      : `p.id = (select project_id from project_slugs where slug = ${name})`;
     const [project] = await this.projects.query<ListedProject[]>(
       `select ${COLUMNS}, s.* from projects p ${this.statistics(reader, values)}
-        where ${isNamed} and ${visibleProject(reader, values)}`,
+        where ${isNamed(idOrSlug, values)} and ${visibleProject(reader, values)}`,
       values.all,
     );
     if (!project) throw new Problem('project_not_found');
     return project;
+  }
+
+  /** The id of such a project. Does not count its chapters. Throws `project_not_found`. */
+  async getId(reader: Reader, idOrSlug: string): Promise<string> {
+    const values = new SqlValues();
+    const [project] = await this.projects.query<{ id: string }[]>(
+      `select p.id from projects p where ${isNamed(idOrSlug, values)} and ${visibleProject(reader, values)}`,
+      values.all,
+    );
+    if (!project) throw new Problem('project_not_found');
+    return project.id;
   }
 
   /** Those of these projects that the reader sees, in no particular order. */
@@ -72,7 +89,17 @@ export class ProjectSearchService {
     const values = new SqlValues();
     const text = this.listSql(reader, query, sort, after, values);
     const rows = await this.run(text, values.all, query.q !== undefined);
-    return toPage(rows, query.limit, (row) => toCursorKey(row), toProjectDto);
+    return toPage(
+      rows,
+      query.limit,
+      (row) => toCursorKey(row),
+      (row) => this.toDto(reader, row),
+    );
+  }
+
+  /** A project as the reader sees it. */
+  toDto(reader: Reader, project: ListedProject): ProjectDto {
+    return toProjectDto(project, this.coverUrls.get(reader, project));
   }
 
   private listSql(

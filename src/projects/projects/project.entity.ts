@@ -1,4 +1,5 @@
 import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
+import type { Page } from '../pages/page.entity.js';
 
 export const PROJECT_STATUSES = ['announced', 'ongoing', 'hiatus', 'completed', 'cancelled'] as const;
 export type ProjectStatus = (typeof PROJECT_STATUSES)[number];
@@ -25,6 +26,9 @@ export interface ProjectPerson {
   role: PersonRole;
 }
 
+/** The files of a cover. */
+export type Cover = Pick<Page, 'format' | 'sizes'>;
+
 /** A work that is published in chapters. */
 @Entity('projects')
 @Unique('projects_slug_key', ['slug'])
@@ -32,6 +36,8 @@ export interface ProjectPerson {
 @Check('projects_status_check', `status in ('announced', 'ongoing', 'hiatus', 'completed', 'cancelled')`)
 @Check('projects_content_rating_check', `content_rating in ('everyone', 'teen', 'mature', 'adult')`)
 @Check('projects_reading_direction_check', `reading_direction in ('right_to_left', 'left_to_right', 'vertical')`)
+@Check('projects_cover_check', `(cover_id is null) = (cover is null)`)
+@Index('projects_cover_id_key', ['cover_id'], { unique: true })
 @Index('projects_sort_title_idx', ['sort_title', 'id'])
 @Index('projects_tags_idx', { synchronize: false }) // gin (tags)
 @Index('projects_search_idx', { synchronize: false }) // gin (search_text gin_trgm_ops)
@@ -57,6 +63,9 @@ export class Project {
   @Column('text', { select: false }) search_text: string;
   /** The first 60 characters of the folded title: the order of titles. */
   @Column({ type: 'text', select: false, collation: 'C' }) sort_title: string;
+  /** The files of the cover have this id, like those of a page. */
+  @Column('uuid', { nullable: true }) cover_id: string | null;
+  @Column('jsonb', { nullable: true, select: false }) cover: Cover | null;
   @Column('timestamptz') created_at: Date;
   @Column('timestamptz') updated_at: Date;
 }

@@ -4,6 +4,7 @@ import type { Request, Response } from 'express';
 import { refToHeaders } from '../../http/openapi/response-headers.js';
 import { PageQueryDto } from '../../http/pagination.dto.js';
 import { publicPath } from '../../http/request-context.js';
+import { VersionQueryDto } from '../../http/versions.dto.js';
 import { IF_MATCH, readExpectedVersion, sendVersioned, versionTag } from '../../http/versions.js';
 import { ApiProblems, RequirePermissions } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
@@ -16,9 +17,7 @@ import {
   ProjectRevisionsPageDto,
   ProjectsPageDto,
   ProjectsQueryDto,
-  toProjectDto,
   UpdateProjectDto,
-  VersionQueryDto,
 } from './projects.dto.js';
 import { ProjectsService } from './projects.service.js';
 
@@ -72,7 +71,7 @@ export class ProjectsController {
     const project = await this.search.get(reader, idOrSlug);
     const isCurrent = [project.id, project.slug].includes(idOrSlug.toLowerCase());
     if (!isCurrent) return response.redirect(301, publicPath(`/api/projects/${project.slug}`));
-    sendVersioned(request, response, toProjectDto(project));
+    sendVersioned(request, response, this.search.toDto(reader, project));
   }
 
   /** Changes a project. */
@@ -123,7 +122,7 @@ export class ProjectsController {
   }
 
   private async send(reader: Reader, id: string, response: Response): Promise<ProjectDto> {
-    const dto = toProjectDto(await this.search.get(reader, id));
+    const dto = this.search.toDto(reader, await this.search.get(reader, id));
     response.setHeader('etag', versionTag(dto.version, dto));
     return dto;
   }

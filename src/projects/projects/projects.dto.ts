@@ -5,15 +5,15 @@ import {
   IsArray,
   IsBoolean,
   IsIn,
-  IsInt,
+  IsObject,
   IsOptional,
-  Max,
-  Min,
   ValidateBy,
   ValidateNested,
 } from 'class-validator';
-import { IsQueryBoolean, IsQueryInt, PageQueryDto } from '../../http/pagination.dto.js';
+import { IsQueryBoolean, PageQueryDto } from '../../http/pagination.dto.js';
 import { IsLine, IsOptionalNotNull } from '../../http/validation.js';
+import { IsVersion } from '../../http/versions.dto.js';
+import { PageImagesDto } from '../pages/pages.dto.js';
 import { IsLanguage, IsQueryList, IsTags, IsText } from '../fields.js';
 import {
   CONTENT_RATINGS,
@@ -75,6 +75,7 @@ export class CreateProjectDto {
   @IsOptionalNotNull()
   @IsArray()
   @ArrayMaxSize(30)
+  @IsObject({ each: true }) // without it, arrays of valid elements would be elements
   @ValidateNested({ each: true })
   @Type(() => AlternativeTitleDto)
   alternative_titles?: AlternativeTitleDto[];
@@ -107,6 +108,7 @@ export class CreateProjectDto {
   @IsOptionalNotNull()
   @IsArray()
   @ArrayMaxSize(30)
+  @IsObject({ each: true }) // without it, arrays of valid elements would be elements
   @ValidateNested({ each: true })
   @Type(() => ProjectPersonDto)
   people?: ProjectPersonDto[];
@@ -125,10 +127,7 @@ export class UpdateProjectDto extends PartialType(CreateProjectDto, { skipNullPr
    * The version that the changes are based on; or send `If-Match`.
    * @example 3
    */
-  @IsOptionalNotNull()
-  @IsInt()
-  @Min(1)
-  @Max(999_999_999)
+  @IsVersion()
   version?: number;
 }
 
@@ -216,6 +215,9 @@ export class ProjectDto {
   /** @example ["slice-of-life"] */
   tags: string[];
   people: ProjectPersonDto[];
+  /** The addresses of the cover; null: there is none. Like those of pages, they contain a token if not everyone sees the project. */
+  @ApiProperty({ type: PageImagesDto, nullable: true })
+  cover: PageImagesDto | null;
   /** @example false */
   is_hidden: boolean;
   /**
@@ -264,21 +266,12 @@ export class ProjectRevisionsPageDto {
   next_cursor: string | null;
 }
 
-/** The version that a removal is based on. */
-export class VersionQueryDto {
-  /**
-   * The version that the caller knows; or send `If-Match`.
-   * @example 3
-   */
-  @IsQueryInt(1, 999_999_999)
-  version?: number;
-}
-
 /** A row of a list of projects: the project, with what depends on the reader. */
-export type ListedProject = Omit<Project, 'search_text' | 'sort_title'> &
+export type ListedProject = Omit<Project, 'search_text' | 'sort_title' | 'cover'> &
   Pick<ProjectDto, 'chapter_count' | 'last_chapter_at'>;
 
-export const toProjectDto = (project: ListedProject): ProjectDto => ({
+/** A project with the addresses of its cover: see `CoverUrlsService`. */
+export const toProjectDto = (project: ListedProject, cover: PageImagesDto | null): ProjectDto => ({
   id: project.id,
   slug: project.slug,
   title: project.title,
@@ -290,6 +283,7 @@ export const toProjectDto = (project: ListedProject): ProjectDto => ({
   reading_direction: project.reading_direction,
   tags: project.tags,
   people: project.people,
+  cover,
   is_hidden: project.is_hidden,
   version: project.version,
   created_at: project.created_at,

@@ -95,6 +95,27 @@ export class ProjectsService {
     });
   }
 
+  /** Sets the cover, whose files are stored. Throws `project_not_found`, `version_conflict`. */
+  async setCover(
+    caller: Caller,
+    id: string,
+    expected: number,
+    cover: Pick<Project, 'cover_id' | 'cover'>,
+  ): Promise<void> {
+    await this.projects.manager.transaction(async (manager) => {
+      await this.lock(manager, id, expected);
+      const version = expected + 1;
+      await manager.update(Project, id, { ...cover, version, updated_at: this.clock.date() });
+      await this.record(manager, caller, id, version, { cover_id: cover.cover_id });
+      await this.audit.write(manager, {
+        action: 'project.changed',
+        ...actorOf(caller),
+        subject_id: id,
+        details: { version, fields: ['cover'] },
+      });
+    });
+  }
+
   /**
    * Deletes a project. `upload_chapters` decides about chapters, so a caller without it deletes only projects without any.
    * Throws `project_not_found`, `version_conflict`, `project_has_chapters`.

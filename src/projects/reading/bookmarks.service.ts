@@ -8,7 +8,6 @@ import { type Page, type PageQueryDto, toPage } from '../../http/pagination.dto.
 import type { Caller } from '../../users/caller.js';
 import { readTimeCursor, timeKey } from '../cursors.js';
 import { ProjectSearchService } from '../projects/project-search.service.js';
-import { toProjectDto } from '../projects/projects.dto.js';
 import { type Reader, readerOf } from '../visibility/reader.js';
 import { visibleChapter, visibleProject } from '../visibility/visibility.js';
 import { type BookmarkKind, ProjectBookmark } from './project-bookmark.entity.js';
@@ -64,7 +63,9 @@ export class BookmarksService {
     const unread = await this.countUnread(reader, ids);
     const items = page.items.flatMap(({ project_id, created_at }) => {
       const project = projects.get(project_id); // hidden or deleted meanwhile
-      return project ? [{ project: toProjectDto(project), unread_count: unread.get(project_id) ?? 0, created_at }] : [];
+      if (!project) return [];
+      const unread_count = unread.get(project_id) ?? 0;
+      return [{ project: this.projects.toDto(reader, project), unread_count, created_at }];
     });
     return { ...page, items };
   }

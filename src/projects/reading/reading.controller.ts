@@ -96,8 +96,8 @@ export class ReadingController {
   }
 
   /**
-   * Returns for each project that the caller has read in the chapter to continue with: the one opened last, or the next one
-   * after it was read.
+   * Returns the chapters to continue with, one for each project that the caller has read in: the one opened last, or the next
+   * one after it was read.
    */
   @Get('me/continue-reading')
   @ApiOperation({ operationId: 'listContinueReading' })

@@ -6,6 +6,7 @@ import {
   IsArray,
   IsBoolean,
   IsInt,
+  IsObject,
   IsOptional,
   IsUUID,
   Max,
@@ -59,6 +60,7 @@ export class MergeProgressDto {
   @IsArray()
   @ArrayMinSize(1)
   @ArrayMaxSize(200)
+  @IsObject({ each: true }) // without it, arrays of valid elements would be elements
   @ValidateNested({ each: true })
   @Type(() => ProgressChangeDto)
   changes: ProgressChangeDto[];

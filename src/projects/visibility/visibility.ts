@@ -1,5 +1,6 @@
+import type { Config } from '../../config/config.js';
 import type { SqlValues } from '../../database/sql-values.js';
-import type { Reader } from './reader.js';
+import { ANONYMOUS, type Reader } from './reader.js';
 
 // The one place that decides who sees a project or a chapter. Every statement that reads them for a reader uses the
 // conditions, and code that has the rows uses the functions. `p` is `projects`, `c` is `chapters`.
@@ -27,6 +28,12 @@ export function visibleProject(reader: Reader, values: SqlValues): string {
     where own.uploader_id = ${values.add(reader.id)}::uuid and own.project_id = p.id))`;
 }
 
+/** Whether everyone sees the project, so that caches may keep its cover. */
+export const isProjectPublic = (
+  { ANONYMOUS_READING }: Pick<Config, 'ANONYMOUS_READING'>,
+  project: { is_hidden: boolean },
+): boolean => ANONYMOUS_READING === 'on' && !project.is_hidden;
+
 /** What decides about a chapter. */
 export interface ChapterVisibility {
   state: string;
@@ -49,14 +56,22 @@ export const isChapterVisible = (
     !project.is_hidden &&
     (chapter.release_at === null || chapter.release_at <= releasedUntil(reader, now)));
 
+/** Whether everyone sees the chapter, so that caches may keep its images. */
+export const isChapterPublic = (
+  { ANONYMOUS_READING }: Pick<Config, 'ANONYMOUS_READING'>,
+  now: Date,
+  chapter: ChapterVisibility,
+  project: { is_hidden: boolean },
+): boolean => ANONYMOUS_READING === 'on' && isChapterVisible(ANONYMOUS, now, chapter, project);
+
 /**
  * When the reader could first read a published chapter. `hasUploads`: the reader may have uploaded some of the chapters; if
  * not, the expression is that of an index.
  */
 export function readableAt(reader: Reader, values: SqlValues, hasUploads = reader.id !== null): string {
   if (reader.seesHidden) return 'c.published_at';
-  const lead = reader.earlyAccessDays * 24;
-  const release = lead === 0 ? 'c.release_at' : `c.release_at - make_interval(hours => ${lead})`;
+  const hours = reader.earlyAccessDays * 24;
+  const release = hours === 0 ? 'c.release_at' : `c.release_at - make_interval(hours => ${values.add(hours)}::int)`;
   const ofOthers = `greatest(c.shown_at, ${release})`;
   if (!hasUploads || reader.id === null) return ofOthers;
   return `(case when c.uploader_id = ${values.add(reader.id)}::uuid then c.published_at else ${ofOthers} end)`;

@@ -10,7 +10,7 @@ import { BOOKING_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { SkipChangeLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
-import { INELIGIBILITY_REASONS } from '../eligibility/eligibility.js';
+import { INELIGIBILITY_REASONS } from '../../http/problems/problem-catalogue.js';
 import {
   AppointmentDto,
   AppointmentsDto,

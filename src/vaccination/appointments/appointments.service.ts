@@ -6,29 +6,23 @@ import { Config } from '../../config/config.js';
 import { returningRows } from '../../database/returning.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
+import type { Person } from '../eligibility/eligibility.js';
+import { ineligible } from '../eligibility/ineligible.js';
 import { PeopleService } from '../eligibility/people.service.js';
 import { fromManager } from '../read-rows.js';
 import { AppointmentChangesService } from './appointment-changes.service.js';
 import { Appointment } from './appointment.entity.js';
-import { BookableSessionsService, isFull } from './bookable-sessions.service.js';
+import { type BookableSession, BookableSessionsService, isFull } from './bookable-sessions.service.js';
 import { lockPerson } from './lock-person.js';
+import { lockSessions } from './lock-sessions.js';
 
 const MAX_MOVES = 3;
 const MAX_LISTED = 200;
+const OTHER_SESSION = 'session_id must be another session';
 
-/**
- * Moves appointment $1 from session $2 to $3 as dose $4 at the time $5. Locks both sessions in the order of their ids, and for
- * as short as possible: others wait for the same rows. No row: the new session is full or not open, or the appointment is not
- * booked any more.
- */
-const MOVE = `with locked as materialized (
-    select id, status, booked, capacity from vaccination_sessions where id in ($2, $3) order by id for no key update
-  )
-  update vaccination_appointments a set session_id = $3, dose = $4, moves = a.moves + 1, updated_at = $5
-  where a.id = $1 and a.session_id = $2 and a.status = 'booked'
-    and (select count(*) from locked) = 2
-    and exists (select from locked where id = $3 and status = 'open' and booked < capacity)
-  returning a.id`;
+/** Moves appointment $1 to session $2 as dose $3 at the time $4. No row: it is not booked any more. */
+const MOVE = `update vaccination_appointments set session_id = $2, dose = $3, moves = moves + 1, updated_at = $4
+  where id = $1 and status = 'booked' returning id`;
 
 /** Cancels appointment $1 of session $2 at the time $3. No row: it is not booked any more. */
 const CANCEL = `with locked as materialized (select id from vaccination_sessions where id = $2 for no key update)
@@ -73,25 +67,41 @@ export class AppointmentsService {
    * reasons of BookableSessionsService.doseFor.
    */
   async move(caller: Caller, id: string, sessionId: string): Promise<Appointment> {
-    const { session_id: from, registration_id } = await this.getOwn(caller, id);
-    if (from === sessionId)
-      throw validationFailed([{ path: 'session_id', message: 'session_id must be another session' }]);
-    const isMoved = await this.changes.run(caller, async (manager) => {
-      await lockPerson(manager, { registration_id, user_id: caller.id });
+    const { registration_id } = await this.getOwn(caller, id);
+    const key = { registration_id, user_id: caller.id };
+    const full = await this.changes.run(caller, async (manager) => {
+      await lockPerson(manager, key);
       const appointment = await this.getChangeable(manager, id);
-      if (appointment.moves >= MAX_MOVES) throw new Problem('too_many_moves');
-      const read = fromManager(manager);
-      const person = (await this.people.read([{ registration_id, user_id: caller.id }], read)).get(registration_id)!;
-      const target = (await this.sessions.read([sessionId], read)).get(sessionId);
-      const others = person.booked.filter((disease) => disease !== appointment.disease);
-      const dose = this.sessions.doseFor({ ...person, booked: others }, target);
-      if (target!.vaccine.disease !== appointment.disease) throw new Problem('wrong_vaccine');
-      if (isFull(target!)) return false;
-      const values = [id, appointment.session_id, sessionId, dose, this.clock.date()];
-      return (await returningRows(manager, MOVE, values)).length > 0;
+      const { session_id: from, disease, moves } = appointment;
+      if (from === sessionId) throw validationFailed([{ path: 'session_id', message: OTHER_SESSION }]);
+      if (moves >= MAX_MOVES) throw new Problem('too_many_moves');
+      const person = (await this.people.read([key], fromManager(manager))).get(registration_id)!;
+      const mover = { ...person, booked: person.booked.filter((each) => each !== disease) };
+      const before = await this.readTarget(manager, sessionId, mover, disease);
+      if (isFull(before.target)) return { target: before.target, mover }; // without a lock: many may be refused at once
+      await lockSessions(manager, [from, sessionId]);
+      const { target, dose } = await this.readTarget(manager, sessionId, mover, disease);
+      if (isFull(target)) return { target, mover };
+      const moved = await returningRows(manager, MOVE, [id, sessionId, dose, this.clock.date()]);
+      if (moved.length === 0) throw new Problem('appointment_not_changeable');
+      return undefined;
     });
-    if (!isMoved) throw await this.sessions.fullProblem(sessionId);
+    if (full) throw await this.sessions.fullProblem(full.target, full.mover);
     return this.getOwn(caller, id);
+  }
+
+  /** The session to which a person moves an appointment against a disease, and the dose that the person gets there. */
+  private async readTarget(
+    manager: EntityManager,
+    id: string,
+    mover: Person,
+    disease: string,
+  ): Promise<{ target: BookableSession; dose: number }> {
+    const target = (await this.sessions.read([id], fromManager(manager))).get(id);
+    const dose = this.sessions.doseFor(mover, target);
+    if (target!.vaccine.disease !== disease)
+      throw ineligible(['wrong_vaccine'], { next_dose: dose, earliest_day: null });
+    return { target: target!, dose };
   }
 
   /** Cancels an appointment. Throws `appointment_not_found`, `appointment_not_changeable`, `too_late_to_change`. */

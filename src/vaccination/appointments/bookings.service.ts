@@ -4,14 +4,18 @@ import type { Pool } from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
 import { POOL } from '../../database/pool.js';
+import { ResultCounter } from '../../http/metrics/result-counter.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { isUnavailable, Problem, unavailable } from '../../http/problems/problem.js';
 import type { ProblemCode } from '../../http/problems/problem-catalogue.js';
+import { MetricsService } from '../../metrics/metrics.service.js';
 import type { Caller } from '../../users/caller.js';
+import type { IneligibilityReason, Person } from '../eligibility/eligibility.js';
+import { ineligible } from '../eligibility/ineligible.js';
 import { PeopleService } from '../eligibility/people.service.js';
 import { fromPool, type ReadRows } from '../read-rows.js';
 import type { CreateAppointmentDto } from './appointments.dto.js';
-import { BookableSessionsService, isFull } from './bookable-sessions.service.js';
+import { type BookableSession, BookableSessionsService, isFull } from './bookable-sessions.service.js';
 
 const MAX_BATCH = 500;
 const MAX_WAITING = 20_000;
@@ -29,16 +33,33 @@ const FIND_REQUESTS = {
   text: `select key, hash, appointment_id from vaccination_booking_requests where key = any ($1::bytea[])`,
 };
 
-const OUTCOME_PROBLEMS: Record<string, ProblemCode> = {
+type BookingResults = ResultCounter<'kind'>;
+
+/** Counts bookings by kind and result. */
+export const bookingResults = (metrics: MetricsService): BookingResults =>
+  new ResultCounter(metrics, 'machi_bookings_total', 'Bookings of places by kind and result.', ['kind']);
+
+const OUTCOMES: Record<string, ProblemCode> = {
   key_reused: 'idempotency_key_reused',
   unknown: 'registration_not_found',
-  not_verified: 'registration_not_verified',
   draft: 'vaccination_session_not_found',
   closed: 'session_closed',
   cancelled: 'session_cancelled',
+};
+
+/** What has changed about the person since it was read. */
+const CHANGES: Record<string, IneligibilityReason> = {
+  not_verified: 'registration_not_verified',
   already_booked: 'already_booked',
   given: 'dose_out_of_order',
 };
+
+/** What an outcome of book_appointments means, but for `booked`, `repeated` and `full`. */
+export function toOutcomeProblem(outcome: string): Problem {
+  const reason = CHANGES[outcome];
+  if (reason !== undefined) return ineligible([reason], { next_dose: null, earliest_day: null });
+  return new Problem(OUTCOMES[outcome] ?? 'busy');
+}
 
 interface Outcome {
   n: string;
@@ -65,6 +86,8 @@ interface Waiting {
 }
 
 interface Candidate extends Waiting {
+  person: Person;
+  session: BookableSession;
   dose: number;
   disease: string;
 }
@@ -78,14 +101,18 @@ export class BookingsService {
   private waiting: Waiting[] = [];
   private isRunning = false;
   private readonly query: ReadRows;
+  private readonly results: BookingResults;
 
   constructor(
     @Inject(POOL) pool: Pool,
     private readonly sessions: BookableSessionsService,
     private readonly people: PeopleService,
     private readonly clock: Clock,
+    metrics: MetricsService,
   ) {
     this.query = fromPool(pool);
+    this.results = bookingResults(metrics);
+    metrics.gauge('machi_bookings_waiting', 'Bookings that wait for the batch before them.', () => this.waiting.length);
   }
 
   /**
@@ -94,7 +121,18 @@ export class BookingsService {
    * `vaccination_session_not_found`, `idempotency_key_reused`, `session_full`, the reasons of `doseFor`, and `busy` when too
    * many requests wait.
    */
-  async book(caller: Caller, { registration_id, session_id }: CreateAppointmentDto, key?: string): Promise<string> {
+  book(caller: Caller, request: CreateAppointmentDto, key?: string): Promise<string> {
+    const id = uuidv7();
+    const booked = this.enqueue(id, caller, request, key);
+    return this.results.watch(booked, { kind: 'booking' }, (bookedId) => (bookedId === id ? 'ok' : 'repeated'));
+  }
+
+  private async enqueue(
+    id: string,
+    caller: Caller,
+    { registration_id, session_id }: CreateAppointmentDto,
+    key?: string,
+  ): Promise<string> {
     if (this.waiting.length >= MAX_WAITING) throw unavailable('busy');
     const hashes =
       key === undefined
@@ -102,7 +140,7 @@ export class BookingsService {
         : { key: sha256(caller.id, key), hash: sha256(registration_id, session_id) };
     return new Promise((resolve, reject) => {
       this.waiting.push({
-        id: uuidv7(),
+        id,
         registration_id,
         user_id: caller.id,
         session_id,
@@ -171,8 +209,8 @@ export class BookingsService {
         if (!person) throw new Problem('registration_not_found');
         const session = sessions.get(request.session_id);
         const dose = this.sessions.doseFor(person, session);
-        if (isFull(session!)) throw await this.sessions.fullProblem(request.session_id);
-        candidates.push({ ...request, dose, disease: session!.vaccine.disease });
+        if (isFull(session!)) throw await this.sessions.fullProblem(session!, person);
+        candidates.push({ ...request, person, session: session!, dose, disease: session!.vaccine.disease });
       } catch (error) {
         refused.push([request, error]);
       }
@@ -197,8 +235,8 @@ export class BookingsService {
       const request = candidates[Number(n) - 1]!;
       if (outcome === 'booked') request.resolve(request.id);
       else if (outcome === 'repeated') request.resolve(stored_id!);
-      else if (outcome === 'full') request.reject(await this.sessions.fullProblem(request.session_id));
-      else request.reject(new Problem(OUTCOME_PROBLEMS[outcome] ?? 'busy'));
+      else if (outcome === 'full') request.reject(await this.sessions.fullProblem(request.session, request.person));
+      else request.reject(toOutcomeProblem(outcome));
     }
   }
 

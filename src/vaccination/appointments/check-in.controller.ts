@@ -19,6 +19,7 @@ export class CheckInController {
   @ApiProblems(
     'appointment_not_found',
     'forbidden',
+    'own_record',
     'not_session_day',
     'appointment_not_changeable',
     'wrong_check_in_code',

@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { Matches } from 'class-validator';
 import { IsOptionalNotNull } from '../../http/validation.js';
 import { IsFreeText } from '../registrations/free-text.js';
-import { APPOINTMENT_STATUSES, type AppointmentStatus } from './appointment.entity.js';
+import { type Appointment, APPOINTMENT_STATUSES, type AppointmentStatus } from './appointment.entity.js';
 
 /** A check-in: by the code of the person, or by a manager of the centre with a reason. */
 export class CheckInDto {
@@ -42,3 +42,13 @@ export class VisitDto {
   is_walk_in: boolean;
   checked_in_at: Date | null;
 }
+
+export const toVisitDto = ({
+  id,
+  session_id,
+  registration_id,
+  dose,
+  status,
+  is_walk_in,
+  checked_in_at,
+}: Appointment): VisitDto => ({ id, session_id, registration_id, dose, status, is_walk_in, checked_in_at });

@@ -8,9 +8,10 @@ import { Problem, validationFailed } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
+import { assertNotOwn } from '../registrations/own-record.js';
 import { isOnSessionDay } from '../sessions/session-days.js';
 import { Appointment, type AppointmentStatus } from './appointment.entity.js';
-import type { CheckInDto, VisitDto } from './check-in.dto.js';
+import { type CheckInDto, toVisitDto, type VisitDto } from './check-in.dto.js';
 import { CheckInCodesService } from './check-in-codes.service.js';
 
 const MAX_FAILED_CHECK_INS = 5;
@@ -35,27 +36,28 @@ export class CheckInService {
     private readonly audit: AuditService,
   ) {}
 
-  /** An appointment with its session and centre. Throws `appointment_not_found`. */
+  /** An appointment with its person, session and centre. Throws `appointment_not_found`. */
   async get(id: string): Promise<Appointment> {
     const appointment = await this.appointments.findOne({
       where: { id },
-      relations: { session: { centre: true, vaccine: true } },
+      relations: { registration: true, session: { centre: true, vaccine: true } },
     });
     if (!appointment) throw new Problem('appointment_not_found');
     return appointment;
   }
 
   /**
-   * Checks a person in on a day of the session. Throws `appointment_not_found`, `forbidden`, `not_session_day`,
+   * Checks a person in on a day of the session. Throws `appointment_not_found`, `forbidden`, `own_record`, `not_session_day`,
    * `appointment_not_changeable`, `wrong_check_in_code`, `check_in_locked`, `validation_failed`.
    */
   async checkIn(caller: Caller, id: string, { code, override_reason }: CheckInDto): Promise<VisitDto> {
     if ((code === undefined) === (override_reason === undefined)) {
       throw validationFailed([{ path: 'code', message: 'send either code or override_reason' }]);
     }
-    const { session } = await this.get(id);
+    const { session, registration } = await this.get(id);
     await this.staff.assertRole(caller, session.centre_id, ...(code === undefined ? MANAGER : STAFF_ROLES));
     if (!isOnSessionDay(session, this.clock.date())) throw new Problem('not_session_day');
+    if (code === undefined) assertNotOwn(caller, registration);
     if (code === undefined) await this.override(caller, id, override_reason!);
     else await this.tryCode(caller, id, code);
     return toVisitDto(await this.get(id));
@@ -147,21 +149,3 @@ export class CheckInService {
 }
 
 const MANAGER = ['manager'] as const;
-
-const toVisitDto = ({
-  id,
-  session_id,
-  registration_id,
-  dose,
-  status,
-  is_walk_in,
-  checked_in_at,
-}: Appointment): VisitDto => ({
-  id,
-  session_id,
-  registration_id,
-  dose,
-  status,
-  is_walk_in,
-  checked_in_at,
-});

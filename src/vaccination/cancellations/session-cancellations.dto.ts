@@ -1,4 +1,4 @@
-import { IsLine } from '../../http/validation.js';
+import { IsFreeText } from '../registrations/free-text.js';
 
 /** Why a session is cancelled. */
 export class CancelVaccinationSessionDto {
@@ -6,6 +6,6 @@ export class CancelVaccinationSessionDto {
    * Shown to the people who had an appointment.
    * @example "The delivery of the vaccine is late."
    */
-  @IsLine(1, 300)
+  @IsFreeText(1, 300)
   reason: string;
 }

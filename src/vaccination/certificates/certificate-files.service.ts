@@ -1,9 +1,15 @@
 import { Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import type { EntityManager } from 'typeorm';
 import { Problem } from '../../http/problems/problem.js';
 import type { Representation } from '../../http/representation.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { CERTIFICATE_FILE_QUOTA } from '../../rate-limit/quotas.js';
 import type { Caller } from '../../users/caller.js';
+import { CentreStaffService } from '../centres/centre-staff.service.js';
+import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
+import { DosesService } from '../doses/doses.service.js';
+import { RegistrationReviewsService } from '../registrations/registration-reviews.service.js';
 import { type CertificateForm, toPng, toSvg } from './formats/certificate-qr.js';
 import type { Certificate } from './certificate.entity.js';
 import { CertificatesService } from './certificates.service.js';
@@ -37,7 +43,11 @@ const FORMATS: Record<FileType, FileFormat> = {
 @Injectable()
 export class CertificateFilesService {
   constructor(
+    @InjectEntityManager() private readonly manager: EntityManager,
     private readonly certificates: CertificatesService,
+    private readonly doses: DosesService,
+    private readonly staff: CentreStaffService,
+    private readonly reviews: RegistrationReviewsService,
     private readonly quotas: QuotasService,
   ) {}
 
@@ -48,6 +58,22 @@ export class CertificateFilesService {
   async get(caller: Caller, id: string, fileType: FileType, form: CertificateForm): Promise<Representation> {
     const certificate = await this.certificates.get(caller, id);
     if (certificate.revoked_at) throw new Problem('certificate_revoked');
+    return this.toFile(caller, certificate, fileType, form);
+  }
+
+  /**
+   * The certificate of a dose as a PDF, for the staff of the centre where it was given. The person's record is read with the
+   * reason. Throws `dose_not_found`, `forbidden`, `certificate_not_found`, and when it is read `rate_limited`.
+   */
+  async getOfDose(caller: Caller, doseId: string, reason: string): Promise<Representation> {
+    const { centre_id, registration_id } = await this.doses.get(doseId);
+    await this.staff.assertStaff(caller, centre_id, ...STAFF_ROLES);
+    const certificate = await this.certificates.getOfDose(doseId);
+    await this.reviews.recordReads(this.manager, caller, [registration_id], reason);
+    return this.toFile(caller, certificate, 'pdf', 'hcert');
+  }
+
+  private toFile(caller: Caller, certificate: Certificate, fileType: FileType, form: CertificateForm): Representation {
     const { type, make } = FORMATS[fileType];
     return {
       headers: {
@@ -55,7 +81,7 @@ export class CertificateFilesService {
         'cache-control': 'private, no-cache',
         'content-disposition': `inline; filename="vaccination-certificate.${fileType}"`,
       },
-      etag: `"${id}.${form}.${fileType}"`,
+      etag: `"${certificate.id}.${form}.${fileType}"`,
       read: async () => {
         await this.quotas.consume(CERTIFICATE_FILE_QUOTA, caller.id);
         return make(certificate, form);

@@ -6,6 +6,7 @@ import { Dose } from '../doses/dose.entity.js';
 @Unique('vaccination_certificates_uvci_key', ['uvci'])
 @Unique('vaccination_certificates_rid_key', ['rid'])
 @Index('vaccination_certificates_valid_key', ['dose_id'], { unique: true, where: `revoked_at is null` })
+@Index('vaccination_certificates_dose_id_idx', ['dose_id'])
 @Index('vaccination_certificates_revoked_idx', ['shc_kid', 'id'], { where: `revoked_at is not null` })
 export class Certificate {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'vaccination_certificates_pkey' }) id: string;

@@ -1,5 +1,5 @@
 import { applyDecorators, Body, Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { AcceptsBody } from '../../http/bodies/body.guard.js';
 import { PageQueryDto } from '../../http/pagination.dto.js';
@@ -10,6 +10,7 @@ import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorato
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
 import { VERIFICATION_QUOTA } from '../../rate-limit/quotas.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
+import { CertificateFile } from './certificate-file.decorator.js';
 import { CertificateFilesService } from './certificate-files.service.js';
 import { CertificateVerificationService } from './certificate-verification.service.js';
 import {
@@ -22,15 +23,11 @@ import {
 } from './certificates.dto.js';
 import { CertificatesService } from './certificates.service.js';
 
-const fileOf = (type: string) => ({ content: { [type]: { schema: { type: 'string', format: 'binary' } } } });
-
-/** Documents a route that sends a file of a certificate. */
-const CertificateFile = (type: string): MethodDecorator =>
+/** A route that sends a file of a certificate of the caller. */
+const OwnCertificateFile = (type: string): MethodDecorator =>
   applyDecorators(
     SignedIn(),
-    ApiOkResponse(fileOf(type)),
-    ApiResponse({ status: 206, description: 'The requested range.', ...fileOf(type) }),
-    ApiResponse({ status: 304, description: 'Not modified.' }),
+    CertificateFile(type),
     ApiProblems('certificate_not_found', 'certificate_revoked', 'range_not_satisfiable', 'rate_limited'),
   );
 
@@ -92,7 +89,7 @@ export class CertificatesController {
   /** Sends the QR code of a certificate as PNG. */
   @Get(':id.png')
   @ApiOperation({ operationId: 'getCertificatePng' })
-  @CertificateFile('image/png')
+  @OwnCertificateFile('image/png')
   async getPng(
     @CurrentUser() caller: Caller,
     @UuidParam('id') id: string,
@@ -106,7 +103,7 @@ export class CertificatesController {
   /** Sends the QR code of a certificate as SVG. */
   @Get(':id.svg')
   @ApiOperation({ operationId: 'getCertificateSvg' })
-  @CertificateFile('image/svg+xml')
+  @OwnCertificateFile('image/svg+xml')
   async getSvg(
     @CurrentUser() caller: Caller,
     @UuidParam('id') id: string,
@@ -120,7 +117,7 @@ export class CertificatesController {
   /** Sends a certificate as a PDF to print, in English and Bengali, with both QR codes. */
   @Get(':id.pdf')
   @ApiOperation({ operationId: 'getCertificatePdf' })
-  @CertificateFile('application/pdf')
+  @OwnCertificateFile('application/pdf')
   async getPdf(
     @CurrentUser() caller: Caller,
     @UuidParam('id') id: string,
@@ -133,7 +130,7 @@ export class CertificatesController {
   /** Sends the SMART Health Card of a certificate as the file that phones import. */
   @Get(':id.smart-health-card')
   @ApiOperation({ operationId: 'getSmartHealthCard' })
-  @CertificateFile('application/smart-health-card')
+  @OwnCertificateFile('application/smart-health-card')
   async getSmartHealthCard(
     @CurrentUser() caller: Caller,
     @UuidParam('id') id: string,

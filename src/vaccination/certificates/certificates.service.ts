@@ -57,6 +57,13 @@ export class CertificatesService {
     return certificate;
   }
 
+  /** The valid certificate of a dose. The caller checks who may read it. Throws `certificate_not_found`. */
+  async getOfDose(doseId: string): Promise<Certificate> {
+    const certificate = await this.certificates.findOneBy({ dose_id: doseId, revoked_at: IsNull() });
+    if (!certificate) throw new Problem('certificate_not_found');
+    return certificate;
+  }
+
   readonly toDto = (certificate: Certificate): CertificateDto => toCertificateDto(certificate, this.clock.date());
 
   /**

@@ -2,11 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, Repository } from 'typeorm';
 import type { ReadRows } from '../read-rows.js';
-import { AuditService } from '../../audit/audit.service.js';
 import { Problem } from '../../http/problems/problem.js';
-import { actorOf, type Caller } from '../../users/caller.js';
-import { CentreStaffService } from '../centres/centre-staff.service.js';
-import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
+import type { Caller } from '../../users/caller.js';
+import { RegistrationReviewsService } from '../registrations/registration-reviews.service.js';
 import { Dose } from './dose.entity.js';
 
 /** $1 ids of registrations. One query for a batch of bookings. */
@@ -21,8 +19,7 @@ const COMPLETED = {
 export class DosesService {
   constructor(
     @InjectRepository(Dose) private readonly doses: Repository<Dose>,
-    private readonly staff: CentreStaffService,
-    private readonly audit: AuditService,
+    private readonly reviews: RegistrationReviewsService,
   ) {}
 
   /** The doses that count for a person, against all diseases, in the order in which they were given. */
@@ -58,19 +55,13 @@ export class DosesService {
   }
 
   /**
-   * A dose of the caller or a dependant, or one that was given at a centre where the caller works: that is audited.
-   * Throws `dose_not_found`, `forbidden`.
+   * A dose of the caller or a dependant, or of a person who concerns the caller as staff: that is recorded with its reason.
+   * Throws `dose_not_found`, `forbidden`, and `validation_failed` when staff gives no reason.
    */
-  async getVisible(caller: Caller, id: string): Promise<Dose> {
+  async getVisible(caller: Caller, id: string, reason?: string): Promise<Dose> {
     const dose = await this.get(id);
     if (dose.registration.user_id === caller.id) return dose;
-    await this.staff.assertRole(caller, dose.centre_id, ...STAFF_ROLES);
-    await this.audit.write(this.doses.manager, {
-      action: 'vaccination_dose.viewed',
-      ...actorOf(caller),
-      subject_id: id,
-      details: { registration_id: dose.registration_id },
-    });
+    await this.reviews.assertConcerned(caller, dose.registration_id, reason);
     return dose;
   }
 }

@@ -1,6 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsOptional, IsUUID } from 'class-validator';
-import { INELIGIBILITY_REASONS, type IneligibilityReason } from './eligibility.js';
+import { INELIGIBILITY_REASONS } from '../../http/problems/problem-catalogue.js';
+import type { IneligibilityReason } from './eligibility.js';
 
 /** Query parameters of the eligibility of a person. */
 export class EligibilityQueryDto {

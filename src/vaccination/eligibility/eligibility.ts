@@ -1,20 +1,8 @@
+import { INELIGIBILITY_REASONS } from '../../http/problems/problem-catalogue.js';
 import type { RegistrationStatus } from '../registrations/registration.entity.js';
 import type { Vaccine } from '../vaccines/vaccine.entity.js';
 import { addDays, addMonths, dayOf } from '../days.js';
 
-/** Why a person cannot get a dose. They are codes of problems, in the order in which a refused booking reports them. */
-export const INELIGIBILITY_REASONS = [
-  'registration_not_verified',
-  'registration_incomplete',
-  'vaccine_inactive',
-  'course_complete',
-  'wrong_vaccine',
-  'dose_out_of_order',
-  'too_old',
-  'too_young',
-  'too_early',
-  'already_booked',
-] as const;
 export type IneligibilityReason = (typeof INELIGIBILITY_REASONS)[number];
 
 /** What is known about a person. */
@@ -57,6 +45,41 @@ export interface Eligibility {
   reasons: IneligibilityReason[];
 }
 
+/** A dose that is about to be recorded. */
+export interface GivenDose {
+  date_of_birth: string | null;
+  vaccine: Pick<Course, 'min_age_months' | 'max_age_months' | 'doses'>;
+  dose: number;
+  /** The day of the previous dose; null for the first one. */
+  previous: string | null;
+  /** The day of this dose. All days are those of the centre. */
+  day: string;
+}
+
+/** Of a dose that was booked before the vaccine got fewer doses: appointments stay when the catalogue changes. */
+const NO_INTERVAL = { min_interval_days: 0, grace_days: 0 };
+
+/**
+ * Why a dose does not count: age, or an interval that is too short even with the days of grace. Null for one that counts.
+ * `earliest_day`: from which day on it counts; null for a person who is too old.
+ */
+export function findUntimely({
+  date_of_birth,
+  vaccine,
+  dose,
+  previous,
+  day,
+}: GivenDose): { reason: 'too_old' | 'too_young' | 'too_early'; earliest_day: string | null } | null {
+  const { min_interval_days, grace_days } = vaccine.doses[dose - 1] ?? NO_INTERVAL;
+  const oldEnough = date_of_birth === null ? day : addMonths(date_of_birth, vaccine.min_age_months);
+  const intervalEnd = previous === null ? day : addDays(previous, min_interval_days - grace_days);
+  const latest = lastDay(date_of_birth, vaccine);
+  if (latest !== null && day > latest) return { reason: 'too_old', earliest_day: null };
+  const earliest_day = latestOf(oldEnough, intervalEnd);
+  if (day < oldEnough) return { reason: 'too_young', earliest_day };
+  return day < intervalEnd ? { reason: 'too_early', earliest_day } : null;
+}
+
 /** Days of grace are not used: they excuse a dose that was given too early, not an appointment. */
 export function eligibilityOf({
   person,
@@ -77,7 +100,7 @@ export function eligibilityOf({
   const earliest = latestOf(today, latestOf(oldEnough, intervalEnd));
   const recommended =
     since === undefined ? earliest : latestOf(earliest, addDays(since, plan.recommended_interval_days));
-  const latest = lastDay(person, vaccine);
+  const latest = lastDay(date_of_birth, vaccine);
   const isPossible = next !== null && (latest === null || earliest <= latest);
   const found: Record<IneligibilityReason, boolean> = {
     registration_not_verified: person.status !== 'verified',
@@ -107,7 +130,7 @@ function nextDose({ doses }: Course, given: Person['doses']): number | null {
 }
 
 /** The day before the person reaches the age from which the vaccine is not given. */
-const lastDay = ({ date_of_birth }: Person, { max_age_months }: Course): string | null =>
+const lastDay = (date_of_birth: string | null, { max_age_months }: Pick<Course, 'max_age_months'>): string | null =>
   max_age_months === null || date_of_birth === null ? null : addDays(addMonths(date_of_birth, max_age_months), -1);
 
 const latestOf = (one: string, other: string): string => (one > other ? one : other);

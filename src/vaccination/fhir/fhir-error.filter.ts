@@ -56,6 +56,7 @@ export const ApiFhirErrors = (): MethodDecorator & ClassDecorator =>
         [401, 'token_required'],
         [403, 'forbidden'],
         [404, 'registration_not_found'],
+        [413, 'body_too_large'],
         [415, 'unsupported_media_type'],
         [422, 'validation_failed'],
         [429, 'rate_limited'],

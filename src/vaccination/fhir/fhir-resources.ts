@@ -1,4 +1,6 @@
 import type { Appointment, Immunization, ImmunizationRecommendation, Patient, Slot } from 'fhir/r4.js';
+import { ADVERSE_EVENTS } from '../adverse-events/adverse-event-codes.js';
+import type { AdverseEvent } from '../adverse-events/adverse-event.entity.js';
 import type { Appointment as AppointmentRow, AppointmentStatus } from '../appointments/appointment.entity.js';
 import type { Dose } from '../doses/dose.entity.js';
 import type { Eligibility } from '../eligibility/eligibility.js';
@@ -61,6 +63,19 @@ export function toImmunization(dose: Dose): Immunization {
     ],
   };
 }
+
+/** An immunization with the adverse events after it, which the staff has recorded. */
+export const withReactions = (immunization: Immunization, events: AdverseEvent[]): Immunization =>
+  events.length === 0
+    ? immunization
+    : {
+        ...immunization,
+        reaction: events.map(({ onset_at, code }) => ({
+          date: onset_at.toISOString(),
+          detail: { display: ADVERSE_EVENTS[code] },
+          reported: false, // by the person
+        })),
+      };
 
 const STATUSES: Record<AppointmentStatus, Appointment['status']> = {
   booked: 'booked',

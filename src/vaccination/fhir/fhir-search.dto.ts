@@ -154,12 +154,19 @@ export class FhirSlotSearchDto extends FhirSearchQueryDto {
   'service-type'?: string;
 }
 
+/** The unit of a date: it stands for the whole day, minute, second or millisecond (FHIR R4, 3.1.1.4.7). */
+function precisionOf(date: string): 'days' | 'minutes' | 'seconds' | 'milliseconds' {
+  if (!date.includes('T')) return 'days';
+  if (date.includes('.')) return 'milliseconds';
+  return /T\d{2}:\d{2}:\d{2}/.test(date) ? 'seconds' : 'minutes';
+}
+
 /** SQL on a column of timestamps for dates with prefixes, and its parameters. */
 export function dateConditions(column: string, dates: string[] = []): [sql: string, values: Record<string, Date>][] {
   return dates.map((text, index) => {
     const [, prefix = 'eq', date] = /^([a-z]{2})?(.*)$/.exec(text)!;
     const start = DateTime.fromISO(date!, { zone: DEFAULT_TIME_ZONE });
-    const end = date!.includes('T') ? start.plus({ milliseconds: 1 }) : start.plus({ days: 1 });
+    const end = start.plus({ [precisionOf(date!)]: 1 });
     const [from, to] = [`${column} >= :from${index}`, `${column} < :to${index}`];
     const conditions: Record<string, string> = {
       eq: `${from} and ${to}`,

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import type { Appointment, FhirResource, Immunization, ImmunizationRecommendation, Patient, Slot } from 'fhir/r4.js';
-import type { EntityManager, SelectQueryBuilder } from 'typeorm';
+import { type EntityManager, In, type SelectQueryBuilder } from 'typeorm';
 import { NIL, validate as isUuid } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
 import { readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
+import { AdverseEvent } from '../adverse-events/adverse-event.entity.js';
 import { Appointment as AppointmentRow } from '../appointments/appointment.entity.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
@@ -20,7 +21,7 @@ import { RegistrationsService } from '../registrations/registrations.service.js'
 import { VaccinationSession } from '../sessions/vaccination-session.entity.js';
 import { DEFAULT_TIME_ZONE } from '../time-zones.js';
 import { Vaccine } from '../vaccines/vaccine.entity.js';
-import { toAppointment, toImmunization, toPatient, toRecommendation, toSlot } from './fhir-resources.js';
+import { toAppointment, toImmunization, toPatient, toRecommendation, toSlot, withReactions } from './fhir-resources.js';
 import {
   dateConditions,
   type FhirAppointmentSearchDto,
@@ -70,7 +71,8 @@ export class FhirService {
     const dose = await this.doses().where('d.id = :id', { id }).getOne();
     if (!dose) throw new Problem('dose_not_found');
     await this.assertReadable(caller, dose.registration_id, reason, 'dose_not_found');
-    return toImmunization(dose);
+    const [immunization] = await this.withReactions([toImmunization(dose)]);
+    return immunization!;
   }
 
   async searchImmunizations(caller: Caller, query: FhirImmunizationSearchDto): Promise<FhirPage<Immunization>> {
@@ -81,7 +83,8 @@ export class FhirService {
       builder.andWhere('(v.cvx_code = :code or v.who_code = :code)', { code: query['vaccine-code'] });
     }
     for (const condition of dateConditions('d.given_at', query.date)) builder.andWhere(...condition);
-    return readPage(builder, 'd', query, toImmunization);
+    const page = await readPage(builder, 'd', query, toImmunization);
+    return { ...page, resources: await this.withReactions(page.resources) };
   }
 
   /** Throws `appointment_not_found`, `validation_failed`. */
@@ -155,7 +158,7 @@ export class FhirService {
     const slots = new Map(appointments.map(({ session }) => [session.id, toSlot(session)]));
     const resources: FhirResource[] = [
       toPatient(registration),
-      ...doses.map(toImmunization),
+      ...(await this.withReactions(doses.map(toImmunization))),
       ...(recommendation ? [recommendation] : []),
       ...appointments.map(toAppointment),
       ...slots.values(),
@@ -169,6 +172,18 @@ export class FhirService {
       .innerJoinAndSelect('d.vaccine', 'v')
       .innerJoinAndSelect('d.lot', 'l')
       .innerJoinAndSelect('d.centre', 'c');
+  }
+
+  /** Adds the adverse events after these doses. */
+  private async withReactions(immunizations: Immunization[]): Promise<Immunization[]> {
+    const where = { dose_id: In(immunizations.map(({ id }) => id!)), status: 'recorded' as const };
+    const events = await this.manager.find(AdverseEvent, { where, order: { onset_at: 'ASC', id: 'ASC' } });
+    return immunizations.map((immunization) =>
+      withReactions(
+        immunization,
+        events.filter(({ dose_id }) => dose_id === immunization.id),
+      ),
+    );
   }
 
   private appointments(): SelectQueryBuilder<AppointmentRow> {

@@ -25,7 +25,7 @@ export class LotsController {
   /** Adds a lot to the stock of a centre. */
   @Post()
   @ApiOperation({ operationId: 'createLot' })
-  @ApiProblems('forbidden', 'centre_not_found', 'vaccine_not_found', 'lot_exists')
+  @ApiProblems('forbidden', 'centre_not_found', 'vaccine_not_found', 'lot_recalled', 'lot_exists')
   async create(
     @CurrentUser() caller: Caller,
     @Body() dto: CreateLotDto,

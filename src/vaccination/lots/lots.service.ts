@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { type EntityManager, MoreThan, Repository } from 'typeorm';
+import { type EntityManager, In, MoreThan, Repository } from 'typeorm';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
@@ -10,6 +10,8 @@ import type { ProblemCode } from '../../http/problems/problem-catalogue.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
+import { Recall } from './recall.entity.js';
+import { Vaccine } from '../vaccines/vaccine.entity.js';
 import { Lot } from './lot.entity.js';
 import { type CreateLotDto, type LotDto, type LotsQueryDto, toLotDto, type UpdateLotDto } from './lots.dto.js';
 
@@ -60,13 +62,14 @@ export class LotsService {
     return lot;
   }
 
-  /** Adds a lot to the stock. Throws `forbidden`, `centre_not_found`, `vaccine_not_found`, `lot_exists`. */
+  /** Adds a lot to the stock. Throws `forbidden`, `centre_not_found`, `vaccine_not_found`, `lot_recalled`, `lot_exists`. */
   async create(caller: Caller, dto: CreateLotDto): Promise<Lot> {
     await this.staff.assertRole(caller, dto.centre_id, 'manager');
     const now = this.clock.date();
     const unused = { used: 0, recalled_at: null, recall_reason: null };
     const lot = { id: uuidv7(), ...unused, ...dto, created_at: now, updated_at: now };
     return this.lots.manager.transaction(async (manager) => {
+      if ((await this.listRecalled(manager, [dto.vaccine_id])).has(lotKey(dto))) throw new Problem('lot_recalled');
       await manager.insert(Lot, lot);
       await this.audit.write(manager, {
         action: 'vaccine_lot.created',
@@ -76,6 +79,17 @@ export class LotsService {
       });
       return lot as Lot;
     });
+  }
+
+  /**
+   * The lots of these vaccines that are recalled at all centres, as `lotKey` names them. Locks the vaccines until the transaction
+   * ends: a recall at this moment waits, and then finds the lots that the transaction adds.
+   */
+  async listRecalled(manager: EntityManager, vaccineIds: string[]): Promise<Set<string>> {
+    const lock = { mode: 'pessimistic_read' } as const;
+    await manager.find(Vaccine, { select: { id: true }, where: { id: In(vaccineIds) }, order: { id: 'ASC' }, lock });
+    const recalls = await manager.findBy(Recall, { vaccine_id: In(vaccineIds) });
+    return new Set(recalls.map(lotKey));
   }
 
   /**
@@ -114,6 +128,14 @@ export class LotsService {
     return this.lots.findOneByOrFail({ id });
   }
 }
+
+/** Equal for the stocks of one lot at all centres. */
+export const lotKey = ({ vaccine_id, number }: Pick<Lot, 'vaccine_id' | 'number'>): string =>
+  `${vaccine_id} ${foldCase(number)}`;
+
+/** Lower case letter by letter, as citext compares. Of a whole text, JavaScript makes two letters of İ and minds the last Σ. */
+const foldCase = (text: string): string =>
+  Array.from(text, (letter) => String.fromCodePoint(letter.toLowerCase().codePointAt(0)!)).join('');
 
 /** Why no dose can be taken from a lot. */
 function findObstacle(lot: Lot | null, { centre_id, vaccine_id, day }: LotUse): ProblemCode {

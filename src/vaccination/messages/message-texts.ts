@@ -1,7 +1,7 @@
 import type { NoticeKind } from './notice.entity.js';
 
 /** `session_cancelled`: the centre cancelled the appointment, not the person. */
-export type Occasion = NoticeKind | 'session_cancelled';
+export type MessageKind = NoticeKind | 'session_cancelled';
 
 /** What a message says. It contains no name, no number of an id, and no other text that a client can choose. */
 export interface MessageValues {
@@ -24,7 +24,7 @@ interface Wording {
   sentence: string;
 }
 
-const ENGLISH: Record<Occasion, Wording> = {
+const ENGLISH: Record<MessageKind, Wording> = {
   booked: { subject: 'Vaccination appointment booked', sentence: 'Your vaccination appointment is booked.' },
   promoted: {
     subject: 'A place has become free for you',
@@ -47,7 +47,7 @@ const ENGLISH: Record<Occasion, Wording> = {
   },
 };
 
-const BENGALI: Record<Occasion, Wording> = {
+const BENGALI: Record<MessageKind, Wording> = {
   booked: { subject: 'টিকার অ্যাপয়েন্টমেন্ট নিশ্চিত', sentence: 'আপনার টিকার অ্যাপয়েন্টমেন্ট নিশ্চিত হয়েছে।' },
   promoted: {
     subject: 'আপনার জন্য জায়গা খালি হয়েছে',
@@ -70,56 +70,56 @@ const BENGALI: Record<Occasion, Wording> = {
   },
 };
 
-const hasTime = (occasion: Occasion): boolean => occasion !== 'next_dose';
+const hasTime = (kind: MessageKind): boolean => kind !== 'next_dose';
 
 function when(
   locale: string,
-  occasion: Occasion,
+  kind: MessageKind,
   { at, timeZone }: MessageValues,
   dateStyle: 'full' | 'medium',
 ): string {
-  const style = hasTime(occasion) ? { dateStyle, timeStyle: 'short' as const } : { dateStyle };
+  const style = hasTime(kind) ? { dateStyle, timeStyle: 'short' as const } : { dateStyle };
   return new Intl.DateTimeFormat(locale, { timeZone, ...style }).format(at);
 }
 
 const inBengaliDigits = (number: number): string => new Intl.NumberFormat('bn-BD').format(number);
 
-function toEnglish(occasion: Occasion, values: MessageValues): string {
+function toEnglish(kind: MessageKind, values: MessageValues): string {
   const { vaccine, dose, centre, address, reason, reference } = values;
   return [
-    ENGLISH[occasion].sentence,
+    ENGLISH[kind].sentence,
     '',
     `Vaccine: ${vaccine}, dose ${dose}`,
-    `${hasTime(occasion) ? 'Time' : 'Day'}: ${when('en-GB', occasion, values, 'full')}`,
+    `${hasTime(kind) ? 'Time' : 'Day'}: ${when('en-GB', kind, values, 'full')}`,
     `Centre: ${centre}, ${address}`,
     ...(reason === null ? [] : [`Reason: ${reason}`]),
     `Reference: ${reference}`,
   ].join('\n');
 }
 
-function toBengali(occasion: Occasion, values: MessageValues): string {
+function toBengali(kind: MessageKind, values: MessageValues): string {
   const { vaccine, dose, centre, address, reason, reference } = values;
   return [
-    BENGALI[occasion].sentence,
+    BENGALI[kind].sentence,
     '',
     `টিকা: ${vaccine}, ডোজ ${inBengaliDigits(dose)}`,
-    `${hasTime(occasion) ? 'সময়' : 'তারিখ'}: ${when('bn-BD', occasion, values, 'full')}`,
+    `${hasTime(kind) ? 'সময়' : 'তারিখ'}: ${when('bn-BD', kind, values, 'full')}`,
     `কেন্দ্র: ${centre}, ${address}`,
     ...(reason === null ? [] : [`কারণ: ${reason}`]),
     `সূত্র: ${reference}`,
   ].join('\n');
 }
 
-/** The mail about an occasion, in Bengali and English. */
-export const writeVaccinationMail = (occasion: Occasion, values: MessageValues): { subject: string; text: string } => ({
-  subject: `${BENGALI[occasion].subject} · ${ENGLISH[occasion].subject}`,
-  text: `${toBengali(occasion, values)}\n\n${toEnglish(occasion, values)}\n\n${values.app}\n`,
+/** The mail of this kind, in Bengali and English. */
+export const writeVaccinationMail = (kind: MessageKind, values: MessageValues): { subject: string; text: string } => ({
+  subject: `${BENGALI[kind].subject} · ${ENGLISH[kind].subject}`,
+  text: `${toBengali(kind, values)}\n\n${toEnglish(kind, values)}\n\n${values.app}\n`,
 });
 
-/** The SMS about an occasion, in Bengali and English, without the address. */
-export function writeVaccinationSms(occasion: Occasion, values: MessageValues): string {
+/** The SMS of this kind, in Bengali and English, without the address. */
+export function writeVaccinationSms(kind: MessageKind, values: MessageValues): string {
   const { app, vaccine, dose, centre, reference } = values;
-  const bengali = `${BENGALI[occasion].sentence} ${when('bn-BD', occasion, values, 'medium')}`;
-  const english = `${ENGLISH[occasion].sentence} ${vaccine} ${dose}, ${when('en-GB', occasion, values, 'medium')}, ${centre}.`;
+  const bengali = `${BENGALI[kind].sentence} ${when('bn-BD', kind, values, 'medium')}`;
+  const english = `${ENGLISH[kind].sentence} ${vaccine} ${dose}, ${when('en-GB', kind, values, 'medium')}, ${centre}.`;
   return `${app}: ${bengali}\n${english} Ref. ${reference}`;
 }

@@ -3,8 +3,9 @@ import type { EntityManager } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
 import { MailsService, type NewMessage } from '../../mail/mails.service.js';
+import { addDays, dayOf, instantOf } from '../days.js';
 import { toCalendarEvent } from './appointment-calendar.js';
-import { type MessageValues, type Occasion, writeVaccinationMail, writeVaccinationSms } from './message-texts.js';
+import { type MessageValues, type MessageKind, writeVaccinationMail, writeVaccinationSms } from './message-texts.js';
 import type { NoticeKind } from './notice.entity.js';
 
 const BATCH_SIZE = 100;
@@ -32,7 +33,7 @@ join vaccination_registrations r on r.id = coalesce(a.registration_id, d.registr
 left join users u on u.id = r.user_id
 order by t.id`;
 
-const COUNT_TAKEN = `select exists (select from vaccination_notices) as has_more`;
+const HAS_MORE = `select exists (select from vaccination_notices) as has_more`;
 
 interface Row {
   kind: NoticeKind;
@@ -72,7 +73,7 @@ export class VaccinationMessagesService {
     const rows: Row[] = await manager.query(TAKE);
     const messages = rows.filter((row) => !this.isOutdated(row)).flatMap((row) => this.messagesOf(row));
     await this.mails.enqueueWritten(manager, messages);
-    const [{ has_more }] = await manager.query(COUNT_TAKEN);
+    const [{ has_more }] = await manager.query(HAS_MORE);
     return has_more && rows.length > 0;
   }
 
@@ -82,28 +83,28 @@ export class VaccinationMessagesService {
   }
 
   private messagesOf(row: Row): NewMessage[] {
-    const occasion: Occasion =
+    const kind: MessageKind =
       row.kind === 'cancelled' && row.session_status === 'cancelled' ? 'session_cancelled' : row.kind;
-    const values = this.valuesOf(occasion, row);
+    const values = this.valuesOf(kind, row);
     const now = this.clock.now();
-    const lifetime = occasion === 'reminder' ? row.starts_at.getTime() : now + LIFETIME_MS;
-    const common = { kind: `vaccination_${occasion}`, expiresAt: new Date(lifetime) };
+    const lifetime = kind === 'reminder' ? row.starts_at.getTime() : now + LIFETIME_MS;
+    const common = { kind: `vaccination_${kind}`, expiresAt: new Date(lifetime) };
     const messages: NewMessage[] = [];
     if (row.email !== null) {
-      const calendar = this.calendarOf(occasion, row, row.email);
-      const mail = writeVaccinationMail(occasion, values);
+      const calendar = this.calendarOf(kind, row, row.email);
+      const mail = writeVaccinationMail(kind, values);
       messages.push({ ...common, channel: 'email', to: row.email, ...mail, ...(calendar ? { calendar } : {}) });
     }
     if (row.phone !== null) {
-      const text = writeVaccinationSms(occasion, values);
+      const text = writeVaccinationSms(kind, values);
       messages.push({ ...common, channel: 'sms', to: row.phone, subject: '', text });
     }
     return messages;
   }
 
-  private valuesOf(occasion: Occasion, row: Row): MessageValues {
-    const isNext = occasion === 'next_dose';
-    const reasons: Partial<Record<Occasion, string | null>> = {
+  private valuesOf(kind: MessageKind, row: Row): MessageValues {
+    const isNext = kind === 'next_dose';
+    const reasons: Partial<Record<MessageKind, string | null>> = {
       session_cancelled: row.cancellation_reason,
       lot_recalled: row.recall_reason,
     };
@@ -114,17 +115,15 @@ export class VaccinationMessagesService {
       centre: row.centre,
       address: row.address,
       timeZone: row.time_zone,
-      at: isNext
-        ? new Date(row.given_at.getTime() + (row.next_interval ?? 0) * DAY_MS)
-        : (row.starts_at ?? row.given_at),
+      at: isNext ? recommendedDay(row) : (row.starts_at ?? row.given_at),
       reference: row.id.slice(-8),
-      reason: reasons[occasion] ?? null,
+      reason: reasons[kind] ?? null,
     };
   }
 
   /** The reminder carries no event: the calendar has it. */
-  private calendarOf(occasion: Occasion, row: Row, to: string) {
-    if (!['booked', 'promoted', 'moved', 'cancelled', 'session_cancelled'].includes(occasion)) return undefined;
+  private calendarOf(kind: MessageKind, row: Row, to: string) {
+    if (!['booked', 'promoted', 'moved', 'cancelled', 'session_cancelled'].includes(kind)) return undefined;
     return toCalendarEvent({
       ...row,
       isCancelled: row.status === 'cancelled',
@@ -135,3 +134,7 @@ export class VaccinationMessagesService {
     });
   }
 }
+
+/** Noon of the day that is recommended for the next dose: a number of hours after the last one may be another day. */
+const recommendedDay = ({ given_at, next_interval, time_zone }: Row): Date =>
+  instantOf(time_zone, addDays(dayOf(given_at, time_zone), next_interval ?? 0), '12:00');

@@ -1,6 +1,5 @@
+import { toAsciiDigits } from '../../common/text.js';
 import type { IdType } from './registration.entity.js';
-
-const BENGALI_ZERO = 0x09e6;
 
 /** A normalised id number, and the part of it that identifies the person. */
 export interface NationalId {
@@ -36,10 +35,6 @@ export function readNationalId(type: IdType, text: string, dateOfBirth: string |
 }
 
 const same = (number: string): NationalId => ({ number, identity: number });
-
-/** Replaces Bengali digits by ASCII digits. */
-export const toAsciiDigits = (text: string): string =>
-  text.replace(/[\u09e6-\u09ef]/g, (digit) => String(digit.charCodeAt(0) - BENGALI_ZERO));
 
 /** The form in which a number is shown. It does not tell the length of the number. */
 export const maskedNumber = (last4: string): string => `*******${last4}`;

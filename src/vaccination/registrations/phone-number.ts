@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { Matches } from 'class-validator';
 import { parsePhoneNumberFromString } from 'libphonenumber-js';
-import { toAsciiDigits } from './national-id.js';
+import { toAsciiDigits } from '../../common/text.js';
 
 /** Numbers without a country code are Bangladeshi. */
 const DEFAULT_COUNTRY = 'BD';

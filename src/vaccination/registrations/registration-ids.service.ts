@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, In, Not } from 'typeorm';
+import { type EntityManager, In, IsNull, Not } from 'typeorm';
 import { LOCK_PERSON } from '../../database/advisory-locks.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import { NationalIdsService } from '../../national-ids/national-ids.service.js';
@@ -51,10 +51,20 @@ export class RegistrationIdsService {
     return this.nationalIds.decrypt(registrationRow(id), id_number);
   }
 
-  /** Throws `person_registered` if another registration has one of the hashes and is not rejected. */
+  /** The hashes of the number of a registration, under all keys that are in use. */
+  hashesOf(registration: Pick<Registration, 'id' | 'id_type' | 'id_number'>): Buffer[] {
+    const { id_type } = registration;
+    return this.nationalIds.hashes(id_type, this.read(id_type, this.decrypt(registration), null).identity);
+  }
+
+  /**
+   * Throws `person_registered` if another registration has one of the hashes and is not rejected. Registrations without an
+   * account do not count: their doses were kept, and return to the person once the staff has verified the new registration.
+   */
   async assertUnknown(manager: EntityManager, registrationId: string, hashes: Buffer[]): Promise<void> {
-    const where = { id: Not(registrationId), id_hash: In(hashes), status: Not('rejected' as const) };
-    if (await manager.existsBy(Registration, where)) throw new Problem('person_registered');
+    const isOther = { id: Not(registrationId), id_hash: In(hashes) };
+    const isLive = { status: Not('rejected' as const), user_id: Not(IsNull()) };
+    if (await manager.existsBy(Registration, { ...isOther, ...isLive })) throw new Problem('person_registered');
   }
 }
 

@@ -7,6 +7,7 @@ import { Clock } from '../../common/clock.provider.js';
 import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
+import { KeptRecordsService } from './kept-records.service.js';
 import { Registration } from './registration.entity.js';
 import { type VaccinationRegistrationDto, type RegistrationsQueryDto, toRegistrationDto } from './registrations.dto.js';
 
@@ -21,6 +22,7 @@ const IS_STAFF_OF_PERSON = `select 1 from vaccination_appointments a
 export class RegistrationReviewsService {
   constructor(
     @InjectRepository(Registration) private readonly registrations: Repository<Registration>,
+    private readonly keptRecords: KeptRecordsService,
     private readonly clock: Clock,
     private readonly audit: AuditService,
   ) {}
@@ -50,11 +52,17 @@ export class RegistrationReviewsService {
     const registration = await this.registrations.findOneBy({ id });
     if (registration?.user_id === caller.id) return registration;
     if (!registration || !(await this.isConcerned(caller, id))) throw new Problem('registration_not_found');
-    if (reason === undefined) {
-      throw validationFailed([{ path: 'reason', message: 'reason is required to read the record of another person' }]);
-    }
-    await this.recordReads(this.registrations.manager, caller, [id], reason);
+    await this.recordRead(caller, id, reason);
     return registration;
+  }
+
+  /**
+   * Records that the caller reads a part of a person's record as staff, with the reason. Throws `forbidden` if the person does
+   * not concern the caller, and `validation_failed` without a reason.
+   */
+  async assertConcerned(caller: Caller, id: string, reason?: string): Promise<void> {
+    if (!(await this.isConcerned(caller, id))) throw new Problem('forbidden');
+    await this.recordRead(caller, id, reason);
   }
 
   /** Writes to the audit log that the caller reads these people's records. Every read by staff must be recorded. */
@@ -67,7 +75,10 @@ export class RegistrationReviewsService {
     );
   }
 
-  /** Verifies a pending registration. Throws `registration_not_found`, `registration_decided`, `forbidden`. */
+  /**
+   * Verifies a pending registration. Doses that were kept of the same person return to it. Throws `registration_not_found`, `registration_decided`,
+   * `forbidden`.
+   */
   verify(caller: Caller, id: string): Promise<Registration> {
     return this.decide(caller, id, { status: 'verified', rejection_reason: null });
   }
@@ -92,14 +103,25 @@ export class RegistrationReviewsService {
       if (before.status !== 'pending') throw new Problem('registration_decided');
       const changes = { ...decision, decided_by: caller.id, decided_at: now, updated_at: now };
       await manager.update(Registration, id, changes);
+      const kept = decision.status === 'verified' ? await this.keptRecords.returnTo(manager, id) : null;
       await this.audit.write(manager, {
         action: `registration.${decision.status}`,
         ...actorOf(caller),
         subject_id: id,
-        details: decision.rejection_reason === null ? {} : { reason: decision.rejection_reason },
+        details: {
+          ...(decision.rejection_reason === null ? {} : { reason: decision.rejection_reason }),
+          ...(kept === null ? {} : { former_registration_id: kept }),
+        },
       });
       return { ...before, ...changes };
     });
+  }
+
+  private async recordRead(caller: Caller, id: string, reason: string | undefined): Promise<void> {
+    if (reason === undefined) {
+      throw validationFailed([{ path: 'reason', message: 'reason is required to read the record of another person' }]);
+    }
+    await this.recordReads(this.registrations.manager, caller, [id], reason);
   }
 
   private async isConcerned(caller: Caller, id: string): Promise<boolean> {

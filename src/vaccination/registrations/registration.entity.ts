@@ -14,7 +14,11 @@ export const MAX_DEPENDANTS = 4;
 
 /** A person who registered for vaccination: the owner of the account, or one of their dependants. */
 @Entity('vaccination_registrations')
-@Index('vaccination_registrations_person_key', ['id_hash'], { unique: true, where: `status <> 'rejected'` })
+@Index('vaccination_registrations_person_key', ['id_hash'], {
+  unique: true,
+  where: `status <> 'rejected' and user_id is not null`,
+})
+@Index('vaccination_registrations_kept_idx', ['id_hash'], { where: `user_id is null` })
 @Index('vaccination_registrations_place_key', ['user_id', 'place'], { unique: true })
 @Index('vaccination_registrations_status_idx', ['status', 'id'])
 @Check('vaccination_registrations_place_check', `place between 0 and 4`)

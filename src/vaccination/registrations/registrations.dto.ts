@@ -73,6 +73,16 @@ export class ReadRegistrationQueryDto {
   reason?: string;
 }
 
+/** Why a member of the staff reads the records of other people. */
+export class ReadAsStaffQueryDto {
+  /**
+   * Why the caller reads these records. It is written to the audit log.
+   * @example "The list for the entrance"
+   */
+  @IsFreeText(3, 200)
+  reason: string;
+}
+
 /** Query parameters of the list of registrations. */
 export class RegistrationsQueryDto extends PageQueryDto {
   @IsOptional()

@@ -6,7 +6,7 @@ import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { insertOrIgnore } from '../../database/insert-or-ignore.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
-import { ID_NUMBERS_QUOTA } from '../../rate-limit/quotas.js';
+import { ID_NUMBERS_QUOTA, PHONE_NUMBERS_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { addDays, dayOf } from '../days.js';
@@ -38,8 +38,8 @@ export class RegistrationsService {
   ) {}
 
   /** The registrations of a user: their own first, then those of their dependants. */
-  listOwn(caller: Caller): Promise<Registration[]> {
-    return this.registrations.find({ where: { user_id: caller.id }, order: { place: 'ASC' } });
+  listOwn({ id }: Pick<Caller, 'id'>): Promise<Registration[]> {
+    return this.registrations.find({ where: { user_id: id }, order: { place: 'ASC' } });
   }
 
   /** A registration of the caller or a dependant. Throws `registration_not_found`. */
@@ -78,6 +78,7 @@ export class RegistrationsService {
    */
   async update(caller: Caller, id: string, dto: UpdateRegistrationDto): Promise<Registration> {
     if (dto.id_number !== undefined) await this.quotas.consume(ID_NUMBERS_QUOTA, caller.id);
+    if (dto.phone !== undefined) await this.quotas.consume(PHONE_NUMBERS_QUOTA, caller.id);
     await this.registrations.manager.transaction(async (manager) => {
       const before = await this.lockOwn(manager, caller, id);
       const fields = Object.keys(dto).filter((name) => dto[name as keyof typeof dto] !== undefined);

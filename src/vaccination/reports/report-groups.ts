@@ -32,6 +32,9 @@ const GROUPS = {
   week: `to_char(s.week, 'IYYY-"W"IW')`,
   sex: 's.sex',
   age_band: 's.age_band',
+  event: 's.code',
+  serious: 's.is_serious',
+  month: `to_char(s.month, 'YYYY-MM')`,
 } as const;
 
 export type ReportGroup = keyof typeof GROUPS;
@@ -76,7 +79,7 @@ export const filterSql = (vaccine: string, dose: string): string => `($4::uuid i
   and ($5::uuid is null or c.id = $5) and ($6::citext is null or c.district = $6)
   and ($7::smallint is null or ${dose} = $7)`;
 
-export type GroupRow = Partial<Record<ReportGroup, string | number | null>>;
+export type GroupRow = Partial<Record<ReportGroup, string | number | boolean | null>>;
 
 interface GroupedQuery {
   /** Common table expressions; the last one is called `shown`. */
@@ -85,18 +88,22 @@ interface GroupedQuery {
   /** SQL of sums over `s`. */
   measures: string;
   values: unknown[];
+  /** SQL that joins `v` and `c`, where cells do not have both. */
+  joins?: string;
 }
+
+const JOINS = 'join vaccines v on v.id = s.vaccine_id join vaccination_centres c on c.id = s.centre_id';
 
 /** Sums the cells that are shown, grouped and ordered by `by`. Throws `validation_failed` if there are too many groups. */
 export async function sumShown<Row extends GroupRow>(
   manager: EntityManager,
-  { cells, by, measures, values }: GroupedQuery,
+  { cells, by, measures, values, joins = JOINS }: GroupedQuery,
 ): Promise<Row[]> {
   const groups = by.map((group) => `${GROUPS[group]} as ${group}`);
   const numbers = by.map((_, index) => index + 1).join(', ');
   const rows: Row[] = await manager.query(
     `${cells} select ${groups.join(', ')}, ${measures}
-     from shown s join vaccines v on v.id = s.vaccine_id join vaccination_centres c on c.id = s.centre_id
+     from shown s ${joins}
      group by ${numbers} order by ${numbers} limit ${MAX_ROWS + 1}`,
     values,
   );

@@ -2,6 +2,7 @@ import { applyDecorators, Controller, Get, Header, Query } from '@nestjs/common'
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { RequirePermissions } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
+import { AdverseEventReportsService } from './adverse-event-reports.service.js';
 import { AnomaliesService } from './anomalies.service.js';
 import { barChart } from './bar-chart.js';
 import { CoverageService } from './coverage.service.js';
@@ -9,6 +10,8 @@ import { toCsv } from './csv.js';
 import { NoShowsService } from './no-shows.service.js';
 import type { Period } from './report-period.js';
 import {
+  AdverseEventsReportDto,
+  AdverseEventsReportQueryDto,
   AnomaliesQueryDto,
   AnomaliesReportDto,
   ANOMALY_KINDS,
@@ -20,21 +23,13 @@ import {
   UtilisationQueryDto,
   UtilisationReportDto,
 } from './reports.dto.js';
+import { SendsCsv } from './sends-csv.decorator.js';
 import { UtilisationService } from './utilisation.service.js';
-
-const textOf = (type: string) => ({ content: { [type]: { schema: { type: 'string' } } } });
-
-const SendsCsv = (name: string): MethodDecorator =>
-  applyDecorators(
-    Header('Content-Type', 'text/csv; charset=utf-8'),
-    Header('Content-Disposition', `attachment; filename="${name}.csv"`),
-    ApiOkResponse({ description: 'A table.', ...textOf('text/csv') }),
-  );
 
 const SendsSvg = (): MethodDecorator =>
   applyDecorators(
     Header('Content-Type', 'image/svg+xml'),
-    ApiOkResponse({ description: 'A chart.', ...textOf('image/svg+xml') }),
+    ApiOkResponse({ description: 'A chart.', content: { 'image/svg+xml': { schema: { type: 'string' } } } }),
   );
 
 /** Reports on vaccination drives, each as JSON, CSV and chart. */
@@ -47,6 +42,7 @@ export class ReportsController {
     private readonly utilisation: UtilisationService,
     private readonly noShows: NoShowsService,
     private readonly anomalies: AnomaliesService,
+    private readonly adverseEvents: AdverseEventReportsService,
   ) {}
 
   /** Counts the given doses. Only days that are over are counted. */
@@ -127,6 +123,35 @@ export class ReportsController {
     return barChart({ title: `Missed appointments, ${describe(report)}`, bars, format: percent });
   }
 
+  /** Counts the adverse events after doses. Only months that are over are counted. */
+  @Get('adverse-events')
+  @ApiOperation({ operationId: 'getAdverseEventsReport' })
+  getAdverseEvents(@Query() query: AdverseEventsReportQueryDto): Promise<AdverseEventsReportDto> {
+    return this.adverseEvents.get(query);
+  }
+
+  /** Returns the report on adverse events as CSV. */
+  @Get('adverse-events.csv')
+  @ApiOperation({ operationId: 'getAdverseEventsReportAsCsv' })
+  @SendsCsv('adverse-events')
+  async getAdverseEventsCsv(@Query() query: AdverseEventsReportQueryDto): Promise<string> {
+    const { items } = await this.adverseEvents.get(query);
+    return toCsv(
+      [...query.by, 'events'],
+      items.map((item) => ({ ...item, serious: item.serious ? 'yes' : 'no' })),
+    );
+  }
+
+  /** Returns the report on adverse events as a chart. */
+  @Get('adverse-events.svg')
+  @ApiOperation({ operationId: 'getAdverseEventsChart' })
+  @SendsSvg()
+  async getAdverseEventsChart(@Query() query: AdverseEventsReportQueryDto): Promise<string> {
+    const report = await this.adverseEvents.get(query);
+    const bars = report.items.map((item) => ({ label: labelOf(report.by, item), value: item.events }));
+    return barChart({ title: `Adverse events, ${describe(report)}`, bars });
+  }
+
   /** Returns the records of doses that are probably wrong. They name no person. */
   @Get('anomalies')
   @ApiOperation({ operationId: 'getAnomaliesReport' })
@@ -166,6 +191,7 @@ const labelOf = (by: string[], item: ReportGroupDto): string =>
   by
     .map((group) => {
       const value = item[group as keyof ReportGroupDto];
+      if (group === 'serious') return value ? 'serious' : 'not serious';
       return group === 'dose' ? `dose ${value ?? 'any'}` : String(value);
     })
     .join(' · ');

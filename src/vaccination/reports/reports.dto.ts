@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, PickType } from '@nestjs/swagger';
 import { IsOptional, IsUUID } from 'class-validator';
 import { IsQueryInt } from '../../http/pagination.dto.js';
 import { IsLine } from '../../http/validation.js';
@@ -68,6 +68,16 @@ export class NoShowsQueryDto extends AnomaliesQueryDto {
   by: ReportGroup[] = ['centre'];
 }
 
+/** Filters of the report on adverse events, and what its rows are. */
+export class AdverseEventsReportQueryDto extends PickType(AnomaliesQueryDto, ['from', 'to', 'vaccine'] as const) {
+  /**
+   * The groups, separated by commas.
+   * @example ["vaccine", "event"]
+   */
+  @IsGroupList('vaccine', 'event', 'serious', 'month')
+  by: ReportGroup[] = ['event'];
+}
+
 /** The group of a row: the fields that `by` names. */
 export class ReportGroupDto {
   /**
@@ -102,6 +112,21 @@ export class ReportGroupDto {
    * @example 30-39
    */
   age_band?: string;
+  /**
+   * The code of an adverse event.
+   * @example fever
+   */
+  event?: string;
+  /** @example false */
+  serious?: boolean;
+  /** @example 2027-01 */
+  month?: string;
+}
+
+/** A group and its number of adverse events. */
+export class AdverseEventsItemDto extends ReportGroupDto {
+  /** @example 12 */
+  events: number;
 }
 
 /** A group and its number of doses. */
@@ -184,6 +209,21 @@ export class NoShowsReportDto extends ReportPeriodDto {
   /** @example ["centre"] */
   by: string[];
   items: NoShowsItemDto[];
+}
+
+/**
+ * Adverse events of whole months that are over. Of a vaccine, an event that was recorded fewer than 5 times in a month is not
+ * contained.
+ */
+export class AdverseEventsReportDto extends ReportPeriodDto {
+  /** @example ["event"] */
+  by: string[];
+  items: AdverseEventsItemDto[];
+  /**
+   * The sum of the items.
+   * @example 48
+   */
+  total: number;
 }
 
 export const ANOMALY_KINDS = ['same_lot', 'outside_hours', 'too_fast'] as const;

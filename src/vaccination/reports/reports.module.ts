@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuditModule } from '../../audit/audit.module.js';
+import { AdverseEventReportsService } from './adverse-event-reports.service.js';
 import { AnomaliesService } from './anomalies.service.js';
 import { CoverageService } from './coverage.service.js';
 import { NoShowsService } from './no-shows.service.js';
@@ -10,6 +11,6 @@ import { UtilisationService } from './utilisation.service.js';
 @Module({
   imports: [AuditModule],
   controllers: [ReportsController],
-  providers: [CoverageService, UtilisationService, NoShowsService, AnomaliesService],
+  providers: [CoverageService, UtilisationService, NoShowsService, AnomaliesService, AdverseEventReportsService],
 })
 export class ReportsModule {}

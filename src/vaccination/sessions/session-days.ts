@@ -1,8 +1,9 @@
 import { DateTime } from 'luxon';
+import type { Centre } from '../centres/centre.entity.js';
 import type { VaccinationSession } from './vaccination-session.entity.js';
 
-/** A session with its centre loaded. */
-type Session = Pick<VaccinationSession, 'starts_at' | 'ends_at' | 'centre'>;
+/** The times of a session, and the time zone of its centre. */
+type Session = Pick<VaccinationSession, 'starts_at' | 'ends_at'> & { centre: Pick<Centre, 'time_zone'> };
 
 /** From midnight to midnight: the days of a session, in the time zone of its centre. The end is not part of them. */
 function daysOf({ starts_at, ends_at, centre }: Session): { from: Date; to: Date } {

@@ -1,35 +1,64 @@
-import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { Repository, type SelectQueryBuilder } from 'typeorm';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
 import { validate as isUuid } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
+import { JSON_TIMES } from '../../database/json-times.js';
+import { POOL } from '../../database/pool.js';
+import { prepared } from '../../database/prepared.js';
 import { readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
-import {
-  toSessionDto,
-  type VaccinationSessionDto,
-  type VaccinationSessionsPageDto,
-  type VaccinationSessionsQueryDto,
+import type { SessionStatus } from './vaccination-session.entity.js';
+import type {
+  VaccinationSessionDto,
+  VaccinationSessionsPageDto,
+  VaccinationSessionsQueryDto,
 } from './vaccination-sessions.dto.js';
-import { VaccinationSession } from './vaccination-session.entity.js';
 
 /** Great-circle distance in kilometres, rounded to 100 m so that a cursor can hold it. */
-const DISTANCE = `round((6371 * 2 * asin(least(1, sqrt(power(sin(radians(c.latitude - :latitude) / 2), 2)
-  + cos(radians(:latitude)) * cos(radians(c.latitude)) * power(sin(radians(c.longitude - :longitude) / 2), 2)))))::numeric, 1)`;
+const distanceFrom = (latitude: string, longitude: string): string =>
+  `round((6371 * 2 * asin(least(1, sqrt(power(sin(radians(c.latitude - ${latitude}::float8) / 2), 2)
+  + cos(radians(${latitude}::float8)) * cos(radians(c.latitude)) * power(sin(radians(c.longitude - ${longitude}::float8) / 2), 2)))))::numeric, 1)`;
+
+const COLUMNS = `s.id, s.dose, s.starts_at, s.ends_at, s.opens_at, s.capacity, s.capacity - s.booked as available, s.walk_in_capacity,
+  s.status, s.cancellation_reason, c.id as centre_id, c.name as centre_name, c.address, c.district, c.latitude, c.longitude,
+  c.time_zone, v.id as vaccine_id, v.code, v.name as vaccine_name`;
 
 /** The position of a row: [distance or 0, start in milliseconds, id]. */
 type Position = [distance: number, startsAt: number, id: string];
 
-type Row = { session: VaccinationSession; distance: number | null };
+/** A row with COLUMNS; the times are texts in the format of JSON. */
+interface Row {
+  id: string;
+  dose: number | null;
+  starts_at: string;
+  ends_at: string;
+  opens_at: string;
+  capacity: number;
+  available: number;
+  walk_in_capacity: number;
+  status: SessionStatus;
+  cancellation_reason: string | null;
+  centre_id: string;
+  centre_name: string;
+  address: string;
+  district: string;
+  latitude: number;
+  longitude: number;
+  time_zone: string;
+  vaccine_id: string;
+  code: string;
+  vaccine_name: string;
+  distance: string | null;
+}
 
-/** Finds sessions for people who look for a place. */
+/** Finds sessions for people who look for a place. The query is prepared: at an opening, many people ask for the same list. */
 @Injectable()
 export class SessionSearchService {
   constructor(
-    @InjectRepository(VaccinationSession) private readonly sessions: Repository<VaccinationSession>,
+    @Inject(POOL) private readonly pool: Pool,
     private readonly staff: CentreStaffService,
     private readonly clock: Clock,
   ) {}
@@ -39,10 +68,8 @@ export class SessionSearchService {
     await this.assertMaySee(caller, query);
     const near = query.near === undefined ? undefined : parsePoint(query.near);
     const as_of = this.clock.date();
-    const builder = this.builder(query, near);
-    const after = readPosition(query.cursor);
-    if (after) whereAfter(builder, after, near !== undefined);
-    const rows = await read(builder.limit(query.limit + 1), near !== undefined);
+    const { text, values } = toStatement(query, near, readPosition(query.cursor), as_of);
+    const { rows } = await this.pool.query<Row>(prepared(text, values, JSON_TIMES));
     return { ...toPage(rows, query.limit, toCursorKey, toDto), as_of };
   }
 
@@ -52,27 +79,6 @@ export class SessionSearchService {
     if (centre === undefined)
       throw new Problem('forbidden', { detail: 'Name your centre as "centre" to list drafts.' });
     await this.staff.assertRole(caller, centre, ...STAFF_ROLES);
-  }
-
-  private builder(query: VaccinationSessionsQueryDto, near?: Point): SelectQueryBuilder<VaccinationSession> {
-    const builder = this.sessions
-      .createQueryBuilder('s')
-      .innerJoinAndSelect('s.centre', 'c')
-      .innerJoinAndSelect('s.vaccine', 'v')
-      .setParameters({ now: this.clock.date(), ...near });
-    if (near) builder.addSelect(DISTANCE, 'distance').orderBy('distance');
-    builder.addOrderBy('s.starts_at').addOrderBy('s.id');
-    if (query.status) builder.where('s.status = :status', { status: query.status });
-    else builder.where(`s.status = 'open' and s.ends_at > :now and c.status = 'active' and v.is_active`);
-    const { vaccine, dose, centre, district, from, to, available } = query;
-    if (vaccine) builder.andWhere('s.vaccine_id = :vaccine', { vaccine });
-    if (dose) builder.andWhere('(s.dose is null or s.dose = :dose) and jsonb_array_length(v.doses) >= :dose', { dose });
-    if (centre) builder.andWhere('s.centre_id = :centre', { centre });
-    if (district) builder.andWhere('c.district = :district', { district });
-    if (from) builder.andWhere(`s.starts_at >= (:from::date)::timestamp at time zone c.time_zone`, { from });
-    if (to) builder.andWhere(`s.starts_at < (:to::date + 1)::timestamp at time zone c.time_zone`, { to });
-    if (available !== undefined) builder.andWhere(available ? 's.booked < s.capacity' : 's.booked >= s.capacity');
-    return builder;
   }
 }
 
@@ -88,18 +94,79 @@ function parsePoint(text: string): Point {
   throw validationFailed([{ path: 'near', message: 'near must be a point on the globe' }]);
 }
 
-async function read(builder: SelectQueryBuilder<VaccinationSession>, hasDistance: boolean): Promise<Row[]> {
-  const { entities, raw } = await builder.getRawAndEntities<{ distance?: string }>();
-  return entities.map((session, index) => ({
-    session,
-    distance: hasDistance ? Number(raw[index]!.distance) : null,
-  }));
+/** The query of a page and one more row, after a position if there is one. */
+function toStatement(
+  query: VaccinationSessionsQueryDto,
+  near: Point | undefined,
+  after: Position | undefined,
+  now: Date,
+): { text: string; values: unknown[] } {
+  const values: unknown[] = [];
+  const put = (value: unknown): string => `$${values.push(value)}`;
+  const distance = near && distanceFrom(put(near.latitude), put(near.longitude));
+  const conditions = conditionsOf(query, put, now);
+  if (after) {
+    const [afterDistance, startsAt, id] = after;
+    const position = `${put(new Date(startsAt))}::timestamptz, ${put(id)}::uuid`;
+    if (distance) conditions.push(`(${distance}, s.starts_at, s.id) > (${put(afterDistance)}::numeric, ${position})`);
+    else conditions.push(`(s.starts_at, s.id) > (${position})`);
+  }
+  const text = `select ${COLUMNS}, ${distance ?? 'null'} as distance
+    from vaccination_sessions s join vaccination_centres c on c.id = s.centre_id join vaccines v on v.id = s.vaccine_id
+    where ${conditions.join(' and ')}
+    order by ${distance ? 'distance, ' : ''}s.starts_at, s.id limit ${put(query.limit + 1)}`;
+  return { text, values };
 }
 
-const toDto = ({ session, distance }: Row): VaccinationSessionDto => toSessionDto(session, distance);
+/** `put` adds a parameter and returns its name. */
+function conditionsOf(query: VaccinationSessionsQueryDto, put: (value: unknown) => string, now: Date): string[] {
+  const { status, vaccine, dose, centre, district, from, to, available } = query;
+  const conditions = status
+    ? [`s.status = ${put(status)}`]
+    : [`s.status = 'open' and s.ends_at > ${put(now)} and c.status = 'active' and v.is_active`];
+  if (vaccine) conditions.push(`s.vaccine_id = ${put(vaccine)}`);
+  if (dose) {
+    const number = `${put(dose)}::int`;
+    conditions.push(`(s.dose is null or s.dose = ${number}) and jsonb_array_length(v.doses) >= ${number}`);
+  }
+  if (centre) conditions.push(`s.centre_id = ${put(centre)}`);
+  if (district) conditions.push(`c.district = ${put(district)}`);
+  if (from) conditions.push(`s.starts_at >= (${put(from)}::date)::timestamp at time zone c.time_zone`);
+  if (to) conditions.push(`s.starts_at < (${put(to)}::date + 1)::timestamp at time zone c.time_zone`);
+  if (available !== undefined) conditions.push(available ? 's.booked < s.capacity' : 's.booked >= s.capacity');
+  return conditions;
+}
 
-const toCursorKey = ({ session, distance }: Row): string =>
-  JSON.stringify([distance ?? 0, session.starts_at.getTime(), session.id] satisfies Position);
+/** The times of the rows are texts: they are only sent. */
+const toDto = (row: Row): VaccinationSessionDto =>
+  ({
+    id: row.id,
+    dose: row.dose,
+    starts_at: row.starts_at,
+    ends_at: row.ends_at,
+    opens_at: row.opens_at,
+    capacity: row.capacity,
+    walk_in_capacity: row.walk_in_capacity,
+    status: row.status,
+    cancellation_reason: row.cancellation_reason,
+    centre: {
+      id: row.centre_id,
+      name: row.centre_name,
+      address: row.address,
+      district: row.district,
+      latitude: row.latitude,
+      longitude: row.longitude,
+      time_zone: row.time_zone,
+    },
+    vaccine: { id: row.vaccine_id, code: row.code, name: row.vaccine_name },
+    available: row.available,
+    distance_km: distanceOf(row),
+  }) as unknown as VaccinationSessionDto;
+
+const distanceOf = ({ distance }: Row): number | null => (distance === null ? null : Number(distance));
+
+const toCursorKey = (row: Row): string =>
+  JSON.stringify([distanceOf(row) ?? 0, new Date(row.starts_at).getTime(), row.id] satisfies Position);
 
 function readPosition(cursor: string | undefined): Position | undefined {
   const key = readCursor(cursor, (text) => parsePosition(text) !== undefined);
@@ -110,15 +177,4 @@ function parsePosition(text: string): Position | undefined {
   const match = /^\[(\d{1,5}(?:\.\d)?),(-?\d{1,14}),"([0-9a-f-]{36})"\]$/.exec(text);
   if (!match || !isUuid(match[3])) return undefined;
   return [Number(match[1]), Number(match[2]), match[3]!];
-}
-
-function whereAfter(
-  builder: SelectQueryBuilder<VaccinationSession>,
-  [distance, startsAt, id]: Position,
-  hasDistance: boolean,
-): void {
-  const position = { afterDistance: distance, afterStart: new Date(startsAt), afterId: id };
-  if (hasDistance) {
-    builder.andWhere(`(${DISTANCE}, s.starts_at, s.id) > (:afterDistance, :afterStart, :afterId)`, position);
-  } else builder.andWhere('(s.starts_at, s.id) > (:afterStart, :afterId)', position);
 }

@@ -21,7 +21,7 @@ import type {
 import { type SessionStatus, VaccinationSession } from './vaccination-session.entity.js';
 
 /** The planned fields of a session. */
-type Plan = Pick<
+export type Plan = Pick<
   VaccinationSession,
   'vaccine_id' | 'dose' | 'starts_at' | 'ends_at' | 'opens_at' | 'capacity' | 'walk_in_capacity'
 >;
@@ -43,7 +43,7 @@ export class VaccinationSessionsService {
 
   /** A session with its centre and vaccine; a draft only for the staff of its centre. Throws `vaccination_session_not_found`. */
   async get(caller: Caller, id: string): Promise<VaccinationSession> {
-    const session = await this.find(id);
+    const session = await this.getById(id);
     const isVisible =
       session.status !== 'draft' || (await this.staff.hasRole(caller, session.centre_id, [...STAFF_ROLES]));
     if (!isVisible) throw new Problem('vaccination_session_not_found');
@@ -57,7 +57,7 @@ export class VaccinationSessionsService {
     const plan = { dose: null, walk_in_capacity: 0, ...dto };
     assertConsistent(plan, await this.vaccines.get(dto.vaccine_id));
     const [session] = await this.insert(caller, centre_id, [plan]);
-    return this.find(session!);
+    return this.getById(session!);
   }
 
   /** Creates drafts by a weekly pattern, all or none. Throws as `create` does. */
@@ -92,7 +92,7 @@ export class VaccinationSessionsService {
       assertConsistent(plan, await this.vaccines.get(plan.vaccine_id, manager));
       return dto;
     });
-    return this.find(id);
+    return this.getById(id);
   }
 
   /** Opens a draft for bookings. Throws `vaccination_session_not_found`, `forbidden`, `session_not_changeable`. */
@@ -101,7 +101,7 @@ export class VaccinationSessionsService {
       if (status !== 'draft' || ends_at <= this.clock.date()) throw new Problem('session_not_changeable');
       return { status: 'open' };
     });
-    return this.find(id);
+    return this.getById(id);
   }
 
   /** Ends the bookings of an open session; appointments stay. Throws as `open` does. */
@@ -110,7 +110,7 @@ export class VaccinationSessionsService {
       if (status !== 'open') throw new Problem('session_not_changeable');
       return { status: 'closed' };
     });
-    return this.find(id);
+    return this.getById(id);
   }
 
   /**
@@ -129,15 +129,12 @@ export class VaccinationSessionsService {
       await release(manager);
       return { status: 'cancelled', cancellation_reason: reason };
     });
-    return this.find(id);
+    return this.getById(id);
   }
 
-  /** Throws `vaccination_session_not_found`. */
-  async find(id: string, manager: EntityManager = this.sessions.manager): Promise<VaccinationSession> {
-    const session = await manager.findOne(VaccinationSession, {
-      where: { id },
-      relations: { centre: true, vaccine: true },
-    });
+  /** A session with its centre and vaccine, whoever asks. Throws `vaccination_session_not_found`. */
+  private async getById(id: string): Promise<VaccinationSession> {
+    const session = await this.sessions.findOne({ where: { id }, relations: { centre: true, vaccine: true } });
     if (!session) throw new Problem('vaccination_session_not_found');
     return session;
   }
@@ -189,7 +186,7 @@ export class VaccinationSessionsService {
 }
 
 /** Throws `validation_failed` for a dose that the vaccine does not have, and for times that contradict each other. */
-function assertConsistent({ dose, starts_at, ends_at, opens_at }: Plan, vaccine: Vaccine): void {
+export function assertConsistent({ dose, starts_at, ends_at, opens_at }: Plan, vaccine: Vaccine): void {
   const errors: [isWrong: boolean, path: string, message: string][] = [
     [(dose ?? 1) > vaccine.doses.length, 'dose', `the vaccine has ${vaccine.doses.length} doses`],
     [ends_at <= starts_at, 'ends_at', 'ends_at must be after starts_at'],

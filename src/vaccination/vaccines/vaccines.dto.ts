@@ -6,6 +6,7 @@ import {
   IsArray,
   IsBoolean,
   IsInt,
+  IsObject,
   IsOptional,
   Matches,
   Max,
@@ -100,6 +101,7 @@ export class CreateVaccineDto {
   @IsArray()
   @ArrayMinSize(1)
   @ArrayMaxSize(10)
+  @IsObject({ each: true }) // without it, arrays of valid elements would be elements
   @ValidateNested({ each: true })
   @Type(() => DosePlanDto)
   doses: DosePlanDto[];

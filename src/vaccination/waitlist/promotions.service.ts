@@ -5,7 +5,9 @@ import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
 import { ADVISORY_LOCKS } from '../../database/advisory-locks.js';
 import { Problem } from '../../http/problems/problem.js';
+import { MetricsService } from '../../metrics/metrics.service.js';
 import { type BookableSession, BookableSessionsService } from '../appointments/bookable-sessions.service.js';
+import { bookingResults } from '../appointments/bookings.service.js';
 import type { Person } from '../eligibility/eligibility.js';
 import { PeopleService } from '../eligibility/people.service.js';
 import { fromManager } from '../read-rows.js';
@@ -48,12 +50,17 @@ const STILL_WAITING = ['full', 'draft', 'closed', 'cancelled'];
 /** Gives free places to the people who wait for them, in order. Any number of processes may do so at the same time. */
 @Injectable()
 export class PromotionsService {
+  private readonly results;
+
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly sessions: BookableSessionsService,
     private readonly people: PeopleService,
     private readonly clock: Clock,
-  ) {}
+    metrics: MetricsService,
+  ) {
+    this.results = bookingResults(metrics);
+  }
 
   /** Fills all sessions. Returns how many people were promoted. */
   async promoteAll(): Promise<number> {
@@ -64,6 +71,7 @@ export class PromotionsService {
       do {
         result = await this.dataSource.transaction((manager) => this.promoteNext(manager, id));
         promoted += result.promoted;
+        this.results.add('ok', { kind: 'promotion' }, result.promoted);
       } while (result.removed > 0);
     }
     return promoted;

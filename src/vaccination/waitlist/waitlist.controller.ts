@@ -3,7 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
-import { INELIGIBILITY_REASONS } from '../eligibility/eligibility.js';
+import { INELIGIBILITY_REASONS } from '../../http/problems/problem-catalogue.js';
 import { JoinWaitlistDto, WaitlistDto, WaitlistEntryDto } from './waitlist.dto.js';
 import { WaitlistService } from './waitlist.service.js';
 

@@ -8,6 +8,7 @@ import type { Caller } from '../../users/caller.js';
 import { AppointmentChangesService } from '../appointments/appointment-changes.service.js';
 import { BookableSessionsService } from '../appointments/bookable-sessions.service.js';
 import { lockPerson } from '../appointments/lock-person.js';
+import { lockSessions } from '../appointments/lock-sessions.js';
 import { PeopleService } from '../eligibility/people.service.js';
 import { fromManager } from '../read-rows.js';
 import { VaccinationSessionsService } from '../sessions/vaccination-sessions.service.js';
@@ -17,12 +18,10 @@ import { WaitlistEntry } from './waitlist-entry.entity.js';
 /** A person can wait for so many sessions. */
 const MAX_WAITLISTS = 5;
 
-/** Adds person $2 to session $1, locked for as short as possible. No row: the session has places, or is not open any more. */
-const APPEND = `with locked as materialized (
-    select id, booked, capacity, status from vaccination_sessions where id = $1 for no key update
-  )
-  insert into vaccination_waitlist_entries (session_id, registration_id, created_at)
-  select s.id, $2, $3 from locked s where s.status = 'open' and (s.booked >= s.capacity or exists (
+/** Adds person $2 to session $1, which is locked. No row: the session has places, or is not open any more. */
+const APPEND = `insert into vaccination_waitlist_entries (session_id, registration_id, created_at)
+  select s.id, $2, $3 from vaccination_sessions s
+  where s.id = $1 and s.status = 'open' and (s.booked >= s.capacity or exists (
     select from vaccination_waitlist_entries w where w.session_id = s.id
   ))
   returning id`;
@@ -85,6 +84,7 @@ export class WaitlistService {
   /** Until the commit, the locked session gets no other entries: the new one is the last. */
   private async append(manager: EntityManager, session_id: string, registration_id: string): Promise<WaitlistEntryDto> {
     const created_at = this.clock.date();
+    await lockSessions(manager, [session_id]);
     const rows = await returningRows(manager, APPEND, [session_id, registration_id, created_at]);
     if (rows.length === 0) throw new Problem('session_not_full');
     return { registration_id, position: await manager.countBy(WaitlistEntry, { session_id }), created_at };

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { rounds } from '../../support/rounds.js';
 import { addressOf, mailboxes, type Smtp, startSmtp } from '../../support/smtp-server.js';
 
 let t: TestApp;
@@ -83,7 +82,7 @@ it('30 concurrent requests mail five codes, of which the last works', async () =
   expect(statuses(answersOfAll)).toEqual({ '200': 1, '404': 4 });
 });
 
-const ROUNDS = rounds(4, 24);
+const ROUNDS = 24;
 
 /** What may happen to a reset while its user changes the address. */
 const STEPS: Record<string, (email: string, code: string, token: string) => Promise<{ status: number }>> = {

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Answer, PASSWORD, startApp, type TestApp } from '../../support/app.js';
 import { ORIGIN } from '../../support/passkey-client.js';
 import { DAY, NEW_PASSWORD, RECOVERY_ENV, recoveryClient } from '../../support/recovery-client.js';
-import { rounds } from '../../support/rounds.js';
 import { addressOf, type Smtp, startSmtp } from '../../support/smtp-server.js';
 import { codeAt } from '../../support/totp.js';
 import { VirtualAuthenticator } from '../../support/virtual-authenticator.js';
@@ -27,7 +26,7 @@ const client = recoveryClient(
 const { mailbox, passkeys, addPasskey, exchange, linkIdentity, resetToken, setPassword, signInWithPasskey, submit } =
   client;
 
-const ROUNDS = rounds(8, 40);
+const ROUNDS = 16;
 
 /** The number of rows of a user in a table. */
 const countOf = async (table: string, id: string): Promise<number> =>

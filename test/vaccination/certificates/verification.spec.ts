@@ -1,11 +1,11 @@
+import base45 from 'base45';
 import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto';
-import { deflateRawSync, deflateSync } from 'node:zlib';
+import { deflateRawSync, deflateSync, inflateSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeBase45 } from '../../../src/vaccination/certificates/formats/base45.js';
 import { CertificateVerificationService } from '../../../src/vaccination/certificates/certificate-verification.service.js';
 import { CertificateKeys } from '../../../src/vaccination/certificates/certificate-keys.provider.js';
 import { signHcert } from '../../../src/vaccination/certificates/formats/hcert.js';
-import { signShc } from '../../../src/vaccination/certificates/formats/shc.js';
+import { signShc, toJws } from '../../../src/vaccination/certificates/formats/shc.js';
 import { createUvci } from '../../../src/vaccination/certificates/formats/uvci.js';
 import { startApp, type TestApp } from '../../support/app.js';
 import { rounds } from '../../support/rounds.js';
@@ -120,14 +120,14 @@ describe('POST /api/vaccination/certificates/verify', () => {
     ['an odd number of digits', () => 'shc:/123'],
     ['1 MB of text', () => 'HC1:'.padEnd(1_000_000, 'A')],
     ['90 KB of digits', () => 'shc:/'.padEnd(90_000, '5')],
-    ['a stream that inflates to 2.6 MB', () => `HC1:${encodeBase45(bomb())}`],
-    ['nested CBOR', () => `HC1:${encodeBase45(deflateSync(Buffer.alloc(16_000, 0x81)))}`],
-    ['nested tags', () => `HC1:${encodeBase45(deflateSync(Buffer.alloc(16_000, 0xd2)))}`],
-    ['an empty message', () => `HC1:${encodeBase45(deflateSync(Buffer.alloc(0)))}`],
-    ['a compressed message of random bytes', () => `HC1:${encodeBase45(deflateSync(randomBytes(300)))}`],
+    ['a stream that inflates to 2.6 MB', () => `HC1:${base45.encode(bomb())}`],
+    ['nested CBOR', () => `HC1:${base45.encode(deflateSync(Buffer.alloc(16_000, 0x81)))}`],
+    ['nested tags', () => `HC1:${base45.encode(deflateSync(Buffer.alloc(16_000, 0xd2)))}`],
+    ['an empty message', () => `HC1:${base45.encode(deflateSync(Buffer.alloc(0)))}`],
+    ['a compressed message of random bytes', () => `HC1:${base45.encode(deflateSync(randomBytes(300)))}`],
     [
       'CBOR that claims a payload of 4 GB',
-      () => `HC1:${encodeBase45(deflateSync(Buffer.from('d2845affffffff', 'hex')))}`,
+      () => `HC1:${base45.encode(deflateSync(Buffer.from('d2845affffffff', 'hex')))}`,
     ],
     ['a card whose header is no JSON', () => card('{"alg":', '{}')],
     ['a card whose header is null', () => card('null', '{}')],
@@ -162,6 +162,51 @@ describe('POST /api/vaccination/certificates/verify', () => {
     expect((await verify(signShc(facts(), options, 'k'.repeat(43), privateKey))).reason).toBe('unknown_key');
     expect((await verify(signHcert(facts(), hcertKid, privateKey))).reason).toBe('bad_signature');
     expect((await verify(signShc(facts(), options, shcKid, privateKey))).reason).toBe('bad_signature');
+  });
+
+  it('answers by the signature when parts of valid certificates are combined, or the header names another algorithm', async () => {
+    const second = await issue();
+    const [one, two] = [certificate, second].map(({ hcert }) => inflateSync(base45.decode(hcert.slice(4)))) as [
+      Buffer,
+      Buffer,
+    ];
+    const ofOther = Buffer.concat([one.subarray(0, -64), two.subarray(-64)]);
+    const [jws, jws2] = [certificate, second].map(({ shc }) => toJws(shc).split('.')) as [string[], string[]];
+    const toCard = (parts: (string | undefined)[]): string => toNumeric(parts.join('.'));
+    const header = (fields: object): string =>
+      Buffer.from(JSON.stringify({ zip: 'DEF', alg: 'ES256', kid: certificateKid(), ...fields })).toString('base64url');
+    const cases: [reason: string, qr: string][] = [
+      ['bad_signature', toHcert(ofOther)],
+      ['bad_signature', toCard([jws[0], jws2[1], jws[2]])],
+      ['bad_signature', toCard([jws[0], jws[1], jws2[2]])],
+      ['bad_signature', toCard([header({ typ: 'JWT' }), jws[1], jws[2]])],
+      ['unknown_key', toCard([header({ kid: '__proto__' }), jws[1], jws[2]])],
+      ['unreadable', toCard([header({ kid: { length: 1 } }), jws[1], jws[2]])],
+      ['unreadable', toCard([header({ zip: 'GZIP' }), jws[1], jws[2]])],
+      ...['none', 'HS256', 'RS256', 'ES384', 'es256', null].map((alg): [string, string] => [
+        'unreadable',
+        toCard([header({ alg }), jws[1], jws[2]]),
+      ]),
+      ['unreadable', toCard([jws[0], jws[1], ''])],
+      ['unreadable', toHcert(Buffer.concat([Buffer.from([0xd2]), one]))], // two tags
+      ['unreadable', toHcert(one.subarray(1))], // no tag
+      ['unreadable', toHcert(Buffer.concat([one, Buffer.from([0])]))],
+      ['unreadable', toHcert(setByte(one, 5, 0x22))], // alg: -3
+      ['unreadable', toHcert(setByte(one, 5, 0x05))], // alg: 5, HMAC 256
+      ['unknown_key', toHcert(setByte(one, 10, one[10]! ^ 1))], // the kid
+      ['unreadable', certificate.hcert.toLowerCase()],
+      ['unreadable', certificate.hcert.replace('HC1:', 'hc1:')],
+      ['unreadable', certificate.hcert.replace('HC1:', 'HC2:')],
+      ['unreadable', certificate.hcert.slice(4)],
+      ['unreadable', certificate.shc.replace('shc:/', 'SHC:/')],
+      ['unreadable', certificate.shc.replace('shc:/', 'shc:/1/2/')],
+      ['unreadable', `HC1:${base45.encode(Buffer.concat([deflateSync(one, { level: 0 }), randomBytes(8)]))}`],
+      ['unreadable', `HC1:${base45.encode(deflateSync(one, { level: 9 }))}`], // compressed: another text of the same bytes
+    ];
+    const found: [string, string][] = [];
+    for (const [, qr] of cases) found.push([(await verify(qr)).reason!, qr]);
+    expect(found).toEqual(cases);
+    expect((await verify(second.hcert)).valid).toBe(true);
   });
 
   it('answers not_on_record for a certificate that our key signed but we never issued', async () => {
@@ -203,9 +248,18 @@ it('limits verifications per network', async () => {
 /** A stream of 2.6 KB that inflates to 2.6 MB: the most that fits into a text of the length of a certificate. */
 const bomb = (): Buffer => deflateSync(Buffer.alloc(2_600_000), { level: 9 });
 
+const certificateKid = (): string => t.app.get(CertificateKeys).getSigningKey().shcKid;
+
+const toHcert = (message: Buffer): string => `HC1:${base45.encode(deflateSync(message, { level: 0 }))}`;
+
+const setByte = (bytes: Buffer, at: number, value: number): Buffer => Buffer.from(bytes).fill(value, at, at + 1);
+
+const toNumeric = (jws: string): string =>
+  `shc:/${[...Buffer.from(jws)].map((code) => String(code - 45).padStart(2, '0')).join('')}`;
+
 /** A SMART Health Card with this header and payload, and an arbitrary signature. */
 function card(header: string, payload: string): string {
   const parts = [Buffer.from(header), deflateRawSync(payload), Buffer.alloc(64, 1)];
   const jws = parts.map((part) => part.toString('base64url')).join('.');
-  return `shc:/${[...Buffer.from(jws)].map((code) => String(code - 45).padStart(2, '0')).join('')}`;
+  return toNumeric(jws);
 }

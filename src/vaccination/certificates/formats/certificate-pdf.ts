@@ -1,29 +1,18 @@
-import Pdfkit from 'pdfkit';
-import { loadPdfFont } from '../../pdf-font.js';
+import { createPdf, type Pdf, PDF_MARGIN as MARGIN, write } from '../../pdf.js';
 import type { CertificateContent } from './certificate-content.js';
 import { type CertificateForm, toModules } from './certificate-qr.js';
 import { COVID_19 } from './value-sets.js';
 
-const MARGIN = 56;
 const VALUE_LEFT = 240;
 const QR_SIZE = 215;
 /** Ink on paper; lighter grey for what is not data. */
 const GREY = '#555555';
 
-type Pdf = InstanceType<typeof Pdfkit>;
-
 /** A certificate as a PDF of one A4 page, in English and Bengali, with both QR codes. */
 export async function toPdf(content: CertificateContent, codes: Record<CertificateForm, string>): Promise<Buffer> {
-  const pdf = new Pdfkit({
-    size: 'A4',
-    margin: MARGIN,
-    lang: 'en',
-    font: (await loadPdfFont('regular')) as never, // the types lack that PDFKit takes the fonts of fontkit
+  const { pdf, bytes } = await createPdf({
     info: { Title: 'Vaccination certificate', Subject: content.uvci, CreationDate: content.issued_at },
   });
-  const bytes = collect(pdf);
-  pdf.registerFont('regular', (await loadPdfFont('regular')) as never);
-  pdf.registerFont('bold', (await loadPdfFont('bold')) as never);
   pdf.font('bold').fontSize(20);
   write(pdf, 'Vaccination certificate · টিকা সনদ', MARGIN, pdf.y);
   pdf.moveDown(0.8);
@@ -31,15 +20,6 @@ export async function toPdf(content: CertificateContent, codes: Record<Certifica
   drawCodes(pdf, codes);
   pdf.end();
   return bytes;
-}
-
-function collect(pdf: Pdf): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  return new Promise((resolve, reject) => {
-    pdf.on('data', (chunk: Buffer) => chunks.push(chunk));
-    pdf.on('end', () => resolve(Buffer.concat(chunks)));
-    pdf.on('error', reject);
-  });
 }
 
 function rowsOf(content: CertificateContent): [label: string, value: string][] {
@@ -80,13 +60,6 @@ function writeRow(pdf: Pdf, label: string, value: string): void {
   pdf.font('bold').fontSize(10).fillColor('black');
   write(pdf, value, VALUE_LEFT, top, pdf.page.width - VALUE_LEFT - MARGIN);
   pdf.y = Math.max(afterLabel, pdf.y) + 4;
-}
-
-/** Writes a text so that readers who copy it get its characters, whatever the glyphs are. */
-function write(pdf: Pdf, text: string, left: number, top: number, width?: number): void {
-  pdf.markContent('Span', { actual: text });
-  pdf.text(text, left, top, width === undefined ? {} : { width });
-  pdf.endMarkedContent();
 }
 
 function drawCodes(pdf: Pdf, codes: Record<CertificateForm, string>): void {

@@ -1,0 +1,139 @@
+// Import of a cbz, from its first byte to the published chapter, against sharp alone making the same images of the same files on
+// as many processes.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import sharp from 'sharp';
+import { startBareImport } from './bare-import.mjs';
+import { treeCpu, usage } from './harness.mjs';
+import { toRows } from './results.mjs';
+import { withWorld } from './world.mjs';
+
+/** As many as Machi has image workers. */
+const PROCESSES = Math.min(4, cpus().length);
+const KINDS_OF_SCANS = 10;
+
+export const options = { pages: 200, rounds: 3 };
+
+export function run({ pages = 60, rounds, skip }) {
+  if (!hasZip()) {
+    skip('library-import: no zip');
+    return [];
+  }
+  return withWorld({}, async (world) => {
+    const files = await makePages(world.dataDir, pages);
+    const archive = makeArchive(world.dataDir, files);
+    const importChapter = await makeImport(world, archive);
+    const bare = startBareImport(PROCESSES);
+    try {
+      const series = ['Machi', 'sharp alone'].map((name) => ({ name, rounds: [] }));
+      for (let round = 0; round <= rounds; round++) {
+        const results = [
+          await measure(pages, [world.machi.pid], world.postgresCpu, importChapter),
+          await measure(
+            pages,
+            bare.pids,
+            () => NaN,
+            () => bare.run(files),
+          ),
+        ];
+        if (round > 0) results.forEach((result, i) => series[i].rounds.push(result)); // the first one warms up
+      }
+      const title = `Import of ${pages} pages, ${Math.round(archive.length / 2 ** 20)} MiB, ${PROCESSES} processes`;
+      return toRows(title, series, { unit: 'pages/s' });
+    } finally {
+      bare.stop();
+    }
+  });
+}
+
+function hasZip() {
+  try {
+    execFileSync('zip', ['-v'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function makePages(dataDir, pages) {
+  const scans = await Promise.all(Array.from({ length: KINDS_OF_SCANS }, (_, seed) => makeScan(seed)));
+  const folder = join(dataDir, 'scans');
+  mkdirSync(folder);
+  return Array.from({ length: pages }, (_, i) => {
+    const file = join(folder, `${i + 1}.jpg`);
+    writeFileSync(file, scans[i % KINDS_OF_SCANS]);
+    return file;
+  });
+}
+
+function makeArchive(dataDir, files) {
+  const archive = join(dataDir, 'chapter.cbz');
+  execFileSync('zip', ['-q', '-0', '-j', archive, ...files]);
+  return readFileSync(archive);
+}
+
+/** Returns what imports the archive as the next chapter of a project. */
+async function makeImport({ call, password }, archive) {
+  const { identity_token: token } = await call('POST', 'sessions', { login: 'admin', password });
+  const project = await call('POST', 'projects', { title: 'Bench', original_language: 'ja' }, token);
+  let number = 0;
+  return async () => {
+    const { id } = await call('POST', 'uploads', { project_id: project.id }, token);
+    const { version } = await call('PUT', `uploads/${id}/archive`, archive, token);
+    const chapter = { number: String(++number), language: 'en' };
+    let upload = await call('POST', `uploads/${id}/commit`, { version, chapter }, token);
+    while (upload.state === 'committing') {
+      await sleep(250);
+      upload = await call('GET', `uploads/${id}`, undefined, token);
+    }
+    if (upload.state !== 'committed') throw new Error(`${upload.problem} in ${upload.problem_file}`);
+  };
+}
+
+/** CPU is that of the processes and their workers, per page; memory is the peak of the processes alone. */
+async function measure(pages, pids, postgresCpu, work) {
+  const sum = (figure) => pids.reduce((total, pid) => total + figure(pid), 0);
+  const [start, cpu, pgCpu] = [performance.now(), sum(treeCpu), postgresCpu()];
+  let rss = 0;
+  const watch = setInterval(
+    () =>
+      (rss = Math.max(
+        rss,
+        sum((pid) => usage(pid).rss),
+      )),
+    100,
+  );
+  await work().finally(() => clearInterval(watch));
+  const perPage = (seconds) => (seconds / pages) * 1e6;
+  return {
+    rate: (pages / (performance.now() - start)) * 1000,
+    cpu: perPage(sum(treeCpu) - cpu),
+    pgCpu: perPage(postgresCpu() - pgCpu),
+    rss,
+  };
+}
+
+/** A page as scanners make them: 1400 × 2000, lines and screen tones, half of them grey. */
+function makeScan(seed) {
+  const random = (n) => {
+    const x = Math.sin(seed * 127.1 + n * 311.7) * 43_758.5453;
+    return x - Math.floor(x);
+  };
+  const line = (i) =>
+    `<path d="M${random(i) * 1400} ${random(i + 500) * 2000} q ${random(i + 1000) * 400} ${random(i + 1500) * 400} ${random(i + 2000) * 300} ${random(i + 2500) * 500}"
+      stroke="#${i % 3 && seed % 2 ? 'a33' : '222'}" stroke-width="${1 + random(i + 3000) * 8}" fill="none"/>`;
+  const tones = `<pattern id="t" width="9" height="9" patternUnits="userSpaceOnUse"><circle cx="4" cy="4" r="3"/></pattern>`;
+  const area = (i) =>
+    `<rect x="${random(i) * 1000}" y="${random(i + 9) * 1600}" width="400" height="400" fill="url(#t)"/>`;
+  const content = [
+    ...Array.from({ length: 5 }, (_, i) => area(i)),
+    ...Array.from({ length: 400 }, (_, i) => line(i)),
+  ].join('');
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="1400" height="2000"><defs>${tones}</defs><rect width="100%" height="100%" fill="#fafafa"/>${content}</svg>`;
+  const image = sharp(Buffer.from(svg)).flatten({ background: '#fff' });
+  if (seed % 2 === 0) image.toColourspace('b-w');
+  return image.jpeg({ quality: 88 }).toBuffer();
+}

@@ -1,0 +1,109 @@
+// `npm run bench` runs all benches in about ten minutes, prints one table and writes bench/results.json and bench/results.svg.
+// `npm run bench -- me lists` runs some of them for longer. Options: --seconds,
+// --rounds (of each comparison), --quick, --rates (of the bench town). --document writes the table into docs/performance.md.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import prettier from 'prettier';
+import { toChart } from './chart.mjs';
+import { toMarkdown, toTable } from './results.mjs';
+
+/** The benches in their order, with about how long each takes when all are run, in seconds. */
+const BENCHES = {
+  me: 80,
+  lists: 50,
+  chat: 100,
+  'chat-sends': 45,
+  'chat-idle': 40,
+  booking: 80,
+  'sign-in': 50,
+  avatars: 60,
+  library: 45,
+  'library-import': 50,
+  town: 70,
+};
+/** What each bench runs with when all are run; a single one has its own, longer options. */
+const QUICK = { seconds: 2, rounds: 3, isQuick: true };
+const DOCUMENT = 'docs/performance.md';
+const TABLE = /(<!-- bench: results -->\n)[\s\S]*?(\n<!-- bench: end -->)/;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: 'string' },
+    rounds: { type: 'string' },
+    rates: { type: 'string' },
+    quick: { type: 'boolean' },
+    document: { type: 'boolean' },
+  },
+});
+if (values.document) await writeDocument();
+else await runBenches(positionals.length > 0 ? positionals : Object.keys(BENCHES));
+
+async function runBenches(names) {
+  const unknown = names.filter((name) => !(name in BENCHES));
+  if (unknown.length > 0)
+    throw new Error(`no bench ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`);
+  const isAll = positionals.length === 0;
+  const started = Date.now();
+  const rows = [];
+  const skipped = [];
+  const failed = [];
+  for (const [i, name] of names.entries()) {
+    const remaining = () => names.slice(i).reduce((sum, other) => sum + BENCHES[other], 0);
+    const stop = isAll || values.quick ? showProgress(name, i, names.length, remaining()) : () => undefined;
+    try {
+      const { run, options } = await import(`./${name}.mjs`);
+      rows.push(...(await run({ ...optionsFor(options, isAll), skip: (what) => void skipped.push(what) })));
+    } catch (error) {
+      failed.push(`${name}: ${error.stack}`);
+      process.exitCode = 1;
+    } finally {
+      stop();
+    }
+  }
+  const machine = `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0].model}`;
+  console.log(`\n${machine}, ${((Date.now() - started) / 60_000).toFixed(1)} minutes\n\n${toTable(rows)}`);
+  for (const what of skipped) console.log(`skipped: ${what}`);
+  for (const what of failed) console.error(`failed: ${what}`);
+  if (!isAll) return;
+  const results = { date: new Date().toISOString(), machine, skipped, rows };
+  writeFileSync('bench/results.json', await format(JSON.stringify(results), 'json'));
+  writeFileSync('bench/results.svg', toChart(results));
+}
+
+function optionsFor(own, isAll) {
+  const { seconds, rounds, ...rest } = isAll || values.quick ? QUICK : own;
+  const rates = values.rates ? { rates: JSON.parse(values.rates) } : {};
+  return { ...rest, ...rates, seconds: Number(values.seconds ?? seconds), rounds: Number(values.rounds ?? rounds) };
+}
+
+/** Prints which bench runs and about how long all take; on a terminal, updates that every second. */
+function showProgress(name, index, count, seconds) {
+  const start = Date.now();
+  const line = () => {
+    const left = Math.max(0, seconds - (Date.now() - start) / 1000);
+    return `[${index + 1}/${count}] ${name}, about ${Math.floor(left / 60)} min ${Math.round(left % 60)} s left`;
+  };
+  if (!process.stderr.isTTY) {
+    console.error(line());
+    return () => undefined;
+  }
+  const timer = setInterval(() => process.stderr.write(`\r\x1b[K${line()}`), 1000);
+  return () => {
+    clearInterval(timer);
+    process.stderr.write('\r\x1b[K');
+  };
+}
+
+/** Writes the table of bench/results.json into the document. */
+async function writeDocument() {
+  const { date, machine, rows } = JSON.parse(readFileSync('bench/results.json', 'utf8'));
+  const text = `\n${machine}, ${date.slice(0, 10)}\n\n${toMarkdown(rows)}\n`;
+  const document = readFileSync(DOCUMENT, 'utf8');
+  writeFileSync(DOCUMENT, await format(document.replace(TABLE, `$1${text}$2`), 'markdown'));
+}
+
+async function format(text, parser) {
+  return prettier.format(text, { ...(await prettier.resolveConfig(DOCUMENT)), parser });
+}

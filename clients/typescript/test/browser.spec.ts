@@ -1,0 +1,192 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../../test/support/app.js';
+import { jpegOf } from '../../../test/support/images.js';
+import { startProxy } from '../../../test/support/tcp-proxy.js';
+import type * as Client from '../dist/index.js';
+import { chromiumPath, launchChromium } from './chromium.js';
+
+/** Where the page finds the module of the client. */
+const MODULE = '/example/client/index.js';
+/** What the functions that run in the page see. */
+declare const window: { machi: Client.MachiClient; chat: Client.ChatClient; seen: string[] };
+
+describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
+  let t: TestApp;
+  let browser: Browser;
+  let hana: SignedInUser;
+  /** What the browser reported about the pages: violations of the policy, exceptions. */
+  const faults: string[] = [];
+
+  beforeAll(async () => {
+    [t, browser] = await Promise.all([
+      startApp({ env: { NODE_ENV: 'development', IDENTITY_TOKEN_TTL: '15m' } }),
+      launchChromium(),
+    ]);
+    hana = await t.user();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await t.stop();
+  });
+
+  async function openPage(context: BrowserContext, base = t.url): Promise<Page> {
+    const page = await context.newPage();
+    page.on('pageerror', (error) => faults.push(error.message));
+    page.on('console', (message) => /policy/i.test(message.text()) && faults.push(message.text()));
+    await page.goto(`${base}/example/`);
+    return page;
+  }
+
+  async function signIn(page: Page, login: string): Promise<void> {
+    await page.fill('#sign-in [name=login]', login);
+    await page.fill('#sign-in [name=password]', PASSWORD);
+    await page.click('#sign-in button');
+    await page.waitForSelector('#signed-in:not([hidden])');
+  }
+
+  /** The page has a client of its own, as `machi`. Tokens are in localStorage, which the tabs share. */
+  async function makeClient(page: Page, user?: SignedInUser): Promise<void> {
+    await page.evaluate(`import('${MODULE}').then(({ MachiClient, WebSessionStore }) => {
+      window.machi = new MachiClient({ store: new WebSessionStore() });
+    })`);
+    if (user)
+      await page.evaluate(([login, password]) => window.machi.signIn(login, password), [
+        user.username,
+        PASSWORD,
+      ] as const);
+  }
+
+  it('the example shows profile and avatar, and two users talk in two windows', async () => {
+    const [first, second] = [await browser.newContext(), await browser.newContext()];
+    const [page, other] = [await openPage(first), await openPage(second)];
+    await signIn(page, hana.username);
+    const name = `ren${Date.now()}`;
+    await other.fill('#register [name=username]', name);
+    await other.fill('#register [name=fullname]', 'Ren Ito');
+    await other.fill('#register [name=password]', PASSWORD);
+    await other.click('#register button');
+    await other.waitForSelector('#signed-in:not([hidden])');
+
+    await page.fill('#profile [name=fullname]', 'Hana Sató');
+    await page.click('#profile button');
+    await page.setInputFiles('#file', { name: 'a.jpg', mimeType: 'image/jpeg', buffer: await jpegOf(200_000) });
+    await expect.poll(() => page.textContent('#avatar-state')).toContain('moderator');
+    const { body } = await t.request('GET', '/api/users/me', { token: await t.signIn(hana.username, PASSWORD) });
+    expect(body['fullname']).toBe('Hana Sató');
+
+    await page.fill('#new-conversation [name=username]', name);
+    await page.click('#new-conversation button');
+    await expect.poll(() => other.locator('#conversations option').count()).toBe(1);
+    await page.fill('#send [name=content]', '<b>The lanterns are up.</b>');
+    await page.click('#send button');
+    const lines = [`${hana.username}: <b>The lanterns are up.</b>`];
+    await expect.poll(() => other.locator('#messages li').allTextContents()).toEqual(lines);
+    await other.fill('#send [name=content]', 'On my way.');
+    await other.click('#send button');
+    lines.push(`${name}: On my way.`);
+    await expect.poll(() => page.locator('#messages li').allTextContents()).toEqual(lines);
+    expect(faults).toEqual([]);
+    await Promise.all([first.close(), second.close()]);
+  });
+
+  it('the example keeps its session in a cookie over a reload, and all tabs sign out together', async () => {
+    const context = await browser.newContext();
+    const page = await openPage(context);
+    await signIn(page, hana.username);
+    await page.reload();
+    await page.waitForSelector('#signed-in:not([hidden])');
+    const readable = await page.evaluate('document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })');
+    expect(readable).toBe('{}');
+    const tab = await openPage(context);
+    await tab.waitForSelector('#signed-in:not([hidden])');
+    await tab.click('#sign-out');
+    for (const each of [page, tab]) await each.waitForSelector('#signed-out:not([hidden])');
+    expect(faults).toEqual([]);
+    await context.close();
+  });
+
+  it('the example shows the reason of a refused sign-in', async () => {
+    const context = await browser.newContext();
+    const page = await openPage(context);
+    await page.fill('#sign-in [name=login]', hana.username);
+    await page.fill('#sign-in [name=password]', 'wrong');
+    await page.click('#sign-in button');
+    await page.waitForSelector('#error:not([hidden])');
+    expect(await page.textContent('#error')).toMatch(/password/);
+    await context.close();
+  });
+
+  it('two tabs with many calls refresh an expired token once', async () => {
+    const context = await browser.newContext();
+    const pages = [await openPage(context), await openPage(context)];
+    await makeClient(pages[0]!, hana);
+    await makeClient(pages[1]!);
+    const refreshes: string[] = [];
+    context.on('request', (request) => request.url().endsWith('/sessions/refresh') && refreshes.push(request.url()));
+    t.clock.advance(15 * 60_000 + 1000);
+    const ids = await Promise.all(
+      pages.map((page) =>
+        page.evaluate(async () => {
+          const users = await Promise.all(Array.from({ length: 5 }, () => window.machi.api.getMe()));
+          return users.map(({ id }) => id);
+        }),
+      ),
+    );
+    t.clock.run();
+    expect(ids.flat()).toEqual(Array(10).fill(hana.id));
+    expect(refreshes).toHaveLength(1);
+    await context.close();
+  });
+
+  it('an upload reports its progress and can be cancelled', async () => {
+    const context = await browser.newContext();
+    const page = await openPage(context);
+    await makeClient(page, hana);
+    const bytes = [...(await jpegOf(400_000, 5))];
+    const result = await page.evaluate(async (values) => {
+      const body = { avatar: new Blob([new Uint8Array(values)], { type: 'image/jpeg' }) };
+      const shares: number[] = [];
+      const onProgress = ({ loaded, total }: Client.Progress) => shares.push(loaded / total);
+      const { state } = await window.machi.api.uploadAvatar({ body, onProgress });
+      const controller = new AbortController();
+      const upload = window.machi.api.uploadAvatar({ body, onProgress, signal: controller.signal });
+      controller.abort();
+      const cancelled = await upload.catch((error: Error) => error.name);
+      return { shares, state, cancelled };
+    }, bytes);
+    expect([result.state, result.cancelled, result.shares.at(-1)]).toEqual(['pending', 'AbortError', 1]);
+    await context.close();
+  });
+
+  it('the chat receives what was sent while its connection was lost', async () => {
+    const proxy = await startProxy({ host: '127.0.0.1', port: t.port } as never);
+    const context = await browser.newContext();
+    const page = await openPage(context, `http://127.0.0.1:${proxy.connection.port}`);
+    await makeClient(page, hana);
+    const conversation = await page.evaluate(async () => {
+      window.seen = [];
+      window.chat = window.machi.chat();
+      window.chat.connect();
+      const { id } = await window.chat.request('create_conversation', { members: [], name: 'Notes' });
+      window.chat.subscribe(id, ({ content }) => window.seen.push(content));
+      await window.chat.send(id, 'before');
+      return id;
+    });
+    proxy.cut();
+    const other = await openPage(context); // another tab, which is not cut off
+    await makeClient(other, hana);
+    await other.evaluate(async (id) => {
+      const chat = window.machi.chat();
+      chat.connect();
+      await chat.send(id, 'meanwhile');
+      chat.close();
+    }, conversation);
+    const queued = page.evaluate(async (id) => (await window.chat.send(id, 'queued')).content, conversation);
+    proxy.restore();
+    expect(await queued).toBe('queued');
+    await expect.poll(() => page.evaluate(() => window.seen)).toEqual(['before', 'meanwhile', 'queued']);
+    await context.close();
+    proxy.stop();
+  });
+});

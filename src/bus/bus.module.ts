@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { Config } from '../config/config.js';
+import { DedicatedConnectionService } from '../database/dedicated-connection.service.js';
+import { POOL } from '../database/pool.js';
+import type { BusDriver } from './bus-driver.js';
+import { BUS_DRIVER, BusService } from './bus.service.js';
+import { PostgresDriver } from './drivers/postgres-driver.js';
+import { RedisDriver } from './drivers/redis-driver.js';
+import { UserEventsService } from './user-events.service.js';
+
+function createDriver(config: Config, pool: Pool, connection: DedicatedConnectionService): BusDriver | null {
+  if (config.BUS === 'redis') return new RedisDriver(config.REDIS_URL!, config.SECRET_KEY);
+  return config.BUS === 'postgres' ? new PostgresDriver(pool, connection) : null;
+}
+
+/** Messages between nodes. */
+@Module({
+  providers: [
+    BusService,
+    UserEventsService,
+    { provide: BUS_DRIVER, inject: [Config, POOL, DedicatedConnectionService], useFactory: createDriver },
+  ],
+  exports: [BusService, UserEventsService],
+})
+export class BusModule {}

@@ -1,0 +1,50 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { DataExportFilesWorker } from '../account/exports/data-export-files.worker.js';
+import { AuditPartitionsWorker } from '../audit/audit-partitions.worker.js';
+import { AvatarFilesWorker } from '../avatars/avatar-files.worker.js';
+import { causeMessage } from '../common/cause-message.js';
+import { PageFilesWorker } from '../projects/pages/page-files.worker.js';
+import { UploadCleanupService } from '../projects/uploads/upload-cleanup.service.js';
+import { RateLimitCountersService } from '../rate-limit/rate-limit-counters.service.js';
+import { BookingRequestsWorker } from '../vaccination/appointments/booking-requests.worker.js';
+
+/** What servers delete in the background, by the name that `machi sweep` prints. */
+const SWEEPERS: Record<string, (app: INestApplicationContext) => Promise<unknown>> = {
+  'avatar files to delete': (app) => app.get(AvatarFilesWorker, ANYWHERE).deleteRemovedFiles(),
+  'avatar files without a row': (app) => app.get(AvatarFilesWorker, ANYWHERE).sweep(),
+  'page files to delete': (app) => app.get(PageFilesWorker, ANYWHERE).deleteRemovedFiles(),
+  'page files without a row': (app) => app.get(PageFilesWorker, ANYWHERE).sweep(),
+  'uploads that have ended': (app) => app.get(UploadCleanupService, ANYWHERE).run(),
+  'uploaded files without a row': (app) => app.get(UploadCleanupService, ANYWHERE).sweep(new AbortController().signal),
+  'exports of personal data': (app) => app.get(DataExportFilesWorker, ANYWHERE).deleteRemovedFiles(),
+  'export files without a row': (app) => app.get(DataExportFilesWorker, ANYWHERE).sweep(),
+  'partitions of the audit log': (app) => app.get(AuditPartitionsWorker, ANYWHERE).run(),
+  'counters of rate limits': (app) => app.get(RateLimitCountersService, ANYWHERE).purge(),
+  'booking requests': (app) => app.get(BookingRequestsWorker, ANYWHERE).removeOld(),
+};
+
+const ANYWHERE = { strict: false };
+
+export interface SweepResult {
+  sweeper: string;
+  /** Why it failed. */
+  error?: string;
+}
+
+/** Runs all sweepers once, one after the other. One that fails does not keep the others from running. */
+export async function runSweepers(
+  app: INestApplicationContext,
+  onStart: (sweeper: string) => void,
+): Promise<SweepResult[]> {
+  const results: SweepResult[] = [];
+  for (const [sweeper, run] of Object.entries(SWEEPERS)) {
+    onStart(sweeper);
+    results.push(
+      await run(app).then(
+        () => ({ sweeper }),
+        (error: unknown) => ({ sweeper, error: causeMessage(error) }),
+      ),
+    );
+  }
+  return results;
+}

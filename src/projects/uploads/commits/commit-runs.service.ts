@@ -1,0 +1,271 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { type EntityManager, Repository } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import { causeMessage } from '../../../common/cause-message.js';
+import { AuditService } from '../../../audit/audit.service.js';
+import { Clock } from '../../../common/clock.provider.js';
+import { mapUntilFailure } from '../../../common/map-until-failure.js';
+import { returningRows } from '../../../database/returning.js';
+import { ResultCounter } from '../../../http/metrics/result-counter.js';
+import { isUnavailable, Problem } from '../../../http/problems/problem.js';
+import { mapToProblem } from '../../../http/problems/problem-mapping.js';
+import type { ProblemCode } from '../../../http/problems/problem-catalogue.js';
+import { MetricsService } from '../../../metrics/metrics.service.js';
+import { rightsOf } from '../../../permissions/permissions.js';
+import { UsersService } from '../../../users/users.service.js';
+import { ChapterPublishingService, type Uploader } from '../../chapters/chapter-publishing.service.js';
+import { Chapter } from '../../chapters/chapter.entity.js';
+import { lockChapter } from '../../chapters/chapters.service.js';
+import { PagesService, type StoredPage } from '../../pages/pages.service.js';
+import { StagedFilesService } from '../files/staged-files.service.js';
+import { Upload } from '../upload.entity.js';
+import { UploadFile } from '../files/upload-file.entity.js';
+import { UploadProgressService } from './upload-progress.service.js';
+
+const LEASE_SECONDS = 10;
+const RENEWAL_INTERVAL_MS = 3_000;
+/** Runs without a further page, for example because the process is killed each time. */
+const MAX_ATTEMPTS = 5;
+/** How long a run that failed waits for the next one. */
+const RETRY_SECONDS = 5;
+/** How long the result of a commit can be read. */
+const RESULT_AGE_MS = 7 * 86_400_000;
+
+/** $1 the new claim. A run that has stopped renewing its claim has died; another one goes on with its work. */
+const CLAIM = `update uploads set claim_id = $1, attempts = attempts + 1,
+    claimed_until = clock_timestamp() + interval '${LEASE_SECONDS} seconds'
+  where id = (select id from uploads where state = 'committing'
+      and (claimed_until is null or claimed_until < clock_timestamp())
+    order by id limit 1 for update skip locked) returning *`;
+
+const RENEW = `update uploads set claimed_until = clock_timestamp() + interval '${LEASE_SECONDS} seconds'
+  where id = $1 and claim_id = $2 and state = 'committing' returning id`;
+
+/** $3: seconds until the next run; $4: whether this run counts as an attempt. */
+const RELEASE = `update uploads set claim_id = null, claimed_until = clock_timestamp() + $3 * interval '1 second',
+    attempts = greatest(0, attempts - case when $4 then 0 else 1 end)
+  where id = $1 and claim_id = $2`;
+
+/** Only the run that holds the claim writes. */
+const COUNT_PAGE = `update uploads set done = done + 1, attempts = 0, updated_at = $3
+  where id = $1 and claim_id = $2 and state = 'committing' returning *`;
+
+const FINISH = `update uploads set state = $3, problem = $4, problem_file = $5, claim_id = null, claimed_until = null,
+    updated_at = $6, expires_at = $7
+  where id = $1 and claim_id = $2 and state = 'committing' returning *`;
+
+/** A commit that this process works on. */
+interface Run {
+  upload: Upload;
+  claimId: string;
+  /** Aborted when the process stops or another run has taken the commit. */
+  signal: AbortSignal;
+}
+
+/** The file of a page that was refused. */
+class PageRefusal extends Error {
+  constructor(
+    readonly code: ProblemCode,
+    readonly file: string,
+  ) {
+    super(code);
+  }
+}
+
+/**
+ * Makes the pages of commits. Each page is inserted with its progress, so that another run can go on after a crash; the
+ * chapter is shown, or marked as failed without pages, in one transaction at the end.
+ */
+@Injectable()
+export class CommitRunsService {
+  private readonly log = new Logger('Uploads');
+  private readonly results: ResultCounter;
+
+  constructor(
+    @InjectRepository(Upload) private readonly uploads: Repository<Upload>,
+    @InjectRepository(UploadFile) private readonly files: Repository<UploadFile>,
+    private readonly staged: StagedFilesService,
+    private readonly pages: PagesService,
+    private readonly publishing: ChapterPublishingService,
+    private readonly users: UsersService,
+    private readonly progress: UploadProgressService,
+    private readonly audit: AuditService,
+    private readonly clock: Clock,
+    metrics: MetricsService,
+  ) {
+    this.results = new ResultCounter(metrics, 'machi_chapter_commits_total', 'Commits of chapters by result.');
+  }
+
+  /** Takes a commit that no process works on; undefined when there is none. */
+  async claim(stopping: AbortSignal): Promise<Run | undefined> {
+    const claimId = uuidv7();
+    const [upload] = await returningRows<Upload>(this.uploads.manager, CLAIM, [claimId]);
+    return upload && { upload, claimId, signal: stopping };
+  }
+
+  /** Runs a commit to its end, or releases it for a later run. Never rejects. */
+  async run(claimed: Run): Promise<void> {
+    const lost = new AbortController();
+    const run = { ...claimed, signal: AbortSignal.any([claimed.signal, lost.signal]) };
+    const renewal = setInterval(() => {
+      this.renew(run).then(
+        (isHeld) => isHeld || lost.abort(),
+        () => undefined, // the database fails: so does the next page
+      );
+    }, RENEWAL_INTERVAL_MS);
+    try {
+      if (run.upload.attempts > MAX_ATTEMPTS) throw new Problem('upload_interrupted');
+      await this.makePages(run);
+      if (!run.signal.aborted) await this.publish(run);
+      else if (!lost.signal.aborted) await this.release(run, 0, false);
+    } catch (error) {
+      await this.settle(run, error).catch((failure: Error) =>
+        this.log.warn(`Ending the commit of upload ${run.upload.id} failed (${failure.message}); retrying`),
+      );
+    } finally {
+      clearInterval(renewal);
+    }
+  }
+
+  private async renew({ upload, claimId }: Run): Promise<boolean> {
+    return (await returningRows(this.uploads.manager, RENEW, [upload.id, claimId])).length > 0;
+  }
+
+  private async release({ upload, claimId }: Run, seconds: number, isAttempt: boolean): Promise<void> {
+    await this.uploads.query(RELEASE, [upload.id, claimId, seconds, isAttempt]);
+  }
+
+  /** Makes the missing pages: some are stored while the image workers make others. Starts no other after a failure. */
+  private async makePages(run: Run): Promise<void> {
+    const files = await this.files.find({ where: { upload_id: run.upload.id }, order: { position: 'ASC' } });
+    await mapUntilFailure(files, 2 * this.pages.concurrency, async (file, index) => {
+      if (!run.signal.aborted && file.page_id === null) await this.makePage(run, file, index + 1);
+    });
+  }
+
+  private async makePage(run: Run, file: UploadFile, position: number): Promise<void> {
+    const page = await this.storePage(file);
+    try {
+      const upload = await this.uploads.manager.transaction((manager) =>
+        this.insertPage(manager, run, file, page, position),
+      );
+      if (!upload) return await this.pages.discard([page]);
+      run.upload = upload;
+      this.progress.tell(upload);
+    } catch (error) {
+      if (mapToProblem(error).code === 'chapter_not_found') await this.pages.discard([page]);
+      throw error;
+    }
+  }
+
+  private async storePage({ id, name }: UploadFile): Promise<StoredPage> {
+    const source = await this.staged.getSource(id);
+    return this.pages.store(source).catch((error: unknown) => {
+      const { code } = mapToProblem(error);
+      throw mapToProblem(error).getStatus() < 500 && !isUnavailable(code) ? new PageRefusal(code, name) : error;
+    });
+  }
+
+  /** Undefined when another run has taken the commit. */
+  private async insertPage(
+    manager: EntityManager,
+    { upload, claimId }: Run,
+    file: UploadFile,
+    page: StoredPage,
+    position: number,
+  ): Promise<Upload | undefined> {
+    if (upload.chapter_id !== null) await keepChapter(manager, upload.chapter_id);
+    const [counted] = await returningRows<Upload>(manager, COUNT_PAGE, [upload.id, claimId, this.clock.date()]);
+    if (!counted) return undefined;
+    if (counted.chapter_id === null) throw new Problem('chapter_not_found');
+    await this.pages.insert(manager, counted.chapter_id, [page], position);
+    await manager.update(UploadFile, file.id, { page_id: page.id });
+    return counted;
+  }
+
+  private async publish(run: Run): Promise<void> {
+    const uploader = await this.findUploader(run.upload);
+    const upload = await this.uploads.manager.transaction(async (manager) => {
+      const { chapter_id, file_count } = run.upload;
+      if (chapter_id === null) throw new Problem('chapter_not_found');
+      await lockChapter(manager, chapter_id);
+      const finished = await this.finish(manager, run, 'committed');
+      if (!finished) return undefined;
+      const state = await this.publishing.publish(manager, uploader, chapter_id, file_count);
+      await this.audit.write(manager, {
+        action: 'upload.committed',
+        actor_id: uploader.id,
+        session_id: uploader.session_id,
+        subject_id: finished.id,
+        details: { chapter_id, pages: file_count, state },
+      });
+      return finished;
+    });
+    if (!upload) return;
+    this.results.add('ok', {});
+    this.progress.tell(upload);
+  }
+
+  /** The user with the rights of this moment. Throws `forbidden` when they may not upload any more. */
+  private async findUploader({ user_id, session_id }: Upload): Promise<Uploader> {
+    const profile = user_id === null ? null : await this.users.find(user_id);
+    const permissions = profile?.is_active ? rightsOf(profile.groups).permissions : undefined;
+    if (!profile || !permissions?.upload_chapters) throw new Problem('forbidden');
+    return { id: profile.id, session_id, isAdmin: permissions.admin };
+  }
+
+  /** Fails the commit for good, or leaves it to a later run when the cause can go away. */
+  private async settle(run: Run, error: unknown): Promise<void> {
+    if (error instanceof PageRefusal) return this.fail(run, error.code, error.file);
+    const { code } = mapToProblem(error);
+    const { attempts, expires_at } = run.upload;
+    const canGoAway = isUnavailable(code) && this.clock.date() < expires_at;
+    const isUnexpected = !(error instanceof Problem) && attempts < MAX_ATTEMPTS;
+    if (!canGoAway && !isUnexpected) return this.fail(run, code, null);
+    if (!canGoAway) this.log.error(error);
+    this.log.warn(
+      `The commit of upload ${run.upload.id} failed (${causeMessage(error)}); retrying in ${RETRY_SECONDS} s`,
+    );
+    return this.release(run, RETRY_SECONDS, !canGoAway);
+  }
+
+  private async fail(run: Run, problem: ProblemCode, file: string | null): Promise<void> {
+    const upload = await this.uploads.manager.transaction(async (manager) => {
+      const { id, user_id, session_id, chapter_id } = run.upload;
+      const hasChapter = chapter_id !== null && (await manager.existsBy(Chapter, { id: chapter_id }));
+      if (hasChapter) await lockChapter(manager, chapter_id);
+      const failed = await this.finish(manager, run, 'failed', problem, file);
+      if (!failed) return undefined;
+      if (hasChapter) {
+        await this.pages.removeAll(manager, chapter_id);
+        await this.publishing.setState(manager, chapter_id, 'failed');
+      }
+      const details = { chapter_id, problem, file };
+      const actor = { actor_id: user_id, session_id, subject_id: id };
+      await this.audit.write(manager, { action: 'upload.failed', ...actor, succeeded: false, details });
+      return failed;
+    });
+    if (!upload) return;
+    this.results.add(problem, {});
+    this.progress.tell(upload);
+  }
+
+  private async finish(
+    manager: EntityManager,
+    { upload, claimId }: Run,
+    state: 'committed' | 'failed',
+    problem: string | null = null,
+    file: string | null = null,
+  ): Promise<Upload | undefined> {
+    const now = this.clock.date();
+    const expires = new Date(now.getTime() + RESULT_AGE_MS);
+    const values = [upload.id, claimId, state, problem, file, now, expires];
+    return (await returningRows<Upload>(manager, FINISH, values))[0];
+  }
+}
+
+/** Keeps a chapter from being deleted until the transaction ends. Chapters are locked before uploads, as where one is deleted. */
+async function keepChapter(manager: EntityManager, id: string): Promise<void> {
+  await manager.findOne(Chapter, { select: { id: true }, where: { id }, lock: { mode: 'for_key_share' } });
+}

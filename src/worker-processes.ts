@@ -1,0 +1,59 @@
+import cluster from 'node:cluster';
+import type { Logger } from 'pino';
+import type { Config } from './config/config.js';
+
+const RESTART_MS = 1_000;
+
+/**
+ * Runs `WORKERS` processes of this program that share its port. They are nodes like those of several machines: each has its own pool,
+ * and they hear of each other over the bus. A worker that ends is started again, unless it ended before it listened.
+ */
+export class WorkerProcesses {
+  private running = 0;
+  private isStopping = false;
+  private exitCode = 0;
+
+  constructor(
+    private readonly config: Config,
+    private readonly log: Logger,
+  ) {}
+
+  start(): void {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.stop(signal));
+    for (let index = 0; index < this.config.WORKERS; index++) this.fork(index);
+  }
+
+  /** Each worker has a port for its own metrics: METRICS_PORT, the next one, and so on. */
+  private fork(index: number): void {
+    const { METRICS_PORT } = this.config;
+    const worker = cluster.fork(METRICS_PORT ? { METRICS_PORT: String(METRICS_PORT + index) } : {});
+    let hasListened = false;
+    this.running++;
+    worker.once('listening', () => {
+      hasListened = true;
+      this.log.info(`Worker ${index + 1} listens`);
+    });
+    worker.once('exit', (code, signal) => {
+      this.running--;
+      this.onExit(index, hasListened, code ?? signal);
+    });
+  }
+
+  private onExit(index: number, hasListened: boolean, reason: number | string): void {
+    if (reason !== 0) this.exitCode = typeof reason === 'number' ? reason : 1;
+    if (!this.isStopping && hasListened) {
+      this.exitCode = 0;
+      this.log.error(`Worker ${index + 1} ended (${reason}); starting another one in ${RESTART_MS} ms`);
+      setTimeout(() => this.isStopping || this.fork(index), RESTART_MS);
+      return;
+    }
+    if (!this.isStopping) this.stop('SIGTERM');
+    if (this.running === 0) process.exit(this.exitCode);
+  }
+
+  private stop(signal: NodeJS.Signals): void {
+    this.isStopping = true;
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill(signal);
+    if (this.running === 0) process.exit(this.exitCode);
+  }
+}

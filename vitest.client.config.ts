@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+/** Part of `npm run client:check`: @machi/client against the real server, in Node.js and in Chromium. */
+export default defineConfig({
+  test: {
+    include: ['clients/typescript/test/*.spec.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    setupFiles: ['reflect-metadata'],
+    provide: { isSoak: false },
+    pool: 'forks',
+    maxWorkers: 2,
+    isolate: false,
+    expect: { poll: { timeout: 15_000, interval: 20 } },
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
