@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { startApp, type TestApp } from '../support/app.js';
 import { type ChatClient, connect, dial, V2 } from '../support/chat-client.js';
 
 let t: TestApp;
@@ -13,12 +13,6 @@ const signIn = async (login: string, password: string) => {
   const { body } = await t.request('POST', '/api/sessions', { body: { login, password } });
   return body as { identity_token: string; refresh_token: string };
 };
-/** Resolves when this process knows that the session has ended: later connections are not closed as "signed out". */
-async function endSession(user: SignedInUser): Promise<void> {
-  const client = await connect(t, user);
-  await t.request('DELETE', '/api/sessions/current', { token: user.token, body: {} });
-  expect(await client.end()).toEqual([4401, 'signed out']);
-}
 const open = async (headers: Record<string, string> = {}): Promise<ChatClient> => {
   const client = dial(t, {}, { ...V2, headers });
   await once(client.socket, 'open');
@@ -80,7 +74,7 @@ describe('a client of machi.v2 without a token', () => {
     const forged = await open();
     forged.send({ type: 'auth', identity_token: `${user.token}x` });
     expect(await forged.end()).toEqual([4401, 'invalid login-token']);
-    await endSession(user);
+    await t.request('DELETE', '/api/sessions/current', { token: user.token, body: {} });
     const signedOut = await open();
     signedOut.send({ type: 'auth', identity_token: user.token });
     expect(await signedOut.end()).toEqual([4401, 'invalid login-token']);
@@ -104,7 +98,7 @@ describe('a client of machi.v2 without a token', () => {
 
   it('may authenticate although its cookie is of a session that has ended', async () => {
     const [gone, user] = [await t.user(), await t.user()];
-    await endSession(gone);
+    await t.request('DELETE', '/api/sessions/current', { token: gone.token, body: {} });
     const client = await open({ cookie: `login-token=${gone.token}` });
     expect(await client.ask('auth', { identity_token: user.token })).toMatchObject({ type: 'hello' });
     await client.close();

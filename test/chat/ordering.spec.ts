@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ConnectionsService } from '../../src/chat/connections/connections.service.js';
-import { startApp, type TestApp } from '../support/app.js';
-import { connect, createConversation, dial, connectUsers } from '../support/chat-client.js';
+import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { type ChatClient, connect, createConversation, dial, connectUsers, V2 } from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -15,12 +15,12 @@ afterAll(() => t.stop());
 /** Other test files use other databases of the same server. */
 const IN_THIS_DATABASE = 'pid in (select pid from pg_stat_activity where datname = current_database())';
 
-it('a revocation between the session check and the end of authentication closes the connection with 4401', async () => {
-  const user = await t.user();
+/** Opens a connection, and revokes all sessions of this user after the check of its session but before it is admitted. */
+async function revokeDuringAdmission(user: SignedInUser, open: () => ChatClient): Promise<ChatClient> {
   const holder = new Client(t.connection);
   await holder.connect();
   await holder.query('begin; lock table participants in access exclusive mode'); // blocks the second query of authentication
-  const client = dial(t, user);
+  const client = open();
   await once(client.socket, 'open');
   const asked = `select 1 from pg_locks where ${IN_THIS_DATABASE} and not granted and relation = 'participants'::regclass`;
   await expect.poll(() => t.dataSource.query<unknown[]>(asked)).toHaveLength(1);
@@ -28,9 +28,23 @@ it('a revocation between the session check and the end of authentication closes 
   await sleep(200); // the revocation has been received by then
   await holder.query('commit');
   await holder.end();
+  return client;
+}
+
+it('a revocation between the session check and the end of authentication refuses the connection with 4401', async () => {
+  const user = await t.user();
+  const client = await revokeDuringAdmission(user, () => dial(t, user));
   client.send({ type: 'ping' });
-  expect(await client.end()).toEqual([4401, 'signed out']);
+  expect(await client.end()).toEqual([4401, 'invalid login-token']);
   expect(client.frames).toEqual([]);
+});
+
+it('a client of machi.v2 whose session is revoked during authentication may authenticate with another token', async () => {
+  const [gone, user] = [await t.user(), await t.user()];
+  const headers = { cookie: `login-token=${gone.token}` };
+  const client = await revokeDuringAdmission(gone, () => dial(t, {}, { ...V2, headers }));
+  expect(await client.ask('auth', { identity_token: user.token })).toMatchObject({ type: 'hello' });
+  await client.close();
 });
 
 it('concurrent appends to one conversation wait for each other and leave no gap in the sequence', async () => {

@@ -68,7 +68,7 @@ export class AdmissionService {
     return { expires_at: secondsOf(expiryMs(claims)) };
   }
 
-  /** The session is bound before it is checked, so that no revocation in between is missed. */
+  /** The session is bound before it is checked, so that no revocation in between is missed. Throws `invalid_token`. */
   private async admit(
     connection: Connection,
     caller: Caller,
@@ -78,6 +78,7 @@ export class AdmissionService {
     const participant_id = await this.participants.getId(caller.id);
     await this.connections.prepare(participant_id);
     if (!connection.isOpen) return;
+    if (connection.isSessionRevoked) throw tokenProblem('invalid_token');
     const expires_at = expiryMs(claims);
     this.connections.authenticate(connection, { user_id: caller.id, participant_id, expires_at });
     if (!connection.isOpen) return;

@@ -59,6 +59,9 @@ export class Connection {
   /** Frames from the client. */
   readonly received = new FrameQueue();
 
+  /** True if the session was revoked while its token was checked, or before: that notification may arrive late. */
+  isSessionRevoked = false;
+
   private readonly socket: WebSocket;
   private readonly scheduler: SendScheduler;
   private readonly sendQueue: SendQueue;
@@ -98,7 +101,7 @@ export class Connection {
     return this.isOpenNow;
   }
 
-  /** The session that the token names. It is known, and its revocation closes the connection, before authentication. */
+  /** The session that the token names. It is known, and its revocation is noticed, before authentication. */
   get sessionId(): string | undefined {
     return this.boundSessionId;
   }
@@ -115,6 +118,7 @@ export class Connection {
 
   bindToSession(sessionId: string): void {
     this.boundSessionId = sessionId;
+    this.isSessionRevoked = false;
   }
 
   authenticate(session: ChatSession): void {

@@ -124,7 +124,7 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     return this.bySocket.get(socket)!;
   }
 
-  /** Closes the connection when this session is revoked. Called before the session is checked, once for each token. */
+  /** Lets the revocation of this session end the connection. Called before the session is checked, once for each token. */
   bindToSession(connection: Connection, sessionId: string): void {
     if (!connection.isOpen) return;
     if (connection.sessionId !== undefined) this.unbindFromSession(connection, connection.sessionId);
@@ -187,9 +187,12 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     return this.bySession.keys();
   }
 
-  /** Closes the connections of a revoked session. */
+  /** Closes the connections of a revoked session; those whose token is being checked are not admitted. */
   onRevoked(sessionId: string): void {
-    for (const connection of this.bySession.get(sessionId) ?? NONE) connection.close('signed_out');
+    for (const connection of this.bySession.get(sessionId) ?? NONE) {
+      if (connection.isAuthenticated) connection.close('signed_out');
+      else connection.isSessionRevoked = true;
+    }
   }
 
   /** Takes a message from the send limit of the user. Returns false if it is exceeded. */
