@@ -2,9 +2,18 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { nonceOf } from '../../src/chat/messages/nonce.js';
 import { ConnectionsService } from '../../src/chat/connections/connections.service.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, createConversation, dial, connectUsers, V2 } from '../support/chat-client.js';
+import {
+  type ChatClient,
+  connect,
+  createConversation,
+  dial,
+  connectUsers,
+  type Frame,
+  V2,
+} from '../support/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -150,4 +159,31 @@ it('contacts are notified of an arrival even if recording a departure in the sam
   await t.dataSource.query(
     'drop trigger refuse_first on participants; drop function refuse_first; drop sequence tries',
   );
+});
+
+it('a message sent again that another node has stored at the same time is delivered before newer ones', async () => {
+  const node = await startApp({ env: { BUS: 'postgres' } });
+  const [writer, reader] = await connectUsers(node, 2);
+  const id = await createConversation(writer!, reader!);
+  const send = (content: string, nonce: string): void =>
+    writer!.send({ type: 'send_message', conversation_id: id, content, nonce });
+  node.clock.advance(60_000); // later times than all that this node has used
+  send('first', 'first');
+  const { data } = (await reader!.next()) as Frame & { data: { id: number } };
+  const [first] = (await node.dataSource.query(
+    'select sender_id as sender, (extract(epoch from sent_at) * 1000000)::bigint as stamp from messages where id = $1',
+    [data.id],
+  )) as [{ sender: string; stamp: string }];
+  const nonce = nonceOf(Number(first.sender), 'again');
+  await node.dataSource.query(
+    "select append_messages(array[$1::bigint], array[$2::bigint], array[null::bigint], array[$3::uuid], array['again'], $4, '{}', '{}')",
+    [id, first.sender, nonce, Number(first.stamp) + 1],
+  ); // as another node does, whose clock shows the time at which this node stores its next batch
+  send('newer', 'newer');
+  send('again', 'again');
+  const contents = [await reader!.next(), await reader!.next()].map(
+    ({ data }) => (data as { content: string }).content,
+  );
+  expect(contents).toEqual(['again', 'newer']);
+  await node.stop();
 });

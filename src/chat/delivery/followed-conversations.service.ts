@@ -128,7 +128,7 @@ export class FollowedConversationsService implements ConnectionListener {
   onTick(): void {
     if (++this.ticks % FORGET_TICKS !== 0) return;
     for (const id of this.byParticipant.keys()) {
-      if (this.connections.isConnected(id)) this.unused.delete(id);
+      if (this.connections.isConnected(id) || this.loading.has(id)) this.unused.delete(id);
       else if (!this.unused.has(id)) this.unused.add(id);
       else this.forget(id);
     }
@@ -227,10 +227,11 @@ export class FollowedConversationsService implements ConnectionListener {
     const { conversationId, first, senders, frames } = segment;
     const from = Math.max(0, conversation.revision - first + 1);
     if (first > conversation.revision + 1) this.reportEventRevisions(conversationId);
-    const members = this.receiversOf(conversationId, first);
-    if (!this.members.hasBlocks(conversationId)) this.broadcaster.send(members, sliceFrames(frames, from));
+    if (!this.members.hasBlocks(conversationId) && conversation.joined.size === 0)
+      this.broadcaster.send(this.members.of(conversationId), sliceFrames(frames, from));
     else {
       for (let i = from; i < senders.length; i++) {
+        const members = this.receiversOf(conversationId, first + i);
         const blockers = this.members.blockersOf(conversationId, senders[i]!);
         const receivers = blockers ? members.filter((id) => !blockers.has(id)) : members;
         this.broadcaster.send(receivers, sliceFrames(frames, i, i + 1));

@@ -26,13 +26,16 @@ export class MessageBroadcasterService {
     private readonly remote: RemoteConversationsService,
   ) {}
 
-  /** The frames are in the order of their revisions, and nothing that this node has not delivered is before them. */
+  /**
+   * Nothing that this node has not delivered is before the frames. They are sorted here: a message that a client has sent again
+   * and another node has stored at the same microsecond counts as own, and has an earlier revision than those sent before it.
+   */
   broadcast(conversationId: number, frames: MessageFrame[]): void {
     if (!this.followed.isActive) return this.broadcastHere(conversationId, frames);
     const delivered = this.followed.revisionOf(conversationId);
     const isNew = ({ revision }: MessageFrame): boolean => delivered === undefined || revision > delivered;
     for (const frame of frames) if (!isNew(frame)) answerAgain(frame);
-    const fresh = frames.filter(isNew);
+    const fresh = frames.filter(isNew).toSorted((a, b) => a.revision - b.revision);
     if (fresh.length === 0) return undefined;
     const encoded = toFrames(fresh.map(({ text }) => text));
     this.broadcastHere(conversationId, fresh, encoded);

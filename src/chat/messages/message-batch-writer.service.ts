@@ -111,10 +111,11 @@ export class MessageBatchWriterService {
     const half = messages.length >> 1;
     const first = await this.append(messages.slice(0, half), stamp);
     const second = await this.append(messages.slice(half), stamp);
-    const stored = new Set(messages.slice(0, half).map(({ nonce }) => nonce)); // which the second half finds
+    // the second half finds what the first one has stored, and again what it has missed
+    const known = new Set([...messages.slice(0, half), ...first.missed].map(({ nonce }) => nonce));
     return {
       outcomes: [...first.outcomes, ...second.outcomes],
-      missed: [...first.missed, ...second.missed.filter(({ nonce }) => !stored.has(nonce))],
+      missed: [...first.missed, ...second.missed.filter(({ nonce }) => !known.has(nonce))],
       incomplete: [...first.incomplete, ...second.incomplete],
     };
   }
