@@ -169,10 +169,10 @@ it('a message sent again that another node has stored at the same time is delive
     writer!.send({ type: 'send_message', conversation_id: id, content, nonce });
   node.clock.advance(60_000); // later times than all that this node has used
   send('first', 'first');
-  const { data } = (await reader!.next()) as Frame & { data: { id: number } };
+  const { data: message } = (await reader!.next()) as Frame & { data: { id: number } };
   const [first] = (await node.dataSource.query(
     'select sender_id as sender, (extract(epoch from sent_at) * 1000000)::bigint as stamp from messages where id = $1',
-    [data.id],
+    [message.id],
   )) as [{ sender: string; stamp: string }];
   const nonce = nonceOf(Number(first.sender), 'again');
   await node.dataSource.query(

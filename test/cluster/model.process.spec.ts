@@ -65,7 +65,7 @@ async function killNode(running: Cluster, index: number, signal: 'SIGKILL' | 'SI
 }
 
 describe.skipIf(!hasRedis)('three nodes with Redis', () => {
-  it(`deliver every message once and in one order, whatever fails (SEED=${SEED})`, { timeout: 120_000 }, async () => {
+  it(`deliver every message once and in one order, whatever fails (SEED=${SEED})`, async () => {
     const redis = await startRedis();
     const proxy = await startProxy({ host: '127.0.0.1', port: redis.port, database: '', user: '', password: '' });
     ends.push(

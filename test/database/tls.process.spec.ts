@@ -36,7 +36,7 @@ describe.skipIf(!hasOpenssl)('TLS to PostgreSQL:', () => {
     servers.never = await start(tls, `hostnossl all all all ${PASSWORD}`);
     servers.none = await start({}, `host all all all ${PASSWORD}`);
     await query(servers.both.connection, 'create role machi login');
-  }, 120_000);
+  });
   afterAll(async () => {
     await Promise.all(Object.values(servers).map((server) => server.stop()));
     fs.rmSync(folder, { recursive: true });

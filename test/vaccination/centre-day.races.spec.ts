@@ -48,7 +48,7 @@ it('doses, walk-ins, bookings, recalls, cancelled sessions and deleted people at
     answered[`${name} ${status}`] = (answered[`${name} ${status}`] ?? 0) + 1;
   };
   const errors = () => Object.keys(answered).filter((name) => / 5\d\d$/.test(name));
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < 25; round++) {
     const open = (vaccine_id: string, days: number) =>
       day.session({ vaccine_id, days, capacity: 30, walk_in_capacity: 4 }).then(({ id }) => id);
     const today = await Promise.all(vaccines.map((vaccine) => open(vaccine, 0)));
@@ -95,4 +95,4 @@ it('doses, walk-ins, bookings, recalls, cancelled sessions and deleted people at
   for (const [name, sql] of Object.entries(INVARIANTS)) {
     expect([name, await t.dataSource.query(sql)]).toEqual([name, []]);
   }
-}, 90_000);
+});
