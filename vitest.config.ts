@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { RepeatedTestsReporter } from './test/support/repeated-tests.reporter.js';
 
 /**
  * `npm test`: everything but test/e2e, test/fuzz and what `npm run test:soak` runs. Takes less than five minutes on two
@@ -17,6 +18,8 @@ export default defineConfig({
     maxWorkers: Math.max(3, cpus().length), // tests wait for processes and timers for much of their time
     isolate: false, // modules have no state of their own and are loaded once per worker
     expect: { poll: { timeout: 15_000, interval: 20 } },
+    retry: Number(process.env['TEST_RETRIES'] ?? 0), // set by CI
+    reporters: ['default', new RepeatedTestsReporter()],
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
