@@ -1,10 +1,14 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Pool } from 'pg';
+import { Clock } from '../common/clock.provider.js';
 import { POOL } from '../database/pool.js';
 import { readRows } from '../database/read-rows.js';
+import { SqlValues } from '../database/sql-values.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import type { DataSubject, ExportPart, PersonalTable } from '../personal-data/personal-data.js';
 import { StagedFilesService } from './uploads/files/staged-files.service.js';
+import { ANONYMOUS } from './visibility/reader.js';
+import { visibleChapter, visibleProject } from './visibility/visibility.js';
 
 const TABLES: Record<string, PersonalTable> = {
   project_bookmarks: { columns: { user_id: 'deleted' }, file: 'bookmarks.json' },
@@ -20,11 +24,6 @@ const TABLES: Record<string, PersonalTable> = {
 };
 
 const LISTS = {
-  bookmarks: `select b.kind, b.project_id, p.title as project, b.created_at
-    from project_bookmarks b join projects p on p.id = b.project_id where b.user_id = $1 order by b.kind, b.project_id`,
-  progress: `select g.chapter_id, p.title as project, c.number, g.page, g.is_read, g.changed_at
-    from chapter_progress g join chapters c on c.id = g.chapter_id join projects p on p.id = c.project_id
-    where g.user_id = $1 order by g.changed_at`,
   'feed-tokens': 'select id, name, created_at from feed_tokens where user_id = $1 order by id',
   'announcement-reads': 'select announcement_id, read_at from announcement_reads where user_id = $1 order by read_at',
   announcements: `select id, kind, project_id, title, body, published_at, created_at, updated_at
@@ -43,6 +42,32 @@ const LISTS = {
     from upload_files f join uploads u on u.id = f.upload_id where u.user_id = $1 order by u.id, f.position`,
 };
 
+/**
+ * The lists that name projects and chapters of others. What is hidden or not yet released has no title and number in them, as
+ * for a user without permissions: the copy outlives the permissions of its owner.
+ */
+function readingLists(id: string, now: Date): Record<string, { sql: string; values: unknown[] }> {
+  const reader = { ...ANONYMOUS, id };
+  const [ofBookmarks, ofProgress] = [new SqlValues(), new SqlValues()];
+  const isProjectVisible = visibleProject(reader, ofBookmarks);
+  const isChapterVisible = visibleChapter(reader, now, ofProgress);
+  return {
+    bookmarks: {
+      sql: `select b.kind, b.project_id, case when ${isProjectVisible} then p.title end as project, b.created_at
+        from project_bookmarks b join projects p on p.id = b.project_id
+        where b.user_id = ${ofBookmarks.add(id)} order by b.kind, b.project_id`,
+      values: ofBookmarks.all,
+    },
+    progress: {
+      sql: `select g.chapter_id, case when ${isChapterVisible} then p.title end as project,
+          case when ${isChapterVisible} then c.number end as number, g.page, g.is_read, g.changed_at
+        from chapter_progress g join chapters c on c.id = g.chapter_id join projects p on p.id = c.project_id
+        where g.user_id = ${ofProgress.add(id)} order by g.changed_at`,
+      values: ofProgress.all,
+    },
+  };
+}
+
 /** Files that wait for their chapter. Those of chapters are pages. */
 const STAGED_FILES = `select f.id, f.name from upload_files f join uploads u on u.id = f.upload_id
   where u.user_id = $1 and u.state in ('open', 'committing') order by f.position`;
@@ -53,6 +78,7 @@ export class ProjectsPersonalDataService implements OnModuleInit {
   constructor(
     private readonly registry: PersonalDataRegistryService,
     private readonly staged: StagedFilesService,
+    private readonly clock: Clock,
     @Inject(POOL) private readonly pool: Pool,
   ) {}
 
@@ -61,6 +87,9 @@ export class ProjectsPersonalDataService implements OnModuleInit {
   }
 
   private async *export({ id }: DataSubject): AsyncGenerator<ExportPart> {
+    for (const [name, { sql, values }] of Object.entries(readingLists(id, this.clock.date()))) {
+      yield { name: `projects/${name}.json`, rows: readRows(this.pool, sql, values) };
+    }
     for (const [name, sql] of Object.entries(LISTS)) {
       yield { name: `projects/${name}.json`, rows: readRows(this.pool, sql, [id]) };
     }

@@ -1,19 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startApp, type TestApp } from '../support/app.js';
+import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { imageFile } from '../support/images.js';
 import { projectsWorld } from '../support/projects.js';
 
 let t: TestApp;
 let world: Awaited<ReturnType<typeof projectsWorld>>;
+let moderator: SignedInUser;
 beforeAll(async () => {
   t = await startApp({ env: { CHAPTER_REVIEW: 'first' } });
   world = await projectsWorld(t);
+  moderator = await t.user('manage_projects', 'view_hidden');
 });
 afterAll(() => t.stop());
 
 const UNKNOWN_ID = '0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42';
 
 const moderate = <Method extends string, Path extends string>(method: Method, path: Path, body?: unknown) =>
-  t.request(method, path, { token: world.manager.token, body });
+  t.request(method, path, { token: moderator.token, body });
 
 const stateOf = async (id: string) => {
   const { body } = await t.request('GET', `/api/chapters/${id}` as '/api/chapters/{}', { token: await t.asAdmin() });
@@ -40,6 +43,29 @@ describe('CHAPTER_REVIEW=first', () => {
     expect((await moderate('POST', `/api/moderation/chapters/${UNKNOWN_ID}/approve`)).body['code']).toBe(
       'chapter_not_found',
     );
+  });
+
+  it('is decided by those only who may open the chapter', async () => {
+    const uploader = await t.user('upload_chapters');
+    const { id } = await world.chapter((await world.project()).id, { by: uploader });
+    const [pageId] = await world.addPages(id, [await imageFile(1)]);
+    const surfaces = [
+      `/api/moderation/chapters?limit=100`,
+      `/api/chapters/${id}`,
+      `/api/pages/${pageId}/image`,
+      `/api/chapters/${id}/download.cbz`,
+    ];
+    const statusesFor = (token: string) =>
+      Promise.all(surfaces.map(async (path) => (await t.request('GET', path, { token })).status));
+    expect(await statusesFor(moderator.token)).toEqual([200, 200, 200, 200]);
+    expect(await statusesFor(world.manager.token)).toEqual([403, 404, 404, 404]);
+    expect(await statusesFor((await t.user('view_hidden')).token)).toEqual([403, 200, 200, 200]);
+    for (const decision of ['approve', 'reject']) {
+      const path = `/api/moderation/chapters/${id}/${decision}`;
+      const answer = await t.request('POST', path, { token: world.manager.token, body: { reason: 'No' } });
+      expect([decision, answer.status]).toEqual([decision, 403]);
+    }
+    expect(await stateOf(id)).toBe('review');
   });
 
   it('tells the reason of a rejection to the uploader and to view_hidden, and to no other', async () => {
@@ -120,5 +146,28 @@ describe('reports', () => {
     for (const body of [{}, { reason: 'bad' }, { reason: 'other', text: 'x'.repeat(1001) }]) {
       expect((await t.request('POST', path, { token: reader.token, body })).status).toBe(422);
     }
+  });
+
+  it('on a chapter that a moderator does not see are listed and decided by those who see it', async () => {
+    const reader = await t.user();
+    const { id } = await world.chapter((await world.project()).id, { by: await t.user('upload_chapters') });
+    await moderate('POST', `/api/moderation/chapters/${id}/approve`);
+    const body = { reason: 'rights' };
+    const report = await t.request('POST', `/api/chapters/${id}/reports` as '/api/chapters/{}/reports', {
+      token: reader.token,
+      body,
+    });
+    const listedTo = async (token: string) =>
+      (await t.request('GET', '/api/moderation/reports?limit=100', { token })).text.includes(report.body.id);
+    const { token } = world.manager;
+    expect(await listedTo(token)).toBe(true);
+    const { version } = (await t.request('GET', `/api/chapters/${id}` as '/api/chapters/{}')).body;
+    const hide = { version, is_hidden: true };
+    await t.request('PATCH', `/api/chapters/${id}`, { token: await t.asAdmin(), body: hide });
+    expect([await listedTo(token), await listedTo(moderator.token)]).toEqual([false, true]);
+    const path = `/api/moderation/reports/${report.body.id}/decision`;
+    const decide = (by: string) => t.request('POST', path, { token: by, body: { state: 'resolved' } });
+    expect((await decide(token)).body['code']).toBe('report_not_found');
+    expect((await decide(moderator.token)).status).toBe(200);
   });
 });

@@ -3,7 +3,7 @@ import type { Permission } from '../../src/permissions/permissions.js';
 /** Who may call which route, written by hand: a route that is missing here, or that admits others, fails. */
 export const ACCESS_TABLE: Record<
   string,
-  'public' | 'signed in' | 'any token of ours' | 'answers 401 itself' | Permission
+  'public' | 'signed in' | 'any token of ours' | 'answers 401 itself' | 'manage_projects and view_hidden' | Permission
 > = {
   'GET /api/ws': 'public', // closes the socket when the token is missing
   'GET /api/users/me/export': 'signed in',
@@ -86,9 +86,9 @@ export const ACCESS_TABLE: Record<
   'POST /api/chapters/:id/reports': 'signed in',
   'GET /api/moderation/reports': 'manage_projects',
   'POST /api/moderation/reports/:id/decision': 'manage_projects',
-  'GET /api/moderation/chapters': 'manage_projects',
-  'POST /api/moderation/chapters/:id/approve': 'manage_projects',
-  'POST /api/moderation/chapters/:id/reject': 'manage_projects',
+  'GET /api/moderation/chapters': 'manage_projects and view_hidden',
+  'POST /api/moderation/chapters/:id/approve': 'manage_projects and view_hidden',
+  'POST /api/moderation/chapters/:id/reject': 'manage_projects and view_hidden',
   'GET /api/release-groups': 'public',
   'POST /api/release-groups': 'upload_chapters',
   'GET /api/release-groups/:id': 'public',

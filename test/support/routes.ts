@@ -1,4 +1,4 @@
-import type { INestApplication } from '@nestjs/common';
+import type { INestApplication, Type } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { RequestMethod } from '@nestjs/common';
 import { MetadataScanner, ModulesContainer, Reflector } from '@nestjs/core';
@@ -11,9 +11,11 @@ export interface Route {
   access: 'public' | string[] | undefined;
 }
 
-/** Every HTTP route of the application, by what Nest itself knows. */
-export function routesOf(app: INestApplication): Route[] {
-  const controllers = [...app.get(ModulesContainer).values()].flatMap((module) => [...module.controllers.values()]);
+/** Every HTTP route of the application, or of one module, by what Nest itself knows. */
+export function routesOf(app: INestApplication, only?: Type): Route[] {
+  const controllers = [...app.get(ModulesContainer).values()]
+    .filter(({ metatype }) => only === undefined || metatype === only)
+    .flatMap((module) => [...module.controllers.values()]);
   return controllers.flatMap(({ instance, metatype }) => {
     const handlers = new MetadataScanner().getAllMethodNames(Object.getPrototypeOf(instance) as object);
     return handlers

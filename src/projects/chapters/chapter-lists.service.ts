@@ -11,7 +11,7 @@ import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
 import { parseArray, readTimeCursor, type TimePosition, timeKey } from '../cursors.js';
 import { isNamed, ProjectSearchService } from '../projects/project-search.service.js';
-import { ANONYMOUS, type Reader } from '../visibility/reader.js';
+import type { Reader } from '../visibility/reader.js';
 import { readableAt, visibleChapter, visibleProject } from '../visibility/visibility.js';
 import {
   type ChapterDto,
@@ -136,13 +136,12 @@ export class ChapterListsService {
     );
   }
 
-  /** Chapters that wait for approval, for moderators, oldest first; one row more than the limit. */
-  findInReview(limit: number, after: string | undefined): Promise<ListedChapter[]> {
+  /** Chapters that wait for approval and that the reader sees, oldest first; one row more than the limit. */
+  findInReview(reader: Reader, limit: number, after: string | undefined): Promise<ListedChapter[]> {
     const values = new SqlValues();
-    const moderator = { ...ANONYMOUS, seesHidden: true };
     const isAfter = after === undefined ? 'true' : `c.id > ${values.add(after)}::uuid`;
     return this.select(
-      moderator,
+      reader,
       values,
       (visible) =>
         `where c.state = 'review' and ${isAfter} and ${visible} order by c.id limit ${values.add(limit + 1)}`,

@@ -15,7 +15,7 @@ import {
   ReviewQueuePageDto,
 } from './reports.dto.js';
 
-/** Reports on projects and chapters, and the review of first chapters. */
+/** Reports on projects and chapters, and the review of first chapters by moderators who may read them. */
 @ApiTags('publishing')
 @Controller()
 export class PublishingModerationController {
@@ -47,13 +47,13 @@ export class PublishingModerationController {
     return this.moderation.reportChapter(caller, id, dto);
   }
 
-  /** Returns the reports in one state, oldest first. */
+  /** Returns the reports in one state, oldest first. Those on chapters that the caller does not see are left out. */
   @Get('moderation/reports')
   @ApiOperation({ operationId: 'listReports' })
   @RequirePermissions('manage_projects')
   @ApiProblems('invalid_cursor')
-  listReports(@Query() query: ReportsQueryDto): Promise<ReportsPageDto> {
-    return this.moderation.listReports(query);
+  listReports(@CurrentUser() caller: Caller, @Query() query: ReportsQueryDto): Promise<ReportsPageDto> {
+    return this.moderation.listReports(caller, query);
   }
 
   /** Closes a report. */
@@ -69,16 +69,16 @@ export class PublishingModerationController {
   /** Returns the chapters that wait for approval, oldest first. */
   @Get('moderation/chapters')
   @ApiOperation({ operationId: 'listChapterReviews' })
-  @RequirePermissions('manage_projects')
+  @RequirePermissions('manage_projects', 'view_hidden')
   @ApiProblems('invalid_cursor')
-  listReviews(@Query() query: PageQueryDto): Promise<ReviewQueuePageDto> {
-    return this.moderation.listReviews(query);
+  listReviews(@CurrentUser() caller: Caller, @Query() query: PageQueryDto): Promise<ReviewQueuePageDto> {
+    return this.moderation.listReviews(caller, query);
   }
 
   /** Publishes a chapter that waits for approval. */
   @Post('moderation/chapters/:id/approve')
   @ApiOperation({ operationId: 'approveChapter' })
-  @RequirePermissions('manage_projects')
+  @RequirePermissions('manage_projects', 'view_hidden')
   @HttpCode(204)
   @ApiProblems('chapter_not_found', 'chapter_not_in_review')
   approve(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
@@ -88,7 +88,7 @@ export class PublishingModerationController {
   /** Refuses a chapter that waits for approval. */
   @Post('moderation/chapters/:id/reject')
   @ApiOperation({ operationId: 'rejectChapter' })
-  @RequirePermissions('manage_projects')
+  @RequirePermissions('manage_projects', 'view_hidden')
   @HttpCode(204)
   @ApiProblems('chapter_not_found', 'chapter_not_in_review')
   reject(

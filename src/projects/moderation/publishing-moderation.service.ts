@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { MoreThan, Repository } from 'typeorm';
+import { Repository } from 'typeorm';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { returningRows } from '../../database/returning.js';
+import { SqlValues } from '../../database/sql-values.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
@@ -13,7 +14,8 @@ import { ChapterPublishingService } from '../chapters/chapter-publishing.service
 import { lockChapter } from '../chapters/chapters.service.js';
 import { type ChapterDto, toChapterDto } from '../chapters/chapters.dto.js';
 import { ProjectSearchService } from '../projects/project-search.service.js';
-import { readerOf } from '../visibility/reader.js';
+import { type Reader, readerOf } from '../visibility/reader.js';
+import { visibleChapter, visibleProject } from '../visibility/visibility.js';
 import { Report } from './report.entity.js';
 import {
   type CreateReportDto,
@@ -51,19 +53,22 @@ export class PublishingModerationService {
     return this.report(caller, project_id, id, dto);
   }
 
-  /** Reports in one state, oldest first. Throws `invalid_cursor`. */
-  async listReports({ state = 'open', limit, cursor }: ReportsQueryDto): Promise<Page<ReportDto>> {
+  /** Reports in one state on what the caller sees, oldest first. Throws `invalid_cursor`. */
+  async listReports(caller: Caller, { state = 'open', limit, cursor }: ReportsQueryDto): Promise<Page<ReportDto>> {
     const after = readCursor(cursor, isUuid);
-    const rows = await this.reports.find({
-      where: { state, ...(after === undefined ? {} : { id: MoreThan(after) }) },
-      order: { id: 'ASC' },
-      take: limit + 1,
-    });
+    const values = new SqlValues();
+    const conditions = [`r.state = ${values.add(state)}`];
+    if (after !== undefined) conditions.push(`r.id > ${values.add(after)}::uuid`);
+    const rows = await this.findReports(readerOf(caller), conditions, values, limit + 1);
     return toPage(rows, limit, (row) => row.id, toReportDto);
   }
 
-  /** Closes an open report. Throws `report_not_found`, `report_not_open`. */
-  decide(caller: Caller, id: string, { state, note = null }: DecideReportDto): Promise<ReportDto> {
+  /** Closes an open report on what the caller sees. Throws `report_not_found`, `report_not_open`. */
+  async decide(caller: Caller, id: string, { state, note = null }: DecideReportDto): Promise<ReportDto> {
+    const values = new SqlValues();
+    const isWanted = `r.id = ${values.add(id)}::uuid`;
+    const [found] = await this.findReports(readerOf(caller), [isWanted], values, 1);
+    if (!found) throw new Problem('report_not_found');
     return this.reports.manager.transaction(async (manager) => {
       const decided = await returningRows(manager, DECIDE, [id, state, note, caller.id, this.clock.date()]);
       const report = await manager.findOneBy(Report, { id });
@@ -79,9 +84,9 @@ export class PublishingModerationService {
     });
   }
 
-  /** The chapters that wait for approval, oldest first. Throws `invalid_cursor`. */
-  async listReviews({ limit, cursor }: PageQueryDto): Promise<Page<ChapterDto>> {
-    const rows = await this.chapters.findInReview(limit, readCursor(cursor, isUuid));
+  /** The chapters that wait for approval and that the caller sees, oldest first. Throws `invalid_cursor`. */
+  async listReviews(caller: Caller, { limit, cursor }: PageQueryDto): Promise<Page<ChapterDto>> {
+    const rows = await this.chapters.findInReview(readerOf(caller), limit, readCursor(cursor, isUuid));
     return toPage(rows, limit, (row) => row.id, toChapterDto);
   }
 
@@ -109,6 +114,17 @@ export class PublishingModerationService {
         details: { uploader_id: chapter.uploader_id, ...(reason === null ? {} : { reason }) },
       });
     });
+  }
+
+  /** Reports on projects and chapters that the reader sees. */
+  private findReports(reader: Reader, conditions: string[], values: SqlValues, limit: number): Promise<Report[]> {
+    const isVisible = `case when r.chapter_id is null then ${visibleProject(reader, values)}
+      else ${visibleChapter(reader, this.clock.date(), values)} end`;
+    return this.reports.query<Report[]>(
+      `select r.* from reports r join projects p on p.id = r.project_id left join chapters c on c.id = r.chapter_id
+        where ${[...conditions, isVisible].join(' and ')} order by r.id limit ${values.add(limit)}`,
+      values.all,
+    );
   }
 
   private report(

@@ -13225,7 +13225,7 @@ export const OPERATIONS = {
   reportChapter: ['POST', '/api/chapters/{id}/reports', 'json'],
   /**
    * Returns the reports in one state, oldest first
-   * Returns the reports in one state, oldest first.
+   * Returns the reports in one state, oldest first. Those on chapters that the caller does not see are left out.
    *
    * Access: users with the permission `manage_projects`.
    */
@@ -13241,21 +13241,21 @@ export const OPERATIONS = {
    * Returns the chapters that wait for approval, oldest first
    * Returns the chapters that wait for approval, oldest first.
    *
-   * Access: users with the permission `manage_projects`.
+   * Access: users with the permission `manage_projects` and `view_hidden`.
    */
   listChapterReviews: ['GET', '/api/moderation/chapters'],
   /**
    * Publishes a chapter that waits for approval
    * Publishes a chapter that waits for approval.
    *
-   * Access: users with the permission `manage_projects`.
+   * Access: users with the permission `manage_projects` and `view_hidden`.
    */
   approveChapter: ['POST', '/api/moderation/chapters/{id}/approve'],
   /**
    * Refuses a chapter that waits for approval
    * Refuses a chapter that waits for approval.
    *
-   * Access: users with the permission `manage_projects`.
+   * Access: users with the permission `manage_projects` and `view_hidden`.
    */
   rejectChapter: ['POST', '/api/moderation/chapters/{id}/reject', 'json'],
   /**
