@@ -29,19 +29,16 @@ export class AvatarFilesService {
 
   /** Stores all sizes or none. A crash in between leaves files that the worker deletes. Throws `storage_unavailable`. */
   async create(id: string, { files }: Pick<ProcessedImage, 'files'>): Promise<void> {
-    const puts = await Promise.allSettled(
-      files.map(({ size, bytes }) =>
-        this.storage.put(keyOf(id, size), bytes, {
-          size: bytes.length,
-          type: 'image/webp',
-          cache_control: IMMUTABLE,
-        }),
-      ),
-    );
-    const failed = puts.find((put) => put.status === 'rejected');
-    if (!failed) return;
-    await this.discard(id);
-    throw failed.reason;
+    const objects = files.map(({ size, bytes }) => {
+      const metadata = { size: bytes.length, type: 'image/webp', cache_control: IMMUTABLE };
+      return { key: keyOf(id, size), source: bytes, metadata };
+    });
+    try {
+      await this.storage.putAll(objects);
+    } catch (error) {
+      await this.discard(id);
+      throw error;
+    }
   }
 
   /** The bytes of one size; undefined when there is no such file. Throws `storage_unavailable`. */
