@@ -11,7 +11,15 @@ import { isClientDisconnected } from '../http/request-context.js';
 import { MetricsService } from '../metrics/metrics.service.js';
 import { packageRoot } from '../common/version.js';
 import { formatOf, isComplete } from './image-format.js';
-import type { ImageJob, ImageResult, PageSource, ProcessedImage, ProcessedPage } from './image-jobs.js';
+import type {
+  ImageJob,
+  ImageResult,
+  PageFile,
+  PageSource,
+  PageTarget,
+  ProcessedImage,
+  ProcessedPage,
+} from './image-jobs.js';
 
 const MAX_WORKERS = 4;
 const DURATION_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -59,11 +67,11 @@ export class ImageProcessingService implements OnApplicationShutdown {
   }
 
   /**
-   * Makes the files of a page from its bytes, or from a file on this machine. Throws like `makeSquare`, and
-   * `file_too_large`.
+   * Makes the files of a page from its bytes, or from a file on this machine. With a target, the worker writes them there:
+   * their bytes do not pass through this process. Throws like `makeSquare`, and `file_too_large`, `storage_unavailable`.
    */
-  makePage(source: PageSource): Promise<ProcessedPage> {
-    return this.run({ kind: 'page', source });
+  makePage(source: PageSource, target: PageTarget | null): Promise<ProcessedPage<PageFile>> {
+    return this.run({ kind: 'page', source, target });
   }
 
   onApplicationShutdown(): void {

@@ -1,8 +1,22 @@
-import { open } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import type { LocalFile } from '../common/local-file.js';
+import { writeObjectFile } from '../common/object-file.js';
 import type { ImageFormat } from './image-format.js';
-import { type ImageJob, type ImageResult, MAX_PAGE_BYTES } from './image-jobs.js';
+import {
+  type ImageJob,
+  type ImageResult,
+  MAX_PAGE_BYTES,
+  PAGE_VARIANTS,
+  type PageFile,
+  type PageTarget,
+  type PageVariant,
+  type ProcessedPage,
+  typeOf,
+} from './image-jobs.js';
 import { makePageImages } from './page-image.js';
 import { makeSquareImages } from './square-image.js';
 
@@ -27,10 +41,41 @@ sharp.unblock({ operation: Object.values(LOADERS) });
 
 async function run(job: ImageJob): Promise<ImageResult> {
   if (job.kind === 'square') return makeSquareImages(job.bytes, job.format);
-  if (job.source instanceof Uint8Array) return makePageImages(toBuffer(job.source));
-  const bytes = await readFrom(job.source).catch(() => null);
-  return bytes ? makePageImages(bytes) : { problem: 'storage_unavailable' };
+  const { source, target } = job;
+  const bytes = source instanceof Uint8Array ? toBuffer(source) : await readFrom(source).catch(() => null);
+  if (!bytes) return { problem: 'storage_unavailable' };
+  const page = await makePageImages(bytes);
+  if ('problem' in page) return page;
+  return target
+    ? writePage(page, target).catch(() => ({ problem: 'storage_unavailable' }))
+    : withFiles(page, page.files);
 }
+
+/** Writes the files of a page. When it fails, none is left. */
+async function writePage(page: ProcessedPage, { folder, cache_control }: PageTarget): Promise<ProcessedPage<PageFile>> {
+  const paths = mapVariants(() => join(folder, randomUUID()));
+  try {
+    for (const variant of PAGE_VARIANTS) {
+      const header = { type: typeOf(variant, page.format), cache_control };
+      await writeObjectFile(paths[variant], page.files[variant], header);
+    }
+    return withFiles(page, paths);
+  } catch (error) {
+    for (const path of Object.values(paths)) await rm(path, { force: true });
+    throw error;
+  }
+}
+
+const withFiles = (page: ProcessedPage, contents: Record<PageVariant, Buffer | string>): ProcessedPage<PageFile> => ({
+  ...page,
+  files: mapVariants((variant) => {
+    const bytes = page.files[variant];
+    return { size: bytes.length, crc32: crc32(bytes), content: contents[variant] };
+  }),
+});
+
+const mapVariants = <T>(map: (variant: PageVariant) => T): Record<PageVariant, T> =>
+  Object.fromEntries(PAGE_VARIANTS.map((variant) => [variant, map(variant)])) as Record<PageVariant, T>;
 
 /** At most one byte more than a page may have: enough to refuse it. */
 async function readFrom({ path, offset }: LocalFile): Promise<Buffer> {

@@ -1,20 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import {
-  type FileHandle,
-  mkdir,
-  open,
-  opendir,
-  readdir,
-  realpath,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
+import { type FileHandle, mkdir, open, opendir, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { LocalFile } from '../common/local-file.js';
+import { writeObjectFile } from '../common/object-file.js';
 import {
   assertKey,
   type ByteRange,
@@ -29,6 +19,7 @@ import {
   Storage,
   type StoredObject,
   type StreamMetadata,
+  type WrittenFile,
 } from './storage.js';
 
 /** Puts write here and rename at the end. No key starts with a dot. */
@@ -56,38 +47,41 @@ export class LocalStorage extends Storage {
     super();
   }
 
-  put(key: string, source: Source, { size, ...metadata }: ObjectMetadata): Promise<void> {
-    return this.write([{ key, source: checkSize(size, source), metadata }]);
+  put(key: string, source: Source, metadata: ObjectMetadata): Promise<void> {
+    return this.putAll([{ key, source, metadata }]);
   }
 
   /** Syncs each file, and each folder once. */
   override putAll(objects: NewObject[]): Promise<void> {
     return this.write(
-      objects.map(({ key, source, metadata: { size, ...metadata } }) => {
-        return { key, source: checkSize(size, source), metadata };
-      }),
+      objects.map(({ key, source, metadata }) => newFile(key, checkSize(metadata.size, source), metadata)),
     );
   }
 
   async putStream(key: string, source: Readable, metadata: StreamMetadata): Promise<number> {
     let size = 0;
-    await this.write([{ key, source: countBytes(source, (bytes) => (size += bytes)), metadata }]);
+    const counted = countBytes(source, (bytes) => (size += bytes));
+    await this.write([newFile(key, counted, metadata)]);
     return size;
   }
 
-  private async write(objects: Writable[]): Promise<void> {
-    objects.forEach(({ key }) => assertKey(key));
+  override async findWorkFolder(): Promise<string> {
+    this.root = undefined; // the folder may have been removed
+    return join(await this.open(), UNFINISHED_FOLDER);
+  }
+
+  override moveAll(files: WrittenFile[]): Promise<void> {
+    return this.write(files.map(({ key, path }) => ({ key, name: basename(path), complete: sync })));
+  }
+
+  private async write(files: UnfinishedFile[]): Promise<void> {
+    files.forEach(({ key }) => assertKey(key));
     try {
       const root = await this.open();
-      const folders = new Map<string, string>();
-      for (const { key } of objects) {
-        const name = dirname(key);
-        if (!folders.has(name)) folders.set(name, await createFolder(root, name));
-      }
-      const puts = objects.map((object) => putObject(root, folders.get(dirname(object.key))!, object));
-      const failed = (await Promise.allSettled(puts)).find((put) => put.status === 'rejected');
-      if (failed) throw failed.reason;
-      await Promise.all([...folders.values()].map(syncFolder));
+      await putFiles(root, files).catch(async (error: unknown) => {
+        for (const { name } of files) await rm(join(root, UNFINISHED_FOLDER, name), { force: true });
+        throw error;
+      });
     } catch (error) {
       this.root = undefined; // the folder may have been removed or replaced
       throw mapStorageError(error);
@@ -181,34 +175,35 @@ export class LocalStorage extends Storage {
   }
 }
 
-/** An object whose size has been checked, or need not be. */
-interface Writable {
+/** A file with its name among the unfinished ones, and what completes it. */
+interface UnfinishedFile {
   key: string;
-  source: AsyncIterable<Buffer>;
-  metadata: StreamMetadata;
+  name: string;
+  complete: (path: string) => Promise<void>;
 }
 
-/** Writes a file and moves it to its folder. The folder is not synced yet. */
-async function putObject(root: string, folder: string, { key, source, metadata }: Writable): Promise<void> {
-  const unfinished = join(root, UNFINISHED_FOLDER, randomUUID());
-  try {
-    await writeObject(unfinished, source, metadata);
-    await rename(unfinished, join(folder, basename(key)));
-  } catch (error) {
-    await rm(unfinished, { force: true });
-    throw error;
-  }
-}
+/** A file to write. The size of the source has been checked, or need not be. */
+const newFile = (key: string, source: AsyncIterable<Buffer>, metadata: StreamMetadata): UnfinishedFile => ({
+  key,
+  name: randomUUID(),
+  complete: (path) => writeObjectFile(path, source, metadata, (file) => file.sync()),
+});
 
-async function writeObject(path: string, source: AsyncIterable<Buffer>, header: StreamMetadata): Promise<void> {
-  const file = await open(path, 'wx', 0o640);
-  try {
-    await file.write(`${JSON.stringify(header)}\n`);
-    await writeFile(file, source);
-    await file.sync();
-  } finally {
-    await file.close();
+/** Completes files and moves them to their folders. When it fails, none is being written any more. */
+async function putFiles(root: string, files: UnfinishedFile[]): Promise<void> {
+  const folders = new Map<string, string>();
+  for (const { key } of files) {
+    const name = dirname(key);
+    if (!folders.has(name)) folders.set(name, await createFolder(root, name));
   }
+  const puts = files.map(async ({ key, name, complete }) => {
+    const unfinished = join(root, UNFINISHED_FOLDER, name);
+    await complete(unfinished);
+    await rename(unfinished, join(folders.get(dirname(key))!, basename(key)));
+  });
+  const failed = (await Promise.allSettled(puts)).find((put) => put.status === 'rejected');
+  if (failed) throw failed.reason;
+  await Promise.all([...folders.values()].map((folder) => sync(folder, constants.O_DIRECTORY)));
 }
 
 async function readHeader(file: FileHandle): Promise<FileHeader> {
@@ -230,15 +225,15 @@ async function createFolder(root: string, folder: string): Promise<string> {
     const parent = path;
     path = join(parent, segment);
     const isNew = await mkdir(path).then(() => true, ignoring(new Set(['EEXIST'])));
-    if (isNew) await syncFolder(parent);
+    if (isNew) await sync(parent, constants.O_DIRECTORY);
     if ((await realpath(path)) !== path) throw new Error('the path has a symbolic link');
   }
   return path;
 }
 
-/** A rename survives a power failure only after the folder has been synced, too. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+/** Whoever has written to the file or the folder. A rename survives a power failure only after the folder has been synced. */
+async function sync(path: string, flags = 0): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | flags);
   try {
     await handle.sync();
   } finally {

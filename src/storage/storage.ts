@@ -40,6 +40,12 @@ export interface NewObject {
   metadata: ObjectMetadata;
 }
 
+/** A file in the work folder (see common/object-file.ts), and the key to store it under. */
+export interface WrittenFile {
+  key: string;
+  path: string;
+}
+
 /**
  * Stores files under keys such as `avatars/4f/….webp`. Every method throws `storage_unavailable`, with the cause, when the
  * storage fails, and RangeError for an invalid key.
@@ -59,6 +65,18 @@ export abstract class Storage {
     const puts = await Promise.allSettled(objects.map(({ key, source, metadata }) => this.put(key, source, metadata)));
     const failed = puts.find((put) => put.status === 'rejected');
     if (failed) throw failed.reason;
+  }
+
+  /** Where other processes of this machine write files for `moveAll`; null when the driver stores elsewhere. */
+  async findWorkFolder(): Promise<string | null> {
+    return null;
+  }
+
+  /**
+   * Stores files of the work folder, each atomically. When it fails, some may be stored, and the others are deleted.
+   */
+  async moveAll(_files: WrittenFile[]): Promise<void> {
+    throw new Error('this driver has no work folder');
   }
 
   /** The object or a range of it; null when there is none. `size` is that of the object. Throws `range_not_satisfiable`. */

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, expect, it } from 'vitest';
+import { writeObjectFile } from '../../src/common/object-file.js';
 import { LocalStorage } from '../../src/storage/local-storage.js';
 import { keysOf, metadataOf, UNAVAILABLE } from '../support/storage.js';
 
@@ -65,6 +66,38 @@ it('the local driver leaves no unfinished files, and deletes old ones that a cra
   await storage.deleteUnfinished(new Date(Date.now() - 3_600_000));
   expect(readdirSync(unfinished)).toEqual(['new']);
   expect(await keysOf(storage.list(''))).not.toContain('.unfinished/new');
+});
+
+it('the local driver stores files that other processes have written to its work folder, and deletes them when it fails', async () => {
+  const work = await storage.findWorkFolder();
+  const write = async (name: string): Promise<string> => {
+    await writeObjectFile(join(work, name), Buffer.from(name), { type: 'text/plain', cache_control: 'no-store' });
+    return join(work, name);
+  };
+  const before = readdirSync(work);
+  await storage.moveAll([
+    { key: 'moved/one', path: await write('one') },
+    { key: 'moved/two', path: await write('two') },
+  ]);
+  const { body, ...info } = (await storage.get('moved/two'))!;
+  expect(info).toMatchObject({ size: 3, type: 'text/plain', cache_control: 'no-store' });
+  expect(String(await buffer(body))).toBe('two');
+  const mixed = [
+    { key: 'moved/three', path: await write('three') },
+    { key: 'moved/one/below', path: await write('below') }, // a file is no folder
+  ];
+  await expect(storage.moveAll(mixed)).rejects.toMatchObject(UNAVAILABLE);
+  expect(readdirSync(work)).toEqual(before);
+});
+
+it('the local driver moves no file from outside of its work folder', async () => {
+  const outside = join(folder, 'outside-file');
+  writeFileSync(outside, '{"type":"text/plain","cache_control":""}\nsecret');
+  await expect(storage.moveAll([{ key: 'moved/outside', path: outside }])).rejects.toMatchObject(UNAVAILABLE);
+  symlinkSync(outside, join(await storage.findWorkFolder(), 'link'));
+  await expect(storage.moveAll([{ key: 'moved/link', path: 'link' }])).rejects.toMatchObject(UNAVAILABLE);
+  expect(await storage.head('moved/link')).toBeNull();
+  expect(readFileSync(outside, 'utf8')).toMatch(/secret$/);
 });
 
 it('the local driver leaves no descriptor open, whether objects or ranges are read or destroyed', async () => {

@@ -6,11 +6,11 @@ import type { BatchedQuery } from '../../database/batched-query.js';
 import { POOL } from '../../database/pool.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { Representation } from '../../http/representation.js';
-import type { PageVariant } from '../../images/image-jobs.js';
+import { type PageVariant, typeOf } from '../../images/image-jobs.js';
 import type { Reader } from '../visibility/reader.js';
 import { isChapterPublic, isChapterVisible } from '../visibility/visibility.js';
 import { type DeliveredPage, queryDeliveredPages } from './delivered-pages.js';
-import { PageFilesService, typeOf } from './page-files.service.js';
+import { PageFilesService } from './page-files.service.js';
 import type { Page } from './page.entity.js';
 
 /** Front ends on other origins show pages. No browser runs scripts in one that is opened. */

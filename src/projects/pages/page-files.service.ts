@@ -2,10 +2,17 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { PAGE_VARIANTS, type PageVariant, type ProcessedPage } from '../../images/image-jobs.js';
+import {
+  PAGE_VARIANTS,
+  type PageFile,
+  type PageTarget,
+  type PageVariant,
+  type ProcessedPage,
+  typeOf,
+} from '../../images/image-jobs.js';
 import type { LargeFile } from '../../http/representation.js';
 import { Problem } from '../../http/problems/problem.js';
-import { type ByteRange, mapStorageError, Storage } from '../../storage/storage.js';
+import { type ByteRange, mapStorageError, type NewObject, Storage, type WrittenFile } from '../../storage/storage.js';
 
 export const PAGES_FOLDER = 'pages/';
 
@@ -22,10 +29,6 @@ const CACHE_BYTES = 64 * 1024 * 1024;
 /** Larger files are sent in pieces, so that a few readers with slow connections do not fill the memory. */
 const MAX_CACHED_BYTES = 1024 * 1024;
 
-/** The media type of a file. */
-export const typeOf = (variant: PageVariant, format: ProcessedPage['format']): string =>
-  ({ original: `image/${format}`, reader: 'image/webp', data_saver: 'image/webp', thumbnail: 'image/jpeg' })[variant];
-
 /** The image files of pages: one per variant. Keeps those that were read last in memory, except for large ones. */
 @Injectable()
 export class PageFilesService {
@@ -37,15 +40,28 @@ export class PageFilesService {
 
   constructor(private readonly storage: Storage) {}
 
+  /** Where image workers write the files of a page for `create`; null where the storage takes their bytes only. */
+  async findTarget(): Promise<PageTarget | null> {
+    const folder = await this.storage.findWorkFolder();
+    return folder === null ? null : { folder, cache_control: CACHE_CONTROL };
+  }
+
   /** Stores all files or none. A crash in between leaves files that the worker deletes. Throws `storage_unavailable`. */
-  async create(id: string, { format, files }: Pick<ProcessedPage, 'format' | 'files'>): Promise<void> {
-    const objects = PAGE_VARIANTS.map((variant) => {
-      const source = files[variant];
-      const metadata = { size: source.length, type: typeOf(variant, format), cache_control: CACHE_CONTROL };
-      return { key: keyOf(id, variant), source, metadata };
-    });
+  async create(id: string, page: Pick<ProcessedPage<PageFile>, 'format' | 'files'>): Promise<void> {
+    const written: WrittenFile[] = [];
+    const objects: NewObject[] = [];
+    for (const variant of PAGE_VARIANTS) {
+      const key = keyOf(id, variant);
+      const { size, content } = page.files[variant];
+      if (typeof content === 'string') {
+        written.push({ key, path: content });
+      } else {
+        const metadata = { size, type: typeOf(variant, page.format), cache_control: CACHE_CONTROL };
+        objects.push({ key, source: content, metadata });
+      }
+    }
     try {
-      await this.storage.putAll(objects);
+      await (written.length > 0 ? this.storage.moveAll(written) : this.storage.putAll(objects));
     } catch (error) {
       await this.discard(id);
       throw error;

@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, In, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { crc32 } from 'node:zlib';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
 import { Problem } from '../../http/problems/problem.js';
@@ -48,17 +47,18 @@ export class PagesService {
    * `storage_unavailable`.
    */
   async store(source: PageSource): Promise<StoredPage> {
-    const { format, width, height, files } = await this.images.makePage(source);
+    const target = await this.files.findTarget();
+    const { format, width, height, files } = await this.images.makePage(source, target);
     const id = uuidv7();
     await this.files.create(id, { format, files });
-    const sizes = Object.fromEntries(PAGE_VARIANTS.map((variant) => [variant, files[variant].length]));
+    const sizes = Object.fromEntries(PAGE_VARIANTS.map((variant) => [variant, files[variant].size]));
     return {
       id,
       format,
       width,
       height,
       sizes: sizes as Record<PageVariant, number>,
-      crc32: String(crc32(files.original)),
+      crc32: String(files.original.crc32),
     };
   }
 
