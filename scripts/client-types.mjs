@@ -53,11 +53,11 @@ function schemasOf(part, all, found = {}) {
   return found;
 }
 
-/** How a body is encoded, of the types that a route takes. */
+/** How a body is encoded, of the types that a route takes; the first media type for a file that is the whole body. */
 function encodingOf({ requestBody }) {
   const types = Object.keys(requestBody?.content ?? {});
   if (types.includes('application/json')) return 'json';
-  return types.includes('multipart/form-data') ? 'form' : undefined;
+  return types.includes('multipart/form-data') ? 'form' : types[0];
 }
 
 function callOf(operation) {

@@ -87,7 +87,7 @@ export interface PlainRequest extends CallOptions {
 
 /** Makes the request of a call. */
 export function newRequest(id: OperationId, args: AnyArguments): PlainRequest {
-  const [method, template, encoding] = OPERATIONS[id] as readonly [string, string, ('json' | 'form')?];
+  const [method, template, encoding] = OPERATIONS[id] as readonly [string, string, string?];
   const path = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(args.path?.[name])));
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(args.headers ?? {})) {
@@ -96,13 +96,11 @@ export function newRequest(id: OperationId, args: AnyArguments): PlainRequest {
   const request: PlainRequest = { method, target: path + queryOf(args.query), headers };
   if (args.signal) request.signal = args.signal;
   if (args.onProgress) request.onProgress = args.onProgress;
-  if (encoding === 'json' && args.body !== undefined) {
-    headers['content-type'] = 'application/json';
-    request.body = JSON.stringify(args.body);
-  } else if (encoding === 'form' && args.body !== undefined) {
-    request.body = formOf(args.body as Record<string, unknown>);
-  }
-  return request;
+  if (encoding === undefined || args.body === undefined) return request;
+  if (encoding === 'form') return { ...request, body: formOf(args.body as Record<string, unknown>) };
+  const isJson = encoding === 'json';
+  headers['content-type'] ??= isJson ? 'application/json' : encoding;
+  return { ...request, body: isJson ? JSON.stringify(args.body) : (args.body as Blob | string) };
 }
 
 /** Lists are sent as values separated by commas. */
@@ -112,11 +110,14 @@ function queryOf(query: Record<string, unknown> = {}): string {
   return text === '' ? '' : `?${text}`;
 }
 
+/** Each file of a list is a part of its own. */
 function formOf(fields: Record<string, unknown>): FormData {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) {
-    if (value instanceof Blob || typeof value === 'string') form.set(name, value);
-    else if (value !== undefined && value !== null) form.set(name, JSON.stringify(value));
+    const files = (Array.isArray(value) ? value : [value]).filter((file) => file instanceof Blob);
+    if (files.length > 0) for (const file of files) form.append(name, file);
+    else if (value !== undefined && value !== null)
+      form.set(name, typeof value === 'string' ? value : JSON.stringify(value));
   }
   return form;
 }

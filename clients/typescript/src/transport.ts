@@ -27,7 +27,8 @@ async function sendCounted(
 ): Promise<Response> {
   const encoded = new Response(init.body ?? null);
   const headers = new Headers(init.headers);
-  headers.set('content-type', encoded.headers.get('content-type') ?? 'application/octet-stream');
+  const ofForm = encoded.headers.get('content-type'); // with the boundary of its parts
+  if (!headers.has('content-type')) headers.set('content-type', ofForm ?? 'application/octet-stream');
   const blob = await encoded.blob();
   let loaded = 0;
   const stream = new ReadableStream<Uint8Array>({

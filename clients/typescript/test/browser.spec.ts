@@ -4,10 +4,8 @@ import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../../te
 import { jpegOf } from '../../../test/support/images.js';
 import { startProxy } from '../../../test/support/tcp-proxy.js';
 import type * as Client from '../dist/index.js';
-import { chromiumPath, launchChromium } from './chromium.js';
+import { chromiumPath, launchChromium, makeClient, openExample } from './chromium.js';
 
-/** Where the page finds the module of the client. */
-const MODULE = '/example/client/index.js';
 /** What the functions that run in the page see. */
 declare const window: { machi: Client.MachiClient; chat: Client.ChatClient; seen: string[] };
 
@@ -30,31 +28,13 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await t.stop();
   });
 
-  async function openPage(context: BrowserContext, base = t.url): Promise<Page> {
-    const page = await context.newPage();
-    page.on('pageerror', (error) => faults.push(error.message));
-    page.on('console', (message) => /policy/i.test(message.text()) && faults.push(message.text()));
-    await page.goto(`${base}/example/`);
-    return page;
-  }
+  const openPage = (context: BrowserContext, base = t.url): Promise<Page> => openExample(context, base, faults);
 
   async function signIn(page: Page, login: string): Promise<void> {
     await page.fill('#sign-in [name=login]', login);
     await page.fill('#sign-in [name=password]', PASSWORD);
     await page.click('#sign-in button');
     await page.waitForSelector('#signed-in:not([hidden])');
-  }
-
-  /** The page has a client of its own, as `machi`. Tokens are in localStorage, which the tabs share. */
-  async function makeClient(page: Page, user?: SignedInUser): Promise<void> {
-    await page.evaluate(`import('${MODULE}').then(({ MachiClient, WebSessionStore }) => {
-      window.machi = new MachiClient({ store: new WebSessionStore() });
-    })`);
-    if (user)
-      await page.evaluate(([login, password]) => window.machi.signIn(login, password), [
-        user.username,
-        PASSWORD,
-      ] as const);
   }
 
   it('the example shows profile and avatar, and two users talk in two windows', async () => {

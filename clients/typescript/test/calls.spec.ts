@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../../test/support/app.js';
-import { jpegOf } from '../../../test/support/images.js';
+import { imageFile, jpegOf } from '../../../test/support/images.js';
+import { projectsWorld } from '../../../test/support/projects.js';
+import { zipOf } from '../../../test/support/zip.js';
 import { MachiClient, MachiProblem, MemorySessionStore, paginate, UnexpectedResponse } from '../dist/index.js';
 
 const TOKEN_LIFETIME_MS = 15 * 60_000;
@@ -112,6 +114,35 @@ describe('calls', () => {
     expect(await machi.api.uploadAvatar({ body: { avatar }, onProgress })).toMatchObject({ state: 'pending' });
     expect(progress.length).toBeGreaterThan(1);
     expect(progress.at(-1)).toBe(1);
+  });
+
+  it('uploads several files, and files that are the whole body', async () => {
+    const world = await projectsWorld(t);
+    const { machi } = await signedIn(world.uploader);
+    const { id } = await machi.api.startUpload({ body: { project_id: (await world.project()).id } });
+    const [first, second] = [1, 2].map(
+      async (seed) => new File([new Uint8Array(await imageFile(seed))], `${seed}.jpg`, { type: 'image/jpeg' }),
+    );
+    const { files } = await machi.api.addUploadFiles({
+      path: { id },
+      body: { files: [await first!, await second!] },
+    });
+    expect(files.map(({ name }) => name)).toEqual(['1.jpg', '2.jpg']);
+    const archive = new Blob([new Uint8Array(zipOf([{ name: '3.jpg', data: await imageFile(3) }]))]);
+    const progress: number[] = [];
+    const onProgress = ({ loaded, total }: { loaded: number; total: number }) => progress.push(loaded / total);
+    const upload = await machi.api.addUploadArchive({ path: { id }, body: archive, onProgress });
+    expect(upload.files.map(({ name }) => name)).toContain('3.jpg');
+    expect(progress.at(-1)).toBe(1);
+  });
+
+  it('sends a table as text/csv, and reports the progress of any body', async () => {
+    const { machi } = await signedIn(await t.user('admin'));
+    const refusal = await problemOf(machi.api.importCentres({ body: 'name\n', query: { dry_run: true } }));
+    expect(refusal.code).not.toBe('unsupported_media_type');
+    const progress: number[] = [];
+    await machi.api.updateMe({ body: { fullname: 'Ren' }, onProgress: ({ loaded }) => progress.push(loaded) });
+    expect(progress).toEqual([18]);
   });
 
   it('stops a call when its signal is aborted', async () => {

@@ -12821,21 +12821,21 @@ export const OPERATIONS = {
    *
    * Access: users with the permission `manage_vaccines`.
    */
-  importCentres: ['POST', '/api/vaccination/imports/centres'],
+  importCentres: ['POST', '/api/vaccination/imports/centres', 'text/csv'],
   /**
    * Imports roles at centres
    * Imports roles at centres, which the code of the centre and the username name.
    *
    * Access: users with the permission `manage_vaccines`.
    */
-  importCentreStaff: ['POST', '/api/vaccination/imports/staff'],
+  importCentreStaff: ['POST', '/api/vaccination/imports/staff', 'text/csv'],
   /**
    * Imports lots, which the codes of centre and vaccine and their number name
    * Imports lots, which the codes of centre and vaccine and their number name.
    *
    * Access: users with the permission `manage_vaccines`.
    */
-  importLots: ['POST', '/api/vaccination/imports/lots'],
+  importLots: ['POST', '/api/vaccination/imports/lots', 'text/csv'],
   /**
    * Imports sessions
    * Imports sessions, which the codes of centre and vaccine, the dose and the start name. Times without an offset are those of the
@@ -12843,7 +12843,7 @@ export const OPERATIONS = {
    *
    * Access: users with the permission `manage_vaccines`.
    */
-  importVaccinationSessions: ['POST', '/api/vaccination/imports/sessions'],
+  importVaccinationSessions: ['POST', '/api/vaccination/imports/sessions', 'text/csv'],
   /**
    * Returns the centres as an import reads them, at most 5,000
    * Returns the centres as an import reads them, at most 5,000.
@@ -13307,7 +13307,7 @@ export const OPERATIONS = {
    *
    * Access: users with the permission `upload_chapters`.
    */
-  addUploadArchive: ['PUT', '/api/uploads/{id}/archive'],
+  addUploadArchive: ['PUT', '/api/uploads/{id}/archive', 'application/zip'],
   /**
    * Removes a file
    * Removes a file.
