@@ -23,13 +23,16 @@ export class WorkerProcesses {
     for (let index = 0; index < this.config.WORKERS; index++) this.fork(index);
   }
 
-  /** Each worker has a port for its own metrics: METRICS_PORT, the next one, and so on. */
+  /** Each worker has a port for its own metrics: METRICS_PORT, the next one, and so on. It has no workers itself. */
   private fork(index: number): void {
     const { METRICS_PORT } = this.config;
-    const worker = cluster.fork(METRICS_PORT ? { METRICS_PORT: String(METRICS_PORT + index) } : {});
+    const metricsPort = METRICS_PORT === undefined ? undefined : METRICS_PORT + index;
+    const metrics = metricsPort === undefined ? {} : { METRICS_PORT: String(metricsPort) };
+    const worker = cluster.fork({ WORKERS: '1', ...metrics });
     let hasListened = false;
     this.running++;
-    worker.once('listening', () => {
+    worker.on('listening', ({ port }) => {
+      if (port === metricsPort) return; // which it opens before PORT
       hasListened = true;
       this.log.info(`Worker ${index + 1} listens`);
     });

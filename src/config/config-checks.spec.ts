@@ -75,6 +75,9 @@ describe('every profile', () => {
     ['BUS', { WORKERS: '2' }],
     ['METRICS_PORT', { WORKERS: '2', BUS: 'postgres', METRICS_TOKEN: 'a-token-of-more-than-32-characters-x' }],
     ['METRICS_PORT', { METRICS_PORT: '5000' }],
+    ['METRICS_PORT', { METRICS_PORT: '4999', WORKERS: '2', BUS: 'postgres' }],
+    ['METRICS_PORT', { METRICS_PORT: '65535', WORKERS: '2', BUS: 'postgres' }],
+    ['METRICS_PORT', { METRICS_PORT: '0', WORKERS: '2', BUS: 'postgres' }],
     ['METRICS_TOKEN', { METRICS_TOKEN: 'short' }],
   ])('refuses the setting %s in %j', (name, env) => {
     const errors = findConfigErrors({ NODE_ENV: 'test', ...KEYS, ...env });

@@ -100,8 +100,17 @@ function findKeyErrors(config: UncheckedConfig, name: KeyName): string[] {
   return [];
 }
 
-function findMetricsErrors({ PORT, METRICS_PORT, METRICS_TOKEN }: UncheckedConfig): string[] {
+function findMetricsErrors({ PORT, METRICS_PORT, METRICS_TOKEN, WORKERS }: UncheckedConfig): string[] {
   const errors: string[] = [];
+  if (METRICS_PORT !== undefined && WORKERS > 1) {
+    const last = METRICS_PORT + WORKERS - 1;
+    const isUsable = METRICS_PORT > 0 && last <= 65535 && !(METRICS_PORT < PORT && PORT <= last);
+    // Workers that listen on one port share it, so that any of them would answer.
+    if (!isUsable)
+      errors.push(
+        `METRICS_PORT is ${METRICS_PORT}: set it to the first of ${WORKERS} ports without PORT, one for each of the WORKERS.`,
+      );
+  }
   if (METRICS_PORT === PORT && PORT !== 0) {
     errors.push('METRICS_PORT equals PORT: set another port, or only METRICS_TOKEN to serve /metrics on PORT.');
   }

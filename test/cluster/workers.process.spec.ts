@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, expect, it } from 'vitest';
 import { connect, createConversation } from '../support/chat-client.js';
 import { freePort } from '../support/postgres-server.js';
 import { type Cluster, startCluster } from '../support/cluster.js';
+import { parseMetrics } from '../support/metrics.js';
 
 let cluster: Cluster;
 afterAll(() => cluster.stop());
@@ -12,8 +15,23 @@ const workers = (): number[] => {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 };
 
+/** The first of two free ports. */
+async function freePortPair(): Promise<number> {
+  for (;;) {
+    const port = await freePort();
+    const next = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      next.once('error', () => resolve(false));
+      next.listen(port + 1, '127.0.0.1', () => next.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
+}
+
 it('WORKERS=2 serves one port with two processes, starts a killed one again, and stops with SIGTERM', async () => {
-  cluster = await startCluster(1, { BUS: 'postgres', WORKERS: '2', PORT: String(await freePort()) });
+  const metricsPort = await freePortPair();
+  const env = { BUS: 'postgres', WORKERS: '2', PORT: String(await freePort()), METRICS_PORT: String(metricsPort) };
+  cluster = await startCluster(1, env);
   const [machi] = cluster.nodes;
   const listened = () => machi!.output().match(/Worker \d listens/g)?.length ?? 0;
   await expect.poll(listened).toBe(2);
@@ -25,14 +43,37 @@ it('WORKERS=2 serves one port with two processes, starts a killed one again, and
     for (const receiver of clients) expect(await receiver.next()).toMatchObject({ data: { content: `m${i}` } });
   }
 
+  /** Each worker answers on a port of its own, with its own numbers. */
+  const connectionsOf = async (port: number): Promise<number> => {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return parseMetrics(text).find(({ name }) => name === 'machi_chat_connections')!.value;
+  };
+  const connections = async () => [await connectionsOf(metricsPort), await connectionsOf(metricsPort + 1)];
+  const counts = await connections();
+  expect(counts.reduce((sum, count) => sum + count)).toBe(clients.length);
+  expect(await connections()).toEqual(counts);
+
   const [killed] = workers();
   process.kill(killed!, 'SIGKILL');
-  await expect.poll(listened).toBe(3);
+  await expect.poll(listened, { timeout: 45_000 }).toBe(3);
   expect(workers()).toHaveLength(2);
   expect(workers()).not.toContain(killed);
   expect(machi!.output()).toMatch(/Worker \d ended \(SIGKILL\)/);
+  expect((await connections()).reduce((sum, count) => sum + count)).toBeLessThanOrEqual(clients.length);
   const again = await connect(machi!, users[0]!);
   expect(await again.get('get_messages', { conversation_id })).toMatchObject({ conversation_id });
 
   expect(await machi!.kill('SIGTERM'), machi!.output()).toBe(0);
+});
+
+it('WORKERS=2 with a PORT in use exits with 78 and starts no further workers', async () => {
+  const holder = createServer();
+  holder.listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  const { port } = holder.address() as AddressInfo;
+  const second = cluster.launch({ PORT: String(port), METRICS_PORT: String(await freePortPair()) });
+  expect(await second.ended, second.output()).toBe(78);
+  expect(second.output()).toContain('EADDRINUSE');
+  expect(second.output()).not.toContain('starting another one');
+  holder.close();
 });

@@ -24,8 +24,9 @@ export async function startCluster(count: number, env: Record<string, string>) {
     ...database.env,
     ...env,
   };
-  const start = (): Promise<MachiProcess> =>
-    whenServing(launch(settings, 'main', { options: ['--import', FAILPOINT] }));
+  const begin = (own: Record<string, string> = {}): MachiProcess =>
+    launch({ ...settings, ...own }, 'main', { options: ['--import', FAILPOINT] });
+  const start = (): Promise<MachiProcess> => whenServing(begin());
   const nodes = [await start()];
   nodes.push(...(await Promise.all(Array.from({ length: count - 1 }, start))));
 
@@ -38,6 +39,8 @@ export async function startCluster(count: number, env: Record<string, string>) {
   return {
     database,
     nodes,
+    /** Starts a further process, with settings of its own, that need not serve. */
+    launch: begin,
     /** Waits for the end of a node and starts another one in its place. */
     async replace(index: number): Promise<void> {
       await nodes[index]!.ended;
