@@ -7,6 +7,7 @@ import { databaseEnv } from '../support/database.js';
 import { imageFile, upload } from '../support/images.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
 import { type Span, startOtlpReceiver } from '../support/otlp-receiver.js';
+import { hasRedis, startRedis } from '../support/redis-server.js';
 import { startS3 } from '../support/s3-server.js';
 import { startSmtp } from '../support/smtp-server.js';
 import { nationalId, person } from '../support/vaccination.js';
@@ -21,9 +22,11 @@ let user: SignedInUser;
 let receiver: Awaited<ReturnType<typeof startOtlpReceiver>>;
 let s3: Awaited<ReturnType<typeof startS3>>;
 let smtp: Awaited<ReturnType<typeof startSmtp>>;
+let redis: Awaited<ReturnType<typeof startRedis>> | undefined;
 beforeAll(async () => {
   const env = { ...newKeys(), NODE_ENV: 'test' };
   [receiver, s3, smtp] = await Promise.all([startOtlpReceiver(), startS3(), startSmtp()]);
+  if (hasRedis) redis = await startRedis();
   t = await startApp({ env });
   user = await t.user();
   await t.app.get(MailWorker).beforeApplicationShutdown(); // it would send the mails of the process, without a span
@@ -33,6 +36,7 @@ beforeAll(async () => {
       ...databaseEnv(t.connection),
       ...receiver.env,
       ...s3.env,
+      ...(redis ? { BUS: 'redis', REDIS_URL: redis.url } : {}),
       DATA_DIR: folder.path,
       SMTP_URL: smtp.url,
       MAIL_FROM: 'machi@example.org',
@@ -41,7 +45,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await machi.kill('SIGTERM');
-  await Promise.all([receiver.stop(), s3.remove(), smtp.stop(), t.stop()]);
+  await Promise.all([receiver.stop(), s3.remove(), smtp.stop(), redis?.remove(), t.stop()]);
   folder.remove();
 });
 
@@ -103,6 +107,26 @@ describe('with an endpoint of OpenTelemetry', () => {
     const messages = batches.reduce((sum, { attributes }) => sum + Number(attributes['machi.chat.messages']), 0);
     expect(messages).toBe(3);
   });
+
+  it.skipIf(!hasRedis)(
+    'publishing a message to Redis is a span of its batch, without the channel and the text',
+    async () => {
+      const chat = await connect({ url: machi.url }, user);
+      const conversation_id = await createConversation(chat);
+      const content = `Text ${randomBytes(6).toString('hex')}`;
+      await chat.get('send_message', { conversation_id, content });
+      await chat.close();
+      const isPublishing = ({ scope, name }: Span): boolean =>
+        scope.endsWith('instrumentation-ioredis') && name === 'spublish';
+      const isOfBatch = (span: Span): boolean =>
+        isPublishing(span) &&
+        receiver.spans().some(({ name, spanId }) => name === 'chat batch' && spanId === span.parentSpanId);
+      const publishing = await spanOf(isOfBatch);
+      expect(publishing).toMatchObject({ kind: CLIENT, attributes: { 'db.system.name': 'redis' } });
+      expect(receiver.received()).not.toContain(content);
+      expect(receiver.received()).not.toContain('machi:');
+    },
+  );
 
   it('an upload contains the calls of S3, and sending a mail is a span', async () => {
     const { status } = await upload({ url: machi.url } as TestApp, user, await imageFile(1));
