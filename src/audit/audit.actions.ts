@@ -82,6 +82,8 @@ export const AUDIT_ACTIONS = [
   'registration.withdrawn',
   'feed_token.created',
   'feed_token.removed',
+  'push_subscription.created',
+  'push_subscription.removed',
   'vaccination_appointment.checked_in',
   'vaccination_appointment.walked_in',
   'vaccination_appointment.check_in_refused',

@@ -49,6 +49,14 @@ import { MessagesGateway } from './messages/messages.gateway.js';
 import { MessagesService } from './messages/messages.service.js';
 import { ChatNodeService } from './presence/chat-node.service.js';
 import { PresenceService } from './presence/presence.service.js';
+import { PushAttemptsService } from './push/push-attempts.service.js';
+import { PushCandidatesService } from './push/push-candidates.service.js';
+import { PushPersonalDataService } from './push/push-personal-data.service.js';
+import { PushSenderService } from './push/push-sender.service.js';
+import { PushSubscription } from './push/push-subscription.entity.js';
+import { PushSubscriptionsService } from './push/push-subscriptions.service.js';
+import { PushController } from './push/push.controller.js';
+import { PushWorker } from './push/push.worker.js';
 import { MessageSearchService } from './search/message-search.service.js';
 import { SearchController } from './search/search.controller.js';
 import { SearchGateway } from './search/search.gateway.js';
@@ -80,7 +88,7 @@ export const GATEWAYS = [
     AuthModule,
     BusModule,
     UsersModule,
-    TypeOrmModule.forFeature([Participant, ConversationMember]),
+    TypeOrmModule.forFeature([Participant, ConversationMember, PushSubscription]),
   ],
   controllers: [
     ChatController,
@@ -91,6 +99,7 @@ export const GATEWAYS = [
     ExportController,
     ContactsController,
     BlocksController,
+    PushController,
   ],
   providers: [
     AdmissionService,
@@ -124,6 +133,12 @@ export const GATEWAYS = [
     MissedMessagesService,
     ParticipantsService,
     PresenceService,
+    PushAttemptsService,
+    PushCandidatesService,
+    PushPersonalDataService,
+    PushSenderService,
+    PushSubscriptionsService,
+    PushWorker,
     PushesService,
     RemoteConversationsService,
     ReadPositionsService,

@@ -163,6 +163,11 @@ function findProductionErrors(config: UncheckedConfig): string[] {
   const missing = Object.entries({ PUBLIC_URL: undefined, MAIL_FROM: DEFAULT_MAIL_FROM })
     .filter(([name, unset]) => config.SMTP_URL !== undefined && config[name as 'PUBLIC_URL' | 'MAIL_FROM'] === unset)
     .map(([name]) => `${name} is missing: set it, because mails need it and SMTP_URL is set.`);
+  if (config.VAPID_PRIVATE_KEY !== undefined && config.VAPID_SUBJECT === undefined) {
+    missing.push(
+      'VAPID_SUBJECT is missing: set it to mailto: with the address of an administrator, because VAPID_PRIVATE_KEY is set.',
+    );
+  }
   const unsafe: [boolean, string][] = [
     [config.ALLOWED_ORIGINS.includes('*'), 'ALLOWED_ORIGINS is "*": set it to the origins of your own web sites.'],
     [

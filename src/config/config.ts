@@ -139,6 +139,14 @@ export class Config {
   @IsOptional() @IsUrlOf(['http', 'https'], 'https://sms.example.org/messages') readonly SMS_GATEWAY_URL?: string;
   @IsOptional() @IsString() readonly SMS_GATEWAY_TOKEN?: string;
 
+  /** Without it no pushes are sent. Outside production, `loadConfig` creates one. */
+  @IsOptional() @IsReadable(readKeyPair, 'must be one P-256 private key as PEM') readonly VAPID_PRIVATE_KEY?: string;
+  @IsOptional()
+  @Matches(/^(mailto:[^\s@:]+@[^\s@:]+|https:\/\/[^\s]+)$/, {
+    message: '$property must be mailto: with an e-mail address, or an https URL',
+  })
+  readonly VAPID_SUBJECT?: string;
+
   /** Appointments can be moved and cancelled until so many minutes before their session. */
   @IsInteger(0, 10_080) readonly BOOKING_CUTOFF_MINUTES: number = 120;
   @IsInteger(1, 1000) readonly VACCINATOR_DOSES_PER_HOUR: number = 40;

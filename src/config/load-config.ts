@@ -2,7 +2,7 @@ import { plainToInstance } from 'class-transformer';
 import { getMetadataStorage, validateSync } from 'class-validator';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createKeyPair, readCertifiedKeyPair } from '../common/key-pair.js';
+import { createKeyPair, readCertifiedKeyPair, readKeyPair } from '../common/key-pair.js';
 import { readOrCreateSecret } from '../common/secret-file.js';
 import { withAliases } from './aliases.js';
 import { findTruncatedValues } from './env-file.js';
@@ -30,6 +30,7 @@ export const SECRETS = [
   'SMTP_URL',
   'S3_SECRET_ACCESS_KEY',
   'SMS_GATEWAY_TOKEN',
+  'VAPID_PRIVATE_KEY',
   'METRICS_TOKEN',
   'REDIS_URL',
 ] as const;
@@ -49,7 +50,7 @@ export const listSettings = (): (keyof Config)[] => [
  */
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env, envFile = '.env'): Config {
   const { config, values, notices } = readConfig(environment, envFile);
-  const created = { ...readOrCreateKeys(config.DATA_DIR, values), ...createCertificateKey(config) };
+  const created = { ...readOrCreateKeys(config.DATA_DIR, values), ...createKeyPairs(config) };
   return Object.freeze(Object.assign(toConfig({ ...created, ...values }), { notices }));
 }
 
@@ -157,14 +158,27 @@ function readOrCreateKey(file: string): string {
   throw damaged(file);
 }
 
-/** The key of certificates, unless it is set. Production does not create one: it would sign with a key that nobody backs up. */
-function createCertificateKey({ CERTIFICATE_KEY, DATA_DIR, isProduction }: UncheckedConfig): Values {
-  if (CERTIFICATE_KEY !== undefined || isProduction) return {};
-  const file = join(DATA_DIR, CREATED_KEYS.CERTIFICATE_KEY);
+/** The file of VAPID_PRIVATE_KEY. Backups leave it out: with another key, browsers subscribe again. */
+const VAPID_KEY_FILE = 'vapid-key.pem';
+
+/** The keys of certificates and of pushes, unless they are set. Production creates none: nobody would back them up. */
+function createKeyPairs(config: UncheckedConfig): Values {
+  const { CERTIFICATE_KEY, VAPID_PRIVATE_KEY, DATA_DIR, isProduction } = config;
+  if (isProduction) return {};
+  const create = (file: string, read: (pem: string) => unknown): string => createKey(join(DATA_DIR, file), read);
+  return {
+    ...(CERTIFICATE_KEY === undefined
+      ? { CERTIFICATE_KEY: create(CREATED_KEYS.CERTIFICATE_KEY, readCertifiedKeyPair) }
+      : {}),
+    ...(VAPID_PRIVATE_KEY === undefined ? { VAPID_PRIVATE_KEY: create(VAPID_KEY_FILE, readKeyPair) } : {}),
+  };
+}
+
+function createKey(file: string, read: (pem: string) => unknown): string {
   const key = readSecretFile(file, createKeyPair);
   try {
-    readCertifiedKeyPair(key);
-    return { CERTIFICATE_KEY: key };
+    read(key);
+    return key;
   } catch {
     throw damaged(file);
   }

@@ -20,6 +20,9 @@ import { Contact } from '../chat/contacts/contact.entity.js';
 import { ContactRequest } from '../chat/contacts/contact-request.entity.js';
 import { Participant } from '../chat/connections/participant.entity.js';
 import { Presence } from '../chat/presence/presence.entity.js';
+import { PushDelivery } from '../chat/push/push-delivery.entity.js';
+import { PushMessage } from '../chat/push/push-message.entity.js';
+import { PushSubscription } from '../chat/push/push-subscription.entity.js';
 import type { DatabaseConnection } from '../config/database-connection.js';
 import { GroupMember } from '../groups/group-member.entity.js';
 import { Group } from '../groups/group.entity.js';
@@ -101,6 +104,9 @@ export const entities = [
   Block,
   ChatNode,
   Presence,
+  PushSubscription,
+  PushMessage,
+  PushDelivery,
   Conversation,
   ConversationMember,
   ConversationEvent,

@@ -28,6 +28,7 @@ const CHAT_LEVELS = [
   ['chat/connections'],
   ['chat/delivery'],
   ['chat/presence'],
+  ['chat/push'],
   ['chat/events'],
   ['chat/contacts', 'chat/conversations', 'chat/messages', 'chat/uploads'],
   ['chat/search'],

@@ -16,6 +16,8 @@ const OTHER_TABLES: Record<string, string> = {
   conversations: 'names; the members are in conversation_members',
   message_texts: 'copies of messages, for searching; changed and deleted with them',
   message_search_positions: 'how far a conversation can be searched',
+  push_messages: 'ids of messages that may have to be pushed, for seconds; deleted with them',
+  push_deliveries: 'which message is pushed to which of the push_subscriptions; deleted with these',
   vaccines: 'a catalogue',
   vaccination_centres: 'places',
   vaccine_lots: 'stock',

@@ -23,6 +23,7 @@ export const MARKS = {
   passkey: 'zephyr-key',
   identity: 'zephyr-subject-1',
   feed_token: 'zephyr-reader',
+  push_service: 'zephyr-push.example.org',
   phone: '+8801712349871',
   dependant: 'Zephyra Quarterman',
   file: 'zephyr-page-1.jpg',
@@ -96,6 +97,15 @@ async function addSignIn({ dataSource, request }: TestApp, { id, username }: Sig
         values ($1, $2, now(), now() + interval '1 day')`,
       id,
       randomBytes(32),
+    ],
+    [
+      `insert into push_subscriptions (id, user_id, session_id, endpoint, p256dh, auth, created_at)
+        select gen_random_uuid(), $1, s.id, 'https://' || $2 || '/zephyr', $3, $4, now()
+        from sessions s where s.user_id = $1 limit 1`,
+      id,
+      MARKS.push_service,
+      randomBytes(65),
+      randomBytes(16),
     ],
     [`insert into two_factor (user_id, secret) values ($1, $2)`, id, randomBytes(40)],
     [

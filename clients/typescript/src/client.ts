@@ -11,6 +11,7 @@ import {
   type Result,
 } from './operations.js';
 import { errorOf, MachiProblem } from './problem.js';
+import { Push } from './push.js';
 import { MemorySessionStore, type SessionStore, type StoredSession } from './session-store.js';
 import { type SessionDto, Sessions } from './sessions.js';
 import { send } from './transport.js';
@@ -39,6 +40,8 @@ export class MachiClient {
   /** All calls by name, such as `api.getMe()`. A token that has expired is refreshed, and the call is repeated. */
   readonly api: Api;
   readonly sessions: Sessions;
+  /** Notifications of messages while the user is not connected. */
+  readonly push: Push;
   private readonly baseUrl: string;
   /** What sign-ins say about the refresh token. */
   private readonly delivery: { refresh?: 'cookie' };
@@ -59,6 +62,7 @@ export class MachiClient {
       async (args: AnyArguments = {}) => (await this.answer(newRequest(id as OperationId, args))).data,
     ]);
     this.api = Object.fromEntries(calls) as Api;
+    this.push = new Push(this.api);
   }
 
   /** Whether there is a session: kept in the store, or got by the refresh cookie. To be called when a page is loaded. */

@@ -2,6 +2,7 @@ export { MachiClient, type Answer, type MachiOptions } from './client.js';
 export { MachiProblem, UnexpectedResponse, type Problem, type ProblemCode, type ProblemOf } from './problem.js';
 export { MemorySessionStore, WebSessionStore, type SessionStore, type StoredSession } from './session-store.js';
 export { Sessions, type SessionDto } from './sessions.js';
+export { Push, type PushContent, type PushRegistration } from './push.js';
 export { paginate } from './paginate.js';
 export type { Api, Arguments, CallOptions, OperationId, Progress, Result } from './operations.js';
 export type { components, operations } from './generated/api.js';

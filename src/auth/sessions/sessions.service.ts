@@ -205,6 +205,16 @@ export class SessionsService {
       .execute();
   }
 
+  /** Which of these sessions have not expired. */
+  async findLive(ids: string[]): Promise<Set<string>> {
+    const live = await this.sessions
+      .createQueryBuilder()
+      .select('id', 'id')
+      .where(`id = any (:ids) and not (${IS_EXPIRED})`, { ids, ...this.expiryLimits() })
+      .getRawMany<{ id: string }>();
+    return new Set(live.map(({ id }) => id));
+  }
+
   /** `oldestIssues`: tokens that a session of this system issued then, or earlier, have expired. */
   private expiryLimits(): { now: Date; oldestIssues: string } {
     const now = this.clock.now();

@@ -10,6 +10,7 @@ import { MetricsService } from '../../metrics/metrics.service.js';
 import { FollowedConversationsService } from '../delivery/followed-conversations.service.js';
 import { MemberCacheService } from '../delivery/member-cache.service.js';
 import { type MissedMessage, toMissedMessage } from '../delivery/stored-messages.js';
+import { PushCandidatesService } from '../push/push-candidates.service.js';
 import type { AppendOutcome, AppendResult, NewMessage } from './new-message.js';
 
 const DURATIONS = 'machi_chat_append_duration_seconds';
@@ -20,6 +21,15 @@ const MAX_OUTAGE_MS = 30_000;
 
 /** Stores a batch in one call; the function is defined in the chat migration. See docs/decisions/appending-in-batches.md. */
 const APPEND = 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9)';
+
+/** Also notes, in the same commit, the messages that may have to be pushed. $10 to $12: `PushColumns`, $13: now. */
+const APPEND_AND_NOTE = `with appended as (${APPEND}), noted as (
+    insert into push_messages (conversation_id, message_id, mentions, created_at)
+    select p.conversation_id, a.id, string_to_array(p.mentions, ' '), $13
+    from unnest($10::uuid[], $11::bigint[], $12::text[]) as p (nonce, conversation_id, mentions)
+    join appended a on a.kind = 'stored' and a.nonce = p.nonce
+  )
+  select * from appended`;
 
 type OutcomeKind = Exclude<AppendOutcome['kind'], 'failed'>;
 /**
@@ -49,6 +59,7 @@ export class MessageBatchWriterService {
     @Inject(POOL) private readonly pool: Pool,
     private readonly members: MemberCacheService,
     private readonly followed: FollowedConversationsService,
+    private readonly pushes: PushCandidatesService,
     private readonly clock: Clock,
     metrics: MetricsService,
   ) {
@@ -134,7 +145,12 @@ export class MessageBatchWriterService {
       versions,
       this.followed.isActive ? ids.map((id) => this.followed.revisionOf(id) ?? null) : [],
     ];
-    const { rows } = await this.pool.query<Row>({ name: 'chat-append', text: APPEND, values, rowMode: 'array' });
+    const pushed = this.pushes.select(messages);
+    const query = pushed
+      ? { name: 'chat-append-pushes', text: APPEND_AND_NOTE, values: [...values, ...pushed, this.clock.date()] }
+      : { name: 'chat-append', text: APPEND, values };
+    const { rows } = await this.pool.query<Row>({ ...query, rowMode: 'array' });
+    if (pushed) this.pushes.noted();
     const outcomes = new Map<string, AppendOutcome>();
     const missed: MissedMessage[] = [];
     const incomplete: number[] = [];

@@ -51,6 +51,7 @@ const TAGS = {
   projects: 'Projects, their chapters and release groups',
   reading: 'What users follow, and how far they have read',
   announcements: 'Announcements and blog posts, with read marks',
+  push: 'Notifications in browsers, of messages to users who are not connected',
   feeds: 'Feeds for feed readers and catalogues for comic readers',
   publishing: 'Reports and the review of chapters',
   vaccination: 'Vaccines, centres, sessions, registrations, appointments, doses, certificates and reports',

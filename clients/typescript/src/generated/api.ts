@@ -126,7 +126,7 @@ export interface components {
              * @example session.opened
              * @enum {string}
              */
-            action: "session.opened" | "session.refused" | "session.ended" | "session.refresh_theft" | "user.created" | "user.changed" | "user.password_refused" | "user.locked" | "user.unlocked" | "user.viewed" | "user.password_changed" | "user.password_reset_requested" | "user.password_reset_code_tried" | "user.password_reset" | "user.email_change_requested" | "user.email_changed" | "user.email_verified" | "user.email_disowned" | "user.deactivated" | "user.reactivated" | "user.deleted" | "data_export.requested" | "data_export.downloaded" | "identity.linked" | "identity.unlinked" | "two_step.enabled" | "two_step.disabled" | "two_step.refused" | "two_step.recovery_codes_made" | "two_step.recovery_code_used" | "passkey.added" | "passkey.removed" | "passkey.refused" | "passkey.counter_regressed" | "avatar.uploaded" | "avatar.approved" | "avatar.rejected" | "avatar.taken_down" | "avatar.removed" | "group.created" | "group.changed" | "group.deleted" | "group.member_added" | "group.member_removed" | "vaccine.created" | "vaccine.changed" | "vaccination_centre.created" | "vaccination_centre.changed" | "vaccination_centre.staff_set" | "vaccination_centre.staff_removed" | "vaccine_lot.created" | "vaccine_lot.changed" | "vaccine_lot.recalled" | "vaccine_recall.created" | "vaccination_session.created" | "vaccination_session.changed" | "vaccination_session.opened" | "vaccination_session.closed" | "vaccination_session.cancelled" | "project.created" | "project.changed" | "project.deleted" | "chapter.created" | "chapter.changed" | "chapter.pages_reordered" | "announcement.created" | "announcement.changed" | "announcement.deleted" | "chapter.submitted" | "chapter.published" | "chapter.deleted" | "release_group.created" | "release_group.changed" | "vaccination_report.anomalies_viewed" | "registration.created" | "registration.changed" | "registration.viewed" | "registration.verified" | "registration.rejected" | "registration.withdrawn" | "feed_token.created" | "feed_token.removed" | "vaccination_appointment.checked_in" | "vaccination_appointment.walked_in" | "vaccination_appointment.check_in_refused" | "vaccination_appointment.no_show" | "vaccination_dose.recorded" | "vaccination_dose.entered_in_error" | "adverse_event.recorded" | "adverse_event.entered_in_error" | "message.deleted" | "message.history_viewed" | "report.created" | "report.decided" | "chapter.approved" | "chapter.rejected" | "registration.exported" | "registration.deleted" | "vaccination_certificate.issued" | "upload.started" | "upload.commit_started" | "upload.committed" | "upload.failed" | "upload.abandoned" | "upload.expired";
+            action: "session.opened" | "session.refused" | "session.ended" | "session.refresh_theft" | "user.created" | "user.changed" | "user.password_refused" | "user.locked" | "user.unlocked" | "user.viewed" | "user.password_changed" | "user.password_reset_requested" | "user.password_reset_code_tried" | "user.password_reset" | "user.email_change_requested" | "user.email_changed" | "user.email_verified" | "user.email_disowned" | "user.deactivated" | "user.reactivated" | "user.deleted" | "data_export.requested" | "data_export.downloaded" | "identity.linked" | "identity.unlinked" | "two_step.enabled" | "two_step.disabled" | "two_step.refused" | "two_step.recovery_codes_made" | "two_step.recovery_code_used" | "passkey.added" | "passkey.removed" | "passkey.refused" | "passkey.counter_regressed" | "avatar.uploaded" | "avatar.approved" | "avatar.rejected" | "avatar.taken_down" | "avatar.removed" | "group.created" | "group.changed" | "group.deleted" | "group.member_added" | "group.member_removed" | "vaccine.created" | "vaccine.changed" | "vaccination_centre.created" | "vaccination_centre.changed" | "vaccination_centre.staff_set" | "vaccination_centre.staff_removed" | "vaccine_lot.created" | "vaccine_lot.changed" | "vaccine_lot.recalled" | "vaccine_recall.created" | "vaccination_session.created" | "vaccination_session.changed" | "vaccination_session.opened" | "vaccination_session.closed" | "vaccination_session.cancelled" | "project.created" | "project.changed" | "project.deleted" | "chapter.created" | "chapter.changed" | "chapter.pages_reordered" | "announcement.created" | "announcement.changed" | "announcement.deleted" | "chapter.submitted" | "chapter.published" | "chapter.deleted" | "release_group.created" | "release_group.changed" | "vaccination_report.anomalies_viewed" | "registration.created" | "registration.changed" | "registration.viewed" | "registration.verified" | "registration.rejected" | "registration.withdrawn" | "feed_token.created" | "feed_token.removed" | "push_subscription.created" | "push_subscription.removed" | "vaccination_appointment.checked_in" | "vaccination_appointment.walked_in" | "vaccination_appointment.check_in_refused" | "vaccination_appointment.no_show" | "vaccination_dose.recorded" | "vaccination_dose.entered_in_error" | "adverse_event.recorded" | "adverse_event.entered_in_error" | "message.deleted" | "message.history_viewed" | "report.created" | "report.decided" | "chapter.approved" | "chapter.rejected" | "registration.exported" | "registration.deleted" | "vaccination_certificate.issued" | "upload.started" | "upload.commit_started" | "upload.committed" | "upload.failed" | "upload.abandoned" | "upload.expired";
             /** @example true */
             succeeded: boolean;
             /** @example 203.0.113.9 */
@@ -1230,6 +1230,60 @@ export interface components {
         BlockedUserDto: {
             /** @example ren.ito */
             username: string;
+        };
+        PushKeyDto: {
+            /**
+             * @description Browsers take it as `applicationServerKey`: a point of P-256 as base64url (RFC 8292).
+             * @example BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8
+             */
+            public_key: string;
+        };
+        CreatePushSubscriptionDto: {
+            /**
+             * @description Is ignored: an expired subscription is removed when the push service answers so.
+             * @example 1767225600000
+             */
+            expirationTime?: number | null;
+            /**
+             * @description A URL of the push service of the browser.
+             * @example https://updates.push.services.mozilla.com/wpush/v2/gAAAAABh
+             */
+            endpoint: string;
+            keys: components["schemas"]["PushKeysDto"];
+        };
+        PushKeysDto: {
+            /**
+             * @description The public key of the browser, a point of P-256.
+             * @example BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4
+             */
+            p256dh: string;
+            /**
+             * @description The authentication secret, 16 bytes.
+             * @example BTBZMqHH6r4Tts7J_aSIgg
+             */
+            auth: string;
+        };
+        PushSubscriptionDto: {
+            /**
+             * Format: uuid
+             * @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5a
+             */
+            id: string;
+            /**
+             * @description The host of the push service.
+             * @example updates.push.services.mozilla.com
+             */
+            service: string;
+            /**
+             * @description Whether it belongs to the session of this request.
+             * @example true
+             */
+            is_current: boolean;
+            /** Format: date-time */
+            created_at: string;
+        };
+        PushSubscriptionsDto: {
+            items: components["schemas"]["PushSubscriptionDto"][];
         };
         VaccinesPageDto: {
             items: components["schemas"]["VaccineDto"][];
@@ -4743,7 +4797,7 @@ export interface components {
              * @description A stable code for clients to switch on.
              * @enum {string}
              */
-            code: "bad_request" | "malformed_json" | "malformed_form" | "body_too_complex" | "invalid_text" | "invalid_id" | "invalid_cursor" | "no_file" | "malformed_multipart" | "invalid_frame" | "websocket_required" | "invalid_value" | "already_registered" | "login_refused" | "invalid_credentials" | "invalid_challenge" | "invalid_passkey" | "forbidden" | "own_record" | "chat_role_required" | "not_the_sender" | "wrong_password" | "account_proof_required" | "foreign_origin" | "wrong_code" | "sign_in_again" | "not_found" | "route_not_found" | "user_not_found" | "data_export_not_found" | "session_not_found" | "group_not_found" | "member_not_found" | "invalid_code" | "invalid_reset_token" | "invalid_link" | "two_step_not_found" | "passkey_not_found" | "avatar_not_found" | "conversation_not_found" | "contact_not_found" | "contact_request_not_found" | "block_not_found" | "message_not_found" | "chat_member_not_found" | "reply_not_found" | "identity_not_found" | "vaccine_not_found" | "centre_not_found" | "staff_member_not_found" | "lot_not_found" | "recall_not_found" | "registration_not_found" | "appointment_not_found" | "waitlist_entry_not_found" | "vaccination_session_not_found" | "project_not_found" | "announcement_not_found" | "cover_not_found" | "page_not_found" | "chapter_not_found" | "upload_not_found" | "upload_file_not_found" | "report_not_found" | "feed_not_found" | "feed_token_not_found" | "release_group_not_found" | "adverse_event_not_found" | "dose_not_found" | "certificate_not_found" | "certificate_key_not_found" | "request_timeout" | "already_exists" | "username_taken" | "email_taken" | "group_name_taken" | "already_a_contact" | "contact_already_requested" | "user_blocked" | "too_many_blocks" | "message_deleted" | "last_owner" | "conversation_full" | "nonce_reused" | "last_administrator" | "identity_taken" | "last_way_to_sign_in" | "no_email" | "user_deactivated" | "two_step_on" | "passkey_taken" | "too_many_passkeys" | "avatar_not_pending" | "vaccine_code_taken" | "centre_code_taken" | "lot_exists" | "lot_overdrawn" | "certificate_revoked" | "session_not_changeable" | "capacity_below_bookings" | "session_closed" | "session_cancelled" | "walk_ins_full" | "session_not_full" | "already_waiting" | "too_many_waitlists" | "appointment_not_changeable" | "too_many_moves" | "upload_exists" | "data_export_not_ready" | "upload_not_open" | "upload_empty" | "upload_file_exists" | "chapter_processing" | "chapter_not_draft" | "already_reported" | "report_not_open" | "chapter_not_in_review" | "too_many_feed_tokens" | "slug_taken" | "project_has_chapters" | "chapter_exists" | "release_group_name_taken" | "version_conflict" | "person_registered" | "registration_exists" | "too_many_dependants" | "registration_decided" | "registration_in_use" | "lot_out_of_stock" | "lot_expired" | "lot_recalled" | "lot_not_recalled" | "lot_of_other_vaccine" | "dose_recorded" | "dose_in_error" | "adverse_event_recorded" | "adverse_event_in_error" | "previous_dose_missing" | "appointment_not_checked_in" | "check_in_locked" | "not_session_day" | "session_not_over" | "body_too_large" | "table_too_large" | "file_too_large" | "upload_too_large" | "archive_too_large" | "unsupported_media_type" | "form_expected" | "archive_expected" | "unsupported_picture" | "range_not_satisfiable" | "contact_is_self" | "block_is_self" | "idempotency_key_reused" | "national_id_missing" | "unknown_identity_provider" | "identity_token_refused" | "passkey_refused" | "pages_differ" | "picture_damaged" | "picture_too_large" | "picture_too_slow" | "upload_too_many_files" | "upload_file_name" | "upload_order_mismatch" | "archive_empty" | "archive_damaged" | "archive_too_many_entries" | "archive_too_large_unpacked" | "archive_overlap" | "version_required" | "too_many_mails" | "too_many_codes" | "too_many_uploads" | "rate_limited" | "headers_too_large" | "data_export_interrupted" | "upload_interrupted" | "internal_error" | "busy" | "database_unavailable" | "identity_provider_unavailable" | "storage_unavailable" | "certificates_unavailable";
+            code: "bad_request" | "malformed_json" | "malformed_form" | "body_too_complex" | "invalid_text" | "invalid_id" | "invalid_cursor" | "no_file" | "malformed_multipart" | "invalid_frame" | "websocket_required" | "invalid_value" | "already_registered" | "login_refused" | "invalid_credentials" | "invalid_challenge" | "invalid_passkey" | "forbidden" | "own_record" | "chat_role_required" | "not_the_sender" | "wrong_password" | "account_proof_required" | "foreign_origin" | "wrong_code" | "sign_in_again" | "not_found" | "route_not_found" | "user_not_found" | "data_export_not_found" | "session_not_found" | "group_not_found" | "member_not_found" | "invalid_code" | "invalid_reset_token" | "invalid_link" | "two_step_not_found" | "passkey_not_found" | "avatar_not_found" | "conversation_not_found" | "contact_not_found" | "contact_request_not_found" | "push_off" | "push_subscription_not_found" | "block_not_found" | "message_not_found" | "chat_member_not_found" | "reply_not_found" | "identity_not_found" | "vaccine_not_found" | "centre_not_found" | "staff_member_not_found" | "lot_not_found" | "recall_not_found" | "registration_not_found" | "appointment_not_found" | "waitlist_entry_not_found" | "vaccination_session_not_found" | "project_not_found" | "announcement_not_found" | "cover_not_found" | "page_not_found" | "chapter_not_found" | "upload_not_found" | "upload_file_not_found" | "report_not_found" | "feed_not_found" | "feed_token_not_found" | "release_group_not_found" | "adverse_event_not_found" | "dose_not_found" | "certificate_not_found" | "certificate_key_not_found" | "request_timeout" | "already_exists" | "username_taken" | "email_taken" | "group_name_taken" | "already_a_contact" | "contact_already_requested" | "user_blocked" | "too_many_push_subscriptions" | "push_endpoint_taken" | "too_many_blocks" | "message_deleted" | "last_owner" | "conversation_full" | "nonce_reused" | "last_administrator" | "identity_taken" | "last_way_to_sign_in" | "no_email" | "user_deactivated" | "two_step_on" | "passkey_taken" | "too_many_passkeys" | "avatar_not_pending" | "vaccine_code_taken" | "centre_code_taken" | "lot_exists" | "lot_overdrawn" | "certificate_revoked" | "session_not_changeable" | "capacity_below_bookings" | "session_closed" | "session_cancelled" | "walk_ins_full" | "session_not_full" | "already_waiting" | "too_many_waitlists" | "appointment_not_changeable" | "too_many_moves" | "upload_exists" | "data_export_not_ready" | "upload_not_open" | "upload_empty" | "upload_file_exists" | "chapter_processing" | "chapter_not_draft" | "already_reported" | "report_not_open" | "chapter_not_in_review" | "too_many_feed_tokens" | "slug_taken" | "project_has_chapters" | "chapter_exists" | "release_group_name_taken" | "version_conflict" | "person_registered" | "registration_exists" | "too_many_dependants" | "registration_decided" | "registration_in_use" | "lot_out_of_stock" | "lot_expired" | "lot_recalled" | "lot_not_recalled" | "lot_of_other_vaccine" | "dose_recorded" | "dose_in_error" | "adverse_event_recorded" | "adverse_event_in_error" | "previous_dose_missing" | "appointment_not_checked_in" | "check_in_locked" | "not_session_day" | "session_not_over" | "body_too_large" | "table_too_large" | "file_too_large" | "upload_too_large" | "archive_too_large" | "unsupported_media_type" | "form_expected" | "archive_expected" | "unsupported_picture" | "range_not_satisfiable" | "contact_is_self" | "block_is_self" | "idempotency_key_reused" | "national_id_missing" | "unknown_identity_provider" | "identity_token_refused" | "passkey_refused" | "pages_differ" | "picture_damaged" | "picture_too_large" | "picture_too_slow" | "upload_too_many_files" | "upload_file_name" | "upload_order_mismatch" | "archive_empty" | "archive_damaged" | "archive_too_many_entries" | "archive_too_large_unpacked" | "archive_overlap" | "version_required" | "too_many_mails" | "too_many_codes" | "too_many_uploads" | "rate_limited" | "headers_too_large" | "data_export_interrupted" | "upload_interrupted" | "internal_error" | "busy" | "database_unavailable" | "identity_provider_unavailable" | "storage_unavailable" | "certificates_unavailable";
             /** @description What went wrong and what to do next. */
             detail: string;
             /**
@@ -4893,7 +4947,7 @@ export interface operations {
                 /** @description The maximum number of items. */
                 limit?: number;
                 /** @description Returns only events of this action. */
-                action?: "session.opened" | "session.refused" | "session.ended" | "session.refresh_theft" | "user.created" | "user.changed" | "user.password_refused" | "user.locked" | "user.unlocked" | "user.viewed" | "user.password_changed" | "user.password_reset_requested" | "user.password_reset_code_tried" | "user.password_reset" | "user.email_change_requested" | "user.email_changed" | "user.email_verified" | "user.email_disowned" | "user.deactivated" | "user.reactivated" | "user.deleted" | "data_export.requested" | "data_export.downloaded" | "identity.linked" | "identity.unlinked" | "two_step.enabled" | "two_step.disabled" | "two_step.refused" | "two_step.recovery_codes_made" | "two_step.recovery_code_used" | "passkey.added" | "passkey.removed" | "passkey.refused" | "passkey.counter_regressed" | "avatar.uploaded" | "avatar.approved" | "avatar.rejected" | "avatar.taken_down" | "avatar.removed" | "group.created" | "group.changed" | "group.deleted" | "group.member_added" | "group.member_removed" | "vaccine.created" | "vaccine.changed" | "vaccination_centre.created" | "vaccination_centre.changed" | "vaccination_centre.staff_set" | "vaccination_centre.staff_removed" | "vaccine_lot.created" | "vaccine_lot.changed" | "vaccine_lot.recalled" | "vaccine_recall.created" | "vaccination_session.created" | "vaccination_session.changed" | "vaccination_session.opened" | "vaccination_session.closed" | "vaccination_session.cancelled" | "project.created" | "project.changed" | "project.deleted" | "chapter.created" | "chapter.changed" | "chapter.pages_reordered" | "announcement.created" | "announcement.changed" | "announcement.deleted" | "chapter.submitted" | "chapter.published" | "chapter.deleted" | "release_group.created" | "release_group.changed" | "vaccination_report.anomalies_viewed" | "registration.created" | "registration.changed" | "registration.viewed" | "registration.verified" | "registration.rejected" | "registration.withdrawn" | "feed_token.created" | "feed_token.removed" | "vaccination_appointment.checked_in" | "vaccination_appointment.walked_in" | "vaccination_appointment.check_in_refused" | "vaccination_appointment.no_show" | "vaccination_dose.recorded" | "vaccination_dose.entered_in_error" | "adverse_event.recorded" | "adverse_event.entered_in_error" | "message.deleted" | "message.history_viewed" | "report.created" | "report.decided" | "chapter.approved" | "chapter.rejected" | "registration.exported" | "registration.deleted" | "vaccination_certificate.issued" | "upload.started" | "upload.commit_started" | "upload.committed" | "upload.failed" | "upload.abandoned" | "upload.expired";
+                action?: "session.opened" | "session.refused" | "session.ended" | "session.refresh_theft" | "user.created" | "user.changed" | "user.password_refused" | "user.locked" | "user.unlocked" | "user.viewed" | "user.password_changed" | "user.password_reset_requested" | "user.password_reset_code_tried" | "user.password_reset" | "user.email_change_requested" | "user.email_changed" | "user.email_verified" | "user.email_disowned" | "user.deactivated" | "user.reactivated" | "user.deleted" | "data_export.requested" | "data_export.downloaded" | "identity.linked" | "identity.unlinked" | "two_step.enabled" | "two_step.disabled" | "two_step.refused" | "two_step.recovery_codes_made" | "two_step.recovery_code_used" | "passkey.added" | "passkey.removed" | "passkey.refused" | "passkey.counter_regressed" | "avatar.uploaded" | "avatar.approved" | "avatar.rejected" | "avatar.taken_down" | "avatar.removed" | "group.created" | "group.changed" | "group.deleted" | "group.member_added" | "group.member_removed" | "vaccine.created" | "vaccine.changed" | "vaccination_centre.created" | "vaccination_centre.changed" | "vaccination_centre.staff_set" | "vaccination_centre.staff_removed" | "vaccine_lot.created" | "vaccine_lot.changed" | "vaccine_lot.recalled" | "vaccine_recall.created" | "vaccination_session.created" | "vaccination_session.changed" | "vaccination_session.opened" | "vaccination_session.closed" | "vaccination_session.cancelled" | "project.created" | "project.changed" | "project.deleted" | "chapter.created" | "chapter.changed" | "chapter.pages_reordered" | "announcement.created" | "announcement.changed" | "announcement.deleted" | "chapter.submitted" | "chapter.published" | "chapter.deleted" | "release_group.created" | "release_group.changed" | "vaccination_report.anomalies_viewed" | "registration.created" | "registration.changed" | "registration.viewed" | "registration.verified" | "registration.rejected" | "registration.withdrawn" | "feed_token.created" | "feed_token.removed" | "push_subscription.created" | "push_subscription.removed" | "vaccination_appointment.checked_in" | "vaccination_appointment.walked_in" | "vaccination_appointment.check_in_refused" | "vaccination_appointment.no_show" | "vaccination_dose.recorded" | "vaccination_dose.entered_in_error" | "adverse_event.recorded" | "adverse_event.entered_in_error" | "message.deleted" | "message.history_viewed" | "report.created" | "report.decided" | "chapter.approved" | "chapter.rejected" | "registration.exported" | "registration.deleted" | "vaccination_certificate.issued" | "upload.started" | "upload.commit_started" | "upload.committed" | "upload.failed" | "upload.abandoned" | "upload.expired";
                 /** @description Returns only actions of this user. */
                 actor_id?: string;
                 /** @description Returns only actions that affect this user or group. */
@@ -6641,6 +6695,86 @@ export interface operations {
             header?: never;
             path: {
                 username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    getPushKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushKeyDto"];
+                };
+            };
+        };
+    };
+    listPushSubscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushSubscriptionsDto"];
+                };
+            };
+        };
+    };
+    createPushSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePushSubscriptionDto"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushSubscriptionDto"];
+                };
+            };
+        };
+    };
+    removePushSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
             };
             cookie?: never;
         };
@@ -12207,6 +12341,37 @@ export const OPERATIONS = {
    * Access: signed-in users.
    */
   unblockUser: ['DELETE', '/api/chat/blocks/{username}'],
+  /**
+   * Returns the key with which browsers subscribe
+   * Returns the key with which browsers subscribe.
+   *
+   * Access: everyone.
+   */
+  getPushKey: ['GET', '/api/push/key'],
+  /**
+   * Turns pushes on in the browser of this subscription
+   * Turns pushes on in the browser of this subscription, or renews it; repeating it changes nothing. It ends with the session of
+   * this request. If another user has signed in on the same browser before, it moves to the caller. While the caller is not
+   * connected to the chat, the browser gets each new message of a conversation of two, and messages of larger conversations that
+   * mention the caller.
+   *
+   * Access: signed-in users.
+   */
+  createPushSubscription: ['POST', '/api/push/subscriptions', 'json'],
+  /**
+   * Returns the browsers in which the caller has turned pushes on
+   * Returns the browsers in which the caller has turned pushes on.
+   *
+   * Access: signed-in users.
+   */
+  listPushSubscriptions: ['GET', '/api/push/subscriptions'],
+  /**
+   * Turns pushes off in one browser
+   * Turns pushes off in one browser.
+   *
+   * Access: signed-in users.
+   */
+  removePushSubscription: ['DELETE', '/api/push/subscriptions/{id}'],
   /**
    * Returns the CapabilityStatement
    * Returns the CapabilityStatement.

@@ -158,6 +158,60 @@ export interface components {
             /** @description Null on the last page. */
             next_cursor: string | null;
         };
+        PushKeyDto: {
+            /**
+             * @description Browsers take it as `applicationServerKey`: a point of P-256 as base64url (RFC 8292).
+             * @example BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8
+             */
+            public_key: string;
+        };
+        PushKeysDto: {
+            /**
+             * @description The public key of the browser, a point of P-256.
+             * @example BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4
+             */
+            p256dh: string;
+            /**
+             * @description The authentication secret, 16 bytes.
+             * @example BTBZMqHH6r4Tts7J_aSIgg
+             */
+            auth: string;
+        };
+        CreatePushSubscriptionDto: {
+            /**
+             * @description Is ignored: an expired subscription is removed when the push service answers so.
+             * @example 1767225600000
+             */
+            expirationTime?: number | null;
+            /**
+             * @description A URL of the push service of the browser.
+             * @example https://updates.push.services.mozilla.com/wpush/v2/gAAAAABh
+             */
+            endpoint: string;
+            keys: components["schemas"]["PushKeysDto"];
+        };
+        PushSubscriptionDto: {
+            /**
+             * Format: uuid
+             * @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5a
+             */
+            id: string;
+            /**
+             * @description The host of the push service.
+             * @example updates.push.services.mozilla.com
+             */
+            service: string;
+            /**
+             * @description Whether it belongs to the session of this request.
+             * @example true
+             */
+            is_current: boolean;
+            /** Format: date-time */
+            created_at: string;
+        };
+        PushSubscriptionsDto: {
+            items: components["schemas"]["PushSubscriptionDto"][];
+        };
         RequestFrame: {
             /**
              * @description Chosen by the client; returned in the response, to the requesting connection only.
