@@ -86,6 +86,7 @@ describe('secrets', () => {
       ACCEPTED_SIGNING_KEYS: SIGNING_KEY.trim(),
       CERTIFICATE_KEY: SIGNING_KEY.trim(),
       ACCEPTED_CERTIFICATE_KEYS: SIGNING_KEY.trim(),
+      VAPID_PRIVATE_KEY: SIGNING_KEY.trim(),
     };
     const value = values[name] ?? randomBytes(32).toString('hex');
     const file = join(folder, name);

@@ -80,7 +80,7 @@ describe('POST /api/push/subscriptions', () => {
     'https://[::1]/a',
     'https://localhost/a',
     'https://db.internal/a',
-    'https://user:secret@push.example.org/a',
+    'https://user@push.example.org/a',
     'https://push.example.org:8443/a',
     'http://push.example.org/a',
     'file:///etc/passwd',

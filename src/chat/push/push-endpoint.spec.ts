@@ -3,7 +3,7 @@ import { isPushEndpoint } from './push-endpoint.js';
 
 const REFUSED = [
   'http://push.example.org/a',
-  'https://user:secret@push.example.org/a',
+  'https://user@push.example.org/a',
   'https://push.example.org:8443/a',
   'https://push.example.org/a#b',
   'https://localhost/a',
