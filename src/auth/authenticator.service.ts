@@ -68,9 +68,16 @@ export class AuthenticatorService {
   }
 
   /** The user of a session and their rights, read from the database now. Throws `invalid_token`. */
-  async getCaller({ sid, sub }: Pick<IdentityClaims, 'sid' | 'sub'>): Promise<Caller> {
+  async getCaller(claims: Pick<IdentityClaims, 'sid' | 'sub'>): Promise<Caller> {
+    const caller = await this.findCaller(claims);
+    if (!caller) throw tokenProblem('invalid_token');
+    return caller;
+  }
+
+  /** As `getCaller`; null when the session has ended. */
+  async findCaller({ sid, sub }: Pick<IdentityClaims, 'sid' | 'sub'>): Promise<Caller | null> {
     const row = await this.sessionProfiles.find(sid);
-    if (row?.id !== sub) throw tokenProblem('invalid_token');
+    if (row?.id !== sub) return null;
     const { session_id, ...profile } = row;
     return { id: profile.id, session_id, profile, ...rightsOf(profile.groups) };
   }

@@ -11,6 +11,7 @@ const LEVELS = [
   ['personal-data'], // every module with data about users registers it
   ['bus'],
   ['images', 'storage', 'mail', 'national-ids', 'rate-limit', 'permissions'],
+  ['stored-images'],
   ['audit'], // its route requires a permission
   ['users'],
   ['groups'], // have users as members

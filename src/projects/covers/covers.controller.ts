@@ -16,12 +16,14 @@ import { ApiBody, ApiConsumes, ApiHeader, ApiOkResponse, ApiOperation, ApiTags }
 import type { Request, Response } from 'express';
 import { AcceptsBody } from '../../http/bodies/body.guard.js';
 import { FormOnlyGuard } from '../../http/bodies/form-only.guard.js';
+import { readFile } from '../../http/bodies/read-file.js';
 import { UuidParam } from '../../http/validation.js';
 import { VersionQueryDto } from '../../http/versions.dto.js';
 import { IF_MATCH, readExpectedVersion, versionTag } from '../../http/versions.js';
+import { MAX_PAGE_BYTES } from '../../images/image-jobs.js';
 import { ApiProblems, Public, RequirePermissions } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
-import { sendImage, SendsImage } from '../pages/image-response.js';
+import { sendImage, SendsImage } from '../../stored-images/image-response.js';
 import { PageTokensService } from '../pages/page-tokens.service.js';
 import { PageImageQueryDto } from '../pages/pages.dto.js';
 import { ProjectSearchService } from '../projects/project-search.service.js';
@@ -31,7 +33,6 @@ import { ReaderAuthenticatorService } from '../visibility/reader-authenticator.s
 import { readerOf } from '../visibility/reader.js';
 import { UploadCoverDto } from './covers.dto.js';
 import { CoversService } from './covers.service.js';
-import { readCover } from './read-cover.js';
 
 /** The covers of projects. */
 @ApiTags('projects')
@@ -84,7 +85,8 @@ export class CoversController {
   ): Promise<ProjectDto> {
     await this.search.get(readerOf(caller), idOrSlug);
     const expected = readExpectedVersion(ifMatch, version);
-    const id = await this.covers.set(caller, idOrSlug, expected, await readCover(request, response));
+    const file = await readFile(request, response, { field: 'cover', maxBytes: MAX_PAGE_BYTES });
+    const id = await this.covers.set(caller, idOrSlug, expected, file);
     const reader = readerOf(caller);
     const dto = this.search.toDto(reader, await this.search.get(reader, id));
     response.setHeader('etag', versionTag(dto.version, dto));

@@ -7,7 +7,8 @@ import { Problem } from '../../http/problems/problem.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import type { PageVariant } from '../../images/image-jobs.js';
 import type { Caller } from '../../users/caller.js';
-import { PageDeliveryService, type PageImage } from '../pages/page-delivery.service.js';
+import type { StoredImage } from '../../stored-images/image-response.js';
+import { PageDeliveryService } from '../pages/page-delivery.service.js';
 import { PagesService } from '../pages/pages.service.js';
 import { type Cover, Project } from '../projects/project.entity.js';
 import { ProjectSearchService } from '../projects/project-search.service.js';
@@ -55,7 +56,7 @@ export class CoversService {
    * A file of a cover. `authenticate` is called only when not everyone sees the project. Throws `cover_not_found` and what
    * `authenticate` throws.
    */
-  async getImage(id: string, variant: PageVariant, authenticate: () => Promise<Reader | null>): Promise<PageImage> {
+  async getImage(id: string, variant: PageVariant, authenticate: () => Promise<Reader | null>): Promise<StoredImage> {
     const publicCover = this.config.ANONYMOUS_READING === 'on' ? await this.find(ANONYMOUS, id) : undefined;
     const reader = publicCover ? ANONYMOUS : await authenticate();
     const cover = publicCover ?? (reader && (await this.find(reader, id)));

@@ -5,7 +5,7 @@ import { isNotModified, sendStream } from '../../http/representation.js';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems } from '../../permissions/access.decorators.js';
 import { CBZ_TYPE } from '../opds/catalogue.js';
-import { PRIVATE } from '../pages/page-delivery.service.js';
+import { PRIVATE } from '../../stored-images/image-response.js';
 import { CurrentReader, type Reader } from '../visibility/reader.js';
 import { OpenToReaders } from '../visibility/reader.guard.js';
 import { DownloadsService } from './downloads.service.js';

@@ -5,8 +5,8 @@ import { Problem } from '../../http/problems/problem.js';
 import { UuidParam } from '../../http/validation.js';
 import type { PageVariant } from '../../images/image-jobs.js';
 import { ApiProblems } from '../../permissions/access.decorators.js';
-import { PageDeliveryService, type PageImage, PRIVATE } from '../pages/page-delivery.service.js';
-import { sendImage, SendsImage } from '../pages/image-response.js';
+import { PageDeliveryService } from '../pages/page-delivery.service.js';
+import { PRIVATE, sendImage, SendsImage, type StoredImage } from '../../stored-images/image-response.js';
 import { PagesService } from '../pages/pages.service.js';
 import { CurrentReader, type Reader } from '../visibility/reader.js';
 import { OpenToReaders } from '../visibility/reader.guard.js';
@@ -44,7 +44,7 @@ export class PageStreamingController {
 }
 
 /** Another page may get this number, so caches must ask each time. */
-function withoutCaching(image: PageImage): PageImage {
+function withoutCaching(image: StoredImage): StoredImage {
   if ('location' in image || image.headers['cache-control'] === PRIVATE) return image;
   return { ...image, headers: { ...image.headers, 'cache-control': 'private, no-cache' } };
 }

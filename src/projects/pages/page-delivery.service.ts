@@ -5,28 +5,18 @@ import { Config } from '../../config/config.js';
 import type { BatchedQuery } from '../../database/batched-query.js';
 import { POOL } from '../../database/pool.js';
 import { Problem } from '../../http/problems/problem.js';
-import type { Representation } from '../../http/representation.js';
 import { type PageVariant, typeOf } from '../../images/image-jobs.js';
+import { IMAGE_HEADERS, PRIVATE, type StoredImage } from '../../stored-images/image-response.js';
 import type { Reader } from '../visibility/reader.js';
 import { isChapterPublic, isChapterVisible } from '../visibility/visibility.js';
 import { type DeliveredPage, queryDeliveredPages } from './delivered-pages.js';
 import { PageFilesService } from './page-files.service.js';
 import type { Page } from './page.entity.js';
 
-/** Front ends on other origins show pages. No browser runs scripts in one that is opened. */
-export const IMAGE_HEADERS = {
-  'content-security-policy': "default-src 'none'; sandbox",
-  'x-content-type-options': 'nosniff',
-  'cross-origin-resource-policy': 'cross-origin',
-};
 export const PUBLIC_FOR_A_DAY = 'public, max-age=86400';
-export const PRIVATE = 'private, no-store';
 
 /** The store cannot ask who may read an image: its addresses work for this time after a chapter was hidden. */
 const REDIRECT_SECONDS = 60;
-
-/** An image as a response, or the address of the store that has it. */
-export type PageImage = Representation | { location: string };
 
 /**
  * Finds what to send for the image of a page. Each request asks the database who may see it, so that hiding a chapter and
@@ -53,7 +43,7 @@ export class PageDeliveryService {
     id: string,
     variant: PageVariant,
     authenticate: (chapterId: string) => Promise<Reader | null>,
-  ): Promise<PageImage> {
+  ): Promise<StoredImage> {
     const page = await this.pages.find(id);
     const now = this.clock.date();
     const isPublic = page !== undefined && isChapterPublic(this.config, now, page, projectOf(page));
@@ -70,14 +60,13 @@ export class PageDeliveryService {
     id: string,
     variant: PageVariant,
     { format, size, isPublic }: Pick<Page, 'format'> & { size: number; isPublic: boolean },
-  ): Promise<PageImage> {
+  ): Promise<StoredImage> {
     const location =
       this.config.PAGE_REDIRECTS === 'on' && (await this.files.findSignedUrl(id, variant, REDIRECT_SECONDS));
     if (location) return { location };
     return {
       headers: {
         ...IMAGE_HEADERS,
-        'accept-ranges': 'bytes',
         'cache-control': isPublic ? PUBLIC_FOR_A_DAY : PRIVATE,
         'content-type': typeOf(variant, format),
       },

@@ -1,114 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
-import type { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import {
-  PAGE_VARIANTS,
-  type PageFile,
-  type PageTarget,
-  type PageVariant,
-  type ProcessedPage,
-  typeOf,
-} from '../../images/image-jobs.js';
-import type { LargeFile } from '../../http/representation.js';
-import { Problem } from '../../http/problems/problem.js';
-import { type ByteRange, mapStorageError, type NewObject, Storage, type WrittenFile } from '../../storage/storage.js';
+import { ImageFiles } from '../../stored-images/image-files.js';
+import { Storage } from '../../storage/storage.js';
 
 export const PAGES_FOLDER = 'pages/';
 
-/** Objects are sent by Machi, which decides who sees them. A redirect to the store lets no cache keep them. */
-const CACHE_CONTROL = 'private, no-store';
-
-/** The key of a file in the storage. 256 folders, by the random end of the id, keep each folder small. */
-const keyOf = (id: string, variant: PageVariant): string => `${PAGES_FOLDER}${id.slice(-2)}/${id}-${variant}`;
-
-/** The id of the page that a key belongs to; undefined for keys of another form. */
-export const pageIdOf = (key: string): string | undefined => /([0-9a-f-]{36})-[a-z_]+$/.exec(key)?.[1];
-
-const CACHE_BYTES = 64 * 1024 * 1024;
-/** Larger files are sent in pieces, so that a few readers with slow connections do not fill the memory. */
-const MAX_CACHED_BYTES = 1024 * 1024;
-
-/** The image files of pages: one per variant. Keeps those that were read last in memory, except for large ones. */
+/** The image files of pages and covers. A missing file is `page_not_found`. */
 @Injectable()
-export class PageFilesService {
-  private readonly cache = new LRUCache<string, Buffer>({
-    maxSize: CACHE_BYTES,
-    sizeCalculation: ({ length }) => length,
-    fetchMethod: (key) => this.readAll(key),
-  });
-
-  constructor(private readonly storage: Storage) {}
-
-  /** Where image workers write the files of a page for `create`; null where the storage takes their bytes only. */
-  async findTarget(): Promise<PageTarget | null> {
-    const folder = await this.storage.findWorkFolder();
-    return folder === null ? null : { folder, cache_control: CACHE_CONTROL };
-  }
-
-  /** Stores all files or none. A crash in between leaves files that the worker deletes. Throws `storage_unavailable`. */
-  async create(id: string, page: Pick<ProcessedPage<PageFile>, 'format' | 'files'>): Promise<void> {
-    const written: WrittenFile[] = [];
-    const objects: NewObject[] = [];
-    for (const variant of PAGE_VARIANTS) {
-      const key = keyOf(id, variant);
-      const { size, content } = page.files[variant];
-      if (typeof content === 'string') {
-        written.push({ key, path: content });
-      } else {
-        const metadata = { size, type: typeOf(variant, page.format), cache_control: CACHE_CONTROL };
-        objects.push({ key, source: content, metadata });
-      }
-    }
-    try {
-      await (written.length > 0 ? this.storage.moveAll(written) : this.storage.putAll(objects));
-    } catch (error) {
-      await this.discard(id);
-      throw error;
-    }
-  }
-
-  /** A file of this size. Throws `page_not_found` when it does not exist, `storage_unavailable`. */
-  async read(id: string, variant: PageVariant, size: number): Promise<Buffer | LargeFile> {
-    const key = keyOf(id, variant);
-    if (size > MAX_CACHED_BYTES) return { size, open: (range) => this.open(key, range) };
-    const bytes = await this.cache.fetch(key);
-    if (!bytes) throw new Problem('page_not_found');
-    return bytes;
-  }
-
-  /** The bytes of a file, without the memory of files. Throws `page_not_found`, `storage_unavailable`. */
-  openWhole(id: string, variant: PageVariant): Promise<Readable> {
-    return this.open(keyOf(id, variant));
-  }
-
-  /** An address of the store that is valid for some seconds; null if the storage has none. */
-  findSignedUrl(id: string, variant: PageVariant, seconds: number): Promise<string | null> {
-    return this.storage.findSignedUrl(keyOf(id, variant), seconds);
-  }
-
-  /** Deletes all files. Throws `storage_unavailable`. */
-  async remove(id: string): Promise<void> {
-    for (const variant of PAGE_VARIANTS) await this.storage.delete(keyOf(id, variant));
-  }
-
-  /** Deletes files that got no row. Does not fail: what remains is deleted by the worker. */
-  async discard(id: string): Promise<void> {
-    await this.remove(id).catch(() => undefined);
-  }
-
-  private async open(key: string, range?: ByteRange): Promise<Readable> {
-    const object = await this.storage.get(key, range);
-    if (!object) throw new Problem('page_not_found');
-    return object.body;
-  }
-
-  private async readAll(key: string): Promise<Buffer | undefined> {
-    try {
-      const object = await this.storage.get(key);
-      return object ? await buffer(object.body) : undefined;
-    } catch (error) {
-      throw mapStorageError(error);
-    }
+export class PageFilesService extends ImageFiles {
+  constructor(storage: Storage) {
+    super(storage, { folder: PAGES_FOLDER, notFound: 'page_not_found' });
   }
 }

@@ -4,8 +4,9 @@ import { Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { FileDeletionsService } from '../../storage/file-deletions.service.js';
 import { FilesWorker } from '../../storage/files.worker.js';
+import { imageIdOf } from '../../stored-images/image-files.js';
 import { Storage } from '../../storage/storage.js';
-import { PageFilesService, pageIdOf, PAGES_FOLDER } from './page-files.service.js';
+import { PageFilesService, PAGES_FOLDER } from './page-files.service.js';
 import { PageRemoval } from './page-removal.entity.js';
 import { Page } from './page.entity.js';
 
@@ -41,7 +42,7 @@ export class PageFilesWorker extends FilesWorker {
   }
 
   protected idOf(key: string): string | undefined {
-    return pageIdOf(key);
+    return imageIdOf(key);
   }
 
   protected async findKnownIds(ids: string[]): Promise<Set<string>> {

@@ -4,7 +4,7 @@ import type { Request, Response } from 'express';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { ReaderAuthenticatorService } from '../visibility/reader-authenticator.service.js';
-import { sendImage, SendsImage } from './image-response.js';
+import { sendImage, SendsImage } from '../../stored-images/image-response.js';
 import { PageDeliveryService } from './page-delivery.service.js';
 import { PageTokensService } from './page-tokens.service.js';
 import { PageImageQueryDto } from './pages.dto.js';

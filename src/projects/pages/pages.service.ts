@@ -5,8 +5,9 @@ import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
 import { Problem } from '../../http/problems/problem.js';
-import { PAGE_VARIANTS, type PageSource, type PageVariant } from '../../images/image-jobs.js';
+import type { PageSource } from '../../images/image-jobs.js';
 import { ImageProcessingService } from '../../images/image-processing.service.js';
+import { sizesOf } from '../../stored-images/image-files.js';
 import { PageFilesService } from './page-files.service.js';
 import type { Reader } from '../visibility/reader.js';
 import { type ChapterVisibility, isChapterPublic } from '../visibility/visibility.js';
@@ -51,13 +52,12 @@ export class PagesService {
     const { format, width, height, files } = await this.images.makePage(source, target);
     const id = uuidv7();
     await this.files.create(id, { format, files });
-    const sizes = Object.fromEntries(PAGE_VARIANTS.map((variant) => [variant, files[variant].size]));
     return {
       id,
       format,
       width,
       height,
-      sizes: sizes as Record<PageVariant, number>,
+      sizes: sizesOf(files),
       crc32: String(files.original.crc32),
     };
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config/config.js';
 import { PageTokensService } from '../pages/page-tokens.service.js';
-import { imageUrls } from '../pages/page-urls.js';
+import { imageUrls } from '../../stored-images/image-urls.js';
 import type { PageImagesDto } from '../pages/pages.dto.js';
 import type { Reader } from '../visibility/reader.js';
 import { isProjectPublic } from '../visibility/visibility.js';

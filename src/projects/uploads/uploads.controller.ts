@@ -15,6 +15,7 @@ import {
 import { ApiBody, ApiConsumes, ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { AcceptsBody } from '../../http/bodies/body.guard.js';
+import { readFiles } from '../../http/bodies/read-files.js';
 import { FormOnlyGuard } from '../../http/bodies/form-only.guard.js';
 import { Problem } from '../../http/problems/problem.js';
 import { type ProblemCode, PROBLEMS } from '../../http/problems/problem-catalogue.js';
@@ -25,8 +26,8 @@ import { ApiProblems, RequirePermissions } from '../../permissions/access.decora
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { ChapterSlotsInterceptor } from './chapter-slots.interceptor.js';
 import { CommitsService } from './commits/commits.service.js';
-import { readFiles } from './files/read-files.js';
 import { UploadFilesService } from './files/upload-files.service.js';
+import { UPLOAD_LIMITS } from './limits.js';
 import { CommitUploadDto, OrderUploadDto, StartUploadDto, UploadDto, UploadFilesDto } from './uploads.dto.js';
 import { UploadsService } from './uploads.service.js';
 
@@ -147,7 +148,9 @@ export class UploadsController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<UploadDto> {
-    await readFiles(request, response, (name, source) => this.files.add(caller, id, name, source));
+    await readFiles(request, response, { field: 'files', maxFiles: UPLOAD_LIMITS.files }, (name, source) =>
+      this.files.add(caller, id, name, source),
+    );
     return this.send(caller, id, response);
   }
 

@@ -1,11 +1,13 @@
 import type { Request, Response } from 'express';
 import multer from 'multer';
 import type { Readable } from 'node:stream';
-import { Problem } from '../../../http/problems/problem.js';
-import { UPLOAD_LIMITS } from '../limits.js';
+import { Problem } from '../problems/problem.js';
 
-/** The form has no text fields. */
-const LIMITS = { files: UPLOAD_LIMITS.files, fields: 0, parts: UPLOAD_LIMITS.files };
+interface FilesOptions {
+  /** The name of the parts. */
+  field: string;
+  maxFiles: number;
+}
 
 const wrongParts = (field: string): string => `Send files only, each as a part named "${field}" with a file name.`;
 
@@ -16,8 +18,8 @@ const wrongParts = (field: string): string => `Send files only, each as a part n
 export function readFiles(
   request: Request,
   response: Response,
+  { field, maxFiles }: FilesOptions,
   add: (name: string, source: Readable) => Promise<void>,
-  field = 'files',
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let last = Promise.resolve();
@@ -37,7 +39,8 @@ export function readFiles(
       },
       _removeFile: (_, __, callback) => callback(null), // files that were added stay
     };
-    const parse = multer({ storage, limits: LIMITS, defParamCharset: 'utf8' }).array(field);
+    const limits = { files: maxFiles, fields: 0, parts: maxFiles }; // the form has no text fields
+    const parse = multer({ storage, limits, defParamCharset: 'utf8' }).array(field);
     void parse(request, response, (error?: unknown) => {
       // When `add` stops reading a file, multer sees a form that breaks off: the failure of `add` is the reason.
       if (error) last.then(() => reject(mapFormError(error as Error & { code?: string }, request, field)), reject);
