@@ -43,6 +43,7 @@ import { MessageSearch1809400002000 } from './1809400002000-message-search.js';
 import { ChapterRejectionReason1809500001000 } from './1809500001000-chapter-rejection-reason.js';
 import { FasterBatches1809650000000 } from './1809650000000-faster-batches.js';
 import { ReadIndexes1809660000000 } from './1809660000000-read-indexes.js';
+import { Attachments1809700000000 } from './1809700000000-attachments.js';
 import { WebPush1809710000000 } from './1809710000000-web-push.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
@@ -92,5 +93,6 @@ export const migrations = [
   ChapterRejectionReason1809500001000,
   FasterBatches1809650000000,
   ReadIndexes1809660000000,
+  Attachments1809700000000,
   WebPush1809710000000,
 ];

@@ -2,6 +2,9 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { POOL } from '../database/pool.js';
 import { readRows } from '../database/read-rows.js';
+import { AttachmentFilesService } from './attachments/attachment-files.service.js';
+import type { Attachment } from './attachments/attachment.entity.js';
+import { AttachmentsService } from './attachments/attachments.service.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import { MembersService } from './members/members.service.js';
 import type { DataSubject, ExportPart, PersonalTable } from '../personal-data/personal-data.js';
@@ -19,6 +22,7 @@ const TABLES: Record<string, PersonalTable> = {
   conversation_events: { columns: { actor_id: 'unlinked' }, file: 'conversation-events.json' },
   messages: { columns: { sender_id: 'unlinked' }, file: 'messages.json' },
   message_versions: { columns: { replaced_by_id: 'unlinked' }, file: 'message-versions.json' },
+  attachments: { columns: { owner_id: 'unlinked' }, file: 'attachments.json' },
   message_reactions: { columns: { participant_id: 'unlinked' }, file: 'reactions.json' },
 };
 
@@ -52,14 +56,20 @@ const LISTS = {
   reactions: `select conversation_id, message_id, emoji, created_at from message_reactions
     where participant_id = ${OWN} order by message_id`,
   messages: `select id, conversation_id, reply_id, sent_at, content from messages where sender_id = ${OWN} order by id`,
+  attachments: `select id, conversation_id, message_id, position, format, width, height, sizes, created_at from attachments
+    where owner_id = ${OWN} order by id`,
 };
 
-/** The chat of a user: contacts, blocks, conversations, and the messages that the user has sent. */
+const ATTACHMENTS = `select id, format from attachments where owner_id = ${OWN} order by id`;
+
+/** The chat of a user: contacts, blocks, conversations, and the messages and pictures that the user has sent. */
 @Injectable()
 export class ChatPersonalDataService implements OnModuleInit {
   constructor(
     private readonly registry: PersonalDataRegistryService,
     private readonly members: MembersService,
+    private readonly attachments: AttachmentsService,
+    private readonly files: AttachmentFilesService,
     @Inject(POOL) private readonly pool: Pool,
   ) {}
 
@@ -68,7 +78,11 @@ export class ChatPersonalDataService implements OnModuleInit {
       module: 'chat',
       tables: TABLES,
       export: (subject) => this.export(subject),
-      erase: (manager, { id }) => this.members.giveUpOwnership(manager, id),
+      erase: async (manager, { id }) => {
+        // In the order in which a send locks: attachments, then conversations.
+        await this.attachments.removeUnsentOf(manager, id);
+        await this.members.giveUpOwnership(manager, id);
+      },
     });
   }
 
@@ -77,6 +91,11 @@ export class ChatPersonalDataService implements OnModuleInit {
     yield { name: 'chat/participant.json', json: rows[0] ?? null };
     for (const [name, sql] of Object.entries(LISTS)) {
       yield { name: `chat/${name}.json`, rows: readRows(this.pool, sql, [id]) };
+    }
+    const { rows: pictures } = await this.pool.query<Pick<Attachment, 'id' | 'format'>>(ATTACHMENTS, [id]);
+    for (const picture of pictures) {
+      const file = await this.files.findWhole(picture.id, 'original');
+      if (file) yield { name: `chat/attachments/${picture.id}.${picture.format}`, file };
     }
   }
 }

@@ -3,7 +3,16 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { BusModule } from '../bus/bus.module.js';
+import { ImagesModule } from '../images/images.module.js';
+import { StorageModule } from '../storage/storage.module.js';
 import { UsersModule } from '../users/users.module.js';
+import { AttachmentFilesService } from './attachments/attachment-files.service.js';
+import { AttachmentFilesWorker } from './attachments/attachment-files.worker.js';
+import { AttachmentRemoval } from './attachments/attachment-removal.entity.js';
+import { AttachmentTokensService } from './attachments/attachment-tokens.service.js';
+import { Attachment } from './attachments/attachment.entity.js';
+import { AttachmentsController } from './attachments/attachments.controller.js';
+import { AttachmentsService } from './attachments/attachments.service.js';
 import { BlocksController } from './blocks/blocks.controller.js';
 import { BlocksGateway } from './blocks/blocks.gateway.js';
 import { BlocksService } from './blocks/blocks.service.js';
@@ -87,8 +96,10 @@ export const GATEWAYS = [
     AuditModule,
     AuthModule,
     BusModule,
+    ImagesModule,
+    StorageModule,
     UsersModule,
-    TypeOrmModule.forFeature([Participant, ConversationMember, PushSubscription]),
+    TypeOrmModule.forFeature([Participant, ConversationMember, Attachment, AttachmentRemoval, PushSubscription]),
   ],
   controllers: [
     ChatController,
@@ -97,12 +108,17 @@ export const GATEWAYS = [
     MessagesController,
     SearchController,
     ExportController,
+    AttachmentsController,
     ContactsController,
     BlocksController,
     PushController,
   ],
   providers: [
     AdmissionService,
+    AttachmentFilesService,
+    AttachmentFilesWorker,
+    AttachmentTokensService,
+    AttachmentsService,
     BlocksService,
     BroadcasterService,
     ChatNodeService,

@@ -2,6 +2,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { DataExportFilesWorker } from '../account/exports/data-export-files.worker.js';
 import { AuditPartitionsWorker } from '../audit/audit-partitions.worker.js';
 import { AvatarFilesWorker } from '../avatars/avatar-files.worker.js';
+import { AttachmentFilesWorker } from '../chat/attachments/attachment-files.worker.js';
 import { causeMessage } from '../common/cause-message.js';
 import { PageFilesWorker } from '../projects/pages/page-files.worker.js';
 import { UploadCleanupService } from '../projects/uploads/upload-cleanup.service.js';
@@ -12,6 +13,9 @@ import { BookingRequestsWorker } from '../vaccination/appointments/booking-reque
 const SWEEPERS: Record<string, (app: INestApplicationContext) => Promise<unknown>> = {
   'avatar files to delete': (app) => app.get(AvatarFilesWorker, ANYWHERE).deleteRemovedFiles(),
   'avatar files without a row': (app) => app.get(AvatarFilesWorker, ANYWHERE).sweep(),
+  'attachment files to delete': (app) => app.get(AttachmentFilesWorker, ANYWHERE).deleteRemovedFiles(),
+  'attachments that were not sent, attachment files without a row': (app) =>
+    app.get(AttachmentFilesWorker, ANYWHERE).sweep(),
   'page files to delete': (app) => app.get(PageFilesWorker, ANYWHERE).deleteRemovedFiles(),
   'page files without a row': (app) => app.get(PageFilesWorker, ANYWHERE).sweep(),
   'uploads that have ended': (app) => app.get(UploadCleanupService, ANYWHERE).run(),

@@ -6,6 +6,8 @@ import { Session } from '../auth/sessions/session.entity.js';
 import { AvatarRemoval } from '../avatars/avatar-removal.entity.js';
 import { Avatar } from '../avatars/avatar.entity.js';
 import { RejectedImage } from '../avatars/moderation/rejected-image.entity.js';
+import { AttachmentRemoval } from '../chat/attachments/attachment-removal.entity.js';
+import { Attachment } from '../chat/attachments/attachment.entity.js';
 import { Block } from '../chat/blocks/block.entity.js';
 import { Conversation } from '../chat/conversations/conversation.entity.js';
 import { ConversationMember } from '../chat/conversations/conversation-member.entity.js';
@@ -112,6 +114,8 @@ export const entities = [
   ConversationEvent,
   Message,
   MessageVersion,
+  Attachment,
+  AttachmentRemoval,
   MessageReaction,
   MessageText,
   MessageSearchPosition,

@@ -51,6 +51,9 @@ export const UPLOAD_QUOTA: Quota = { name: 'uploads', limit: 60, windowMs: HOUR_
 /** Batches of files and archives of chapters per user. */
 export const CHAPTER_FILES_QUOTA: Quota = { name: 'chapter-files', limit: 1200, windowMs: HOUR_MS };
 
+/** Attachments of messages that a user uploads. Each one costs about a second of a processor. */
+export const ATTACHMENTS_QUOTA: Quota = { name: 'attachments', limit: 200, windowMs: HOUR_MS };
+
 /** Conversations that a user creates: each one appears in the lists of all its members. */
 export const CONVERSATIONS_QUOTA: Quota = { name: 'conversations', limit: 60, windowMs: HOUR_MS };
 

@@ -90,6 +90,11 @@ export class ImageFiles {
     return this.open(this.keyOf(id, variant));
   }
 
+  /** As `openWhole`; null when the file does not exist. Throws `storage_unavailable`. */
+  async findWhole(id: string, variant: PageVariant): Promise<Readable | null> {
+    return (await this.storage.get(this.keyOf(id, variant)))?.body ?? null;
+  }
+
   /** An address of the store that is valid for some seconds; null if the storage has none. */
   findSignedUrl(id: string, variant: PageVariant, seconds: number): Promise<string | null> {
     return this.storage.findSignedUrl(this.keyOf(id, variant), seconds);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AvatarFilesWorker } from '../../src/avatars/avatar-files.worker.js';
 import { UploadCleanupService } from '../../src/projects/uploads/upload-cleanup.service.js';
+import { AttachmentFilesWorker } from '../../src/chat/attachments/attachment-files.worker.js';
 import { DataExportFilesWorker } from '../../src/account/exports/data-export-files.worker.js';
 import { Storage } from '../../src/storage/storage.js';
 import { startApp, type TestApp } from '../support/app.js';
@@ -29,6 +30,7 @@ beforeAll(async () => {
   // What runs every few seconds.
   await t.app.get(AvatarFilesWorker, { strict: false }).deleteRemovedFiles();
   await t.app.get(UploadCleanupService, { strict: false }).run();
+  await t.app.get(AttachmentFilesWorker, { strict: false }).deleteRemovedFiles();
   await t.app.get(DataExportFilesWorker, { strict: false }).deleteRemovedFiles();
 });
 afterAll(() => t.stop());
@@ -88,8 +90,12 @@ describe('after DELETE /api/users/me of a user with data in every module', () =>
     }
   });
 
-  it('no file of the user is left in the storage', async () => {
+  it('no file of the user is left in the storage, except for the picture that belongs to a message', async () => {
     const files = await keysOf(t.app.get(Storage, { strict: false }).list(''));
-    expect(files.filter((key) => !filesBefore.includes(key))).toEqual([]);
+    const [sent] = await t.dataSource.query<[{ id: string }]>('select id from attachments');
+    const left = files.filter((key) => !filesBefore.includes(key));
+    expect(left.map((key) => key.replace(/^attachments\/..\//, '')).toSorted()).toEqual(
+      ['data_saver', 'original', 'reader', 'thumbnail'].map((variant) => `${sent.id}-${variant}`),
+    );
   });
 });

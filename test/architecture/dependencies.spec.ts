@@ -31,7 +31,7 @@ const CHAT_LEVELS = [
   ['chat/presence'],
   ['chat/push'],
   ['chat/events'],
-  ['chat/contacts', 'chat/conversations', 'chat/messages', 'chat/uploads'],
+  ['chat/attachments', 'chat/contacts', 'chat/conversations', 'chat/messages', 'chat/uploads'],
   ['chat/search'],
   ['chat/blocks', 'chat/members', 'chat/message-changes', 'chat/sync'],
 ];

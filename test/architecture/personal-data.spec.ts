@@ -12,6 +12,7 @@ const OTHER_TABLES: Record<string, string> = {
   accepted_issuers: 'addresses of identity providers',
   avatar_removals: 'ids of files, for seconds',
   page_removals: 'ids of files, for seconds',
+  attachment_removals: 'ids of files, for seconds',
   chat_nodes: 'processes',
   conversations: 'names; the members are in conversation_members',
   message_texts: 'copies of messages, for searching; changed and deleted with them',

@@ -58,6 +58,7 @@ const LOCKS: Record<string, { tables: string[]; reason: string }> = {
     tables: ['conversation_members', 'conversations'],
     reason: 'columns with constant defaults, which are then filled and checked; docs/upgrading.md tells so',
   },
+  Attachments1809700000000: { tables: ['messages'], reason: 'a column without a default' },
   MessageChanges1809400001000: { tables: ['messages'], reason: 'columns without a default' },
   NodeLeases1809300001000: { tables: ['chat_nodes'], reason: 'a row per process' },
 };

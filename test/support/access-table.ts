@@ -19,6 +19,10 @@ export const ACCESS_TABLE: Record<
   'GET /api/chat/conversations/:conversation/export': 'signed in',
   'DELETE /api/chat/conversations/:conversation/messages/:message': 'signed in',
   'GET /api/chat/conversations/:conversation/messages/:message/versions': 'moderate_chat',
+  'POST /api/chat/attachments': 'signed in',
+  'GET /api/chat/attachments/:id': 'signed in',
+  'DELETE /api/chat/attachments/:id': 'signed in',
+  'GET /api/chat/attachments/:id/image': 'answers 401 itself', // unless there is a token in the address
   'DELETE /api/chat/contacts/:username': 'signed in',
   'GET /api/chat/blocks': 'signed in',
   'PUT /api/chat/blocks/:username': 'signed in',

@@ -8,7 +8,7 @@ import { packageRoot } from '../../src/common/version.js';
 /** The committed document; `npm run check` fails if it differs from the code. */
 export const asyncapi = JSON.parse(readFileSync(join(packageRoot(), 'asyncapi.json'), 'utf8')) as AsyncApiDocument;
 
-const ajv = new Ajv({ strict: false });
+const ajv = new Ajv({ strict: false, formats: { uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i } });
 ajv.addSchema(asyncapi, 'asyncapi');
 
 type Frame = { type?: unknown; success?: unknown };

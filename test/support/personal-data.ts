@@ -5,6 +5,7 @@ import yauzl from 'yauzl';
 import { PersonalDataRegistryService } from '../../src/personal-data/personal-data-registry.service.js';
 import type { Fate } from '../../src/personal-data/personal-data.js';
 import type { SignedInUser, TestApp } from './app.js';
+import { attach } from './attachments.js';
 import { connect, V2 } from './chat-client.js';
 import { imageFile, upload } from './images.js';
 import { projectsWorld } from './projects.js';
@@ -130,6 +131,10 @@ async function addChat(t: TestApp, person: SignedInUser, other: SignedInUser): P
     const { success } = await client.askPastPushes(type, { conversation_id, message_id, ...fields });
     if (success !== true) throw new Error(`${type} was refused`);
   }
+  const { id: picture } = await attach(t, person, 78);
+  await attach(t, person, 79); // is not sent
+  const sent = await client.askPastPushes('send_message', { conversation_id, content: '', attachments: [picture] });
+  if (sent['success'] !== true) throw new Error('the attachment was refused');
   await client.close();
   const participants = `(select id from participants where user_id = $1), (select id from participants where user_id = $2)`;
   const stranger = await t.user();

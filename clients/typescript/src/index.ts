@@ -14,6 +14,7 @@ export {
   type ChatOptions,
   type ChatState,
   type Following,
+  type SendOptions,
   type TokenSource,
 } from './chat/chat-client.js';
 export { ChatError, type ChatClientErrorCode, type ChatErrorCode } from './chat/chat-error.js';

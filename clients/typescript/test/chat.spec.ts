@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../../test/support/app.js';
 import { randomOf } from '../../../test/support/chat-tester.js';
+import { jpegOf } from '../../../test/support/images.js';
 import { startProxy } from '../../../test/support/tcp-proxy.js';
 import { type ChatClient, type ChatClose, ChatError, type ChatMessage, MachiClient } from '../dist/index.js';
 
@@ -58,6 +59,30 @@ async function chatErrorOf(promise: Promise<unknown>): Promise<string> {
 }
 
 describe('the chat', () => {
+  it('uploads pictures with progress, sends them, and the receiver gets their addresses', async () => {
+    const machi = await signIn(hana);
+    const reader = await signIn(ren);
+    const [one, two] = [await connect(machi), await connect(reader)];
+    const id = await converse(one, ren);
+    const received = new Promise<ChatMessage>((resolve) => two.subscribe(id, resolve));
+    const file = new Blob([new Uint8Array(await jpegOf(300_000))], { type: 'image/jpeg' });
+    const progress: number[] = [];
+    const picture = await machi.api.uploadAttachment({
+      body: { file },
+      onProgress: ({ loaded, total }) => progress.push(loaded / total),
+    });
+    expect(progress.at(-1)).toBe(1);
+    const sent = await one.send(id, '', { attachments: [picture] });
+    expect(sent).toMatchObject({
+      content: '',
+      attachments: [{ id: picture.id, media_type: 'image/jpeg', width: 320 }],
+    });
+    expect(await received).toEqual(sent);
+    const { images } = await reader.api.getAttachment({ path: { id: picture.id } });
+    expect((await fetch(t.url + images.thumbnail)).headers.get('content-type')).toBe('image/jpeg');
+    expect(await chatErrorOf(one.send(id, 'again', { attachments: [picture] }))).toBe('attachment_used');
+  });
+
   it('connects with a token in its first frame, and answers requests with typed data', async () => {
     const chat = await chatOf(hana);
     expect(chat.self).toMatchObject({ id: hana.id, username: hana.username });

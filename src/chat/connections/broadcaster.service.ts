@@ -8,6 +8,8 @@ import { ConnectionsService } from './connections.service.js';
 /** A text frame for all members of a conversation. */
 export interface BroadcastFrame {
   text: string;
+  /** For clients that do not speak `machi.v2`, if they get another text. */
+  oldText?: string | undefined;
   /** The connection whose request the frame answers; none for a message of another node. */
   requester?: Connection | undefined;
   requestId?: string | null | undefined;
@@ -31,36 +33,44 @@ export class BroadcasterService {
     participantIds: Iterable<number>,
     frames: BroadcastFrame[],
     encoded = toFrames(frames.map(({ text }) => text)),
+    oldEncoded = toOldFrames(frames),
   ): void {
     const answers = answersByRequester(frames);
     for (const id of participantIds) {
       for (const connection of this.connections.of(id)) {
         const replacements = answers?.get(connection);
         this.deliveries += frames.length;
-        connection.sendFrames(replacements ? replaceFrames(encoded, replacements) : encoded.bytes);
+        const { bytes, ends } = connection.isV2 ? encoded : (oldEncoded ?? encoded);
+        connection.sendFrames(replacements ? replaceFrames({ bytes, ends }, replacements) : bytes);
       }
     }
   }
 
-  /** Sends encoded frames. */
-  send(participantIds: Iterable<number>, { bytes, ends }: Frames): void {
+  /** Sends encoded frames; `oldFrames` to clients that do not speak `machi.v2`. */
+  send(participantIds: Iterable<number>, frames: Frames, oldFrames = frames): void {
     for (const id of participantIds) {
       for (const connection of this.connections.of(id)) {
-        this.deliveries += ends.length;
-        connection.sendFrames(bytes);
+        this.deliveries += frames.ends.length;
+        connection.sendFrames(connection.isV2 ? frames.bytes : oldFrames.bytes);
       }
     }
   }
 }
 
+/** The frames for clients that do not speak `machi.v2`; undefined if they are the same. */
+export function toOldFrames(frames: BroadcastFrame[]): Frames | undefined {
+  if (frames.every(({ oldText }) => oldText === undefined)) return undefined;
+  return toFrames(frames.map(({ text, oldText }) => oldText ?? text));
+}
+
 /** The frames with a `request_id`, by requester and index. */
 function answersByRequester(frames: BroadcastFrame[]): Map<Connection, Map<number, string>> | undefined {
   let answers: Map<Connection, Map<number, string>> | undefined;
-  for (const [i, { text, requester, requestId }] of frames.entries()) {
+  for (const [i, { text, oldText, requester, requestId }] of frames.entries()) {
     if (requestId == null || !requester) continue;
     answers ??= new Map();
     const own = answers.get(requester) ?? new Map<number, string>();
-    answers.set(requester, own.set(i, withRequestId(text, requestId)));
+    answers.set(requester, own.set(i, withRequestId(requester.isV2 ? text : (oldText ?? text), requestId)));
   }
   return answers;
 }

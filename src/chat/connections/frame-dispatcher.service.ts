@@ -125,7 +125,7 @@ export class FrameDispatcherService {
     const prepared = { length, handler, requestId: frame.requestId };
     try {
       if (!handler || !frame.fields) throw new Problem('invalid_frame', { detail: explainUnknownType(text, frame) });
-      return { ...prepared, content: toRequest(handler.request, frame.fields) };
+      return { ...prepared, content: toRequest(connection.isV2 ? handler.request : handler.oldRequest, frame.fields) };
     } catch (error) {
       return { ...prepared, content: mapToProblem(error) };
     }

@@ -224,17 +224,23 @@ export class FollowedConversationsService implements ConnectionListener {
   }
 
   private deliver(conversation: FollowedConversation, segment: MessageSegment): void {
-    const { conversationId, first, senders, frames } = segment;
+    const { conversationId, first, senders, frames, oldFrames } = segment;
     const from = Math.max(0, conversation.revision - first + 1);
     if (first > conversation.revision + 1) this.reportEventRevisions(conversationId);
+    const send = (receivers: number[], start: number, end?: number): void =>
+      this.broadcaster.send(
+        receivers,
+        sliceFrames(frames, start, end),
+        oldFrames && sliceFrames(oldFrames, start, end),
+      );
     if (!this.members.hasBlocks(conversationId) && conversation.joined.size === 0)
-      this.broadcaster.send(this.members.of(conversationId), sliceFrames(frames, from));
+      send(this.members.of(conversationId), from);
     else {
       for (let i = from; i < senders.length; i++) {
         const members = this.receiversOf(conversationId, first + i);
         const blockers = this.members.blockersOf(conversationId, senders[i]!);
         const receivers = blockers ? members.filter((id) => !blockers.has(id)) : members;
-        this.broadcaster.send(receivers, sliceFrames(frames, i, i + 1));
+        send(receivers, i, i + 1);
       }
     }
     setRevision(conversation, lastRevision(segment));

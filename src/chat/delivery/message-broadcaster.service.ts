@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type BroadcastFrame, BroadcasterService } from '../connections/broadcaster.service.js';
+import { type BroadcastFrame, BroadcasterService, toOldFrames } from '../connections/broadcaster.service.js';
 import { withRequestId } from '../protocol/responses.js';
 import { type Frames, toFrames } from '../protocol/websocket-frames.js';
 import { FollowedConversationsService } from './followed-conversations.service.js';
@@ -38,16 +38,17 @@ export class MessageBroadcasterService {
     const fresh = frames.filter(isNew).toSorted((a, b) => a.revision - b.revision);
     if (fresh.length === 0) return undefined;
     const encoded = toFrames(fresh.map(({ text }) => text));
-    this.broadcastHere(conversationId, fresh, encoded);
-    this.sendToNodes(conversationId, fresh, encoded, delivered);
+    const oldEncoded = toOldFrames(fresh);
+    this.broadcastHere(conversationId, fresh, encoded, oldEncoded);
+    this.sendToNodes(conversationId, fresh, { encoded, oldEncoded, delivered });
     const own = fresh.find(({ isOwn }) => isOwn);
     this.followed.advance(conversationId, fresh.at(-1)!.revision, fresh.length, own?.senderId);
     return undefined;
   }
 
-  private broadcastHere(id: number, frames: MessageFrame[], encoded?: Frames): void {
+  private broadcastHere(id: number, frames: MessageFrame[], encoded?: Frames, oldEncoded?: Frames): void {
     if (!this.members.hasBlocks(id) && !this.followed.hasNewMembers(id))
-      return this.broadcaster.broadcast(this.members.of(id), frames, encoded);
+      return this.broadcaster.broadcast(this.members.of(id), frames, encoded, oldEncoded);
     for (const frame of frames) {
       const members = this.followed.receiversOf(id, frame.revision);
       const blockers = this.members.blockersOf(id, frame.senderId);
@@ -57,7 +58,15 @@ export class MessageBroadcasterService {
   }
 
   /** Sends each run of own messages with consecutive revisions. */
-  private sendToNodes(id: number, frames: MessageFrame[], encoded: Frames, delivered: number | undefined): void {
+  private sendToNodes(
+    id: number,
+    frames: MessageFrame[],
+    {
+      encoded,
+      oldEncoded,
+      delivered,
+    }: { encoded: Frames; oldEncoded: Frames | undefined; delivered: number | undefined },
+  ): void {
     for (let from = 0; from < frames.length; from++) {
       const { isOwn, revision: first } = frames[from]!;
       if (!isOwn) continue;
@@ -69,6 +78,7 @@ export class MessageBroadcasterService {
         first,
         senders: frames.slice(from, to).map(({ senderId }) => senderId),
         frames: sliceFrames(encoded, from, to),
+        oldFrames: oldEncoded && sliceFrames(oldEncoded, from, to),
       });
       from = to - 1;
     }
@@ -76,6 +86,6 @@ export class MessageBroadcasterService {
 }
 
 /** The requester has missed its answer, because the message was read from the database meanwhile. */
-function answerAgain({ text, requester, requestId }: MessageFrame): void {
-  requester?.send(withRequestId(text, requestId));
+function answerAgain({ text, oldText, requester, requestId }: MessageFrame): void {
+  requester?.send(withRequestId(requester.isV2 ? text : (oldText ?? text), requestId));
 }

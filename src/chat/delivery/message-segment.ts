@@ -10,6 +10,8 @@ export interface MessageSegment {
   /** The participant id of the sender of each message. */
   senders: number[];
   frames: Frames;
+  /** For clients that do not speak `machi.v2`, if they get other frames. */
+  oldFrames?: Frames | undefined;
 }
 
 export const lastRevision = ({ first, senders }: MessageSegment): number => first + senders.length - 1;

@@ -5,7 +5,7 @@ import { MetricsService } from '../../metrics/metrics.service.js';
 import { toFrames } from '../protocol/websocket-frames.js';
 import { FollowedConversationsService } from './followed-conversations.service.js';
 import { MemberCacheService } from './member-cache.service.js';
-import { type MissedMessage, messageText, toMissedMessage } from './stored-messages.js';
+import { type MissedMessage, messageTexts, toMissedMessage } from './stored-messages.js';
 
 const MAX_PER_CONVERSATION = 500;
 const MAX_CONVERSATIONS = 50;
@@ -24,7 +24,7 @@ const SELECT = `with known as (
   from known k join conversations c on c.id = k.id
   union all
   select 'message', k.id, m.revision, m.id, m.nonce::text, json_build_object('sender_id', m.sender_id, 'sender_username', u.username,
-      'reply_id', m.reply_id, 'content', m.content, 'sent_at', floor(extract(epoch from m.sent_at)))::text
+      'reply_id', m.reply_id, 'content', m.content, 'attachments', m.attachments, 'sent_at', floor(extract(epoch from m.sent_at)))::text
   from known k cross join lateral (
     select * from messages where conversation_id = k.id and revision > k.revision
     order by revision limit ${MAX_PER_CONVERSATION}
@@ -113,8 +113,10 @@ export class MissedMessagesService {
       const { revision, nonce, sender_id } = message;
       if (this.followed.inFlight.has(nonce)) return true;
       const previous = this.followed.revisionOf(conversationId) ?? revision;
-      const frames = toFrames([messageText(message)]);
-      this.followed.accept({ conversationId, previous, first: revision, senders: [sender_id], frames });
+      const { text, oldText } = messageTexts(message);
+      const frames = toFrames([text]);
+      const oldFrames = oldText === undefined ? undefined : toFrames([oldText]);
+      this.followed.accept({ conversationId, previous, first: revision, senders: [sender_id], frames, oldFrames });
     }
     return false;
   }

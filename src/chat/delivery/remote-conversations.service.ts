@@ -18,6 +18,8 @@ type MessagesHead = [
   ends: number[],
   membersVersion: number,
   membersDetail: string | null,
+  /** Ends of the frames for clients that do not speak `machi.v2`, which follow the others in the body; missing if there are none. */
+  oldEnds?: number[],
 ];
 type MembersHead = [conversationId: number, revision: number, participantIds: number[]];
 
@@ -35,7 +37,7 @@ export class RemoteConversationsService {
   }
 
   /** Sends messages to the members on other nodes. The frames are sent to their clients as they are. */
-  sendMessages({ conversationId, previous, first, senders, frames }: MessageSegment): void {
+  sendMessages({ conversationId, previous, first, senders, frames, oldFrames }: MessageSegment): void {
     const detail = this.members.detailOf(conversationId) ?? null;
     const head: MessagesHead = [
       conversationId,
@@ -46,7 +48,9 @@ export class RemoteConversationsService {
       this.members.versionOf(conversationId) ?? 0,
       detail !== null && detail.length <= MAX_DETAIL ? detail : null,
     ];
-    this.bus.send(conversationId, { kind: MESSAGES, head, body: frames.bytes });
+    if (oldFrames) head.push(oldFrames.ends);
+    const body = oldFrames ? Buffer.concat([frames.bytes, oldFrames.bytes]) : frames.bytes;
+    this.bus.send(conversationId, { kind: MESSAGES, head, body });
   }
 
   /**
@@ -61,12 +65,16 @@ export class RemoteConversationsService {
   }
 
   private receiveMessages(head: MessagesHead, body: Buffer | null): void {
-    const [conversationId, previous, first, senders, ends, version, detail] = head;
+    const [conversationId, previous, first, senders, ends, version, detail, oldEnds] = head;
     if (this.followed.revisionOf(conversationId) === undefined) return;
     if (detail !== null) this.members.setIfNewer(conversationId, version, detail);
     const isOutdated = (this.members.versionOf(conversationId) ?? -1) < version;
     if (!body || isOutdated) this.followed.noteMissed(conversationId, first + senders.length - 1);
-    else this.followed.accept({ conversationId, previous, first, senders, frames: { bytes: body, ends } });
+    else {
+      const frames = { bytes: body, ends };
+      const oldFrames = oldEnds && { bytes: body.subarray(ends.at(-1)), ends: oldEnds };
+      this.followed.accept({ conversationId, previous, first, senders, frames, oldFrames });
+    }
   }
 
   private receiveMembers([conversationId, revision, participantIds]: MembersHead, body: Buffer | null): void {

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { ROLES, type Role } from '../protocol/roles.js';
-import { FullMessageDto } from '../protocol/message.dto.js';
+import { AttachmentDto, FullMessageDto } from '../protocol/message.dto.js';
 import { EVENT_KINDS, type EventKind } from './conversation-event.entity.js';
 
 /** A change of a conversation. Fields that the kind does not need are null. */
@@ -55,6 +55,8 @@ export class ConversationEventDto {
   /** For `role_changed`. */
   @ApiProperty({ enum: ROLES, nullable: true, example: null })
   role: Role | null;
+  /** For `message_edited`, if the message has some; an edit does not change them. */
+  attachments?: AttachmentDto[];
 }
 
 /** The conversation has changed. */

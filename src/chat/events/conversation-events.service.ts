@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { POOL } from '../../database/pool.js';
 import { EventDeliveryService, type StoredEvent } from '../delivery/event-delivery.service.js';
+import type { AttachmentDto } from '../protocol/message.dto.js';
 import { DELETED_USER } from '../protocol/placeholders.js';
 import { successText } from '../protocol/responses.js';
 import type { Role } from '../protocol/roles.js';
@@ -10,6 +11,7 @@ import type { ConversationEventDto } from './conversation-events.dto.js';
 
 const COLUMNS = `e.revision, e.kind, coalesce(u.username, '${DELETED_USER}') as username, e.message_id, e.value,
   floor(extract(epoch from e.created_at)) as at, case when e.kind = 'message_edited' then x.content end as content,
+  case when e.kind = 'message_edited' then x.attachments end as attachments,
   case when e.kind = 'members_added' then c.name end as name,
   array(
     select coalesce(su.username, '${DELETED_USER}')::text from unnest(e.subject_ids) as s (id)
@@ -49,6 +51,7 @@ interface Row {
   value: string | null;
   at: string;
   content: string | null;
+  attachments: AttachmentDto[] | null;
   name: string | null;
   usernames: string[];
 }
@@ -98,4 +101,5 @@ const toDto = (conversation_id: number, row: Row): ConversationEventDto => ({
   name: row.kind === 'renamed' ? row.value : row.name,
   usernames: row.usernames,
   role: row.kind === 'role_changed' ? (row.value as Role) : null,
+  ...(row.attachments && { attachments: row.attachments }),
 });

@@ -6,6 +6,7 @@ import { rightsOf } from '../../permissions/permissions.js';
 import { actorOf } from '../../users/caller.js';
 import { UsersService } from '../../users/users.service.js';
 import { returningRows } from '../../database/returning.js';
+import { AttachmentsService } from '../attachments/attachments.service.js';
 import { ConversationChangesService } from '../events/conversation-changes.service.js';
 import type { ChangedDto } from '../events/conversation-events.dto.js';
 import { MessageSearchService } from '../search/message-search.service.js';
@@ -22,7 +23,7 @@ const KEEP_VERSION = `insert into message_versions (conversation_id, message_id,
   select conversation_id, id, $3, content, $4, $5 from messages where conversation_id = $1 and id = $2`;
 
 const EDIT = 'update messages set content = $3, edited_at = $4 where conversation_id = $1 and id = $2';
-const DELETE = `update messages set content = '${DELETED_MESSAGE}', deleted_at = $3 where conversation_id = $1 and id = $2`;
+const DELETE = `update messages set content = '${DELETED_MESSAGE}', deleted_at = $3, attachments = null where conversation_id = $1 and id = $2`;
 const DELETE_REACTIONS = 'delete from message_reactions where conversation_id = $1 and message_id = $2';
 
 /** Returns a row if the reaction has changed. */
@@ -66,6 +67,7 @@ export class MessageChangesService {
     private readonly dataSource: DataSource,
     private readonly changes: ConversationChangesService,
     private readonly search: MessageSearchService,
+    private readonly attachments: AttachmentsService,
     private readonly users: UsersService,
     private readonly audit: AuditService,
   ) {}
@@ -86,7 +88,7 @@ export class MessageChangesService {
 
   /**
    * Deletes a message of one's own, or any as a moderator, who need not be a member; that is audited. Its id stays, with a
-   * placeholder as its content. Throws `conversation_not_found`, `not_the_sender`.
+   * placeholder as its content; its attachments are deleted with their files. Throws `conversation_not_found`, `not_the_sender`.
    */
   async remove(actor: MessageActor, conversationId: number, id: number): Promise<ChangedDto> {
     const { participant_id: actorId, user_id, session_id } = actor;
@@ -101,6 +103,7 @@ export class MessageChangesService {
       await manager.query(KEEP_VERSION, [conversationId, id, revision, actorId, at]);
       await manager.query(DELETE, [conversationId, id, at]);
       await manager.query(DELETE_REACTIONS, [conversationId, id]);
+      await this.attachments.removeOfMessage(manager, conversationId, id);
       await this.search.update(manager, conversationId, id);
       if (!isModerator) return;
       await this.audit.write(manager, {

@@ -10,6 +10,7 @@ import { MetricsService } from '../../metrics/metrics.service.js';
 import { FollowedConversationsService } from '../delivery/followed-conversations.service.js';
 import { MemberCacheService } from '../delivery/member-cache.service.js';
 import { type MissedMessage, toMissedMessage } from '../delivery/stored-messages.js';
+import type { AttachmentDto } from '../protocol/message.dto.js';
 import { PushCandidatesService } from '../push/push-candidates.service.js';
 import type { AppendOutcome, AppendResult, NewMessage } from './new-message.js';
 
@@ -22,23 +23,36 @@ const MAX_OUTAGE_MS = 30_000;
 /** Stores a batch in one call; the function is defined in the chat migration. See docs/decisions/appending-in-batches.md. */
 const APPEND = 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9)';
 
-/** Also notes, in the same commit, the messages that may have to be pushed. $10 to $12: `PushColumns`, $13: now. */
-const APPEND_AND_NOTE = `with appended as (${APPEND}), noted as (
+/** Stores one message with attachments. The attachments must be of its sender and not in another message. */
+const APPEND_WITH_ATTACHMENTS =
+  'select * from append_message_with_attachments($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)';
+
+/** Also notes, in the same commit, the messages that may have to be pushed. `PushColumns` and now are the parameters from `first` on. */
+const andNote = (append: string, first: number): string => `with appended as (${append}), noted as (
     insert into push_messages (conversation_id, message_id, mentions, created_at)
-    select p.conversation_id, a.id, string_to_array(p.mentions, ' '), $13
-    from unnest($10::uuid[], $11::bigint[], $12::text[]) as p (nonce, conversation_id, mentions)
+    select p.conversation_id, a.id, string_to_array(p.mentions, ' '), $${first + 3}
+    from unnest($${first}::uuid[], $${first + 1}::bigint[], $${first + 2}::text[]) as p (nonce, conversation_id, mentions)
     join appended a on a.kind = 'stored' and a.nonce = p.nonce
   )
   select * from appended`;
+
+/** Prepared statements. */
+const QUERIES = {
+  plain: { name: 'chat-append', text: APPEND },
+  plain_and_note: { name: 'chat-append-pushes', text: andNote(APPEND, 10) },
+  attachments: { name: 'chat-append-attachments', text: APPEND_WITH_ATTACHMENTS },
+  attachments_and_note: { name: 'chat-append-attachments-pushes', text: andNote(APPEND_WITH_ATTACHMENTS, 11) },
+};
 
 type OutcomeKind = Exclude<AppendOutcome['kind'], 'failed'>;
 /**
  * For an outcome: nonce, message id, time in microseconds, username of the sender, revision. For `members`, the members of a
  * conversation whose cached version is outdated: nothing, conversation id, version, participant ids. For `missed`, a message
- * that this node has not delivered: nonce, message id, conversation id, fields as JSON, revision; `more` if it is one too many.
+ * that this node has not delivered: nonce, message id, conversation id, fields as JSON, revision; `more` if it is one too many. For
+ * `attachments`, what clients are told of those of the message: nonce, nothing, nothing, a JSON list.
  */
 type Row = [
-  kind: OutcomeKind | 'members' | 'missed' | 'more',
+  kind: OutcomeKind | 'members' | 'missed' | 'more' | 'attachments',
   nonce: string,
   id: string,
   number: string,
@@ -132,34 +146,19 @@ export class MessageBatchWriterService {
   }
 
   private async insert(messages: NewMessage[], stamp: number): Promise<AppendResult> {
-    const conversationIds = messages.map(({ conversation_id }) => conversation_id);
-    const [ids, versions] = this.members.versionsOf(conversationIds);
-    const values = [
-      conversationIds,
-      messages.map(({ sender_id }) => sender_id),
-      messages.map(({ reply_id }) => reply_id),
-      messages.map(({ nonce }) => nonce),
-      messages.map(({ content }) => content),
-      stamp,
-      ids,
-      versions,
-      this.followed.isActive ? ids.map((id) => this.followed.revisionOf(id) ?? null) : [],
-    ];
-    const pushed = this.pushes.select(messages);
-    const query = pushed
-      ? { name: 'chat-append-pushes', text: APPEND_AND_NOTE, values: [...values, ...pushed, this.clock.date()] }
-      : { name: 'chat-append', text: APPEND, values };
-    const { rows } = await this.pool.query<Row>({ ...query, rowMode: 'array' });
-    if (pushed) this.pushes.noted();
+    const rows = await this.queryAppend(messages, stamp);
     const outcomes = new Map<string, AppendOutcome>();
     const missed: MissedMessage[] = [];
     const incomplete: number[] = [];
+    let attachments: AttachmentDto[] | null = null;
     for (const [kind, nonce, id, number, detail, revision] of rows) {
       if (kind === 'members') this.members.set(Number(id), Number(number), detail!);
       else if (kind === 'missed') {
         missed.push(toMissedMessage(Number(number), Number(id), Number(revision), nonce, detail!));
       } else if (kind === 'more') incomplete.push(Number(number));
-      else outcomes.set(nonce, toOutcome(kind, Number(id), Number(number), detail, Number(revision), stamp));
+      else if (kind === 'attachments') attachments = JSON.parse(detail!) as AttachmentDto[];
+      else
+        outcomes.set(nonce, toOutcome(kind, Number(id), Number(number), detail, Number(revision), stamp, attachments));
     }
     return {
       outcomes: messages.map(({ nonce }) => outcomes.get(nonce)!),
@@ -167,7 +166,40 @@ export class MessageBatchWriterService {
       incomplete,
     };
   }
+
+  private async queryAppend(messages: NewMessage[], stamp: number): Promise<Row[]> {
+    const conversationIds = messages.map(({ conversation_id }) => conversation_id);
+    const [ids, versions] = this.members.versionsOf(conversationIds);
+    const delivered = this.followed.isActive ? ids.map((id) => this.followed.revisionOf(id) ?? null) : [];
+    const common = [stamp, ids, versions, delivered];
+    const [first] = messages;
+    const isWithAttachments = first?.attachment_ids != null;
+    const values = isWithAttachments
+      ? [...valuesOf(first), ...common, first.attachment_ids]
+      : [
+          conversationIds,
+          messages.map(({ sender_id }) => sender_id),
+          messages.map(({ reply_id }) => reply_id),
+          messages.map(({ nonce }) => nonce),
+          messages.map(({ content }) => content),
+          ...common,
+        ];
+    const pushed = this.pushes.select(messages);
+    if (pushed) values.push(...pushed, this.clock.date());
+    const query = QUERIES[`${isWithAttachments ? 'attachments' : 'plain'}${pushed ? '_and_note' : ''}`];
+    const { rows } = await this.pool.query<Row>({ ...query, values, rowMode: 'array' });
+    if (pushed) this.pushes.noted();
+    return rows;
+  }
 }
+
+const valuesOf = ({ conversation_id, sender_id, reply_id, nonce, content }: NewMessage): unknown[] => [
+  conversation_id,
+  sender_id,
+  reply_id,
+  nonce,
+  content,
+];
 
 const failed = (messages: NewMessage[], problem: Problem): AppendResult => ({
   outcomes: messages.map(() => ({ kind: 'failed', problem })),
@@ -182,8 +214,9 @@ function toOutcome(
   senderUsername: string | null,
   revision: number,
   stamp: number,
+  attachments: AttachmentDto[] | null,
 ): AppendOutcome {
-  if (kind === 'stored') return { kind, id, revision, storedAt: stamp, senderUsername };
+  if (kind === 'stored') return { kind, id, revision, storedAt: stamp, senderUsername, attachments };
   if (kind !== 'duplicate') return { kind };
-  return { kind: storedAt === stamp ? 'stored' : kind, id, revision, storedAt, senderUsername };
+  return { kind: storedAt === stamp ? 'stored' : kind, id, revision, storedAt, senderUsername, attachments };
 }

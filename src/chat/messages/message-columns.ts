@@ -1,5 +1,5 @@
-import { BLOCKED_CONTENT, DELETED_USER } from '../protocol/placeholders.js';
-import type { FullMessageDto, ReactionDto } from '../protocol/message.dto.js';
+import { ATTACHMENTS_ONLY, BLOCKED_CONTENT, DELETED_USER } from '../protocol/placeholders.js';
+import type { AttachmentDto, FullMessageDto, ReactionDto } from '../protocol/message.dto.js';
 
 const MAX_REACTIONS = 20;
 
@@ -19,7 +19,7 @@ export const MESSAGE_COLUMNS = `x.id as message_id, x.reply_id,
   case when k.blocked_id is null then x.content else '${BLOCKED_CONTENT}' end as content,
   floor(extract(epoch from x.sent_at)) as sent_at, floor(extract(epoch from x.edited_at)) as edited_at,
   x.deleted_at is not null as is_deleted, coalesce(xu.username, '${DELETED_USER}') as sender_username,
-  ${REACTIONS} as reactions`;
+  ${REACTIONS} as reactions, case when k.blocked_id is null then x.attachments end as attachments`;
 
 export const MESSAGE_JOINS = `left join blocks k on k.participant_id = m.participant_id and k.blocked_id = x.sender_id
   left join participants xp on xp.id = x.sender_id left join users xu on xu.id = xp.user_id`;
@@ -34,6 +34,7 @@ export interface MessageRow {
   is_deleted: boolean;
   sender_username: string;
   reactions: ReactionDto[];
+  attachments: AttachmentDto[] | null;
 }
 
 const toNumber = (value: string | null): number | null => (value === null ? null : Number(value));
@@ -42,9 +43,10 @@ export const toFullMessage = (row: MessageRow): FullMessageDto => ({
   id: Number(row.message_id),
   sender_username: row.sender_username,
   reply_id: toNumber(row.reply_id),
-  content: row.content,
+  content: row.attachments && row.content === ATTACHMENTS_ONLY ? '' : row.content,
   sent_at: Number(row.sent_at),
   edited_at: toNumber(row.edited_at),
   is_deleted: row.is_deleted,
   reactions: row.reactions,
+  ...(row.attachments && { attachments: row.attachments }),
 });

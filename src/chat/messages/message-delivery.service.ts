@@ -5,7 +5,7 @@ import { LabelCounts } from '../../metrics/counts.js';
 import { MetricsService } from '../../metrics/metrics.service.js';
 import type { Connection } from '../connections/connection.js';
 import { MessageBroadcasterService, type MessageFrame } from '../delivery/message-broadcaster.service.js';
-import { type MissedMessage, messageText } from '../delivery/stored-messages.js';
+import { type MessageTexts, messageTexts, type MissedMessage } from '../delivery/stored-messages.js';
 import { errorText, withRequestId } from '../protocol/responses.js';
 import type { AppendOutcome, AppendResult, NewMessage, StoredMessage } from './new-message.js';
 
@@ -22,6 +22,8 @@ const PROBLEMS = {
   conflict: 'nonce_reused',
   not_a_member: 'conversation_not_found',
   reply_not_found: 'reply_not_found',
+  attachment_not_found: 'attachment_not_found',
+  attachment_used: 'attachment_used',
 } as const satisfies Partial<Record<AppendOutcome['kind'], ProblemCode>>;
 
 const OUTCOMES: AppendOutcome['kind'][] = [
@@ -30,6 +32,8 @@ const OUTCOMES: AppendOutcome['kind'][] = [
   'conflict',
   'not_a_member',
   'reply_not_found',
+  'attachment_not_found',
+  'attachment_used',
   'failed',
 ];
 
@@ -73,9 +77,10 @@ export class MessageDeliveryService {
       else {
         const { revision } = outcome;
         before?.collect(collected, conversation, revision);
-        const text = textOf(message, outcome);
+        const { text, oldText } = textsOf(message, outcome);
         collect(collected, conversation, {
           text,
+          oldText,
           requester,
           requestId,
           revision,
@@ -109,7 +114,8 @@ class MissedFrames {
       const { conversation_id, nonce, revision, sender_id } = message;
       const { requester, requestId } = requests.get(nonce) ?? {};
       if (requester) this.answered.add(nonce);
-      const frame = { text: messageText(message), requester, requestId, revision, senderId: sender_id, isOwn: false };
+      const texts = messageTexts(message);
+      const frame = { ...texts, requester, requestId, revision, senderId: sender_id, isOwn: false };
       collect(this.byConversation, conversation_id, frame);
     }
     for (const frames of this.byConversation.values()) frames.sort((a, b) => a.revision - b.revision);
@@ -139,15 +145,15 @@ function collect(collected: Map<number, MessageFrame[]>, conversationId: number,
 
 function privateAnswer({ message, requester, requestId }: QueuedMessage, outcome: AppendOutcome): string {
   if (outcome.kind === 'stored' || outcome.kind === 'duplicate')
-    return withRequestId(textOf(message, outcome), requestId);
+    return withRequestId(textsOf(message, outcome).text, requestId);
   const problem = outcome.kind === 'failed' ? outcome.problem : new Problem(PROBLEMS[outcome.kind]);
   return errorText('send_message', problem, requester.isV2, requestId);
 }
 
-function textOf(
+function textsOf(
   { conversation_id, reply_id, content }: NewMessage,
-  { id, storedAt, senderUsername }: StoredMessage,
-): string {
+  { id, storedAt, senderUsername, attachments }: StoredMessage,
+): MessageTexts {
   const sent_at = Math.floor(storedAt / 1_000_000);
-  return messageText({ id, senderUsername, conversation_id, reply_id, content, sent_at });
+  return messageTexts({ id, senderUsername, conversation_id, reply_id, content, sent_at, attachments });
 }

@@ -6,6 +6,7 @@ import { MetricsService } from '../../metrics/metrics.service.js';
 import type { Connection } from '../connections/connection.js';
 import { FollowedConversationsService } from '../delivery/followed-conversations.service.js';
 import { GapRepairService } from '../delivery/gap-repair.service.js';
+import { ATTACHMENTS_ONLY } from '../protocol/placeholders.js';
 import { MessageBatchWriterService } from './message-batch-writer.service.js';
 import { MessageDeliveryService, type QueuedMessage } from './message-delivery.service.js';
 import type { SendMessageFrame } from './messages.dto.js';
@@ -40,10 +41,12 @@ export class MessageQueueService {
   add(requester: Connection, request: SendMessageFrame): Promise<void> {
     const isFull = this.waiting.length >= MAX_WAITING || this.waitingCharacters >= MAX_WAITING_CHARACTERS;
     if (isFull) throw unavailable('busy');
-    const { conversation_id, content, reply_id, request_id: requestId } = request;
+    const { conversation_id, reply_id, request_id: requestId } = request;
+    const attachment_ids = request.attachments?.length ? request.attachments : null;
+    const content = request.content === '' ? ATTACHMENTS_ONLY : request.content;
     const { participant_id: sender_id } = requester.session;
     const nonce = nonceOf(sender_id, request.nonce);
-    const message = { conversation_id, sender_id, content, reply_id: reply_id ?? null, nonce };
+    const message = { conversation_id, sender_id, content, reply_id: reply_id ?? null, nonce, attachment_ids };
     this.waitingCharacters += content.length;
     return new Promise((onAnswered) => {
       this.waiting.push({ message, requester, requestId, onAnswered });
@@ -73,7 +76,10 @@ export class MessageQueueService {
     this.delivery.deliver(batch, result);
   }
 
-  /** A batch contains each nonce once. A repeated nonce goes into the next batch, which finds the stored message. */
+  /**
+   * A batch contains each nonce once. A repeated nonce goes into the next batch, which finds the stored message. A message with
+   * attachments is a batch of its own.
+   */
   private takeBatch(): QueuedMessage[] {
     const nonces = new Set<string>();
     let characters = 0;
@@ -81,9 +87,11 @@ export class MessageQueueService {
     for (const { message } of this.waiting) {
       characters += message.content.length;
       const isFull = count === MAX_BATCH || (count > 0 && characters > MAX_BATCH_CHARACTERS);
-      if (isFull || nonces.has(message.nonce)) break;
+      const isAlone = message.attachment_ids !== null;
+      if (isFull || nonces.has(message.nonce) || (isAlone && count > 0)) break;
       nonces.add(message.nonce);
       count++;
+      if (isAlone) break;
     }
     const batch = this.waiting.splice(0, count);
     for (const { message } of batch) this.waitingCharacters -= message.content.length;

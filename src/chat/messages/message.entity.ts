@@ -1,8 +1,9 @@
 import { Check, Column, Entity, JoinColumn, ManyToOne, PrimaryColumn, PrimaryGeneratedColumn, Unique } from 'typeorm';
 import { Conversation } from '../conversations/conversation.entity.js';
 import { Participant } from '../connections/participant.entity.js';
+import type { AttachmentDto } from '../protocol/message.dto.js';
 
-/** A message of a conversation. Created only by the function `append_messages` of the chat migration. */
+/** A message of a conversation. Created only by the function `append_messages`, also for messages with attachments. */
 @Entity('messages')
 @Unique('messages_revision_key', ['conversation_id', 'revision'])
 @Unique('messages_nonce_key', ['nonce'])
@@ -30,6 +31,8 @@ export class Message {
   @Column('timestamptz', { nullable: true }) edited_at: Date | null;
   /** Then the content is a placeholder. */
   @Column('timestamptz', { nullable: true }) deleted_at: Date | null;
+  /** What clients are told of its attachments, in order; null if it has none. They never change, so that this is a safe copy. */
+  @Column('jsonb', { nullable: true }) attachments: AttachmentDto[] | null;
 
   @ManyToOne(() => Conversation, { onDelete: 'CASCADE' })
   @JoinColumn({ name: 'conversation_id', foreignKeyConstraintName: 'messages_conversation_id_fkey' })

@@ -1,17 +1,22 @@
 import type { Page } from '../../http/pagination.dto.js';
-import { IsId, IsOptionalId, IsOptionalText, IsVisibleText } from '../protocol/field-decorators.js';
+import { ApiProperty } from '@nestjs/swagger';
+import { ValidateIf } from 'class-validator';
+import { IsId, IsOptionalId, IsOptionalText, IsOptionalUuids, IsVisibleText } from '../protocol/field-decorators.js';
 import { FullMessageDto, MessageDto, ReactionDto } from '../protocol/message.dto.js';
 import { RequestFrame } from '../protocol/request-frame.dto.js';
 
-/** The fields of a `send_message` request. */
-export class SendMessageFrame extends RequestFrame {
+const MAX_CONTENT = 16_000;
+export const MAX_ATTACHMENTS = 10;
+
+/** The fields of a `send_message` request of old clients. */
+export class SendTextFrame extends RequestFrame {
   /** @example 12 */
   @IsId() conversation_id: number;
   /**
    * Stored and returned unchanged.
    * @example "The lanterns are up."
    */
-  @IsVisibleText(16_000) content: string;
+  @IsVisibleText(MAX_CONTENT) content: string;
   /**
    * A message of the same conversation.
    * @example 4711
@@ -22,6 +27,23 @@ export class SendMessageFrame extends RequestFrame {
    * @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42
    */
   @IsOptionalText(64) nonce?: string | null;
+}
+
+/** The fields of a `send_message` request. */
+export class SendMessageFrame extends SendTextFrame {
+  /**
+   * Stored and returned unchanged. May be empty if there are attachments.
+   * @example "The lanterns are up."
+   */
+  @ValidateIf(({ content, attachments }: SendMessageFrame) => content !== '' || !attachments?.length)
+  @IsVisibleText(MAX_CONTENT)
+  @ApiProperty({ minLength: 0 })
+  override content: string;
+  /**
+   * Only for `machi.v2`: ids of attachments that the sender has uploaded. Each can be sent once.
+   * @example []
+   */
+  @IsOptionalUuids(MAX_ATTACHMENTS) attachments?: string[] | null;
 }
 
 /** The fields of a `get_messages` request. */

@@ -4,7 +4,7 @@ import { ConnectionsService } from '../connections/connections.service.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
 import { CHAT_PATH } from '../protocol/path.js';
 import { MessageQueueService } from './message-queue.service.js';
-import { GetMessagesFrame, MessagesDto, SendMessageFrame, SentMessageDto } from './messages.dto.js';
+import { GetMessagesFrame, MessagesDto, SendMessageFrame, SendTextFrame, SentMessageDto } from './messages.dto.js';
 import { MessagesService } from './messages.service.js';
 
 /** Events about messages. */
@@ -21,6 +21,7 @@ export class MessagesGateway {
   @ChatEvent({
     summary: 'Sends a message to a conversation. A success means that the message is stored.',
     request: SendMessageFrame,
+    oldRequest: SendTextFrame,
     response: SentMessageDto,
     sentTo: 'every connected member',
     mode: 'pipelined',

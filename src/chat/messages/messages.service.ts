@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import { POOL } from '../../database/pool.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { FullMessageDto, MessageDto } from '../protocol/message.dto.js';
+import { ATTACHMENTS_ONLY } from '../protocol/placeholders.js';
 import { MESSAGE_COLUMNS, MESSAGE_JOINS, type MessageRow, toFullMessage } from './message-columns.js';
 import type { MessagesDto } from './messages.dto.js';
 
@@ -58,6 +59,6 @@ const toOldMessage = ({ id, sender_username, reply_id, content, sent_at }: FullM
   id,
   sender_username,
   reply_id,
-  content,
+  content: content === '' ? ATTACHMENTS_ONLY : content,
   sent_at,
 });

@@ -19,6 +19,8 @@ export interface ChatEventOptions {
   summary: string;
   /** The fields of the request and their rules; by default, none but `request_id`. */
   request?: Type<RequestFrame>;
+  /** The same for clients that do not speak `machi.v2`; by default, that of `request`. */
+  oldRequest?: Type<RequestFrame>;
   /** The fields of `data` in the success frame (of each element, if `isList`), or a constant. */
   response: Type | 'pong';
   isList?: boolean;
@@ -62,6 +64,7 @@ export function eventsOf(gateway: Type): ChatEventDefinition[] {
     return [
       {
         request: RequestFrame,
+        oldRequest: options?.request ?? RequestFrame,
         isList: false,
         protocol: 'any',
         isLarge: false,

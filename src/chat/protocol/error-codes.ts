@@ -16,6 +16,8 @@ export const CHAT_ERROR_CODES = [
   'already_a_contact',
   'conversation_not_found',
   'reply_not_found',
+  'attachment_not_found',
+  'attachment_used',
   'message_not_found',
   'not_the_sender',
   'message_deleted',

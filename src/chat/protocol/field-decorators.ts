@@ -41,6 +41,31 @@ export const IsVisibleText = (max: number): PropertyDecorator =>
     ApiProperty({ type: 'string', minLength: 1, maxLength: max }),
   );
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const areIds = (value: unknown, max: number): boolean =>
+  Array.isArray(value) &&
+  value.length <= max &&
+  value.every((id) => typeof id === 'string' && UUID.test(id)) &&
+  new Set(value.map((id: string) => id.toLowerCase())).size === value.length;
+
+/** A list of at most `max` different UUIDs; may be absent or null. */
+export const IsOptionalUuids = (max: number): PropertyDecorator =>
+  applyDecorators(
+    satisfies(
+      'isOptionalUuids',
+      `must be a list of at most ${max} different UUIDs, or left out`,
+      (value) => value == null || areIds(value, max),
+    ),
+    ApiProperty({
+      type: 'array',
+      maxItems: max,
+      uniqueItems: true,
+      items: { type: 'string', format: 'uuid' },
+      nullable: true,
+      required: false,
+    }),
+  );
+
 /** A line of 1 to `max` characters before `normaliseLine`; may be absent or null. */
 export const IsOptionalLine = (max: number): PropertyDecorator =>
   applyDecorators(

@@ -9,6 +9,7 @@ import { fairShareOf } from '../../rate-limit/client-network.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { MESSAGE_COLUMNS, MESSAGE_JOINS, type MessageRow, toFullMessage } from '../messages/message-columns.js';
 import type { FullMessageDto } from '../protocol/message.dto.js';
+import { ATTACHMENTS_ONLY } from '../protocol/placeholders.js';
 
 const MAX_TERMS = 8;
 const MAX_WAITING = 100;
@@ -23,18 +24,21 @@ const HAS_NEW = `select 1 from messages x
   where x.conversation_id = $1 and x.id > coalesce(
     (select message_id from message_search_positions where conversation_id = $1), 0) limit 1`;
 
+/** The text in which a message is searched: a placeholder is none. */
+const TEXT = `fold_text(case when x.attachments is not null and x.content = '${ATTACHMENTS_ONLY}' then '' else x.content end)`;
+
 /** Messages are committed in the order of their ids, so none can appear before the position. */
 const ADD_TEXTS = `with added as (
-    select x.id, x.deleted_at, x.content from messages x
+    select x.id, x.deleted_at, ${TEXT} as text from messages x
     where x.conversation_id = $1 and x.id > $2 order by x.id limit ${BATCH}
   ), texts as (
     insert into message_texts (conversation_id, message_id, folded)
-    select $1, id, fold_text(content) from added where deleted_at is null
+    select $1, id, text from added where deleted_at is null
   )
   update message_search_positions set message_id = (select max(id) from added)
   where conversation_id = $1 and exists (select from added) returning message_id`;
 
-const UPDATE_TEXT = `update message_texts f set folded = fold_text(x.content) from messages x
+const UPDATE_TEXT = `update message_texts f set folded = ${TEXT} from messages x
   where f.conversation_id = $1 and f.message_id = $2 and x.conversation_id = $1 and x.id = $2`;
 const DELETE_TEXT = `delete from message_texts f using messages x
   where f.conversation_id = $1 and f.message_id = $2 and x.conversation_id = $1 and x.id = $2 and x.deleted_at is not null`;

@@ -43,6 +43,13 @@ export interface ChatOptions {
   random?: () => number;
 }
 
+export interface SendOptions {
+  /** The id of a message of the same conversation. */
+  replyTo?: number;
+  /** Pictures that the user has uploaded; each can be sent once. */
+  attachments?: readonly { id: string }[];
+}
+
 /** A conversation as `sync` lists it. */
 export type ChatConversation = ChatAnswers['sync']['conversations'][number];
 
@@ -121,10 +128,14 @@ export class ChatClient {
     return this.enqueue(type, fields, isRead(type)) as Promise<ChatAnswers[Type]>;
   }
 
-  /** Sends a message. Resolves when it is stored, however often the connection is lost, and stores it once. */
-  send(conversationId: number, content: string, { replyTo }: { replyTo?: number } = {}): Promise<ChatMessage> {
+  /**
+   * Sends a message. Resolves when it is stored, however often the connection is lost, and stores it once. `attachments` are what
+   * `api.uploadAttachment` has returned; with some, `content` may be empty.
+   */
+  send(conversationId: number, content: string, { replyTo, attachments = [] }: SendOptions = {}): Promise<ChatMessage> {
     const reply = replyTo === undefined ? {} : { reply_id: replyTo };
-    const fields = { conversation_id: conversationId, content, ...reply, nonce: newNonce() };
+    const pictures = attachments.length === 0 ? {} : { attachments: attachments.map(({ id }) => id) };
+    const fields = { conversation_id: conversationId, content, ...reply, ...pictures, nonce: newNonce() };
     return this.enqueue('send_message', fields, true) as Promise<ChatMessage>;
   }
 

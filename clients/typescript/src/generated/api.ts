@@ -1131,7 +1131,8 @@ export interface components {
             /** @example 4711 */
             reply_id: number | null;
             /**
-             * @description "[deleted]" if the message has been deleted, "[blocked]" if the reader has blocked the sender.
+             * @description "[deleted]" if the message has been deleted, "[blocked]" if the reader has blocked the sender. Empty for a message with nothing but
+             *     attachments; then old clients get "[attachment]".
              * @example The lanterns are up.
              */
             content: string;
@@ -1140,6 +1141,8 @@ export interface components {
              * @example 1795276800
              */
             sent_at: number;
+            /** @description Only for `machi.v2` and over HTTP, and only if the message has some; at most 10. */
+            attachments?: components["schemas"]["AttachmentDto"][];
         };
         ReactionDto: {
             /** @example 🎉 */
@@ -1151,6 +1154,31 @@ export interface components {
              * @example false
              */
             is_own: boolean;
+        };
+        AttachmentDto: {
+            /**
+             * Format: uuid
+             * @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60
+             */
+            id: string;
+            /**
+             * @description Of the original.
+             * @example image/jpeg
+             * @enum {string}
+             */
+            media_type: "image/jpeg" | "image/png" | "image/webp" | "image/avif";
+            /**
+             * @description Of the original, in pixels.
+             * @example 1784
+             */
+            width: number;
+            /** @example 2560 */
+            height: number;
+            /**
+             * @description The size of the original.
+             * @example 482133
+             */
+            bytes: number;
         };
         MarkReadDto: {
             /**
@@ -1221,6 +1249,61 @@ export interface components {
             id: number;
             /** @example Harbour festival */
             name: string;
+        };
+        UploadAttachmentDto: {
+            /**
+             * Format: binary
+             * @description A JPEG, PNG, WebP, GIF or AVIF of at most 25 MiB.
+             */
+            file: Blob;
+        };
+        AttachmentWithImagesDto: {
+            /**
+             * Format: uuid
+             * @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60
+             */
+            id: string;
+            /**
+             * @description Of the original.
+             * @example image/jpeg
+             * @enum {string}
+             */
+            media_type: "image/jpeg" | "image/png" | "image/webp" | "image/avif";
+            /**
+             * @description Of the original, in pixels.
+             * @example 1784
+             */
+            width: number;
+            /** @example 2560 */
+            height: number;
+            /**
+             * @description The size of the original.
+             * @example 482133
+             */
+            bytes: number;
+            images: components["schemas"]["AttachmentImagesDto"];
+        };
+        AttachmentImagesDto: {
+            /**
+             * @description The uploaded file without its metadata.
+             * @example /api/chat/attachments/0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60/image?variant=original&token=x
+             */
+            original: string;
+            /**
+             * @description WebP of at most 1600 pixels in width.
+             * @example /api/chat/attachments/0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60/image?variant=reader&token=x
+             */
+            reader: string;
+            /**
+             * @description WebP of low quality, of at most 960 pixels in width.
+             * @example /api/chat/attachments/0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60/image?variant=data_saver&token=x
+             */
+            data_saver: string;
+            /**
+             * @description JPEG of at most 256 pixels in width.
+             * @example /api/chat/attachments/0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60/image?variant=thumbnail&token=x
+             */
+            thumbnail: string;
         };
         BlockedUsersPageDto: {
             items: components["schemas"]["BlockedUserDto"][];
@@ -3422,7 +3505,7 @@ export interface components {
              * @example jpeg
              * @enum {string}
              */
-            format: "png" | "jpeg" | "webp" | "avif";
+            format: "jpeg" | "png" | "webp" | "avif";
             images: components["schemas"]["PageImagesDto"];
         };
         UpdateChapterDto: {
@@ -4797,7 +4880,7 @@ export interface components {
              * @description A stable code for clients to switch on.
              * @enum {string}
              */
-            code: "bad_request" | "malformed_json" | "malformed_form" | "body_too_complex" | "invalid_text" | "invalid_id" | "invalid_cursor" | "no_file" | "malformed_multipart" | "invalid_frame" | "websocket_required" | "invalid_value" | "already_registered" | "login_refused" | "invalid_credentials" | "invalid_challenge" | "invalid_passkey" | "forbidden" | "own_record" | "chat_role_required" | "not_the_sender" | "wrong_password" | "account_proof_required" | "foreign_origin" | "wrong_code" | "sign_in_again" | "not_found" | "route_not_found" | "user_not_found" | "data_export_not_found" | "session_not_found" | "group_not_found" | "member_not_found" | "invalid_code" | "invalid_reset_token" | "invalid_link" | "two_step_not_found" | "passkey_not_found" | "avatar_not_found" | "conversation_not_found" | "contact_not_found" | "contact_request_not_found" | "push_off" | "push_subscription_not_found" | "block_not_found" | "message_not_found" | "chat_member_not_found" | "reply_not_found" | "identity_not_found" | "vaccine_not_found" | "centre_not_found" | "staff_member_not_found" | "lot_not_found" | "recall_not_found" | "registration_not_found" | "appointment_not_found" | "waitlist_entry_not_found" | "vaccination_session_not_found" | "project_not_found" | "announcement_not_found" | "cover_not_found" | "page_not_found" | "chapter_not_found" | "upload_not_found" | "upload_file_not_found" | "report_not_found" | "feed_not_found" | "feed_token_not_found" | "release_group_not_found" | "adverse_event_not_found" | "dose_not_found" | "certificate_not_found" | "certificate_key_not_found" | "request_timeout" | "already_exists" | "username_taken" | "email_taken" | "group_name_taken" | "already_a_contact" | "contact_already_requested" | "user_blocked" | "too_many_push_subscriptions" | "push_endpoint_taken" | "too_many_blocks" | "message_deleted" | "last_owner" | "conversation_full" | "nonce_reused" | "last_administrator" | "identity_taken" | "last_way_to_sign_in" | "no_email" | "user_deactivated" | "two_step_on" | "passkey_taken" | "too_many_passkeys" | "avatar_not_pending" | "vaccine_code_taken" | "centre_code_taken" | "lot_exists" | "lot_overdrawn" | "certificate_revoked" | "session_not_changeable" | "capacity_below_bookings" | "session_closed" | "session_cancelled" | "walk_ins_full" | "session_not_full" | "already_waiting" | "too_many_waitlists" | "appointment_not_changeable" | "too_many_moves" | "upload_exists" | "data_export_not_ready" | "upload_not_open" | "upload_empty" | "upload_file_exists" | "chapter_processing" | "chapter_not_draft" | "already_reported" | "report_not_open" | "chapter_not_in_review" | "too_many_feed_tokens" | "slug_taken" | "project_has_chapters" | "chapter_exists" | "release_group_name_taken" | "version_conflict" | "person_registered" | "registration_exists" | "too_many_dependants" | "registration_decided" | "registration_in_use" | "lot_out_of_stock" | "lot_expired" | "lot_recalled" | "lot_not_recalled" | "lot_of_other_vaccine" | "dose_recorded" | "dose_in_error" | "adverse_event_recorded" | "adverse_event_in_error" | "previous_dose_missing" | "appointment_not_checked_in" | "check_in_locked" | "not_session_day" | "session_not_over" | "body_too_large" | "table_too_large" | "file_too_large" | "upload_too_large" | "archive_too_large" | "unsupported_media_type" | "form_expected" | "archive_expected" | "unsupported_picture" | "range_not_satisfiable" | "contact_is_self" | "block_is_self" | "idempotency_key_reused" | "national_id_missing" | "unknown_identity_provider" | "identity_token_refused" | "passkey_refused" | "pages_differ" | "picture_damaged" | "picture_too_large" | "picture_too_slow" | "upload_too_many_files" | "upload_file_name" | "upload_order_mismatch" | "archive_empty" | "archive_damaged" | "archive_too_many_entries" | "archive_too_large_unpacked" | "archive_overlap" | "version_required" | "too_many_mails" | "too_many_codes" | "too_many_uploads" | "rate_limited" | "headers_too_large" | "data_export_interrupted" | "upload_interrupted" | "internal_error" | "busy" | "database_unavailable" | "identity_provider_unavailable" | "storage_unavailable" | "certificates_unavailable";
+            code: "bad_request" | "malformed_json" | "malformed_form" | "body_too_complex" | "invalid_text" | "invalid_id" | "invalid_cursor" | "no_file" | "malformed_multipart" | "invalid_frame" | "websocket_required" | "invalid_value" | "already_registered" | "login_refused" | "invalid_credentials" | "invalid_challenge" | "invalid_passkey" | "forbidden" | "own_record" | "chat_role_required" | "not_the_sender" | "wrong_password" | "account_proof_required" | "foreign_origin" | "wrong_code" | "sign_in_again" | "not_found" | "route_not_found" | "user_not_found" | "data_export_not_found" | "session_not_found" | "group_not_found" | "member_not_found" | "invalid_code" | "invalid_reset_token" | "invalid_link" | "two_step_not_found" | "passkey_not_found" | "avatar_not_found" | "conversation_not_found" | "contact_not_found" | "contact_request_not_found" | "push_off" | "push_subscription_not_found" | "block_not_found" | "attachment_not_found" | "message_not_found" | "chat_member_not_found" | "reply_not_found" | "identity_not_found" | "vaccine_not_found" | "centre_not_found" | "staff_member_not_found" | "lot_not_found" | "recall_not_found" | "registration_not_found" | "appointment_not_found" | "waitlist_entry_not_found" | "vaccination_session_not_found" | "project_not_found" | "announcement_not_found" | "cover_not_found" | "page_not_found" | "chapter_not_found" | "upload_not_found" | "upload_file_not_found" | "report_not_found" | "feed_not_found" | "feed_token_not_found" | "release_group_not_found" | "adverse_event_not_found" | "dose_not_found" | "certificate_not_found" | "certificate_key_not_found" | "request_timeout" | "already_exists" | "username_taken" | "email_taken" | "group_name_taken" | "already_a_contact" | "contact_already_requested" | "user_blocked" | "too_many_push_subscriptions" | "push_endpoint_taken" | "too_many_blocks" | "attachment_used" | "too_many_attachments" | "message_deleted" | "last_owner" | "conversation_full" | "nonce_reused" | "last_administrator" | "identity_taken" | "last_way_to_sign_in" | "no_email" | "user_deactivated" | "two_step_on" | "passkey_taken" | "too_many_passkeys" | "avatar_not_pending" | "vaccine_code_taken" | "centre_code_taken" | "lot_exists" | "lot_overdrawn" | "certificate_revoked" | "session_not_changeable" | "capacity_below_bookings" | "session_closed" | "session_cancelled" | "walk_ins_full" | "session_not_full" | "already_waiting" | "too_many_waitlists" | "appointment_not_changeable" | "too_many_moves" | "upload_exists" | "data_export_not_ready" | "upload_not_open" | "upload_empty" | "upload_file_exists" | "chapter_processing" | "chapter_not_draft" | "already_reported" | "report_not_open" | "chapter_not_in_review" | "too_many_feed_tokens" | "slug_taken" | "project_has_chapters" | "chapter_exists" | "release_group_name_taken" | "version_conflict" | "person_registered" | "registration_exists" | "too_many_dependants" | "registration_decided" | "registration_in_use" | "lot_out_of_stock" | "lot_expired" | "lot_recalled" | "lot_not_recalled" | "lot_of_other_vaccine" | "dose_recorded" | "dose_in_error" | "adverse_event_recorded" | "adverse_event_in_error" | "previous_dose_missing" | "appointment_not_checked_in" | "check_in_locked" | "not_session_day" | "session_not_over" | "body_too_large" | "table_too_large" | "file_too_large" | "upload_too_large" | "archive_too_large" | "unsupported_media_type" | "form_expected" | "archive_expected" | "unsupported_picture" | "range_not_satisfiable" | "contact_is_self" | "block_is_self" | "idempotency_key_reused" | "national_id_missing" | "unknown_identity_provider" | "identity_token_refused" | "passkey_refused" | "pages_differ" | "picture_damaged" | "picture_too_large" | "picture_too_slow" | "upload_too_many_files" | "upload_file_name" | "upload_order_mismatch" | "archive_empty" | "archive_damaged" | "archive_too_many_entries" | "archive_too_large_unpacked" | "archive_overlap" | "version_required" | "too_many_mails" | "too_many_codes" | "too_many_uploads" | "rate_limited" | "headers_too_large" | "data_export_interrupted" | "upload_interrupted" | "internal_error" | "busy" | "database_unavailable" | "identity_provider_unavailable" | "storage_unavailable" | "certificates_unavailable";
             /** @description What went wrong and what to do next. */
             detail: string;
             /**
@@ -6623,6 +6706,110 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConversationExportDto"];
+                };
+            };
+        };
+    };
+    uploadAttachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["UploadAttachmentDto"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentDto"];
+                };
+            };
+        };
+    };
+    getAttachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentWithImagesDto"];
+                };
+            };
+        };
+    };
+    deleteAttachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    getAttachmentImage: {
+        parameters: {
+            query?: {
+                /** @description The default is `reader`. */
+                variant?: "original" | "reader" | "data_saver" | "thumbnail";
+                /** @description Comes with the addresses that `GET /api/chat/attachments/{id}` returns. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/webp": Blob;
+                    "image/jpeg": Blob;
+                    "image/png": Blob;
+                    "image/avif": Blob;
+                };
+            };
+            /** @description The requested range. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/webp": Blob;
+                    "image/jpeg": Blob;
+                    "image/png": Blob;
+                    "image/avif": Blob;
                 };
             };
         };
@@ -12310,6 +12497,34 @@ export const OPERATIONS = {
    * Access: signed-in users.
    */
   exportConversation: ['GET', '/api/chat/conversations/{conversation}/export'],
+  /**
+   * Uploads a picture
+   * Uploads a picture. Only the caller sees it until it is sent with `send_message`; after 24 hours it is deleted unless it is sent.
+   *
+   * Access: signed-in users.
+   */
+  uploadAttachment: ['POST', '/api/chat/attachments', 'form'],
+  /**
+   * Returns an attachment of a message that the caller may read
+   * Returns an attachment of a message that the caller may read, or one of the caller’s that is not sent yet, with the addresses of its files.
+   *
+   * Access: signed-in users.
+   */
+  getAttachment: ['GET', '/api/chat/attachments/{id}'],
+  /**
+   * Deletes an attachment of the caller that is not sent
+   * Deletes an attachment of the caller that is not sent.
+   *
+   * Access: signed-in users.
+   */
+  deleteAttachment: ['DELETE', '/api/chat/attachments/{id}'],
+  /**
+   * Sends a file of an attachment
+   * Sends a file of an attachment. `token` is in the addresses that `GET /api/chat/attachments/{id}` returns.
+   *
+   * Access: everyone.
+   */
+  getAttachmentImage: ['GET', '/api/chat/attachments/{id}/image'],
   /**
    * Removes a contact of the caller
    * Removes a contact of the caller, or a contact request between the two. Neither user sees the presence of the other

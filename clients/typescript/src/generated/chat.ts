@@ -13,6 +13,31 @@ export interface components {
              */
             is_own: boolean;
         };
+        AttachmentDto: {
+            /**
+             * Format: uuid
+             * @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60
+             */
+            id: string;
+            /**
+             * @description Of the original.
+             * @example image/jpeg
+             * @enum {string}
+             */
+            media_type: "image/jpeg" | "image/png" | "image/webp" | "image/avif";
+            /**
+             * @description Of the original, in pixels.
+             * @example 1784
+             */
+            width: number;
+            /** @example 2560 */
+            height: number;
+            /**
+             * @description The size of the original.
+             * @example 482133
+             */
+            bytes: number;
+        };
         FullMessageDto: {
             /**
              * @description When the content was last changed, in unix seconds.
@@ -33,7 +58,8 @@ export interface components {
             /** @example 4711 */
             reply_id: number | null;
             /**
-             * @description "[deleted]" if the message has been deleted, "[blocked]" if the reader has blocked the sender.
+             * @description "[deleted]" if the message has been deleted, "[blocked]" if the reader has blocked the sender. Empty for a message with nothing but
+             *     attachments; then old clients get "[attachment]".
              * @example The lanterns are up.
              */
             content: string;
@@ -42,6 +68,8 @@ export interface components {
              * @example 1795276800
              */
             sent_at: number;
+            /** @description Only for `machi.v2` and over HTTP, and only if the message has some; at most 10. */
+            attachments?: components["schemas"]["AttachmentDto"][];
         };
         ConversationSummaryDto: {
             /**
@@ -148,6 +176,61 @@ export interface components {
             id: number;
             /** @example Harbour festival */
             name: string;
+        };
+        UploadAttachmentDto: {
+            /**
+             * Format: binary
+             * @description A JPEG, PNG, WebP, GIF or AVIF of at most 25 MiB.
+             */
+            file: Blob;
+        };
+        AttachmentImagesDto: {
+            /**
+             * @description The uploaded file without its metadata.
+             * @example /api/chat/attachments/0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60/image?variant=original&token=x
+             */
+            original: string;
+            /**
+             * @description WebP of at most 1600 pixels in width.
+             * @example /api/chat/attachments/0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60/image?variant=reader&token=x
+             */
+            reader: string;
+            /**
+             * @description WebP of low quality, of at most 960 pixels in width.
+             * @example /api/chat/attachments/0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60/image?variant=data_saver&token=x
+             */
+            data_saver: string;
+            /**
+             * @description JPEG of at most 256 pixels in width.
+             * @example /api/chat/attachments/0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60/image?variant=thumbnail&token=x
+             */
+            thumbnail: string;
+        };
+        AttachmentWithImagesDto: {
+            /**
+             * Format: uuid
+             * @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60
+             */
+            id: string;
+            /**
+             * @description Of the original.
+             * @example image/jpeg
+             * @enum {string}
+             */
+            media_type: "image/jpeg" | "image/png" | "image/webp" | "image/avif";
+            /**
+             * @description Of the original, in pixels.
+             * @example 1784
+             */
+            width: number;
+            /** @example 2560 */
+            height: number;
+            /**
+             * @description The size of the original.
+             * @example 482133
+             */
+            bytes: number;
+            images: components["schemas"]["AttachmentImagesDto"];
         };
         BlockedUserDto: {
             /** @example ren.ito */
@@ -518,7 +601,7 @@ export interface components {
             /** @example 12 */
             conversation_id: number;
             /**
-             * @description Stored and returned unchanged.
+             * @description Stored and returned unchanged. May be empty if there are attachments.
              * @example The lanterns are up.
              */
             content: string;
@@ -532,6 +615,11 @@ export interface components {
              * @example 0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42
              */
             nonce?: string | null;
+            /**
+             * @description Only for `machi.v2`: ids of attachments that the sender has uploaded. Each can be sent once.
+             * @example []
+             */
+            attachments?: string[] | null;
         };
         SentMessageDto: {
             /** @example 12 */
@@ -546,7 +634,8 @@ export interface components {
             /** @example 4711 */
             reply_id: number | null;
             /**
-             * @description "[deleted]" if the message has been deleted, "[blocked]" if the reader has blocked the sender.
+             * @description "[deleted]" if the message has been deleted, "[blocked]" if the reader has blocked the sender. Empty for a message with nothing but
+             *     attachments; then old clients get "[attachment]".
              * @example The lanterns are up.
              */
             content: string;
@@ -555,6 +644,8 @@ export interface components {
              * @example 1795276800
              */
             sent_at: number;
+            /** @description Only for `machi.v2` and over HTTP, and only if the message has some; at most 10. */
+            attachments?: components["schemas"]["AttachmentDto"][];
         };
         GetMessagesFrame: {
             /**
@@ -593,7 +684,8 @@ export interface components {
             /** @example 4711 */
             reply_id: number | null;
             /**
-             * @description "[deleted]" if the message has been deleted, "[blocked]" if the reader has blocked the sender.
+             * @description "[deleted]" if the message has been deleted, "[blocked]" if the reader has blocked the sender. Empty for a message with nothing but
+             *     attachments; then old clients get "[attachment]".
              * @example The lanterns are up.
              */
             content: string;
@@ -602,6 +694,8 @@ export interface components {
              * @example 1795276800
              */
             sent_at: number;
+            /** @description Only for `machi.v2` and over HTTP, and only if the message has some; at most 10. */
+            attachments?: components["schemas"]["AttachmentDto"][];
         };
         MessagesDto: {
             /** @example 12 */
@@ -752,6 +846,8 @@ export interface components {
              * @example []
              */
             usernames: string[];
+            /** @description For `message_edited`, if the message has some; an edit does not change them. */
+            attachments?: components["schemas"]["AttachmentDto"][];
         };
         ResumedConversationDto: {
             /**
@@ -964,7 +1060,7 @@ export interface components {
          * @example invalid_frame
          * @enum {string}
          */
-        ErrorCode: "invalid_frame" | "invalid_value" | "rate_limited" | "invalid_token" | "token_expired" | "user_not_found" | "user_blocked" | "contact_is_self" | "contact_not_found" | "contact_request_not_found" | "contact_already_requested" | "already_a_contact" | "conversation_not_found" | "reply_not_found" | "message_not_found" | "not_the_sender" | "message_deleted" | "chat_role_required" | "chat_member_not_found" | "last_owner" | "conversation_full" | "nonce_reused" | "block_is_self" | "block_not_found" | "too_many_blocks" | "not_found" | "already_exists" | "busy" | "database_unavailable" | "internal_error";
+        ErrorCode: "invalid_frame" | "invalid_value" | "rate_limited" | "invalid_token" | "token_expired" | "user_not_found" | "user_blocked" | "contact_is_self" | "contact_not_found" | "contact_request_not_found" | "contact_already_requested" | "already_a_contact" | "conversation_not_found" | "reply_not_found" | "attachment_not_found" | "attachment_used" | "message_not_found" | "not_the_sender" | "message_deleted" | "chat_role_required" | "chat_member_not_found" | "last_owner" | "conversation_full" | "nonce_reused" | "block_is_self" | "block_not_found" | "too_many_blocks" | "not_found" | "already_exists" | "busy" | "database_unavailable" | "internal_error";
         "ping.request": {
             /** @constant */
             type: "ping";
