@@ -49,7 +49,7 @@ beforeAll(async () => {
   });
   for (const stream of [machi.child.stdout!, machi.child.stderr!]) secrets.watch(stream);
   await whenServing(machi);
-  world = new World(machi.url, adminPassword, secrets, mailbox);
+  world = new World(machi.url, adminPassword, secrets, mailbox, image);
   await world.prepare();
 });
 afterAll(async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { type Operation, resolveRef, type Schema } from './api-document.js';
+import { FIELDS, valuesOf } from './field-values.js';
 import { hostileText, type Json, mutated } from './values.js';
 
 /** A generated request; texts may contain `{{name}}`. */
@@ -16,52 +17,14 @@ export interface Body {
   contentType: string;
   /** JSON, fields of a form, or bytes in base64. */
   content:
-    { json: Json } | { text: Json } | { form: Json } | { multipart: Json; file: 'image' | 'noise' | 'large' | 'none' };
+    | { json: Json }
+    | { text: Json }
+    | { form: Json }
+    | { multipart: Json; file: 'image' | 'noise' | 'large' | 'none' }
+    | { zip: (typeof ARCHIVES)[number] };
   damage:
     'none' | 'truncated' | 'trailing' | 'duplicated' | 'invalid utf-8' | 'bom' | 'huge' | 'nested' | 'aborted' | 'gzip';
 }
-
-/** Valid values by the name of a field or query parameter; others take the example of their schema. */
-const FIELDS: Record<string, Json[]> = {
-  username: ['{{fresh.username}}'],
-  login: ['{{own.username}}', '{{own.email}}'],
-  email: ['{{fresh.email}}', '{{own.email}}', '{{mail.address}}'],
-  password: ['{{own.password}}', '{{fresh.password}}'],
-  current_password: ['{{own.password}}', '{{own.password}}', '{{fresh.password}}'],
-  new_password: ['{{own.password}}'],
-  phone_number: ['+81312345678'],
-  code: ['{{totp}}', '{{mail.code}}', '{{recovery_code}}'],
-  code_from_user: ['{{mail.code}}'],
-  challenge: ['{{challenge}}'],
-  reset_token: ['{{reset_token}}'],
-  refresh_token: ['{{own.refresh_token}}', '{{refresh_token}}'],
-  token: ['{{fresh.username}}', '{{mail.link}}', '{{identity_token}}'],
-  provider: ['trusted-subject'],
-  name: ['{{fresh.username}}'],
-  vaccine_id: ['{{vaccine}}'],
-  centre_id: ['{{centre}}'],
-  registration_id: ['{{registration}}'],
-  session_id: ['{{vaccination_session}}'],
-  appointment_id: ['{{appointment}}'],
-  lot_id: ['{{lot}}'],
-  dose_id: ['{{dose}}'],
-  vaccine: ['{{vaccine}}'],
-  centre: ['{{centre}}'],
-  min_interval_days: [0], // the first dose has no intervals
-  recommended_interval_days: [0],
-  grace_days: [0],
-};
-
-/** Valid values where the operation decides what a field means. */
-const OPERATION_FIELDS: [operation: RegExp, field: string, values: Json[]][] = [
-  [/^POST \/api\/(login|auth\/login|v1\/Session\/login)$/, 'username', FIELDS['login']!],
-  [/ \/api\/vaccination\/(vaccines|centres)/, 'code', FIELDS['name']!],
-  [/^POST \/api\/vaccination\/registrations$/, 'id_number', ['2612345678901', '2612345678902', '1990261234567']],
-  [/two-(factor|step)/, 'code', ['{{totp}}', '{{totp}}', '{{recovery_code}}']],
-];
-
-const valuesOf = (field: string, { name: operation }: Operation): Json[] | undefined =>
-  OPERATION_FIELDS.find(([pattern, name]) => name === field && pattern.test(operation))?.[2] ?? FIELDS[field];
 
 function skeleton(schema: Schema, operation: Operation, name = ''): fc.Arbitrary<Json> {
   const known = valuesOf(name, operation);
@@ -91,14 +54,18 @@ const hostileSegment = fc.oneof(
 );
 
 function parameterOf({ name, path }: { name: string; path: string }, schema: Schema): fc.Arbitrary<string> {
-  const valid =
-    name === 'token'
-      ? ['{{mail.link}}']
-      : name === 'size'
-        ? (schema.enum ?? []).map(String)
-        : [...idsOf(name, path), '{{unknown}}'];
+  const valid = schema.enum
+    ? schema.enum.map(String)
+    : (PARAMETERS[name] ?? [...idsOf(name, path), ...idsOf(name, path), ...idsOf(name, path), '{{unknown}}']);
   return fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...valid) }, { weight: 1, arbitrary: hostileSegment });
 }
+
+/** Values of parameters that are no ids. */
+const PARAMETERS: Record<string, string[]> = {
+  token: ['{{mail.link}}', '{{feed_token_secret}}'],
+  number: ['0', '1', '2'],
+  file_id: ['{{own.upload_file}}'],
+};
 
 /** The kind of the parameter `id`, by path. */
 const ID_KINDS: [path: RegExp, kind: string][] = [
@@ -113,11 +80,13 @@ const ID_KINDS: [path: RegExp, kind: string][] = [
   [/\/vaccination\/adverse-events\//, 'adverse_event'],
   [/\/vaccination\/recalls\//, 'recall'],
   [/\/vaccination\/certificates\//, 'certificate'],
+  [/\/moderation\/reports\//, 'report'],
+  [/\/feed-tokens\//, 'feed_token'],
   [/\/chapters\//, 'chapter'],
   [/\/pages\//, 'page'],
   [/\/covers\//, 'cover'],
   [/\/announcements\//, 'announcement'],
-  [/\/uploads\//, 'upload'],
+  [/\/uploads\//, 'own.upload'],
   [/\/release-groups\//, 'release_group'],
   [/\/groups\//, 'group'],
   [/avatars/, 'avatar'],
@@ -210,6 +179,17 @@ const damage = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom(...DAMAGES) },
 );
 
+/** Archives: with pictures, twice as likely as each that is refused. */
+export const ARCHIVES = [
+  'pictures',
+  'pictures',
+  'no pictures',
+  'outside',
+  'symbolic link',
+  'wrong sum',
+  'not a zip',
+] as const;
+
 const CONTENT_TYPES = [
   'text/plain',
   'application/x-www-form-urlencoded',
@@ -223,7 +203,7 @@ const CONTENT_TYPES = [
 
 function bodyOf(operation: Operation): fc.Arbitrary<Body | undefined> {
   const documented = Object.entries(operation.bodies).map(([type, schema]) =>
-    contentOf(type, skeleton(schema, operation).chain(mutated)).chain((content) =>
+    contentOf(type, skeleton(schema, operation).chain(mutated), schema.format === 'binary').chain((content) =>
       fc.record({
         content: fc.constant(content),
         damage,
@@ -244,9 +224,10 @@ function bodyOf(operation: Operation): fc.Arbitrary<Body | undefined> {
   return fc.oneof({ weight: 12, arbitrary: fc.oneof(...documented) }, none, unexpected);
 }
 
-function contentOf(type: string, value: fc.Arbitrary<Json>): fc.Arbitrary<Body['content']> {
+function contentOf(type: string, value: fc.Arbitrary<Json>, isFile: boolean): fc.Arbitrary<Body['content']> {
   if (type === 'application/json') return fc.record({ json: value });
   if (type === 'text/csv') return fc.record({ text: value });
+  if (type !== 'multipart/form-data' && isFile) return fc.record({ zip: fc.constantFrom(...ARCHIVES) });
   if (type !== 'multipart/form-data') return fc.record({ form: value });
   return fc.record({ multipart: value, file: fc.constantFrom('image', 'image', 'image', 'noise', 'none', 'large') });
 }

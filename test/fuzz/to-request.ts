@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
-import type { Operation, Role } from './api-document.js';
+import { zipOf, type ZipEntry } from '../support/zip.js';
+import { type Operation, resolveRef, type Role } from './api-document.js';
 import type { Body, HttpCase } from './http-cases.js';
 import type { HttpRequest } from './http-client.js';
 import type { Json } from './values.js';
@@ -16,7 +17,7 @@ export function toRequest(operation: Operation, role: Role, spec: HttpCase, worl
   const query = spec.query.map(([name, value]) =>
     [name, resolve(value).toWellFormed()].map(encodeURIComponent).join('='),
   );
-  const body = spec.body && toBytes(spec.body, resolve, image);
+  const body = spec.body && toBytes(spec.body, resolve, image, fileFieldOf(operation));
   const token = world.tokenOf(role);
   const authorization = spec.authorization === 'own' ? token && `Bearer ${token}` : spec.authorization;
   const headers: Record<string, string | string[]> = {};
@@ -45,7 +46,7 @@ const contentTypeOf = ({ contentType, content }: Body): string =>
     ? `multipart/form-data; boundary=${BOUNDARY}`
     : contentType;
 
-function toBytes({ content, damage }: Body, resolve: (text: string) => string, image: Buffer): Buffer {
+function toBytes({ content, damage }: Body, resolve: (text: string) => string, image: Buffer, field: string): Buffer {
   const bytes =
     'json' in content
       ? Buffer.from(resolve(JSON.stringify(content.json) ?? 'null'))
@@ -53,7 +54,9 @@ function toBytes({ content, damage }: Body, resolve: (text: string) => string, i
         ? Buffer.from(resolve(typeof content.text === 'string' ? content.text : JSON.stringify(content.text)))
         : 'form' in content
           ? Buffer.from(urlencoded(content.form, resolve))
-          : multipart(content.multipart, content.file, resolve, image);
+          : 'zip' in content
+            ? archive(content.zip, resolve, image)
+            : multipart(content.multipart, { file: content.file, field }, resolve, image);
   if (damage === 'truncated') return bytes.subarray(0, bytes.length >> 1);
   if (damage === 'trailing') return Buffer.concat([bytes, Buffer.from(' }{"a":1}')]);
   if (damage === 'invalid utf-8') return Buffer.concat([bytes, Buffer.from([0xc3, 0x28])]);
@@ -79,12 +82,39 @@ const urlencoded = (value: Json, resolve: (text: string) => string): string =>
     .map((pair) => pair.map((text) => encodeURIComponent(resolve(text).toWellFormed())).join('='))
     .join('&');
 
-function multipart(value: Json, file: string, resolve: (text: string) => string, image: Buffer): Buffer {
+/** The part with the file in the form of an operation. */
+function fileFieldOf({ bodies }: Operation): string {
+  const form = bodies['multipart/form-data'];
+  const fields = Object.entries((form && resolveRef(form).properties) ?? {});
+  return fields.find(([, { format, items }]) => (items?.format ?? format) === 'binary')?.[0] ?? 'avatar';
+}
+
+const SYMLINK = 0o120777;
+
+function archive(kind: string, resolve: (text: string) => string, image: Buffer): Buffer {
+  const picture = (others: Partial<ZipEntry> = {}): ZipEntry => ({
+    name: resolve('{{fresh.username}}.png'),
+    data: image,
+    ...others,
+  });
+  if (kind === 'not a zip') return image;
+  if (kind === 'no pictures') return zipOf([{ name: 'ComicInfo.xml', data: Buffer.from('<ComicInfo/>') }]);
+  if (kind === 'outside') return zipOf([picture({ name: '../1.png' })]);
+  if (kind === 'symbolic link') return zipOf([picture({ mode: SYMLINK })]);
+  return zipOf([picture(), picture(kind === 'wrong sum' ? { crc: 7 } : {})]);
+}
+
+function multipart(
+  value: Json,
+  { file, field }: { file: string; field: string },
+  resolve: (text: string) => string,
+  image: Buffer,
+): Buffer {
   const parts = fieldsOf(value)
-    .filter(([name]) => name !== 'avatar')
+    .filter(([name]) => name !== field)
     .map(([name, text]) => part(`name="${name.replaceAll(/["\r\n]/g, '_')}"`, Buffer.from(resolve(text))));
   const bytes = { image, noise: Buffer.from(image.toReversed()), large: LARGE_FILE }[file];
-  if (bytes) parts.push(part('name="avatar"; filename="a.png"', bytes));
+  if (bytes) parts.push(part(resolve(`name="${field}"; filename="{{fresh.username}}.png"`), bytes));
   return Buffer.concat([...parts, Buffer.from(`--${BOUNDARY}--\r\n`)]);
 }
 

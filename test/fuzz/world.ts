@@ -4,6 +4,7 @@ import { codeAt } from '../support/totp.js';
 import type { Role } from './api-document.js';
 import type { Mailbox } from './mailbox.js';
 import type { SecretWatch } from './secret-watch.js';
+import { makePublishingRecords } from './publishing-records.js';
 import { makeVaccinationRecords } from './vaccination-records.js';
 
 export const ROLES: Role[] = ['anonymous', 'user', ...PERMISSION_NAMES];
@@ -17,6 +18,9 @@ interface Person {
   refresh_token: string;
   /** The secret of two-factor authentication, after the person has asked for one. */
   secret?: string;
+  /** The upload of the person and one of its files: other users do not find them. */
+  upload?: string;
+  upload_file?: string;
 }
 
 /** Kinds of ids and tokens that responses contain, each with the newest values. */
@@ -42,6 +46,8 @@ export class World {
     private readonly adminPassword: string,
     private readonly secrets: SecretWatch,
     private readonly mailbox: Mailbox,
+    /** A valid image file. */
+    private readonly image: Buffer,
   ) {}
 
   async prepare(): Promise<void> {
@@ -56,6 +62,18 @@ export class World {
       this.keep('username', username);
     }
     await this.prepareVaccination();
+    await this.preparePublishing();
+  }
+
+  private async preparePublishing(): Promise<void> {
+    const as =
+      (role: Role) =>
+      (method: string, path: string, body?: object): Promise<Record<string, unknown>> =>
+        this.call(method, path, body, this.tokenOf(role));
+    const records = await makePublishingRecords(as('manage_projects'), as('upload_chapters'), this.image);
+    this.harvest('POST /api/projects', 'manage_projects', records.project);
+    for (const chapter of records.chapters) this.harvest('GET /api/chapters/:id', 'upload_chapters', chapter);
+    this.harvest('GET /api/uploads/:id', 'upload_chapters', records.upload);
   }
 
   private async prepareVaccination(): Promise<void> {
@@ -103,18 +121,37 @@ export class World {
     }
     const person = this.people.get(role);
     if (person && typeof body['secret'] === 'string') person.secret = body['secret'];
+    if (operation.includes('/uploads')) this.harvestUpload(role, body);
+    for (const { id } of listOf(body, 'pages')) this.keep('page', id);
     const items = (Array.isArray(body) ? body : (body['items'] as unknown[] | undefined)) ?? [body];
     const kind = kindOf(operation);
     for (const item of items.slice(0, 3)) {
       const id = (item as { id?: unknown } | null)?.id;
       if (kind && typeof id === 'string') this.keep(kind, id);
+      if (kind === 'feed_token' && typeof body['token'] === 'string')
+        this.keep('feed_token_secret', this.secrets.add(body['token']));
+      if (kind === 'project') this.harvestProject(item as Record<string, unknown>);
     }
+  }
+
+  private harvestProject({ slug, cover }: Record<string, unknown>): void {
+    if (typeof slug === 'string') this.keep('slug', slug);
+    const coverId = /covers\/([\w-]+)\//.exec(JSON.stringify(cover ?? ''))?.[1];
+    if (coverId !== undefined) this.keep('cover', coverId);
+  }
+
+  private harvestUpload(role: Role, body: Record<string, unknown>): void {
+    const person = this.people.get(role);
+    if (!person || typeof body['id'] !== 'string' || !Array.isArray(body['files'])) return;
+    person.upload = body['id'];
+    const file = listOf(body, 'files').at(-1);
+    if (file) person.upload_file = file.id;
   }
 
   private value(name: string, role: Role): string | undefined {
     const person = this.people.get(role);
     const [scope, field] = name.split('.') as [string, string | undefined];
-    if (scope === 'own') return person ? person[field as keyof Person] : 'none';
+    if (scope === 'own') return person ? (person[field as keyof Person] ?? UNKNOWN_ID) : 'none';
     if (scope === 'fresh') return this.fresh(field!);
     if (scope === 'totp') return person?.secret ? this.secrets.add(codeAt(person.secret, Date.now())) : '123456';
     if (scope === 'mail') return this.mailbox.newest(field as 'code' | 'address' | 'link');
@@ -125,6 +162,7 @@ export class World {
 
   private fresh(field: string): string {
     const number = ++this.counter;
+    if (field === 'number') return String(number);
     if (field === 'email') return `fuzz${number}@example.org`;
     return field === 'password' ? this.secrets.add(`pw-${randomBytes(9).toString('hex')}`) : `fuzz${number}`;
   }
@@ -162,18 +200,25 @@ export class World {
   }
 
   private async call(method: string, path: string, body?: object, token?: string): Promise<Record<string, unknown>> {
+    const isRaw = body instanceof FormData || body instanceof Blob;
     const headers = {
-      ...(body ? { 'content-type': 'application/json' } : {}),
+      ...(body && !isRaw ? { 'content-type': 'application/json' } : {}),
       ...(token ? { authorization: `Bearer ${token}` } : {}),
     };
-    const response = await fetch(this.url + path, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+    const sent = isRaw ? body : JSON.stringify(body);
+    const response = await fetch(this.url + path, { method, headers, ...(body ? { body: sent } : {}) });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path} answers ${response.status} ${text}`);
     return (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>;
   }
 }
 
+const listOf = (body: Record<string, unknown>, name: string): { id: string }[] =>
+  Array.isArray(body[name]) ? (body[name] as { id: string }[]) : [];
+
 const KINDS: [RegExp, string][] = [
+  [/(projects|chapters)\/:\w+\/reports$|moderation\/reports/, 'report'],
+  [/feed-tokens/, 'feed_token'],
   [/vaccination\/vaccines/, 'vaccine'],
   [/vaccination\/centres(\/:id)?$/, 'centre'],
   [/vaccination\/lots/, 'lot'],
@@ -191,8 +236,8 @@ const KINDS: [RegExp, string][] = [
   [/avatar/, 'avatar'],
   [/^POST \/api\/(users|create|register)$/, 'user'],
   [/^POST \/api\/groups$/, 'group'],
-  [/^(GET|POST) \/api\/projects$/, 'project'],
-  [/\/chapters(\/latest)?$/, 'chapter'],
+  [/^(GET|POST) \/api\/projects$|^(GET|PATCH) \/api\/projects\/:id_or_slug$|\/cover$/, 'project'],
+  [/\/chapters(\/latest|\/:id)?$/, 'chapter'],
   [/release-groups/, 'release_group'],
   [/^(GET|POST) \/api\/announcements$/, 'announcement'],
   [/uploads/, 'upload'],

@@ -5,10 +5,13 @@ import { Problem } from '../../http/problems/problem.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { CurrentReader, type Reader } from '../visibility/reader.js';
 import { OpenToReaders } from '../visibility/reader.guard.js';
+import { documentSchema } from './document-schema.js';
 import { type Feed, FEED_TYPES, isFeedFormat, toFeed } from './feed-formats.js';
 import { AnnouncementFeedQueryDto, FeedQueryDto } from './feeds.dto.js';
 import { FeedsService } from './feeds.service.js';
 import { sendText } from './send-text.js';
+
+const FEED_MEDIA_TYPES = Object.values(FEED_TYPES).map((type) => type.split(';')[0]!);
 
 /** Documents the formats of a feed. */
 const ApiFeed = (): MethodDecorator =>
@@ -16,9 +19,7 @@ const ApiFeed = (): MethodDecorator =>
     ApiParam({ name: 'format', enum: Object.keys(FEED_TYPES) }),
     ApiOkResponse({
       description: 'RSS 2.0, Atom or JSON Feed 1.1.',
-      content: Object.fromEntries(
-        Object.values(FEED_TYPES).map((type) => [type.split(';')[0]!, { schema: { type: 'string' } }]),
-      ),
+      content: Object.fromEntries(FEED_MEDIA_TYPES.map((type) => [type, { schema: documentSchema(type) }])),
     }),
     ApiResponse({ status: 304, description: 'Not modified.' }),
   );

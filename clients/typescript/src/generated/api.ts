@@ -10168,7 +10168,9 @@ export interface operations {
                 content: {
                     "application/rss+xml": string;
                     "application/atom+xml": string;
-                    "application/feed+json": string;
+                    "application/feed+json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };
@@ -10195,7 +10197,9 @@ export interface operations {
                 content: {
                     "application/rss+xml": string;
                     "application/atom+xml": string;
-                    "application/feed+json": string;
+                    "application/feed+json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };
@@ -10221,7 +10225,9 @@ export interface operations {
                 content: {
                     "application/rss+xml": string;
                     "application/atom+xml": string;
-                    "application/feed+json": string;
+                    "application/feed+json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };
@@ -10248,7 +10254,9 @@ export interface operations {
                 content: {
                     "application/rss+xml": string;
                     "application/atom+xml": string;
-                    "application/feed+json": string;
+                    "application/feed+json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };
