@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { imageFile } from '../support/images.js';
+import { isFeed, isPublication } from '../support/opds2.js';
 import { projectsWorld } from '../support/projects.js';
 
 let t: TestApp;
@@ -205,6 +206,20 @@ describe('OPDS', () => {
     expect(one.body).toMatchObject(publication);
     for (const id of [draft.id, project.id])
       expect((await t.request('GET', `/api/opds/v2/chapters/${id}`, { token })).body['code']).toBe('chapter_not_found');
+  });
+
+  it('2.0 has what its schemas require, in every catalogue and publication', async () => {
+    const chapter = await world.chapter((await world.project()).id);
+    await world.addPages(chapter.id, [await imageFile(1)]);
+    const list = (await t.request('GET', '/api/opds/v2/projects')).body['navigation'] as { href: string }[];
+    const paths = ['/api/opds/v2', '/api/opds/v2/projects', '/api/opds/v2/latest', list[0]!.href];
+    for (const path of paths) {
+      const { body } = await t.request('GET', path);
+      expect([path, isFeed(body), isFeed.errors]).toEqual([path, true, null]);
+    }
+    const { body } = await t.request('GET', `/api/opds/v2/chapters/${chapter.id}`);
+    expect([isPublication(body), isPublication.errors]).toEqual([true, null]);
+    expect(isPublication({ ...body, links: [] })).toBe(false);
   });
 
   it('names no image of a format that its specifications do not allow', async () => {
