@@ -46,7 +46,7 @@ export class PushKeysDto {
 export class CreatePushSubscriptionDto {
   /**
    * A URL of the push service of the browser.
-   * @example https://updates.push.services.mozilla.com/wpush/v2/gAAAAABh
+   * @example https://push.example.org/send/gAAAAABh
    */
   @IsString() @MaxLength(MAX_ENDPOINT) endpoint: string;
   @IsObject() @ValidateNested() @Type(() => PushKeysDto) keys: PushKeysDto;
@@ -67,7 +67,7 @@ export class PushSubscriptionDto {
   id: string;
   /**
    * The host of the push service.
-   * @example updates.push.services.mozilla.com
+   * @example push.example.org
    */
   service: string;
   /**

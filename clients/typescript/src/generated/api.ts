@@ -1329,7 +1329,7 @@ export interface components {
             expirationTime?: number | null;
             /**
              * @description A URL of the push service of the browser.
-             * @example https://updates.push.services.mozilla.com/wpush/v2/gAAAAABh
+             * @example https://push.example.org/send/gAAAAABh
              */
             endpoint: string;
             keys: components["schemas"]["PushKeysDto"];
@@ -1354,7 +1354,7 @@ export interface components {
             id: string;
             /**
              * @description The host of the push service.
-             * @example updates.push.services.mozilla.com
+             * @example push.example.org
              */
             service: string;
             /**
