@@ -30,7 +30,8 @@ class Client {
     this.bytes = text && frame(text);
   }
 
-  async open({ port, path, headers }) {
+  /** `greeting` is the first frame for a Socket.IO server, which admits the client. */
+  async open({ port, path, headers, greeting }) {
     this.socket = connect({ port, host: '127.0.0.1', noDelay: true });
     await once(this.socket, 'connect');
     const lines = Object.entries({
@@ -44,8 +45,14 @@ class Client {
     this.socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
     const [head] = await once(this.socket, 'data');
     if (!head.includes('HTTP/1.1 101')) throw new Error(`not upgraded: ${head}`);
+    if (greeting) await this.greet(greeting);
     this.socket.on('data', (chunk) => this.read(chunk));
     this.socket.on('error', () => undefined);
+  }
+
+  async greet(greeting) {
+    this.socket.write(frame(greeting));
+    while (!(await once(this.socket, 'data'))[0].includes('40{'));
   }
 
   send(now) {
@@ -61,7 +68,9 @@ class Client {
       const start = short < 126 ? at + 2 : at + 4;
       const end = start + (short < 126 ? short : bytes.readUInt16BE(at + 2));
       if (end > bytes.length) break;
-      if (bytes[at] === 0x81) this.handle(bytes, end);
+      if (bytes[at] === 0x81 && end === start + 1)
+        this.socket.write(frame('3')); // the ping of Socket.IO
+      else if (bytes[at] === 0x81) this.handle(bytes, end);
       else if (bytes[at] === 0x89) this.socket.write(Buffer.from([0x8a, 0x80, 0, 0, 0, 0]));
       else throw new Error(`closed: ${bytes.subarray(start, end)}`);
       at = end;

@@ -4,8 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { withWorld } from './world.mjs';
 
 /** Runs `work` with a world (see withWorld) and this number of client processes. */
-export function withChat(processes, work) {
-  return withWorld({}, async (world) => {
+export function withChat(processes, work, env = {}) {
+  return withWorld(env, async (world) => {
     const load = startLoad(processes);
     try {
       return await work(world, load);

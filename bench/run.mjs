@@ -1,4 +1,4 @@
-// `npm run bench` runs all benches in about ten minutes, prints one table and writes bench/results.json and bench/results.svg.
+// `npm run bench` runs all benches in about thirteen minutes, prints one table and writes bench/results.json and bench/results.svg.
 // `npm run bench -- me lists` runs some of them for longer. Options: --seconds,
 // --rounds (of each comparison), --quick, --rates (of the bench town). --document writes the table into docs/performance.md.
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,8 @@ const BENCHES = {
   chat: 100,
   'chat-sends': 45,
   'chat-idle': 40,
+  'chat-costs': 35,
+  cluster: 90,
   booking: 80,
   'sign-in': 50,
   avatars: 60,

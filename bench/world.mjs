@@ -14,7 +14,7 @@ const FAR_FUTURE = 253402300799;
 /** Runs `work` with a PostgreSQL and Machi, with these settings, and stops all that was started. Returns what it returns. */
 export async function withWorld(env, work) {
   const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
-  const postgres = new EmbeddedPostgres(dataDir, { info() {}, warn: console.warn });
+  const postgres = new EmbeddedPostgres(dataDir, { info() {}, warn: console.warn }, { max_connections: '200' });
   const stops = [];
   try {
     stops.push(async () => rmSync(dataDir, { recursive: true, force: true }));
@@ -50,9 +50,13 @@ export async function withWorld(env, work) {
       return server;
     };
     const machi = await start('Machi', 'dist/src/main.js', settings);
-    const client = new pg.Client(connection);
-    await client.connect();
-    stops.push(() => client.end());
+    const openClient = async (to) => {
+      const client = new pg.Client(to);
+      await client.connect();
+      stops.push(() => client.end());
+      return client;
+    };
+    const client = await openClient(connection);
     return await work({
       machi,
       connection,
@@ -60,6 +64,9 @@ export async function withWorld(env, work) {
       password: settings.ADMIN_PASSWORD,
       publicKey: publicKey.export({ format: 'pem', type: 'spki' }),
       start,
+      /** One more Machi, with these settings besides those of the first one. */
+      startMachi: (name, changes) => start(name, 'dist/src/main.js', { ...settings, ...changes }),
+      openClient,
       query: (text, values) => client.query(text, values),
       postgresCpu: () => treeCpu(postmaster),
       call: (...request) => call(machi.url, ...request),
