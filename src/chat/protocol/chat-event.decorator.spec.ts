@@ -15,7 +15,8 @@ describe('eventsOf', () => {
 
       other(): void {}
     }
-    const defaults = { request: RequestFrame, isList: false, protocol: 'any', isLarge: false, mode: 'query' };
+    const requests = { request: RequestFrame, oldRequest: RequestFrame };
+    const defaults = { ...requests, isList: false, protocol: 'any', isLarge: false, mode: 'query' };
     expect(eventsOf(Gateway)).toEqual([{ ...OPTIONS, ...defaults, type: 'check', method: 'check' }]);
   });
 
