@@ -10,6 +10,7 @@ export type AnnouncementKind = (typeof ANNOUNCEMENT_KINDS)[number];
 @Check('announcements_kind_check', `kind in ('announcement', 'post')`)
 @Index('announcements_published_at_idx', ['published_at', 'id'])
 @Index('announcements_project_id_idx', ['project_id'])
+@Index('announcements_author_id_idx', ['author_id'])
 export class Announcement {
   /** UUID v7, made by the application. */
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'announcements_pkey' }) id: string;

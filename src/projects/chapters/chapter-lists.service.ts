@@ -123,16 +123,25 @@ export class ChapterListsService {
     },
   ): Promise<ListedChapter[]> {
     const values = new SqlValues();
-    const at = readableAt(reader, values, await this.hasUploads(reader));
     const conditions = [`c.state = 'published'`];
     if (where) conditions.push(where(values));
     if (language !== undefined) conditions.push(`c.language = ${values.add(language)}`);
-    if (after) conditions.push(`(${at}, c.id) < (${values.add(after[0])}::timestamptz, ${values.add(after[1])}::uuid)`);
+    const position = after && `(${values.add(after[0])}::timestamptz, ${values.add(after[1])}::uuid)`;
+    const count = values.add(limit + 1);
+    const page = (at: string, ...others: string[]): string => `where ${[...conditions, ...others].join(' and ')}
+      ${position ? `and (${at}, c.id) < ${position}` : ''} order by ${at} desc, c.id desc limit ${count}`;
+    const ofOthers = readableAt(reader, values, false);
+    if (!(await this.hasUploads(reader))) return this.select(reader, values, (visible) => page(ofOthers, visible));
+    // The two times have an index each, what combines them has none.
+    const own = `c.uploader_id = ${values.add(reader.id)}::uuid`;
+    const at = readableAt(reader, values);
     return this.select(
       reader,
       values,
-      (visible) => `where ${conditions.join(' and ')} and ${visible}
-        order by ${at} desc, c.id desc limit ${values.add(limit + 1)}`,
+      (visible) => `where c.id = any (array(
+        (select c.id ${FROM} ${page(ofOthers, visible, `(${own}) is not true`)})
+        union all (select c.id ${FROM} ${page('c.published_at', own)})))
+      order by ${at} desc, c.id desc limit ${count}`,
     );
   }
 

@@ -17,6 +17,7 @@ export type ReportState = (typeof REPORT_STATES)[number];
 @Index('reports_open_key', { synchronize: false }) // one open report of a user: see the migration
 @Index('reports_project_id_idx', ['project_id'])
 @Index('reports_chapter_id_idx', ['chapter_id'])
+@Index('reports_reporter_id_idx', ['reporter_id'])
 export class Report {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'reports_pkey' }) id: string;
   @Column('uuid') project_id: string;

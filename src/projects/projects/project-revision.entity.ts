@@ -1,9 +1,10 @@
-import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { User } from '../../users/user.entity.js';
 import { Project } from './project.entity.js';
 
 /** One version of a project: the fields that changed, with their new values. */
 @Entity('project_revisions')
+@Index('project_revisions_user_id_idx', ['user_id'])
 export class ProjectRevision {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'project_revisions_pkey' }) project_id: string;
   @PrimaryColumn('integer', { primaryKeyConstraintName: 'project_revisions_pkey' }) version: number;

@@ -22,6 +22,7 @@ export type DoseStatus = (typeof DOSE_STATUSES)[number];
 @Index('vaccination_doses_centre_id_idx', ['centre_id', 'given_at'])
 @Index('vaccination_doses_registration_id_idx', ['registration_id', 'given_at', 'id'])
 @Index('vaccination_doses_given_at_idx', ['given_at'])
+@Index('vaccination_doses_vaccine_id_idx', ['vaccine_id', 'given_at'])
 @Index('vaccination_doses_vaccinator_id_idx', ['vaccinator_id'])
 @Check('vaccination_doses_status_check', `status in ('completed', 'entered_in_error')`)
 @Check('vaccination_doses_dose_check', `dose between 1 and 10`)

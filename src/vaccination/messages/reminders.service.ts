@@ -25,10 +25,20 @@ const REMIND_OF_APPOINTMENTS = `with due as (
 )
 insert into vaccination_notices (kind, appointment_id) select 'reminder', subject_id from recorded`;
 
-/** The next dose of a vaccine on the day that is recommended for it, if it is neither given nor booked. */
+/**
+ * The next dose of a vaccine on the day that is recommended for it, if it is neither given nor booked. The condition on given_at
+ * finds the doses of those days, with two days more for time zones; "offset 0" makes it a look-up for each vaccine.
+ */
 const REMIND_OF_NEXT_DOSES = `with due as (
-  select d.id as subject_id from vaccination_doses d
-  join vaccines v on v.id = d.vaccine_id
+  select d.id as subject_id from vaccines v
+  cross join lateral generate_series(1, jsonb_array_length(v.doses) - 1) as number
+  cross join lateral (
+    select $1::timestamptz - make_interval(days => (v.doses -> number ->> 'recommended_interval_days')::integer) as day
+  ) given
+  cross join lateral (
+    select * from vaccination_doses where vaccine_id = v.id and dose = number
+      and given_at between given.day - interval '${NEXT_DOSE_DAYS + 2} days' and given.day + interval '2 days' offset 0
+  ) d
   join vaccination_centres c on c.id = d.centre_id
   join vaccination_registrations r on r.id = d.registration_id
   cross join lateral (

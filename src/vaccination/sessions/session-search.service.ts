@@ -10,12 +10,14 @@ import { Problem, validationFailed } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
-import type { SessionStatus } from './vaccination-session.entity.js';
+import { MAX_SESSION_HOURS, type SessionStatus } from './vaccination-session.entity.js';
 import type {
   VaccinationSessionDto,
   VaccinationSessionsPageDto,
   VaccinationSessionsQueryDto,
 } from './vaccination-sessions.dto.js';
+
+const MAX_SESSION_MS = MAX_SESSION_HOURS * 3_600_000;
 
 /** Great-circle distance in kilometres, rounded to 100 m so that a cursor can hold it. */
 const distanceFrom = (latitude: string, longitude: string): string =>
@@ -123,7 +125,10 @@ function conditionsOf(query: VaccinationSessionsQueryDto, put: (value: unknown) 
   const { status, vaccine, dose, centre, district, from, to, available } = query;
   const conditions = status
     ? [`s.status = ${put(status)}`]
-    : [`s.status = 'open' and s.ends_at > ${put(now)} and c.status = 'active' and v.is_active`];
+    : [
+        `s.status = 'open' and s.ends_at > ${put(now)} and c.status = 'active' and v.is_active`,
+        `s.starts_at > ${put(new Date(+now - MAX_SESSION_MS))}`, // by the index: those before are over
+      ];
   if (vaccine) conditions.push(`s.vaccine_id = ${put(vaccine)}`);
   if (dose) {
     const number = `${put(dose)}::int`;

@@ -2,6 +2,8 @@ import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } fr
 import { Centre } from '../centres/centre.entity.js';
 import { Vaccine } from '../vaccines/vaccine.entity.js';
 
+export const MAX_SESSION_HOURS = 24;
+
 /** `draft` → `open` → `closed`; `cancelled` from any of them before its end. Places can be booked while it is open. */
 export const SESSION_STATUSES = ['draft', 'open', 'closed', 'cancelled'] as const;
 export type SessionStatus = (typeof SESSION_STATUSES)[number];
@@ -15,6 +17,7 @@ export type SessionStatus = (typeof SESSION_STATUSES)[number];
 @Check('vaccination_sessions_walk_ins_check', `walk_ins between 0 and walk_in_capacity`)
 @Index('vaccination_sessions_starts_at_idx', ['starts_at', 'id'])
 @Index('vaccination_sessions_centre_id_idx', ['centre_id', 'starts_at'])
+@Index('vaccination_sessions_vaccine_id_idx', ['vaccine_id', 'starts_at'])
 export class VaccinationSession {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'vaccination_sessions_pkey' }) id: string;
   @Column('uuid') centre_id: string;

@@ -18,7 +18,7 @@ import type {
   CreateVaccinationSessionDto,
   UpdateVaccinationSessionDto,
 } from './vaccination-sessions.dto.js';
-import { type SessionStatus, VaccinationSession } from './vaccination-session.entity.js';
+import { MAX_SESSION_HOURS, type SessionStatus, VaccinationSession } from './vaccination-session.entity.js';
 
 /** The planned fields of a session. */
 export type Plan = Pick<
@@ -26,7 +26,6 @@ export type Plan = Pick<
   'vaccine_id' | 'dose' | 'starts_at' | 'ends_at' | 'opens_at' | 'capacity' | 'walk_in_capacity'
 >;
 
-const MAX_HOURS = 24;
 const HOUR_MS = 3_600_000;
 
 /** The sessions of the centres: planning, opening, closing and cancelling them. */
@@ -190,7 +189,11 @@ export function assertConsistent({ dose, starts_at, ends_at, opens_at }: Plan, v
   const errors: [isWrong: boolean, path: string, message: string][] = [
     [(dose ?? 1) > vaccine.doses.length, 'dose', `the vaccine has ${vaccine.doses.length} doses`],
     [ends_at <= starts_at, 'ends_at', 'ends_at must be after starts_at'],
-    [+ends_at - +starts_at > MAX_HOURS * HOUR_MS, 'ends_at', `a session lasts at most ${MAX_HOURS} hours`],
+    [
+      +ends_at - +starts_at > MAX_SESSION_HOURS * HOUR_MS,
+      'ends_at',
+      `a session lasts at most ${MAX_SESSION_HOURS} hours`,
+    ],
     [opens_at > ends_at, 'opens_at', 'opens_at must not be after ends_at'],
   ];
   const wrong = errors.filter(([isWrong]) => isWrong);
