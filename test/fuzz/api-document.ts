@@ -57,6 +57,9 @@ export const document = JSON.parse(readFileSync(join(packageRoot(), 'openapi.jso
 export const resolveRef = (schema: Schema): Schema =>
   schema.$ref ? document.components.schemas[schema.$ref.split('/').at(-1)!]! : schema;
 
+/** Whether a schema is a file, or a list of files. */
+export const isFile = ({ format, items }: Schema): boolean => (items?.format ?? format) === 'binary';
+
 /** Every operation but the WebSocket upgrade, which has a run of its own. */
 export const OPERATIONS: Operation[] = Object.entries(document.paths).flatMap(([path, item]) =>
   Object.entries(item)

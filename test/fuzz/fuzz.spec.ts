@@ -71,7 +71,11 @@ it.runIf(onlyCase === undefined || onlyCase < FIRST_CHAT_CASE)(
   'every HTTP route gives every role documented answers to generated requests',
   async () => {
     const { http: report } = reports;
-    const fuzzer = new HttpFuzzer({ url: machi.url, world, report, seed, image, afterBatch: () => mailbox.read() });
+    const afterBatch = async (): Promise<void> => {
+      mailbox.read();
+      await world.startUploads();
+    };
+    const fuzzer = new HttpFuzzer({ url: machi.url, world, report, seed, image, afterBatch });
     await (onlyCase === undefined ? fuzzer.run(Date.now() + HTTP_MS) : fuzzer.runCase(onlyCase));
     expectNoFaults(
       report,

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Operation, resolveRef, type Schema } from './api-document.js';
+import { isFile, type Operation, resolveRef, type Schema } from './api-document.js';
 import { FIELDS, valuesOf } from './field-values.js';
 import { hostileText, type Json, mutated } from './values.js';
 
@@ -203,7 +203,7 @@ const CONTENT_TYPES = [
 
 function bodyOf(operation: Operation): fc.Arbitrary<Body | undefined> {
   const documented = Object.entries(operation.bodies).map(([type, schema]) =>
-    contentOf(type, skeleton(schema, operation).chain(mutated), schema.format === 'binary').chain((content) =>
+    contentOf(type, fieldsOf(schema, operation), isFile(schema)).chain((content) =>
       fc.record({
         content: fc.constant(content),
         damage,
@@ -224,10 +224,18 @@ function bodyOf(operation: Operation): fc.Arbitrary<Body | undefined> {
   return fc.oneof({ weight: 12, arbitrary: fc.oneof(...documented) }, none, unexpected);
 }
 
-function contentOf(type: string, value: fc.Arbitrary<Json>, isFile: boolean): fc.Arbitrary<Body['content']> {
+/** The fields of a body. Forms of files only get no others as a rule: they are refused. */
+function fieldsOf(schema: Schema, operation: Operation): fc.Arbitrary<Json> {
+  const valid = skeleton(schema, operation);
+  const fields = Object.values(resolveRef(schema).properties ?? {});
+  const hasFilesOnly = fields.length > 0 && fields.every(isFile);
+  return hasFilesOnly ? fc.oneof({ weight: 4, arbitrary: valid }, valid.chain(mutated)) : valid.chain(mutated);
+}
+
+function contentOf(type: string, value: fc.Arbitrary<Json>, isArchive: boolean): fc.Arbitrary<Body['content']> {
   if (type === 'application/json') return fc.record({ json: value });
   if (type === 'text/csv') return fc.record({ text: value });
-  if (type !== 'multipart/form-data' && isFile) return fc.record({ zip: fc.constantFrom(...ARCHIVES) });
+  if (type !== 'multipart/form-data' && isArchive) return fc.record({ zip: fc.constantFrom(...ARCHIVES) });
   if (type !== 'multipart/form-data') return fc.record({ form: value });
   return fc.record({ multipart: value, file: fc.constantFrom('image', 'image', 'image', 'noise', 'none', 'large') });
 }

@@ -21,7 +21,7 @@ interface Setup {
   /** A valid image file. */
   image: Buffer;
   /** Called after every batch of requests. */
-  afterBatch: () => void;
+  afterBatch: () => Promise<void>;
 }
 
 interface Pair {
@@ -48,7 +48,7 @@ export class HttpFuzzer {
     const { report, afterBatch } = this.setup;
     for (let number = 0; number < PAIRS.length || Date.now() < deadline; number += CONCURRENT) {
       await Promise.all(Array.from({ length: CONCURRENT }, (_, i) => this.runCase(number + i)));
-      afterBatch();
+      await afterBatch();
       if (report.faults.length >= MAX_FAULTS) return;
     }
   }

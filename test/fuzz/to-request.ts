@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { zipOf, type ZipEntry } from '../support/zip.js';
-import { type Operation, resolveRef, type Role } from './api-document.js';
+import { isFile, type Operation, resolveRef, type Role } from './api-document.js';
 import type { Body, HttpCase } from './http-cases.js';
 import type { HttpRequest } from './http-client.js';
 import type { Json } from './values.js';
@@ -86,7 +86,7 @@ const urlencoded = (value: Json, resolve: (text: string) => string): string =>
 function fileFieldOf({ bodies }: Operation): string {
   const form = bodies['multipart/form-data'];
   const fields = Object.entries((form && resolveRef(form).properties) ?? {});
-  return fields.find(([, { format, items }]) => (items?.format ?? format) === 'binary')?.[0] ?? 'avatar';
+  return fields.find(([, field]) => isFile(field))?.[0] ?? 'avatar';
 }
 
 const SYMLINK = 0o120777;

@@ -27,6 +27,8 @@ interface Person {
 type Pool = Map<string, string[]>;
 
 const POOL_SIZE = 10;
+const UPLOADERS: Role[] = ['upload_chapters', 'admin'];
+const BATCHES_PER_START = 10;
 const UNKNOWN_ID = '0199c2a4-5b1e-7c3f-8f21-3d5a9b7c1e42';
 
 /** The users of the run and what the server has told them, from which requests are made. */
@@ -35,6 +37,7 @@ export class World {
   private readonly renewals = new Map<Role, Promise<void>>();
   private readonly pool: Pool = new Map();
   private counter = 0;
+  private batches = 0;
   private root: Person;
   /** The token of a user who is in no conversation and whom no request names. */
   bystanderToken: string;
@@ -95,6 +98,18 @@ export class World {
     const { status } = await fetch(`${this.url}/api/users/me`, { headers });
     if (status === 401) await this.renew(role);
     return status === 401;
+  }
+
+  /** Starts an upload for each role that may, unless it has one: random requests end them more often than they start one. */
+  async startUploads(): Promise<void> {
+    if (++this.batches % BATCHES_PER_START !== 0) return;
+    for (const role of UPLOADERS) {
+      const headers = { 'content-type': 'application/json', authorization: `Bearer ${this.tokenOf(role)}` };
+      const body = JSON.stringify({ project_id: this.value('project', role) });
+      const answer = await fetch(`${this.url}/api/uploads`, { method: 'POST', headers, body });
+      const upload = (await answer.json()) as Record<string, unknown>;
+      if (answer.status === 201) this.harvest('POST /api/uploads', role, upload);
+    }
   }
 
   tokenOf(role: Role): string | undefined {

@@ -84,6 +84,7 @@ export async function visibilityWorld(t: TestApp) {
   for (const state of ['draft', 'processing', 'review', 'rejected', 'failed']) {
     await add(state, open.id, PRIVILEGED, { state });
   }
+  await add('published after invisible ones', open.id, KINDS);
   await add('of a hidden project', hidden.id, PRIVILEGED);
   const page = await imageFile(7);
   const cases: ChapterCase[] = [];

@@ -24,13 +24,14 @@ export class DataExportsController {
 
   /**
    * Leads to the copy of one's own data: redirects to the file when it is ready, tells the progress while it is being made, and
-   * requests it if there is none, within ten minutes after signing in. At any time, POST exports requests it with the password.
+   * requests it if there is none, within ten minutes after signing in. At any time, POST exports requests it with the password. Answers
+   * `wrong_password` if the session or the password has changed at the same moment.
    */
   @Get('export')
   @ApiOperation({ operationId: 'exportMe' })
   @ApiResponse({ status: 303, description: 'The file is ready.', headers: refToHeaders('Location') })
   @ApiAcceptedResponse({ type: DataExportDto, headers: refToHeaders('Location', 'Retry-After') })
-  @ApiProblems('sign_in_again', 'rate_limited')
+  @ApiProblems('sign_in_again', 'wrong_password', 'rate_limited')
   async export(@CurrentUser() caller: Caller, @Res() response: Response): Promise<void> {
     const found = await this.exports.getOrCreate(caller);
     response.set('cache-control', 'private, no-store');
