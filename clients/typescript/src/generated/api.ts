@@ -12351,7 +12351,8 @@ export const OPERATIONS = {
   /**
    * Leads to the copy of one's own data
    * Leads to the copy of one's own data: redirects to the file when it is ready, tells the progress while it is being made, and
-   * requests it if there is none, within ten minutes after signing in. At any time, POST exports requests it with the password.
+   * requests it if there is none, within ten minutes after signing in. At any time, POST exports requests it with the password. Answers
+   * `wrong_password` if the session or the password has changed at the same moment.
    *
    * Access: signed-in users.
    */
