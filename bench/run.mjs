@@ -1,6 +1,6 @@
 // `npm run bench` runs all benches in about thirteen minutes, prints one table and writes bench/results.json and bench/results.svg.
 // `npm run bench -- me lists` runs some of them for longer. Options: --seconds,
-// --rounds (of each comparison), --quick, --rates (of the bench town). --document writes the table into docs/performance.md.
+// --rounds (of each comparison), --quick, --rates (of the bench town), --sizes (of growth). --document writes the table into docs/performance.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -24,6 +24,8 @@ const BENCHES = {
   'library-import': 50,
   town: 70,
 };
+/** Benches that run only when they are named. */
+const SEPARATE = { growth: 900 };
 /** What each bench runs with when all are run; a single one has its own, longer options. */
 const QUICK = { seconds: 2, rounds: 3, isQuick: true };
 const DOCUMENT = 'docs/performance.md';
@@ -35,6 +37,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string' },
     rounds: { type: 'string' },
     rates: { type: 'string' },
+    sizes: { type: 'string' },
     quick: { type: 'boolean' },
     document: { type: 'boolean' },
   },
@@ -43,16 +46,16 @@ if (values.document) await writeDocument();
 else await runBenches(positionals.length > 0 ? positionals : Object.keys(BENCHES));
 
 async function runBenches(names) {
-  const unknown = names.filter((name) => !(name in BENCHES));
-  if (unknown.length > 0)
-    throw new Error(`no bench ${unknown.join(', ')}; there are ${Object.keys(BENCHES).join(', ')}`);
+  const known = { ...BENCHES, ...SEPARATE };
+  const unknown = names.filter((name) => !(name in known));
+  if (unknown.length > 0) throw new Error(`no bench ${unknown.join(', ')}; there are ${Object.keys(known).join(', ')}`);
   const isAll = positionals.length === 0;
   const started = Date.now();
   const rows = [];
   const skipped = [];
   const failed = [];
   for (const [i, name] of names.entries()) {
-    const remaining = () => names.slice(i).reduce((sum, other) => sum + BENCHES[other], 0);
+    const remaining = () => names.slice(i).reduce((sum, other) => sum + known[other], 0);
     const stop = isAll || values.quick ? showProgress(name, i, names.length, remaining()) : () => undefined;
     try {
       const { run, options } = await import(`./${name}.mjs`);
@@ -76,8 +79,9 @@ async function runBenches(names) {
 
 function optionsFor(own, isAll) {
   const { seconds, rounds, ...rest } = isAll || values.quick ? QUICK : own;
-  const rates = values.rates ? { rates: JSON.parse(values.rates) } : {};
-  return { ...rest, ...rates, seconds: Number(values.seconds ?? seconds), rounds: Number(values.rounds ?? rounds) };
+  const given = ['rates', 'sizes'].filter((name) => values[name] !== undefined);
+  const others = Object.fromEntries(given.map((name) => [name, JSON.parse(values[name])]));
+  return { ...rest, ...others, seconds: Number(values.seconds ?? seconds), rounds: Number(values.rounds ?? rounds) };
 }
 
 /** Prints which bench runs and about how long all take; on a terminal, updates that every second. */

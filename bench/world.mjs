@@ -99,8 +99,8 @@ async function call(url, method, path, body, token) {
  * Creates users with a session each, members of a group of this name if one is given. Returns their ids, identity tokens and the
  * claims of refresh tokens.
  */
-export async function makeUsers({ query, sign, issuer }, count, group) {
-  const { rows } = await query(
+export async function makeUsers(world, count, group) {
+  const { rows } = await world.query(
     `with added as (
       insert into users (id, username, fullname, created_at, updated_at)
       select gen_random_uuid(), 'bench' || ((select count(*) from users) + i), 'Bench', now(), now()
@@ -113,7 +113,12 @@ export async function makeUsers({ query, sign, issuer }, count, group) {
     select gen_random_uuid(), id, gen_random_uuid(), now(), now(), now() from added returning id, user_id, token_id`,
     [count, group],
   );
-  return rows.map(({ id, user_id, token_id }) => {
+  return signTokens(world, rows);
+}
+
+/** Signs the identity tokens of sessions, which never expire. */
+export function signTokens({ sign, issuer }, sessions) {
+  return sessions.map(({ id, user_id, token_id }) => {
     const claims = { iss: issuer, iat: 1, nbf: 1, exp: FAR_FUTURE, sub: user_id, sid: id, jti: token_id };
     const user = { uid: user_id, username: '', groups: [], permissions: {} };
     const refreshClaims = { ...claims, jti: undefined, kind: 'refresh', id_token: token_id };
