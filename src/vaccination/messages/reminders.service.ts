@@ -47,7 +47,7 @@ const REMIND_OF_NEXT_DOSES = `with due as (
   ) next
   where d.status = 'completed' and d.dose < jsonb_array_length(v.doses) and r.status = 'verified'
     and next.now >= next.day + time '${REMINDER_TIME}' and next.day > next.now::date - ${NEXT_DOSE_DAYS}
-    and not exists (select from vaccination_reminders m where m.subject_id = d.id and m.session_id = d.id)
+    and (select 1 from vaccination_reminders m where m.subject_id = d.id and m.session_id = d.id limit 1) is null
     and not exists (
       select from vaccination_doses later where later.registration_id = d.registration_id and later.disease = d.disease
         and later.dose > d.dose and later.status = 'completed'
