@@ -1,4 +1,6 @@
 import bcrypt from 'bcrypt';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runSweepers } from '../../src/cli/sweepers.js';
@@ -27,6 +29,9 @@ const MOST_ROWS = 5_000;
 
 /** A request sends the same statement at most so often; more is likely to be one for each item. */
 const MOST_REPEATED = 5;
+
+/** How many statements a request to a route sends at most. A route that needs more is changed here by hand. */
+const STATEMENTS = join(import.meta.dirname, 'statements-per-route.json');
 
 /** auto_explain sends the plan of each statement, and of those inside functions and triggers, to the client. */
 const EXPLAIN = {
@@ -68,6 +73,9 @@ const ALLOWED: [name: RegExp, reason: string][] = [
     '100 conversations: fewer pages than as many look-ups, until the table is larger',
   ],
   [/upload-cleanup.* uploads/, 'uploads are deleted a day after they end: the table stays small'],
+  [/GET \/api\/vaccination\/reports\//, 'counts all of a period'],
+  [/GET \/api\/vaccination\/exports\//, 'exports a table, or the part of a district'],
+  [/push-candidates/, 'reads who has subscribed, in the background'],
   [/sessions\/recurring \d+ × .*audit_events/, 'records each session that it creates'],
   [/waitlist\/promotions/, 'reads the queue of all who wait, in the background'],
   [/rate-limit-counters.*rate_limit_counters/, 'deletes old counters once an hour; an index would cost every request'],
@@ -196,15 +204,13 @@ describe.sequential('with 10⁵ rows in each large table', () => {
   });
 });
 
-/** `npx vitest run --config vitest.soak.config.ts -u query-plans` writes the file anew. */
-describe('the statements of a route', () => {
-  it('are as many as statements-per-route.json says, in the request that sends most', async () => {
-    const most = new Map<string, number>();
-    for (const { route, status, statements } of recorder.requests)
-      if (status < 400) most.set(route, Math.max(most.get(route) ?? 0, statements.length));
-    const sorted = Object.fromEntries([...most].toSorted(([a], [b]) => (a < b ? -1 : 1)));
-    await expect(`${JSON.stringify(sorted, null, 2)}\n`).toMatchFileSnapshot('statements-per-route.json');
-  });
+it('no route and no chat event sends more statements than statements-per-route.json allows', () => {
+  const allowed = JSON.parse(readFileSync(STATEMENTS, 'utf8')) as Record<string, number>;
+  const most: Record<string, number> = {};
+  for (const { route, status, statements } of recorder.requests)
+    if (status < 400) most[route] = Math.max(most[route] ?? 0, statements.length);
+  const more = Object.entries(most).filter(([route, count]) => count > (allowed[route] ?? 0));
+  expect(Object.fromEntries(more)).toEqual({});
 });
 
 const isAllowed = (name: string): boolean => ALLOWED.some(([pattern]) => pattern.test(name));

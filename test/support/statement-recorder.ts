@@ -31,6 +31,9 @@ export interface RecordedRequest {
   readonly statements: RecordedStatement[];
 }
 
+/** What the chat does whether or not a client has asked for something. */
+const BACKGROUND = /\.worker\.ts$|chat-node\.service\.ts$|\/push\//;
+
 type Query = (...args: unknown[]) => unknown;
 
 /**
@@ -91,7 +94,7 @@ export class StatementRecorder {
 
   private requestOf(source: string): RecordedRequest | undefined {
     const context = requestContext();
-    if (!context) return source.startsWith('src/chat/') ? this.event : undefined;
+    if (!context) return source.startsWith('src/chat/') && !BACKGROUND.test(source) ? this.event : undefined;
     const { response } = context;
     const known = this.byContext.get(context);
     if (known) return known;
