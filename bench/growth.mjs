@@ -79,14 +79,13 @@ async function makeTown(world, size) {
   };
 }
 
-/** Verified people without appointments, whose accounts have sessions. */
+/** Verified people without appointments and doses, whose accounts have sessions. */
 async function makePatients(world) {
   const { rows } = await world.query(
     `select r.id as registration_id, s.id, s.user_id, s.token_id from vaccination_registrations r join sessions s on s.user_id = r.user_id
       where r.status = 'verified' and not exists (
         select from vaccination_appointments a where a.registration_id = r.id and a.status in ('booked', 'checked_in'))
-        and not exists (
-          select from vaccination_doses d where d.registration_id = r.id and d.given_at > now() - interval '30 days')
+        and not exists (select from vaccination_doses d where d.registration_id = r.id)
       limit 300`,
   );
   const tokens = signTokens(world, rows);
