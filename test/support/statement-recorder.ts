@@ -35,6 +35,7 @@ export interface RecordedRequest {
 const BACKGROUND = /\.worker\.ts$|chat-node\.service\.ts$|\/push\//;
 
 type Query = (...args: unknown[]) => unknown;
+type Queryable = Record<'query', Query>;
 
 /**
  * Records every statement that goes through node-postgres in this process, from `start` to `stop`. The plans come from
@@ -47,8 +48,8 @@ export class StatementRecorder {
   private readonly current = new WeakMap<pg.Client, RecordedStatement>();
   private readonly ignored = new WeakSet<pg.Client>();
   private readonly sources = new AsyncLocalStorage<string>();
-  private readonly clientQuery = pg.Client.prototype.query as Query;
-  private readonly poolQuery = pg.Pool.prototype.query as Query;
+  private readonly clientQuery = (pg.Client.prototype as unknown as Queryable).query;
+  private readonly poolQuery = (pg.Pool.prototype as unknown as Queryable).query;
   private event: RecordedRequest | undefined;
 
   start(): void {
