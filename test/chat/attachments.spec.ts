@@ -326,6 +326,22 @@ describe('send_message with attachments', () => {
   });
 });
 
+it('a message with attachments counts as ten messages, also one that names them in vain', async () => {
+  const limited = await startApp({ env: { RATE_LIMITS: 'on' } });
+  const user = await limited.user();
+  const client = await connect(limited, user, V2);
+  const { id } = await client.get('create_conversation', { members: [], name: 'Notes' });
+  limited.clock.set(Date.now());
+  const missing = ['0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60'];
+  const codes: string[] = [];
+  for (let i = 0; i < 31; i++) {
+    const frame = await client.ask('send_message', { conversation_id: id, content: 'x', attachments: missing });
+    codes.push(frame['code'] as string);
+  }
+  expect(codes).toEqual([...Array.from({ length: 30 }, () => 'attachment_not_found'), 'rate_limited']);
+  await limited.stop();
+});
+
 describe('GET /api/chat/attachments/:id', () => {
   /** A message with a picture, and the addresses that ren got. */
   async function sentPicture() {

@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PushWorker } from '../../src/chat/push/push.worker.js';
 import type { SignedInUser } from '../support/app.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, connectUsers, type Frame } from '../support/chat-client.js';
+import { attach } from '../support/attachments.js';
+import { type ChatClient, connect, connectUsers, type Frame, V2 } from '../support/chat-client.js';
 import { metricsOf } from '../support/metrics.js';
 import { type BrowserSubscription, decryptPush, startPushService, verifyVapid } from '../support/push-service.js';
 
@@ -107,6 +108,20 @@ describe('a message in a conversation of two', () => {
       .filter(({ path }) => user.subscription.endpoint.endsWith(path))
       .map(({ body }) => body.length);
     expect(lengths).toEqual([lengths[0], lengths[0]]);
+  });
+
+  it('is pushed with its text, or a placeholder, if it has attachments', async () => {
+    const [sender] = await connectUsers(t, 1, V2);
+    const user = await offlineUser();
+    const conversation_id = await create(sender!, user);
+    const token = await t.signIn(sender!.username, 'cloudy harbour seven');
+    for (const content of ['look', '']) {
+      const attachments = [(await attach(t, { token })).id];
+      const sent = await sender!.get('send_message', { conversation_id, content, attachments });
+      expect(sent['attachments']).toHaveLength(1);
+      await settle();
+    }
+    expect(textsTo(user.subscription)).toEqual(['look', '[attachment]']);
   });
 
   it('has one topic per conversation and browser, so that a later push replaces an earlier one', async () => {

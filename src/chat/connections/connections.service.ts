@@ -196,13 +196,13 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   }
 
   /** Takes a message from the send limit of the user. Returns false if it is exceeded. */
-  takeSend(participantId: number): boolean {
-    return !this.isLimited || (this.byParticipant.get(participantId)?.sends.take(this.clock.now()) ?? true);
+  takeSend(participantId: number, count = 1): boolean {
+    return !this.isLimited || (this.byParticipant.get(participantId)?.sends.take(this.clock.now(), count) ?? true);
   }
 
   /** Like `takeSend`. Throws `rate_limited` if the limit is exceeded. */
-  checkSend(participantId: number): void {
-    if (this.takeSend(participantId)) return;
+  checkSend(participantId: number, count = 1): void {
+    if (this.takeSend(participantId, count)) return;
     throw new Problem('rate_limited', { detail: 'Too many messages; wait a moment.' });
   }
 

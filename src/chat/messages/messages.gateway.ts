@@ -7,6 +7,9 @@ import { MessageQueueService } from './message-queue.service.js';
 import { GetMessagesFrame, MessagesDto, SendMessageFrame, SendTextFrame, SentMessageDto } from './messages.dto.js';
 import { MessagesService } from './messages.service.js';
 
+/** A message with attachments is stored alone, which takes as long as storing many plain ones. It counts as this number of messages. */
+const ATTACHMENTS_WEIGHT = 10;
+
 /** Events about messages. */
 @WebSocketGateway({ path: CHAT_PATH })
 export class MessagesGateway {
@@ -27,7 +30,8 @@ export class MessagesGateway {
     mode: 'pipelined',
   })
   send(requester: Connection, request: SendMessageFrame): Promise<void> {
-    this.connections.checkSend(requester.session.participant_id);
+    const weight = request.attachments?.length ? ATTACHMENTS_WEIGHT : 1;
+    this.connections.checkSend(requester.session.participant_id, weight);
     return this.queue.add(requester, request);
   }
 
