@@ -24,6 +24,8 @@ interface FollowedConversation {
   /** Participants who joined or connected at a revision that is not delivered yet, by participant id. They get what comes after it. */
   joined: Map<number, number>;
   isRepairScheduled: boolean;
+  /** Whether the scheduled repair runs also if no segment waits. */
+  isRepairForced: boolean;
 }
 
 /** Reads from the database what these conversations have missed. Never rejects. */
@@ -201,6 +203,7 @@ export class FollowedConversationsService implements ConnectionListener {
       waiting: [],
       joined: new Map(),
       isRepairScheduled: false,
+      isRepairForced: false,
     });
     return revision;
   }
@@ -258,11 +261,15 @@ export class FollowedConversationsService implements ConnectionListener {
   /** `isForced`: also if no segment waits. */
   private scheduleRepair(conversationId: number, ms: number, isForced = false): void {
     const conversation = this.followed.get(conversationId);
-    if (!conversation || conversation.isRepairScheduled) return;
+    if (!conversation) return;
+    conversation.isRepairForced ||= isForced;
+    if (conversation.isRepairScheduled) return;
     conversation.isRepairScheduled = true;
     setTimeout(() => {
+      const isNeeded = conversation.isRepairForced || conversation.waiting.length > 0;
       conversation.isRepairScheduled = false;
-      if (isForced || conversation.waiting.length > 0) void this.repair([conversationId]);
+      conversation.isRepairForced = false;
+      if (isNeeded) void this.repair([conversationId]);
     }, ms).unref();
   }
 }
