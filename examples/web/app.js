@@ -1,5 +1,5 @@
 // A page with sign-in, profile, avatar and chat, on @machi/client. docs/front-end.md explains its parts.
-import { ChatError, MachiClient, MachiProblem, MemorySessionStore } from './client/index.js';
+import { ChatError, MachiClient, MachiProblem, MemorySessionStore, paginate } from './client/index.js';
 
 // The browser keeps the refresh token in a cookie that scripts cannot read; the tabs share the identity token.
 const machi = new MachiClient({ refresh: 'cookie', store: new MemorySessionStore('machi') });
@@ -20,7 +20,7 @@ function showError(error) {
 function explain(error) {
   if (error instanceof MachiProblem && error.is('validation_failed', 'password_refused'))
     return error.problem.errors.map(({ message }) => message).join('. ');
-  if (error instanceof MachiProblem || error instanceof ChatError) return error.message;
+  if ([MachiProblem, ChatError, DOMException].some((type) => error instanceof type)) return error.message;
   return 'The server cannot be reached. Try again.';
 }
 
@@ -100,6 +100,25 @@ element('file').addEventListener('change', ({ target }) => {
   }).finally(() => (progress.hidden = true));
 });
 
+// --- Devices ---------------------------------------------------------------------------------------------------------
+
+async function showDevices() {
+  element('devices').replaceChildren();
+  for await (const { device, is_current } of paginate(machi.api.listSessions)) {
+    const item = document.createElement('li');
+    item.textContent = is_current ? `${device} (this one)` : device;
+    element('devices').append(item);
+  }
+}
+
+element('push').addEventListener('click', () => {
+  void attempt(async () => {
+    const registration = await navigator.serviceWorker.register('push-worker.js');
+    await machi.push.enable(registration); // machi.push.disable(registration) turns it off
+    element('push').disabled = true;
+  });
+});
+
 // --- Chat ------------------------------------------------------------------------------------------------------------
 
 function openChat() {
@@ -165,7 +184,7 @@ async function show() {
   element('messages').replaceChildren();
   if (session === undefined) return;
   openChat();
-  await Promise.all([showProfile(), listConversations()]);
+  await Promise.all([showProfile(), showDevices(), listConversations()]);
 }
 
 machi.sessions.onChange(() => void attempt(show));

@@ -8,6 +8,9 @@ import { chromiumPath, launchChromium, makeClient, openExample } from './chromiu
 
 /** What the functions that run in the page see. */
 declare const window: { machi: Client.MachiClient; chat: Client.ChatClient; seen: string[] };
+declare const navigator: {
+  serviceWorker: { ready: Promise<{ getNotifications(): Promise<{ title: string; body: string }[]> }> };
+};
 
 describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
   let t: TestApp;
@@ -83,6 +86,37 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await tab.click('#sign-out');
     for (const each of [page, tab]) await each.waitForSelector('#signed-out:not([hidden])');
     expect(faults).toEqual([]);
+    await context.close();
+  });
+
+  it('the example lists the devices, registers its service worker, and that shows pushes', async () => {
+    const context = await browser.newContext();
+    const page = await openPage(context);
+    await signIn(page, hana.username);
+    await expect
+      .poll(() => page.locator('#devices li').allTextContents())
+      .toContainEqual(expect.stringContaining('this one'));
+    await page.click('#push');
+    await page.waitForSelector('#error:not([hidden])'); // this browser has no push service
+    await context.grantPermissions(['notifications']);
+    const { origin } = new URL(t.url);
+    const devTools = await context.newCDPSession(page);
+    const registered = new Promise<string>((resolve) => {
+      devTools.on('ServiceWorker.workerVersionUpdated', ({ versions }) => {
+        const active = versions.find(({ status }) => status === 'activated');
+        if (active) resolve(active.registrationId);
+      });
+    });
+    await devTools.send('ServiceWorker.enable');
+    const content = { conversation_id: 7, conversation_name: 'Lanterns', sender_username: 'ren', text: 'They are up.' };
+    const data = JSON.stringify({ type: 'message', message_id: 1, ...content });
+    await devTools.send('ServiceWorker.deliverPushMessage', { origin, registrationId: await registered, data });
+    const shown = () =>
+      page.evaluate(async () => {
+        const registration = await navigator.serviceWorker.ready;
+        return (await registration.getNotifications()).map(({ title, body }) => `${title}: ${body}`);
+      });
+    await expect.poll(shown).toEqual(['Lanterns: ren: They are up.']);
     await context.close();
   });
 
