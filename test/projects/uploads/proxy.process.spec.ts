@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../../src/common/version.js';
+import { MAX_PAGE_BYTES } from '../../../src/images/image-jobs.js';
 import { UPLOAD_LIMITS } from '../../../src/projects/uploads/limits.js';
 import { startApp, type TestApp } from '../../support/app.js';
 import { imageFile, jpegOf, MIB } from '../../support/images.js';
@@ -22,6 +23,7 @@ const BODIES: Record<string, number> = {
   'post /api/uploads/{id}/files': UPLOAD_LIMITS.bytes,
   'put /api/uploads/{id}/archive': UPLOAD_LIMITS.bytes,
   'put /api/projects/{id_or_slug}/cover': UPLOAD_LIMITS.fileBytes,
+  'post /api/chat/attachments': MAX_PAGE_BYTES,
 };
 /** Routes that also take such a form take no files. */
 const FORM = 'application/x-www-form-urlencoded';
