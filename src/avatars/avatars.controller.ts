@@ -138,7 +138,7 @@ export class AvatarsController {
     @Res() response: Response,
   ): Promise<void> {
     const avatar = await this.delivery.findForUser(id, query);
-    if ('location' in avatar) response.set(avatar.headers).redirect(302, avatar.location);
+    if ('location' in avatar) response.set(avatar.headers).status(302).location(avatar.location).end();
     else await sendRepresentation(request, response, avatar);
   }
 

@@ -32,6 +32,6 @@ export const SendsImage = ({ redirects = true } = {}): MethodDecorator =>
 
 /** Sends an image, or redirects to the store that has it. */
 export async function sendImage(request: Request, response: Response, image: StoredImage): Promise<void> {
-  if ('location' in image) response.set('cache-control', PRIVATE).redirect(302, image.location);
+  if ('location' in image) response.set('cache-control', PRIVATE).status(302).location(image.location).end();
   else await sendRepresentation(request, response, image);
 }

@@ -67,6 +67,7 @@ describe('/api/projects', () => {
     await patch(id, { version: 1, slug: 'new-name' });
     const redirect = await get('old-name');
     expect([redirect.status, redirect.headers.get('location')]).toEqual([301, '/api/projects/new-name']);
+    expect(redirect.text).toBe('');
     const taken = await t.request('POST', '/api/projects', {
       token,
       body: { title: 'Other', original_language: 'ja', slug: 'old-name' },

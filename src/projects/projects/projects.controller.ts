@@ -70,7 +70,11 @@ export class ProjectsController {
   ): Promise<void> {
     const project = await this.search.get(reader, idOrSlug);
     const isCurrent = [project.id, project.slug].includes(idOrSlug.toLowerCase());
-    if (!isCurrent) return response.redirect(301, publicPath(`/api/projects/${project.slug}`));
+    if (!isCurrent)
+      return void response
+        .status(301)
+        .location(publicPath(`/api/projects/${project.slug}`))
+        .end();
     sendVersioned(request, response, this.search.toDto(reader, project));
   }
 
