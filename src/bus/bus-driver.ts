@@ -20,6 +20,8 @@ export interface BusReceiver {
 export interface BusDriver {
   /** The number of partitions, over which an engine can spread the load. */
   readonly partitions: number;
+  /** The partitions that carry heartbeats: one of each part of the engine that can fail by itself. */
+  readonly heartbeatPartitions: readonly number[];
   /** The number of bytes that a frame may have; headers and bodies are measured with `sizeOf`. */
   readonly maxBytes: number;
   /** The number of frames that could not be published. */

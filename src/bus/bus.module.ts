@@ -6,11 +6,13 @@ import { POOL } from '../database/pool.js';
 import type { BusDriver } from './bus-driver.js';
 import { BUS_DRIVER, BusService } from './bus.service.js';
 import { PostgresDriver } from './drivers/postgres-driver.js';
+import { RedisClusterDriver } from './drivers/redis-cluster-driver.js';
 import { RedisDriver } from './drivers/redis-driver.js';
 import { UserEventsService } from './user-events.service.js';
 
 function createDriver(config: Config, pool: Pool, connection: DedicatedConnectionService): BusDriver | null {
   if (config.BUS === 'redis') return new RedisDriver(config.REDIS_URL!, config.SECRET_KEY);
+  if (config.BUS === 'redis-cluster') return new RedisClusterDriver(config.REDIS_URL!.split(','), config.SECRET_KEY);
   return config.BUS === 'postgres' ? new PostgresDriver(pool, connection) : null;
 }
 

@@ -33,7 +33,8 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
   private timer: NodeJS.Timeout | undefined;
   /** Undefined until the first attempt to connect has ended. */
   private isConnected: boolean | undefined;
-  private echoedAt = performance.now();
+  /** The partitions from which a heartbeat of this node has not come back, with the time of the first one. */
+  private readonly unanswered = new Map<number, number>();
   private published = 0;
   private received = 0;
   private losses = 0;
@@ -116,27 +117,40 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
 
   private beat(): void {
     const now = performance.now();
+    this.expectEchoes(now);
     this.sendHeartbeat(HEARTBEAT);
-    if (this.isConnected && now - this.echoedAt > ECHO_TIMEOUT_MS) {
+    if (this.isConnected && [...this.unanswered.values()].some((since) => now - since > ECHO_TIMEOUT_MS)) {
       this.onDisconnected(`no heartbeat came back for ${ECHO_TIMEOUT_MS / 1000} s`);
       this.driver?.reconnect();
     }
     if (this.isConnected) this.peers.check(now);
   }
 
+  private expectEchoes(now: number): void {
+    const { heartbeatPartitions } = this.driver!;
+    for (const partition of this.unanswered.keys()) {
+      if (!heartbeatPartitions.includes(partition)) this.unanswered.delete(partition);
+    }
+    for (const partition of heartbeatPartitions) {
+      if (!this.unanswered.has(partition)) this.unanswered.set(partition, now);
+    }
+  }
+
+  private onEcho(partition: number): void {
+    this.unanswered.delete(partition);
+    if (!this.isConnected && this.unanswered.size === 0) this.onConnected();
+  }
+
   /** Tells the others how many frames they should have got. A heartbeat is not counted. */
   private sendHeartbeat(kind: string): void {
     const header = JSON.stringify([this.publisher, 0, [[kind, this.counts, 0]]]);
-    this.driver!.publish([{ partition: 0, header, body: null }]);
+    this.driver!.publish(this.driver!.heartbeatPartitions.map((partition) => ({ partition, header, body: null })));
   }
 
   private receive(wire: WireFrame): void {
     const { publisher, partition, count, items } = decodeFrame(wire);
     const now = performance.now();
-    if (publisher === this.publisher) {
-      this.echoedAt = now;
-      return this.isConnected ? undefined : this.onConnected();
-    }
+    if (publisher === this.publisher) return this.onEcho(partition);
     const [first] = items ?? [];
     if (first?.kind === HEARTBEAT) return this.peers.onHeartbeat(publisher, first.head as number[], now);
     if (first?.kind === GOODBYE) return this.peers.onGoodbye(publisher, first.head as number[]);
@@ -150,7 +164,7 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
   private onConnected(): void {
     if (this.isConnected === false) this.log.log('The bus is reached again');
     this.isConnected = true;
-    this.echoedAt = performance.now();
+    this.unanswered.clear();
     this.peers.clear();
     this.reportLoss(undefined);
   }
@@ -160,6 +174,7 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
     this.disconnects++;
     this.log.warn(`The bus is not reached (${reason}); messages of other nodes arrive late until it is`);
     this.isConnected = false;
+    this.unanswered.clear();
   }
 
   private onLost(partition: number | undefined): void {

@@ -68,9 +68,14 @@ function findStorageErrors(config: UncheckedConfig): string[] {
 
 function findBusErrors({ BUS, REDIS_URL, WORKERS, METRICS_PORT, METRICS_TOKEN }: UncheckedConfig): string[] {
   const errors: string[] = [];
-  if (BUS === 'redis' && REDIS_URL === undefined) errors.push('REDIS_URL is missing: set it, because BUS is "redis".');
+  if (BUS.startsWith('redis') && REDIS_URL === undefined) {
+    errors.push(`REDIS_URL is missing: set it, because BUS is "${BUS}".`);
+  }
+  if (BUS === 'redis' && REDIS_URL?.includes(',')) {
+    errors.push('REDIS_URL has several servers: set one, or set BUS to redis-cluster.');
+  }
   if (WORKERS > 1 && BUS === 'memory') {
-    errors.push('BUS is "memory": set it to postgres or redis, because WORKERS is above 1.');
+    errors.push('BUS is "memory": set it to postgres, redis or redis-cluster, because WORKERS is above 1.');
   }
   if (WORKERS > 1 && METRICS_TOKEN !== undefined && METRICS_PORT === undefined) {
     errors.push('METRICS_PORT is missing: set it, because each of several WORKERS has its own metrics.');

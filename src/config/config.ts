@@ -25,6 +25,7 @@ import {
 export const PROFILES = ['development', 'test', 'production'] as const;
 export type Profile = (typeof PROFILES)[number];
 
+const BUSES = ['memory', 'postgres', 'redis', 'redis-cluster'] as const;
 export const DEFAULT_MAIL_FROM = 'machi@localhost';
 
 /**
@@ -164,10 +165,10 @@ export class Config {
   @IsOptional() @IsInteger(0, 65535) readonly METRICS_PORT?: number;
   @IsOptional() @IsString() readonly METRICS_TOKEN?: string;
 
-  @IsIn(['memory', 'postgres', 'redis']) readonly BUS: 'memory' | 'postgres' | 'redis' = 'memory';
+  @IsIn(BUSES) readonly BUS: (typeof BUSES)[number] = 'memory';
   @IsInteger(1, 256) readonly WORKERS: number = 1;
   @IsOptional()
-  @IsUrlOf(['redis', 'rediss'], 'redis://user:password@host:6379 or rediss://host:6379')
+  @IsUrlOf(['redis', 'rediss'], 'redis://user:password@host:6379 or rediss://host:6379', { isList: true })
   readonly REDIS_URL?: string;
 
   @IsInteger(0, 3600) readonly DRAIN_SECONDS: number = 20;

@@ -85,16 +85,23 @@ export const AsHost = (): PropertyDecorator =>
 
 /**
  * A URL with one of these schemes. Its host may be an IPv6 address or contain underscores. `isBase`: without user name, query
- * and fragment.
+ * and fragment. `isList`: or several, separated by commas.
  */
-export const IsUrlOf = (schemes: string[], example: string, { isBase = false } = {}): PropertyDecorator =>
-  satisfies('isUrlOf', `must look like ${example}`, (value) => {
-    const text = String(value);
+export const IsUrlOf = (
+  schemes: string[],
+  example: string,
+  { isBase = false, isList = false } = {},
+): PropertyDecorator => {
+  const isUrl = (text: string): boolean => {
     if (!/^[a-z]+:\/\/[^\s\\]+$/i.test(text) || !URL.canParse(text)) return false;
     const { protocol, hostname, username, password, search, hash } = new URL(text);
     if (hostname === '' || !schemes.includes(protocol.slice(0, -1))) return false;
     return !isBase || `${username}${password}${search}${hash}` === '';
-  });
+  };
+  return satisfies('isUrlOf', `must look like ${example}`, (value) =>
+    (isList ? String(value).split(',') : [String(value)]).every(isUrl),
+  );
+};
 
 /** A comma-separated list of origins, as browsers send them: in lower case, without default port and without a final slash. */
 export const AsOrigins = (): PropertyDecorator => Transform(({ value }) => splitList(value).map(toOrigin));

@@ -5,6 +5,7 @@ import { connect, createConversation } from '../support/chat-client.js';
 import { ChatTester, checkHistory, randomOf, type StoredRow } from '../support/chat-tester.js';
 import { type Cluster, startCluster } from '../support/cluster.js';
 import { hasRedis, startRedis } from '../support/redis-server.js';
+import { startRedisCluster } from '../support/redis-cluster.js';
 import { startProxy } from '../support/tcp-proxy.js';
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -90,6 +91,42 @@ describe.skipIf(!hasRedis)('three nodes with Redis', () => {
       'rolling restart': () => killNode(running, 2, 'SIGTERM'),
     });
     await expect.poll(() => running.busState(0)).toBe('ok');
+    await running.stop();
+    cluster = undefined;
+  });
+});
+
+describe.skipIf(!hasRedis)('three nodes with a Redis Cluster', () => {
+  it(`start without it, and deliver every message once and in one order, whatever fails (SEED=${SEED})`, async () => {
+    const redis = await startRedisCluster();
+    ends.push(() => redis.remove());
+    redis.pause();
+    const running = await startCluster(3, { BUS: 'redis-cluster', REDIS_URL: redis.url });
+    cluster = running;
+    expect(await running.busState(0)).toBe('degraded');
+    redis.resume();
+    const whenHealed = async (): Promise<void> => {
+      for (const node of [0, 1, 2]) await expect.poll(() => running.busState(node), { timeout: 10_000 }).toBe('ok');
+    };
+    await whenHealed();
+    await run(running, {
+      'channels moved to another shard': async () => expect(await redis.moveChannels(0, 1)).toBeGreaterThan(20),
+      'CLIENT KILL TYPE pubsub': () =>
+        Promise.all(redis.clients.map((client) => client.client('KILL', 'TYPE', 'pubsub'))),
+      'freeze of a shard': async () => {
+        redis.pause(1);
+        await sleep(600); // not long enough for its replica to take over
+        redis.resume(1);
+      },
+      'loss of a shard, whose replica takes over': () => redis.kill(1),
+      'freeze of a node': () => pauseNode(running, 2),
+      'freeze of the whole cluster': async () => {
+        redis.pause();
+        await sleep(4_000);
+        redis.resume();
+      },
+    });
+    await whenHealed();
     await running.stop();
     cluster = undefined;
   });

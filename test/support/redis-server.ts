@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { freePort } from './postgres-server.js';
 
-const PROGRAM = ['/usr/bin/redis-server', '/usr/bin/valkey-server'].find((path) => fs.existsSync(path));
+export const REDIS_PROGRAM = ['/usr/bin/redis-server', '/usr/bin/valkey-server'].find((path) => fs.existsSync(path));
 
 /** Whether tests with a real Redis can run; `.ci/run` installs it. */
-export const hasRedis = PROGRAM !== undefined && spawnSync(PROGRAM, ['--version']).status === 0;
+export const hasRedis = REDIS_PROGRAM !== undefined && spawnSync(REDIS_PROGRAM, ['--version']).status === 0;
 
 if (!hasRedis) process.stdout.write('redis-server is not installed: the tests with Redis are skipped\n');
 
@@ -22,7 +22,7 @@ export async function startRedis() {
   const client = new Redis(port, '127.0.0.1', { lazyConnect: true, retryStrategy: () => 50 });
   client.on('error', () => undefined);
   const start = async (): Promise<void> => {
-    child = spawn(PROGRAM!, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder], {
+    child = spawn(REDIS_PROGRAM!, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder], {
       stdio: 'ignore',
     });
     if (client.status === 'wait') client.connect().catch(() => undefined);

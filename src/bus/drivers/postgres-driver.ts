@@ -18,6 +18,7 @@ const NOTIFY = `select pg_notify('${CHANNEL}', payload) from unnest($1::text[]) 
  */
 export class PostgresDriver implements BusDriver {
   readonly partitions = 1;
+  readonly heartbeatPartitions = [0];
   readonly maxBytes = MAX_BYTES;
   failures = 0;
   private readonly log = new Logger(PostgresDriver.name);

@@ -1,22 +1,27 @@
 import { Logger } from '@nestjs/common';
 import { Redis } from 'ioredis';
-import { deriveKey } from '../../common/encryption.js';
 import type { BusDriver, BusReceiver, WireFrame } from '../bus-driver.js';
+import {
+  channelsFor,
+  CONNECT_TIMEOUT_MS,
+  decode,
+  encode,
+  PARTITIONS,
+  sizeOfFrame,
+  SUBSCRIBE_TIMEOUT_MS,
+} from './redis-frames.js';
 
-/** Fixed for all versions: nodes of two versions run together during an update. */
-const PARTITIONS = 128;
 const MAX_RETRY_MS = 1_000;
-const CONNECT_TIMEOUT_MS = 2_000;
-/** A subscription that is not confirmed in this time is tried again on a new connection. */
-const SUBSCRIBE_TIMEOUT_MS = 3_000;
 
 /**
- * Publishes with SPUBLISH on a channel per partition. The partition is the hash tag of its channel, so that a cluster spreads the
- * partitions over its shards. Two connections, because a connection with subscriptions takes no other commands.
+ * Publishes with SPUBLISH on a channel per partition of one server. Two connections, because a connection with subscriptions takes
+ * no other commands.
  */
 export class RedisDriver implements BusDriver {
   readonly partitions = PARTITIONS;
+  readonly heartbeatPartitions = [0];
   readonly maxBytes = Infinity;
+  readonly sizeOf = sizeOfFrame;
   failures = 0;
   private readonly log = new Logger(RedisDriver.name);
   private readonly channels: string[];
@@ -24,10 +29,8 @@ export class RedisDriver implements BusDriver {
   private readonly subscriber: Redis;
   private receiver: BusReceiver | undefined;
 
-  /** The channels have a prefix that only processes with the same SECRET_KEY know: one Redis may serve several deployments. */
   constructor(url: string, secretKey: string) {
-    const prefix = `machi:${deriveKey(secretKey, 'bus').toString('hex').slice(0, 16)}`;
-    this.channels = Array.from({ length: PARTITIONS }, (_, partition) => `${prefix}:{${partition}}`);
+    this.channels = channelsFor(secretKey);
     const options = {
       lazyConnect: true,
       enableOfflineQueue: false,
@@ -37,10 +40,6 @@ export class RedisDriver implements BusDriver {
     };
     this.publisher = new Redis(url, options);
     this.subscriber = new Redis(url, { ...options, autoResubscribe: false });
-  }
-
-  sizeOf(headerBytes: number, bodyBytes: number): number {
-    return 4 + headerBytes + bodyBytes;
   }
 
   start(receiver: BusReceiver): void {
@@ -87,19 +86,4 @@ export class RedisDriver implements BusDriver {
       clearTimeout(timeout);
     }
   }
-}
-
-/** The length of the header in four bytes, the header, the body. */
-function encode({ header, body }: WireFrame): Buffer {
-  const length = Buffer.byteLength(header);
-  const message = Buffer.allocUnsafe(4 + length + (body?.length ?? 0));
-  message.writeUInt32BE(length);
-  message.write(header, 4);
-  body?.copy(message, 4 + length);
-  return message;
-}
-
-function decode(partition: number, message: Buffer): WireFrame {
-  const end = 4 + message.readUInt32BE();
-  return { partition, header: message.toString('utf8', 4, end), body: message.subarray(end) };
 }
