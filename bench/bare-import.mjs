@@ -1,10 +1,16 @@
-// The baseline of `npm run bench:library:import`: sharp alone making the same images of the same files, on as many processes
-// of the same priority as Machi has image workers. As a program it is one of these processes.
+// The baselines of `npm run bench:library:import`: sharp alone making the same images of the same files, on as many processes of
+// the same priority as Machi has image workers; and a bare server in front of them, which receives and unpacks the archive. As a
+// program it is one of these processes, or with the argument `server` that server.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
-import { constants, setPriority } from 'node:os';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { constants, setPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import sharp from 'sharp';
+import yauzl from 'yauzl';
 
 /** As in src/images/page-image.ts. */
 const VARIANTS = [
@@ -33,7 +39,7 @@ async function makePage(file) {
 
 /** Starts the processes. Returns what makes the images of all files, their ids, and what ends them. */
 export function startBareImport(processes) {
-  const workers = Array.from({ length: processes }, () => fork(import.meta.filename));
+  const workers = Array.from({ length: processes }, () => fork(import.meta.filename, { execArgv: [] }));
   return {
     async run(files) {
       const waiting = [...files];
@@ -52,7 +58,59 @@ export function startBareImport(processes) {
   };
 }
 
-if (process.send) {
+/** Starts the server with its processes. It answers a PUT of an archive when all its images are made. */
+export async function startBareServer(processes) {
+  const server = fork(import.meta.filename, ['server', String(processes)]);
+  const [url] = await once(server, 'message');
+  return {
+    async run(archive) {
+      const response = await fetch(url, { method: 'PUT', body: archive });
+      if (!response.ok) throw new Error(await response.text());
+    },
+    pids: [server.pid],
+    stop: () => server.disconnect(),
+  };
+}
+
+function serve(processes) {
+  const workers = startBareImport(processes);
+  const server = createServer((request, response) => {
+    importArchive(request, workers).then(
+      () => response.end(),
+      (error) => response.writeHead(500).end(error.stack),
+    );
+  });
+  server.listen(0, '127.0.0.1', () => process.send(`http://127.0.0.1:${server.address().port}`));
+  process.on('disconnect', () => {
+    workers.stop();
+    process.exit();
+  });
+}
+
+async function importArchive(body, workers) {
+  const folder = await mkdtemp(join(tmpdir(), 'bare-import-'));
+  try {
+    const archive = join(folder, 'chapter.cbz');
+    await pipeline(body, createWriteStream(archive));
+    await workers.run(await unpack(archive, folder));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function unpack(archive, folder) {
+  const zip = await yauzl.openPromise(archive);
+  const files = [];
+  for await (const entry of zip.eachEntry()) {
+    const file = join(folder, String(files.length));
+    await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(file));
+    files.push(file);
+  }
+  return files;
+}
+
+if (process.argv[2] === 'server') serve(Number(process.argv[3]));
+else if (process.argv[1] === import.meta.filename) {
   sharp.cache(false);
   sharp.concurrency(1);
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
@@ -62,4 +120,5 @@ if (process.send) {
       (error) => process.send(error.message),
     );
   });
+  process.on('disconnect', () => process.exit());
 }

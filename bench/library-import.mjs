@@ -1,12 +1,12 @@
-// Import of a cbz, from its first byte to the published chapter, against sharp alone making the same images of the same files on
-// as many processes.
+// Import of a cbz, from its first byte to the published chapter, against sharp on as many processes making the same images: of
+// files that are there already, and of an archive that a bare server receives and unpacks.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
-import { startBareImport } from './bare-import.mjs';
+import { startBareImport, startBareServer } from './bare-import.mjs';
 import { treeCpu, usage } from './harness.mjs';
 import { toRows } from './results.mjs';
 import { withWorld } from './world.mjs';
@@ -14,6 +14,7 @@ import { withWorld } from './world.mjs';
 /** As many as Machi has image workers. */
 const PROCESSES = Math.min(4, cpus().length);
 const KINDS_OF_SCANS = 10;
+const none = () => NaN;
 
 export const options = { pages: 200, rounds: 3 };
 
@@ -26,25 +27,25 @@ export function run({ pages = 60, rounds, skip }) {
     const files = await makePages(world.dataDir, pages);
     const archive = makeArchive(world.dataDir, files);
     const importChapter = await makeImport(world, archive);
-    const bare = startBareImport(PROCESSES);
+    const [alone, server] = [startBareImport(PROCESSES), await startBareServer(PROCESSES)];
+    const imports = {
+      Machi: () => measure(pages, [world.machi.pid], world.postgresCpu, importChapter),
+      'sharp alone, files unpacked before': () => measure(pages, alone.pids, none, () => alone.run(files)),
+      'bare server and sharp': () => measure(pages, server.pids, none, () => server.run(archive)),
+    };
     try {
-      const series = ['Machi', 'sharp alone'].map((name) => ({ name, rounds: [] }));
+      const series = Object.keys(imports).map((name) => ({ name, rounds: [] }));
       for (let round = 0; round <= rounds; round++) {
-        const results = [
-          await measure(pages, [world.machi.pid], world.postgresCpu, importChapter),
-          await measure(
-            pages,
-            bare.pids,
-            () => NaN,
-            () => bare.run(files),
-          ),
-        ];
-        if (round > 0) results.forEach((result, i) => series[i].rounds.push(result)); // the first one warms up
+        for (const { name, rounds: results } of series) {
+          const result = await imports[name]();
+          if (round > 0) results.push(result); // the first one warms up
+        }
       }
       const title = `Import of ${pages} pages, ${Math.round(archive.length / 2 ** 20)} MiB, ${PROCESSES} processes`;
       return toRows(title, series, { unit: 'pages/s' });
     } finally {
-      bare.stop();
+      alone.stop();
+      server.stop();
     }
   });
 }
@@ -86,7 +87,7 @@ async function makeImport({ call, password }, archive) {
     const chapter = { number: String(++number), language: 'en' };
     let upload = await call('POST', `uploads/${id}/commit`, { version, chapter }, token);
     while (upload.state === 'committing') {
-      await sleep(250);
+      await sleep(100);
       upload = await call('GET', `uploads/${id}`, undefined, token);
     }
     if (upload.state !== 'committed') throw new Error(`${upload.problem} in ${upload.problem_file}`);
