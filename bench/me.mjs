@@ -15,11 +15,16 @@ const QUERY = `select s.id as session_id, ${PROFILE_COLUMNS} from sessions s joi
 
 export const options = { seconds: 4, rounds: 7 };
 
-export function run({ seconds, rounds, skip }) {
+export function run({ skip, ...times }) {
+  return compareProfiles(times, async (world) => [world.machi, ...(await startPeers(world, skip))]);
+}
+
+/** Compares the servers that `start` returns; the baseline is the last one. */
+export function compareProfiles({ seconds, rounds }, start) {
   const production = { NODE_ENV: 'production', RATE_LIMITS: 'on', MAX_REQUESTS_PER_MINUTE: '1000000' };
   return withWorld(production, async (world) => {
     const users = await makeUsers(world, CONNECTIONS, 'Administrators');
-    const servers = [world.machi, ...(await startPeers(world, skip))];
+    const servers = await start(world);
     await assertSameProfile(servers, users[0]);
     await interleave(servers, {
       path: '/api/users/me',

@@ -18,7 +18,7 @@ interface Server {
   child: ChildProcess;
 }
 
-/** A Redis Cluster on the loopback interface, without persistence: so many shards, each of a primary and a replica. */
+/** A Redis Cluster on the loopback interface, without persistence. Each shard is a primary and a replica. */
 export async function startRedisCluster(shards = 3) {
   const folder = fs.mkdtempSync(join(tmpdir(), 'machi-redis-cluster-'));
   const servers = await Promise.all(Array.from({ length: 2 * shards }, () => startServer(folder)));

@@ -5,7 +5,7 @@ import type { BusDriver, BusReceiver, WireFrame } from '../bus-driver.js';
 import {
   channelsFor,
   CONNECT_TIMEOUT_MS,
-  decode,
+  decoderFor,
   encode,
   PARTITIONS,
   sizeOfFrame,
@@ -75,10 +75,8 @@ export class RedisClusterDriver implements BusDriver {
     const cluster = createCluster(this.urls);
     this.cluster = cluster;
     const receiver = this.receiver!;
-    const partitions = new Map(this.channels.map((channel, partition) => [channel, partition]));
-    cluster.on('smessageBuffer', (channel: Buffer, message: Buffer) =>
-      receiver.onFrame(decode(partitions.get(channel.toString('latin1'))!, message)),
-    );
+    const decode = decoderFor(this.channels);
+    cluster.on('smessageBuffer', (channel: Buffer, message: Buffer) => receiver.onFrame(decode(channel, message)));
     cluster.once('ready', () => void this.subscribe(cluster));
     cluster.on('error', (error: Error) => receiver.onDisconnected(error.message));
     cluster.on('-subscriber', () => receiver.onDisconnected('a connection to a shard was closed'));

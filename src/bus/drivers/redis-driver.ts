@@ -4,7 +4,7 @@ import type { BusDriver, BusReceiver, WireFrame } from '../bus-driver.js';
 import {
   channelsFor,
   CONNECT_TIMEOUT_MS,
-  decode,
+  decoderFor,
   encode,
   PARTITIONS,
   sizeOfFrame,
@@ -44,9 +44,9 @@ export class RedisDriver implements BusDriver {
 
   start(receiver: BusReceiver): void {
     this.receiver = receiver;
-    const partitions = new Map(this.channels.map((channel, partition) => [channel, partition]));
+    const decode = decoderFor(this.channels);
     this.subscriber.on('smessageBuffer', (channel: Buffer, message: Buffer) =>
-      receiver.onFrame(decode(partitions.get(channel.toString('latin1'))!, message)),
+      receiver.onFrame(decode(channel, message)),
     );
     this.subscriber.on('ready', () => void this.subscribe());
     this.subscriber.on('close', () => receiver.onDisconnected('the connection to Redis was closed'));

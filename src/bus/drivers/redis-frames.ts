@@ -29,8 +29,12 @@ export function encode({ header, body }: WireFrame): Buffer {
   return message;
 }
 
-/** Reads what `encode` wrote. */
-export function decode(partition: number, message: Buffer): WireFrame {
-  const end = 4 + message.readUInt32BE();
-  return { partition, header: message.toString('utf8', 4, end), body: message.subarray(end) };
+/** Returns what reads a message of one of these channels, written by `encode`. */
+export function decoderFor(channels: string[]): (channel: Buffer, message: Buffer) => WireFrame {
+  const partitions = new Map(channels.map((channel, partition) => [channel, partition]));
+  return (channel, message) => {
+    const end = 4 + message.readUInt32BE();
+    const partition = partitions.get(channel.toString('latin1'))!;
+    return { partition, header: message.toString('utf8', 4, end), body: message.subarray(end) };
+  };
 }
