@@ -10,6 +10,7 @@ import { loadConfig } from '../../src/config/load-config.js';
 import { newDataSource } from '../../src/database/data-source.js';
 import { EmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
 import { migrate } from '../../src/database/open-database.js';
+import { keepTemporaryFilesInMemory } from './temporary-folder.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -26,10 +27,12 @@ const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off',
 
 /** One server, and one migrated template database that each spec file copies. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const removeTemporaryFiles = keepTemporaryFilesInMemory();
   const { connection, stop } = await startServer();
   const teardown = async (): Promise<void> => {
     for (const name of [TEMPLATE, SCRATCH]) await dropDatabase(connection, name);
     await stop();
+    removeTemporaryFiles();
   };
   try {
     for (const name of [TEMPLATE, SCRATCH]) await admin(connection, `create database ${name}`);
