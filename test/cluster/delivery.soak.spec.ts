@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BusService } from '../../src/bus/bus.service.js';
 import { FollowedConversationsService } from '../../src/chat/delivery/followed-conversations.service.js';
+import { GapRepairService } from '../../src/chat/delivery/gap-repair.service.js';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
 import { type ChatClient, connect, createConversation, type Frame, V2 } from '../support/chat-client.js';
 
@@ -122,6 +123,28 @@ it('a member who is added gets no message from before, also when that was lost o
   await late.askPastPushes('get_messages', { conversation_id });
   expect(contents(late.frames)).toEqual(['after']);
 });
+
+it.each(['a repair', 'a message of another member'])(
+  'a member who is added gets no message from before when %s reaches the database ahead of the announcement',
+  async (first) => {
+    const here = await connect(nodes[0], await nodes[0].user(), V2);
+    const there = await connect(nodes[1], await nodes[0].user());
+    const late = await connect(nodes[1], await nodes[0].user());
+    const conversation_id = await createConversation(here, there);
+    const bus = nodes[0].app.get(BusService);
+    const send = bus.send.bind(bus);
+    bus.send = () => undefined;
+    await here.askPastPushes('send_message', { conversation_id, content: 'before' });
+    await here.askPastPushes('add_members', { conversation_id, members: [late.username] });
+    if (first === 'a repair') await nodes[1].app.get(GapRepairService).repair([conversation_id]);
+    else there.send({ type: 'send_message', conversation_id, content: 'from there' });
+    const expected = first === 'a repair' ? [] : ['from there'];
+    expect(await received(there, 1 + expected.length)).toEqual(['before', ...expected]);
+    bus.send = send;
+    await here.askPastPushes('send_message', { conversation_id, content: 'after' });
+    expect(await received(late, 1 + expected.length)).toEqual([...expected, 'after']);
+  },
+);
 
 it('a conversation whose announcement was lost is announced by the sweep, with its messages', async () => {
   const here = await connect(nodes[0], await nodes[0].user());

@@ -147,6 +147,15 @@ export class FollowedConversationsService implements ConnectionListener {
     if (this.followed.has(conversationId)) this.scheduleRepair(conversationId, GAP_MS, true);
   }
 
+  /**
+   * To be called before messages are delivered to members of whom this node was perhaps not told. Messages up to this revision
+   * are not for this one.
+   */
+  noteJoined(conversationId: number, participantId: number, revision: number): void {
+    const conversation = this.followed.get(conversationId);
+    if (conversation && conversation.revision < revision) conversation.joined.set(participantId, revision);
+  }
+
   /** Delivers messages of another node, at once if nothing before them is missing. */
   accept(segment: MessageSegment): void {
     const conversation = this.followed.get(segment.conversationId);

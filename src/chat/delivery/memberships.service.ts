@@ -19,6 +19,11 @@ const SELECT_JOINED = `select m.participant_id::float8, c.id::float8 as conversa
   join conversation_members m using (participant_id, conversation_id)
   join conversations c on c.id = m.conversation_id`;
 
+/** $1, $2: conversations and revisions, in pairs. */
+const SELECT_JOINED_AFTER = `select m.conversation_id::float8, m.participant_id::float8, m.joined_revision::float8 as revision
+  from unnest($1::bigint[], $2::bigint[]) as k (id, revision)
+  join conversation_members m on m.conversation_id = k.id and m.joined_revision > k.revision`;
+
 /** A participant's conversations and their revisions, in one order. */
 export interface MembershipRow {
   id: string;
@@ -38,6 +43,8 @@ export interface JoinedRow {
   /** Usernames. */
   members: string[] | null;
 }
+
+type JoinedAfterRow = Pick<JoinedRow, 'participant_id' | 'conversation_id' | 'revision'>;
 
 /** Reads of which conversations participants are members. */
 @Injectable()
@@ -65,5 +72,11 @@ export class MembershipsService {
   async listJoined(pairs: [participantId: number, conversationId: number][]): Promise<JoinedRow[]> {
     const values = [pairs.map(([id]) => id), pairs.map(([, id]) => id)];
     return (await this.pool.query<JoinedRow>(SELECT_JOINED, values)).rows;
+  }
+
+  /** Who has become a member of these conversations after the given revisions, and the revisions before that. */
+  async listJoinedAfter(after: [conversationId: number, revision: number][]): Promise<JoinedAfterRow[]> {
+    const values = [after.map(([id]) => id), after.map(([, revision]) => revision)];
+    return (await this.pool.query<JoinedAfterRow>(SELECT_JOINED_AFTER, values)).rows;
   }
 }

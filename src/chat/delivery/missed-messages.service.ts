@@ -12,7 +12,8 @@ const MAX_CONVERSATIONS = 50;
 
 /**
  * $1: conversations; $2: the revisions up to which they were delivered; $3: the versions of their cached members. Returns a row of
- * kind `conversation` for each, with its revision and version and, if that has changed, its members; and its messages.
+ * kind `conversation` for each, with its revision and version and, if that has changed, its members; its messages; and if the
+ * version has changed, who has become a member after the delivered revision: this node may not have been told of it yet.
  */
 const SELECT = `with known as (
     select * from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as k (id, revision, version)
@@ -29,10 +30,14 @@ const SELECT = `with known as (
     select * from messages where conversation_id = k.id and revision > k.revision
     order by revision limit ${MAX_PER_CONVERSATION}
   ) m
-  left join participants p on p.id = m.sender_id left join users u on u.id = p.user_id`;
+  left join participants p on p.id = m.sender_id left join users u on u.id = p.user_id
+  union all
+  select 'joined', k.id, m.joined_revision, m.participant_id, null, null
+  from known k join conversations c on c.id = k.id and c.members_version is distinct from k.version
+  join conversation_members m on m.conversation_id = k.id and m.joined_revision > k.revision`;
 
 type Row = [
-  kind: 'conversation' | 'message',
+  kind: 'conversation' | 'message' | 'joined',
   id: string,
   revision: string,
   number: string,
@@ -98,8 +103,10 @@ export class MissedMessagesService {
       missed.set(Number(id), { revision: Number(revision), messages: [] });
       if (detail !== null) this.members.setIfNewer(Number(id), Number(version), detail);
     }
+    for (const [kind, id, revision, participantId] of rows)
+      if (kind === 'joined') this.followed.noteJoined(Number(id), Number(participantId), Number(revision));
     for (const [kind, id, revision, messageId, nonce, detail] of rows) {
-      if (kind === 'conversation') continue;
+      if (kind !== 'message') continue;
       const message = toMissedMessage(Number(id), Number(messageId), Number(revision), nonce, detail!);
       missed.get(message.conversation_id)?.messages.push(message);
     }

@@ -66,8 +66,10 @@ export class RemoteConversationsService {
 
   private receiveMessages(head: MessagesHead, body: Buffer | null): void {
     const [conversationId, previous, first, senders, ends, version, detail, oldEnds] = head;
-    if (this.followed.revisionOf(conversationId) === undefined) return;
-    if (detail !== null) this.members.setIfNewer(conversationId, version, detail);
+    const delivered = this.followed.revisionOf(conversationId);
+    if (delivered === undefined) return;
+    // Members who are new with these messages must not get those before them, which have not arrived.
+    if (detail !== null && previous <= delivered) this.members.setIfNewer(conversationId, version, detail);
     const isOutdated = (this.members.versionOf(conversationId) ?? -1) < version;
     if (!body || isOutdated) this.followed.noteMissed(conversationId, first + senders.length - 1);
     else {

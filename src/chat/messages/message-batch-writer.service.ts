@@ -9,6 +9,7 @@ import { DurationCounts } from '../../metrics/counts.js';
 import { MetricsService } from '../../metrics/metrics.service.js';
 import { FollowedConversationsService } from '../delivery/followed-conversations.service.js';
 import { MemberCacheService } from '../delivery/member-cache.service.js';
+import { MembershipsService } from '../delivery/memberships.service.js';
 import { type MissedMessage, toMissedMessage } from '../delivery/stored-messages.js';
 import type { AttachmentDto } from '../protocol/message.dto.js';
 import { PushCandidatesService } from '../push/push-candidates.service.js';
@@ -73,6 +74,7 @@ export class MessageBatchWriterService {
     @Inject(POOL) private readonly pool: Pool,
     private readonly members: MemberCacheService,
     private readonly followed: FollowedConversationsService,
+    private readonly memberships: MembershipsService,
     private readonly pushes: PushCandidatesService,
     private readonly clock: Clock,
     metrics: MetricsService,
@@ -147,6 +149,8 @@ export class MessageBatchWriterService {
 
   private async insert(messages: NewMessage[], stamp: number): Promise<AppendResult> {
     const rows = await this.queryAppend(messages, stamp);
+    const changed = conversationsWithNewMembersAndMissed(rows);
+    if (changed.length > 0) await this.noteJoined(changed);
     const outcomes = new Map<string, AppendOutcome>();
     const missed: MissedMessage[] = [];
     const incomplete: number[] = [];
@@ -165,6 +169,13 @@ export class MessageBatchWriterService {
       missed: missed.filter(({ nonce }) => outcomes.get(nonce)?.kind !== 'stored'), // stored by an attempt whose answer was lost
       incomplete,
     };
+  }
+
+  /** This node may not have been told yet who has become a member: what was stored before that is not for them. */
+  private async noteJoined(conversationIds: number[]): Promise<void> {
+    const after = conversationIds.map((id): [number, number] => [id, this.followed.revisionOf(id) ?? 0]);
+    for (const row of await this.memberships.listJoinedAfter(after))
+      this.followed.noteJoined(row.conversation_id, row.participant_id, row.revision);
   }
 
   private async queryAppend(messages: NewMessage[], stamp: number): Promise<Row[]> {
@@ -191,6 +202,11 @@ export class MessageBatchWriterService {
     if (pushed) this.pushes.noted();
     return rows;
   }
+}
+
+function conversationsWithNewMembersAndMissed(rows: Row[]): number[] {
+  const missed = new Set(rows.flatMap(([kind, , , number]) => (kind === 'missed' ? [Number(number)] : [])));
+  return rows.flatMap(([kind, , id]) => (kind === 'members' && missed.has(Number(id)) ? [Number(id)] : []));
 }
 
 const valuesOf = ({ conversation_id, sender_id, reply_id, nonce, content }: NewMessage): unknown[] => [
