@@ -59,6 +59,7 @@ export async function withWorld(env, work) {
     const client = await openClient(connection);
     return await work({
       machi,
+      settings,
       connection,
       dataDir,
       password: settings.ADMIN_PASSWORD,

@@ -6,13 +6,22 @@ import { POOL } from '../database/pool.js';
 import type { BusDriver } from './bus-driver.js';
 import { BUS_DRIVER, BusService } from './bus.service.js';
 import { PostgresDriver } from './drivers/postgres-driver.js';
-import { RedisClusterDriver } from './drivers/redis-cluster-driver.js';
-import { RedisDriver } from './drivers/redis-driver.js';
 import { UserEventsService } from './user-events.service.js';
 
-function createDriver(config: Config, pool: Pool, connection: DedicatedConnectionService): BusDriver | null {
-  if (config.BUS === 'redis') return new RedisDriver(config.REDIS_URL!, config.SECRET_KEY);
-  if (config.BUS === 'redis-cluster') return new RedisClusterDriver(config.REDIS_URL!.split(','), config.SECRET_KEY);
+/** The client for Redis is loaded only where it is used. */
+async function createDriver(
+  config: Config,
+  pool: Pool,
+  connection: DedicatedConnectionService,
+): Promise<BusDriver | null> {
+  if (config.BUS === 'redis') {
+    const { RedisDriver } = await import('./drivers/redis-driver.js');
+    return new RedisDriver(config.REDIS_URL!, config.SECRET_KEY);
+  }
+  if (config.BUS === 'redis-cluster') {
+    const { RedisClusterDriver } = await import('./drivers/redis-cluster-driver.js');
+    return new RedisClusterDriver(config.REDIS_URL!.split(','), config.SECRET_KEY);
+  }
   return config.BUS === 'postgres' ? new PostgresDriver(pool, connection) : null;
 }
 

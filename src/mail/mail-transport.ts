@@ -1,7 +1,6 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { createTransport } from 'nodemailer';
 import type { Config } from '../config/config.js';
 
 /** An event for the recipient's calendar, as iCalendar (RFC 5545). */
@@ -23,6 +22,9 @@ export interface OutgoingMessage {
 /** Sends a message. Resolves to the path of the file if it was written to one. Rejects with a SendError (mail-errors.ts). */
 export type Send = (message: OutgoingMessage) => Promise<string | undefined>;
 
+/** Loaded by the first mail and not by the start. */
+const nodemailer = () => import('nodemailer');
+
 const TIMEOUTS = { dnsTimeout: 5_000, connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 15_000 };
 
 /** Sends by SMTP if SMTP_URL is set, otherwise to files in `DATA_DIR/mail`. Undefined in production without SMTP_URL. */
@@ -33,18 +35,21 @@ export function createSend(config: Config): Send | undefined {
 
 /** Connects to the mail server, greets it and signs in, without sending. Rejects with the error of nodemailer. */
 export async function verifyMailServer(config: Config, url: string): Promise<void> {
-  await createSmtpTransport(config, url).verify();
+  const transport = await createSmtpTransport(config, url);
+  await transport.verify();
 }
 
-function createSmtpTransport(config: Config, url: string) {
+async function createSmtpTransport(config: Config, url: string) {
+  const { createTransport } = await nodemailer();
   const options = { ...TIMEOUTS, name: greetingName(config), disableFileAccess: true, disableUrlAccess: true };
   return createTransport({ ...options, url });
 }
 
 function sendBySmtp(config: Config, url: string): Send {
-  const transport = createSmtpTransport(config, url);
+  let transport: ReturnType<typeof createSmtpTransport> | undefined;
   return async (mail) => {
-    await transport.sendMail(messageOf(config, mail));
+    transport ??= createSmtpTransport(config, url);
+    await (await transport).sendMail(messageOf(config, mail));
     return undefined;
   };
 }
@@ -68,8 +73,9 @@ function literalOf(host: string): string {
 
 /** Readable by the owner only. Written under another name first, so that a file is always complete. */
 function writeToFolder(config: Config, folder: string): Send {
-  const composer = createTransport({ streamTransport: true, buffer: true });
   return async (mail) => {
+    const { createTransport } = await nodemailer();
+    const composer = createTransport({ streamTransport: true, buffer: true });
     const { message } = await composer.sendMail(messageOf(config, mail));
     const file = join(folder, `${mail.id}-${mail.kind}.eml`);
     await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -33,7 +33,7 @@ export class PasskeyChallengesService {
 
   /** Deletes and returns the challenge that this credential answers; null if it was not issued for this user and purpose. */
   async take(credential: Parameters<typeof challengeOf>[0], userId: string | null): Promise<string | null> {
-    const challenge = challengeOf(credential);
+    const challenge = await challengeOf(credential);
     if (challenge === null || challenge.includes('\0') || !challenge.isWellFormed()) return null;
     const values = [challenge, userId, this.clock.date()];
     const [taken] = await returningRows<{ challenge: string }>(this.challenges, TAKE, values);

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { generateAuthenticationOptions } from '@simplewebauthn/server';
 import { Repository } from 'typeorm';
 import type { AuditAction } from '../../audit/audit.actions.js';
 import { AuditService } from '../../audit/audit.service.js';
@@ -12,7 +11,7 @@ import { Clock } from '../../common/clock.provider.js';
 import { returningRows } from '../../database/returning.js';
 import { Problem } from '../../http/problems/problem.js';
 import { MetricsService } from '../../metrics/metrics.service.js';
-import { verifyAuthentication } from './webauthn.js';
+import { verifyAuthentication, webauthn } from './webauthn.js';
 import type { AuthenticationDto } from './credentials.dto.js';
 import type { RequestOptionsDto } from './options.dto.js';
 import { CHALLENGE_LIFETIME_MS, PasskeyChallengesService } from './passkey-challenges.service.js';
@@ -43,6 +42,7 @@ export class PasskeySignInService {
 
   /** Issues a challenge for any passkey: the browser selects the user. Throws `rate_limited`. */
   async options(): Promise<RequestOptionsDto> {
+    const { generateAuthenticationOptions } = await webauthn();
     const { rpId, challenge, timeout, userVerification } = await generateAuthenticationOptions({
       rpID: this.relyingParty.id,
       timeout: CHALLENGE_LIFETIME_MS,

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { generateRegistrationOptions } from '@simplewebauthn/server';
 import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
@@ -12,7 +11,7 @@ import { SecurityMailsService } from '../security-mails.service.js';
 import { SignInMethodsService } from '../sign-in-methods.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
-import { ALGORITHMS, verifyRegistration } from './webauthn.js';
+import { ALGORITHMS, verifyRegistration, webauthn } from './webauthn.js';
 import type { CreationOptionsDto } from './options.dto.js';
 import { CHALLENGE_LIFETIME_MS, PasskeyChallengesService } from './passkey-challenges.service.js';
 import { Passkey } from './passkey.entity.js';
@@ -41,6 +40,7 @@ export class PasskeysService {
     await this.reauthentication.verify(caller, currentPassword);
     const existing = await this.list(caller);
     if (existing.length >= MAX_PASSKEYS) throw new Problem('too_many_passkeys');
+    const { generateRegistrationOptions } = await webauthn();
     const options = await generateRegistrationOptions({
       rpID: this.relyingParty.id,
       rpName: this.relyingParty.name,

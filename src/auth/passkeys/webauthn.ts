@@ -1,12 +1,9 @@
-import {
-  type AuthenticationResponseJSON,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-  type WebAuthnCredential,
-} from '@simplewebauthn/server';
-import { decodeAttestationObject, decodeClientDataJSON, isoBase64URL } from '@simplewebauthn/server/helpers';
+import type { AuthenticationResponseJSON, RegistrationResponseJSON, WebAuthnCredential } from '@simplewebauthn/server';
 import type { RelyingParty } from './relying-party.provider.js';
+
+/** Loaded by the first passkey and not by the start: with what they load, these are 290 files. */
+export const webauthn = () => import('@simplewebauthn/server');
+const helpers = () => import('@simplewebauthn/server/helpers');
 
 /** EdDSA, ES256, RS256 (COSE). Listed, so that a newer library version does not add others. */
 export const ALGORITHMS = [-8, -7, -257];
@@ -18,7 +15,8 @@ export type Verification<T> = { value: T } | { reason: unknown };
 export type NewCredential = WebAuthnCredential & { isSynced: boolean };
 
 /** The challenge that a response claims to answer; null if it cannot be read. */
-export function challengeOf({ response }: { response: { clientDataJSON: string } }): string | null {
+export async function challengeOf({ response }: { response: { clientDataJSON: string } }): Promise<string | null> {
+  const { decodeClientDataJSON } = await helpers();
   try {
     const { challenge } = decodeClientDataJSON(response.clientDataJSON);
     return typeof challenge === 'string' ? challenge : null;
@@ -34,8 +32,9 @@ export const verifyRegistration = (
   { id, origins }: RelyingParty,
 ): Promise<Verification<NewCredential>> =>
   catchReason(async () => {
-    assertNotCrossOrigin(response);
-    assertNoManufacturerAttestation(response);
+    await assertNotCrossOrigin(response);
+    await assertNoManufacturerAttestation(response);
+    const { verifyRegistrationResponse } = await webauthn();
     const { registrationInfo } = await verifyRegistrationResponse({
       response,
       expectedChallenge,
@@ -60,7 +59,8 @@ export const verifyAuthentication = (
   credential: { id: string; publicKey: Uint8Array<ArrayBuffer> },
 ): Promise<Verification<number>> =>
   catchReason(async () => {
-    assertNotCrossOrigin(response);
+    await assertNotCrossOrigin(response);
+    const { verifyAuthenticationResponse } = await webauthn();
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({
       response,
       expectedChallenge,
@@ -83,7 +83,8 @@ async function catchReason<T>(check: () => Promise<T>): Promise<Verification<T>>
 }
 
 /** Refuses responses from a frame inside another site's page. */
-function assertNotCrossOrigin({ response }: { response: { clientDataJSON: string } }): void {
+async function assertNotCrossOrigin({ response }: { response: { clientDataJSON: string } }): Promise<void> {
+  const { decodeClientDataJSON } = await helpers();
   if (decodeClientDataJSON(response.clientDataJSON).crossOrigin)
     throw new Error('The request came from a frame of another site');
 }
@@ -92,7 +93,8 @@ function assertNotCrossOrigin({ response }: { response: { clientDataJSON: string
  * Accepts no attestation or self-attestation only. Verifying a manufacturer's certificates could make the library fetch
  * addresses from them.
  */
-function assertNoManufacturerAttestation({ response }: RegistrationResponseJSON): void {
+async function assertNoManufacturerAttestation({ response }: RegistrationResponseJSON): Promise<void> {
+  const { decodeAttestationObject, isoBase64URL } = await helpers();
   const attestation = decodeAttestationObject(isoBase64URL.toBuffer(response.attestationObject));
   const isSelf = attestation.get('fmt') === 'packed' && attestation.get('attStmt').get('x5c') === undefined;
   if (attestation.get('fmt') !== 'none' && !isSelf) throw new Error('The attestation was not requested');

@@ -10,7 +10,7 @@ import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
 import { DosesService } from '../doses/doses.service.js';
 import { RegistrationReviewsService } from '../registrations/registration-reviews.service.js';
-import { type CertificateForm, toPng, toSvg } from './formats/certificate-qr.js';
+import type { CertificateForm } from './formats/certificate-qr.js';
 import type { Certificate } from './certificate.entity.js';
 import { CertificatesService } from './certificates.service.js';
 import { readHcert } from './formats/hcert.js';
@@ -23,9 +23,12 @@ interface FileFormat {
   make: (certificate: Certificate, form: CertificateForm) => Promise<Buffer> | Buffer;
 }
 
+/** Loaded by the first file and not by the start. */
+const qrCodes = () => import('./formats/certificate-qr.js');
+
 const FORMATS: Record<FileType, FileFormat> = {
-  png: { type: 'image/png', make: (certificate, form) => toPng(form, certificate[form]) },
-  svg: { type: 'image/svg+xml', make: (certificate, form) => toSvg(form, certificate[form]) },
+  png: { type: 'image/png', make: async (certificate, form) => (await qrCodes()).toPng(form, certificate[form]) },
+  svg: { type: 'image/svg+xml', make: async (certificate, form) => (await qrCodes()).toSvg(form, certificate[form]) },
   pdf: {
     type: 'application/pdf',
     make: async ({ hcert, shc }) => {

@@ -1,8 +1,13 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
 import { Matches } from 'class-validator';
-import { parsePhoneNumberFromString } from 'libphonenumber-js';
+import { createRequire } from 'node:module';
 import { toAsciiDigits } from '../../common/text.js';
+
+/** The CommonJS build, which class-validator has loaded: the other one would load the rules of all countries once more. */
+const { parsePhoneNumberFromString } = createRequire(import.meta.url)(
+  'libphonenumber-js',
+) as typeof import('libphonenumber-js');
 
 /** Numbers without a country code are Bangladeshi. */
 const DEFAULT_COUNTRY = 'BD';
