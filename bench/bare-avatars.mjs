@@ -1,4 +1,5 @@
-// The baselines of bench/avatars.mjs: sharp alone producing the same sizes, and express.static serving the same file.
+// The baselines of bench/avatars.mjs: sharp alone producing the same sizes with the same options, or with its own effort, and
+// express.static serving the same file.
 import express from 'express';
 import { createServer } from 'node:http';
 import sharp from 'sharp';
@@ -18,7 +19,8 @@ async function upload(request, response) {
     .autoOrient()
     .resize(512, 512);
   const sizes = [64, 128, 256, 512];
-  await Promise.all(sizes.map((size) => square.clone().resize(size).webp({ quality: 82 }).toBuffer()));
+  const options = { quality: 82, effort: Number(request.query.effort) };
+  await Promise.all(sizes.map((size) => square.clone().resize(size).webp(options).toBuffer()));
   response.status(202).end();
 }
 const server = createServer(app);

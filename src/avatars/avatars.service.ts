@@ -27,6 +27,9 @@ const MAX_HASH_DISTANCE = 10;
 const RESEMBLES_REJECTED = `select exists (
   select from rejected_images where bit_count(hash::bit(128) # $1::bit(128)) <= ${MAX_HASH_DISTANCE}) as resembles`;
 
+/** The columns that moderators set. */
+const UNDECIDED = { decided_at: null, decided_by: null, reason: null, locked_until: null };
+
 /** What users see of their own avatars. */
 export interface OwnAvatars {
   /** The shown one, the pending one and the last rejected one, where they exist. */
@@ -148,16 +151,25 @@ export class AvatarsService {
       caller.id,
       state === 'approved' ? LIVE_STATES : ['pending'],
     );
-    const created_at = this.clock.date();
-    await manager.insert(Avatar, { id, user_id: caller.id, state, hash, resembles_rejected, created_at });
-    await this.userAvatars.updateShown(manager, caller.id, isShown ? id : undefined);
+    const avatar = manager.create(Avatar, {
+      ...UNDECIDED,
+      id,
+      user_id: caller.id,
+      state,
+      hash,
+      resembles_rejected,
+      created_at: this.clock.date(),
+    });
+    await manager.insert(Avatar, avatar);
+    if (isShown) await this.users.setAvatarId(manager, caller.id, id);
+    else await this.userAvatars.updateShown(manager, caller.id);
     await this.audit.write(manager, {
       action: 'avatar.uploaded',
       ...actorOf(caller),
       subject_id: caller.id,
       details: { avatar_id: id, state, replaced, resembles_rejected },
     });
-    return { avatar: await manager.findOneByOrFail(Avatar, { id }), isShown };
+    return { avatar, isShown };
   }
 
   private async resemblesRejected(manager: EntityManager, hash: string): Promise<boolean> {

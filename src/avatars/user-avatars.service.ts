@@ -32,14 +32,11 @@ export class UserAvatarsService {
     return (raw as { id: string }[]).map(({ id }) => id);
   }
 
-  /**
-   * Decides which avatar everyone sees: the upload `newId` or the one shown so far while it is pending, else the approved
-   * one, else none.
-   */
-  async updateShown(manager: EntityManager, userId: string, newId?: string): Promise<void> {
+  /** Decides which avatar everyone sees: the one shown so far while it is pending, else the approved one, else none. */
+  async updateShown(manager: EntityManager, userId: string): Promise<void> {
     const shownId = await this.users.lockAvatarId(manager, userId);
     const live = await manager.findBy(Avatar, { user_id: userId, state: In(LIVE_STATES) });
-    const pending = live.find(({ id, state }) => state === 'pending' && (id === newId || id === shownId));
+    const pending = live.find(({ id, state }) => state === 'pending' && id === shownId);
     const shown = pending ?? live.find(({ state }) => state === 'approved');
     await this.users.setAvatarId(manager, userId, shown?.id ?? null);
   }
