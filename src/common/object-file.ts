@@ -20,13 +20,8 @@ export async function writeObjectFile(
 ): Promise<void> {
   const file = await open(path, 'wx', 0o640);
   try {
-    const header = Buffer.from(`${JSON.stringify({ type, cache_control })}\n`);
-    if (Buffer.isBuffer(source)) {
-      await writeFile(file, Buffer.concat([header, source])); // one write instead of two
-    } else {
-      await file.write(header);
-      await writeFile(file, source);
-    }
+    await file.write(`${JSON.stringify({ type, cache_control })}\n`);
+    await writeFile(file, source);
     await finish(file);
   } finally {
     await file.close();

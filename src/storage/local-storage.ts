@@ -54,10 +54,7 @@ export class LocalStorage extends Storage {
   /** Syncs each file, and each folder once. */
   override putAll(objects: NewObject[]): Promise<void> {
     return this.write(
-      objects.map(({ key, source, metadata }) => {
-        const isWhole = Buffer.isBuffer(source) && source.length === metadata.size;
-        return newFile(key, isWhole ? source : checkSize(metadata.size, source), metadata);
-      }),
+      objects.map(({ key, source, metadata }) => newFile(key, checkSize(metadata.size, source), metadata)),
     );
   }
 
@@ -186,7 +183,7 @@ interface UnfinishedFile {
 }
 
 /** A file to write. The size of the source has been checked, or need not be. */
-const newFile = (key: string, source: Buffer | AsyncIterable<Buffer>, metadata: StreamMetadata): UnfinishedFile => ({
+const newFile = (key: string, source: AsyncIterable<Buffer>, metadata: StreamMetadata): UnfinishedFile => ({
   key,
   name: randomUUID(),
   complete: (path) => writeObjectFile(path, source, metadata, (file) => file.sync()),
