@@ -1,4 +1,5 @@
-// Stored and delivered messages per second, relative to a bare `ws` server that forwards the same bytes and stores nothing.
+// Stored and delivered messages per second, relative to a bare `ws` server that forwards the same bytes and stores nothing. The round
+// trip of single messages is also compared with one that stores each message before it forwards it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeConversation, toMachi, withChat } from './chat-world.mjs';
 import { median, usage } from './harness.mjs';
@@ -29,7 +30,11 @@ export const options = { seconds: 4, rounds: 5 };
 
 export function run({ seconds, rounds }) {
   return withChat(2, async (world, load) => {
+    await world.query('create table bare_messages (like messages including all)');
     const bare = await world.start('bare ws', 'bench/bare-broadcast.mjs', {});
+    const storing = await world.start('bare ws with an INSERT', 'bench/bare-broadcast.mjs', {
+      CONNECTION: JSON.stringify(world.connection),
+    });
     const rows = [];
     for (const [rooms, size] of [
       [25, 20],
@@ -40,11 +45,14 @@ export function run({ seconds, rounds }) {
       const title = `Chat, ${rooms} × ${size} users`;
       rows.push(...toRows(`${title}, a message each in flight`, series, { unit: 'deliveries/s' }));
       const ceiling = median(series[0].rounds.map(({ sends }) => sends));
-      for (const [name, rate] of [
-        ['10 messages/s', 10],
-        ['half of what Machi can', ceiling / 2],
+      const [machi, baseline] = sides;
+      const store = { ...baseline, server: storing, postgresCpu: world.postgresCpu };
+      await measure(load, store, { seconds, window: 1 }); // the others are warm
+      for (const { name, rate, compared } of [
+        { name: '10 messages/s', rate: 10, compared: [machi, store, baseline] },
+        { name: 'half of what Machi can', rate: ceiling / 2, compared: sides },
       ]) {
-        const pairs = await compare(load, sides, { seconds, rounds: Math.min(3, rounds), rate, window: 0 });
+        const pairs = await compare(load, compared, { seconds, rounds: Math.min(3, rounds), rate, window: 0 });
         for (const { rounds: results } of pairs) for (const result of results) result.rate = result.p50;
         const unit = { unit: 'ms', isLowerBetter: true };
         rows.push(...toRows(`${title}, p50 of the round trip at ${name}`, pairs, unit));

@@ -102,7 +102,7 @@ describe('with an endpoint of OpenTelemetry', () => {
     expect(batch.parentSpanId ?? '').toBe('');
     const query = await within(batch, isQuery);
     expect(query.parentSpanId).toBe(batch.spanId);
-    expect(query.attributes['db.query.text']).toContain('append_messages');
+    expect(query.attributes['db.query.text']).toContain('from append_message');
     const batches = receiver.spans().filter(({ name }) => name === 'chat batch');
     const messages = batches.reduce((sum, { attributes }) => sum + Number(attributes['machi.chat.messages']), 0);
     expect(messages).toBe(3);

@@ -24,6 +24,9 @@ const MAX_OUTAGE_MS = 30_000;
 /** Stores a batch in one call; the function is defined in the chat migration. See docs/decisions/appending-in-batches.md. */
 const APPEND = 'select * from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9)';
 
+/** Stores one message, with the same rows as `APPEND`: a message that arrives alone is answered sooner. */
+const APPEND_ONE = 'select * from append_message($1, $2, $3, $4, $5, $6, $7, $8)';
+
 /** Stores one message with attachments. The attachments must be of its sender and not in another message. */
 const APPEND_WITH_ATTACHMENTS =
   'select * from append_message_with_attachments($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)';
@@ -41,10 +44,13 @@ const andNote = (append: string, first: number): string => `with appended as (${
 const QUERIES = {
   plain: { name: 'chat-append', text: APPEND },
   plain_and_note: { name: 'chat-append-pushes', text: andNote(APPEND, 10) },
+  one: { name: 'chat-append-one', text: APPEND_ONE },
+  one_and_note: { name: 'chat-append-one-pushes', text: andNote(APPEND_ONE, 9) },
   attachments: { name: 'chat-append-attachments', text: APPEND_WITH_ATTACHMENTS },
   attachments_and_note: { name: 'chat-append-attachments-pushes', text: andNote(APPEND_WITH_ATTACHMENTS, 11) },
 };
 
+type AppendKind = 'plain' | 'one' | 'attachments';
 type OutcomeKind = Exclude<AppendOutcome['kind'], 'failed'>;
 /**
  * For an outcome: nonce, message id, time in microseconds, username of the sender, revision. For `members`, the members of a
@@ -179,28 +185,36 @@ export class MessageBatchWriterService {
   }
 
   private async queryAppend(messages: NewMessage[], stamp: number): Promise<Row[]> {
-    const conversationIds = messages.map(({ conversation_id }) => conversation_id);
-    const [ids, versions] = this.members.versionsOf(conversationIds);
-    const delivered = this.followed.isActive ? ids.map((id) => this.followed.revisionOf(id) ?? null) : [];
-    const common = [stamp, ids, versions, delivered];
-    const [first] = messages;
-    const isWithAttachments = first?.attachment_ids != null;
-    const values = isWithAttachments
-      ? [...valuesOf(first), ...common, first.attachment_ids]
-      : [
-          conversationIds,
-          messages.map(({ sender_id }) => sender_id),
-          messages.map(({ reply_id }) => reply_id),
-          messages.map(({ nonce }) => nonce),
-          messages.map(({ content }) => content),
-          ...common,
-        ];
+    const { kind, values } = this.appendOf(messages, stamp);
     const pushed = this.pushes.select(messages);
     if (pushed) values.push(...pushed, this.clock.date());
-    const query = QUERIES[`${isWithAttachments ? 'attachments' : 'plain'}${pushed ? '_and_note' : ''}`];
+    const query = QUERIES[pushed ? (`${kind}_and_note` as const) : kind];
     const { rows } = await this.pool.query<Row>({ ...query, values, rowMode: 'array' });
     if (pushed) this.pushes.noted();
     return rows;
+  }
+
+  /** The statement that stores these messages, and its parameters. */
+  private appendOf(messages: NewMessage[], stamp: number): { kind: AppendKind; values: unknown[] } {
+    const conversationIds = messages.map(({ conversation_id }) => conversation_id);
+    const [ids, versions] = this.members.versionsOf(conversationIds);
+    const delivered = this.followed.isActive ? ids.map((id) => this.followed.revisionOf(id) ?? null) : [];
+    const [first] = messages;
+    if (first?.attachment_ids)
+      return {
+        kind: 'attachments',
+        values: [...valuesOf(first), stamp, ids, versions, delivered, first.attachment_ids],
+      };
+    if (first && messages.length === 1)
+      return { kind: 'one', values: [...valuesOf(first), stamp, versions[0], delivered[0]] };
+    const columns = [
+      conversationIds,
+      messages.map(({ sender_id }) => sender_id),
+      messages.map(({ reply_id }) => reply_id),
+      messages.map(({ nonce }) => nonce),
+      messages.map(({ content }) => content),
+    ];
+    return { kind: 'plain', values: [...columns, stamp, ids, versions, delivered] };
   }
 }
 
