@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 
 interface Task {
-  start: () => Promise<void>;
+  start: () => void;
   reject: (error: unknown) => void;
 }
 
@@ -27,24 +27,23 @@ export class FairQueue {
 
   /** Runs the task when it is its turn. Rejects with the error of `onFull` if it is refused, before or after it waited. */
   run<T>(path: string[], work: () => Promise<T>): Promise<T> {
+    if (this.running < this.options.concurrency) return this.runNow(work); // then none waits
     return new Promise<T>((resolve, reject) => {
-      const runInContext = AsyncResource.bind(work); // a task starts in the context of another request
-      this.waiting.add(path, { start: () => runInContext().then(resolve, reject), reject });
-      this.startNext();
+      // A task that waited starts when another request's task ends, but in the context of its own request.
+      const start = AsyncResource.bind(() => void this.runNow(work).then(resolve, reject));
+      this.waiting.add(path, { start, reject });
       if (this.waiting.size > this.options.maxWaiting) this.waiting.removeNewest().reject(this.options.onFull());
     });
   }
 
-  private startNext(): void {
-    if (this.running >= this.options.concurrency || this.waiting.size === 0) return;
+  private async runNow<T>(work: () => Promise<T>): Promise<T> {
     this.running += 1;
-    void this.waiting
-      .removeNext()
-      .start()
-      .finally(() => {
-        this.running -= 1;
-        this.startNext();
-      });
+    try {
+      return await work();
+    } finally {
+      this.running -= 1;
+      if (this.waiting.size > 0) this.waiting.removeNext().start();
+    }
   }
 }
 
