@@ -48,10 +48,14 @@ export class SignInService {
    * Signs in by username or e-mail address. Unknown users, wrong passwords and deactivated users get the same response at the
    * same cost, and only the correct password reveals that two-factor authentication is on. `earlierTokens` are tokens of
    * earlier sessions, that the client sends: a token of the same user proves a known device, whose failures are counted
-   * separately. Throws `invalid_credentials`, `two_step_required`, `rate_limited`.
+   * separately. Throws `invalid_credentials`, `two_step_required`, `rate_limited`, `busy`.
    */
   signIn(dto: SignInDto, device: Device, earlierTokens: string[] = []): Promise<SessionDto> {
-    return this.results.watch(this.signInWithPassword(dto, device, earlierTokens), { method: 'password' });
+    const name = normaliseLogin(dto.login);
+    const session = this.hasher.admitSignIn(name, () =>
+      this.signInWithPassword(name, dto.password, device, earlierTokens),
+    );
+    return this.results.watch(session, { method: 'password' });
   }
 
   /**
@@ -80,11 +84,11 @@ export class SignInService {
   }
 
   private async signInWithPassword(
-    { login, password }: SignInDto,
+    name: string,
+    password: string,
     device: Device,
     earlierTokens: string[],
   ): Promise<SessionDto> {
-    const name = normaliseLogin(login);
     const user = await this.users.findCredentials(name);
     const earlierUsers = earlierTokens.map((token) => this.tokens.find(token)?.sub); // also without a user, so that both cost the same
     const isKnownDevice = user !== null && earlierUsers.includes(user.id);
