@@ -62,7 +62,9 @@ it('POST /api/sessions answers 503 busy with Retry-After beyond the hashing queu
   const refused = answers.filter(({ status }) => status === 503);
   expect(refused.length).toBeGreaterThan(0);
   expect(refused[0]!.body['code']).toBe('busy');
-  expect(refused[0]!.headers.get('retry-after')).toBe('2');
+  const times = new Set(refused.map(({ headers }) => headers.get('retry-after')));
+  expect([...times].filter((time) => !/^[2-5]$/.test(time!))).toEqual([]);
+  expect(times.size).toBeGreaterThan(1);
   expect(answers.filter(({ status }) => status !== 503).every(({ status }) => status === 401)).toBe(true);
   await slow.stop();
 });

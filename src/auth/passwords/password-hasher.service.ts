@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import * as argon2 from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
+import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { Piscina } from 'piscina';
@@ -25,7 +26,8 @@ const WORKER_FILE = join(packageRoot(), 'dist/src/auth/passwords/bcrypt-worker.j
 /** Other requests go first where there are fewer processors than threads. On other systems this would apply to the whole process. */
 const NICE_INCREMENT = process.platform === 'linux' ? 10 : 0;
 
-const busy = () => unavailable('busy');
+/** Clients that were refused together come back at different times. */
+const busy = () => unavailable('busy', undefined, randomInt(2, 6));
 
 /** A well-formed hash that matches no password. Comparing with it takes as long as comparing with a real hash of this cost. */
 const unmatchableHash = (cost: number): string => bcrypt.genSaltSync(cost) + '.'.repeat(31);
