@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import base from './vitest.config.js';
 
 /** Part of `npm run client:check`: @machi/client against the real server, in Node.js and in Chromium. */
 export default defineConfig({
@@ -7,6 +8,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['reflect-metadata'],
     provide: { isSoak: false },
+    retry: base.test!.retry!,
+    reporters: base.test!.reporters!,
     pool: 'forks',
     maxWorkers: 2,
     isolate: false,
