@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
 import { type ChatClient, connect, connectUsers, createConversation, type Frame, V2 } from '../support/chat-client.js';
@@ -253,6 +254,36 @@ describe('resume', () => {
       cursor = resumed;
     }
     expect(contents).toEqual(Array.from({ length: 250 }, (_, i) => `m${i}`));
+  });
+
+  it('leaves what is stored meanwhile to the frames that follow, so that all is in order', async () => {
+    const [three, four] = (await connectUsers(t, 2, V2)) as [ChatClient, ChatClient];
+    const other = await createConversation(three, four);
+    const write = (content: string) => three.get('send_message', { conversation_id: other, content });
+    await write('before');
+    const { data: before } = await four.next();
+    const holder = new Client(t.connection);
+    await holder.connect();
+    await holder.query('begin; lock table message_reactions in access exclusive mode'); // blocks reading the messages
+    const from = { conversation_id: other, message_id: 0, revision: 0 };
+    four.send({ type: 'resume', cursors: [from] });
+    const waits = `select 1 from pg_locks where not granted and relation = 'message_reactions'::regclass
+      and database = (select oid from pg_database where datname = current_database())`;
+    await expect.poll(() => t.dataSource.query<unknown[]>(waits)).toHaveLength(1);
+    const { id: message } = await write('draft');
+    three.send({ type: 'edit_message', conversation_id: other, message_id: message, content: 'final' });
+    for (let i = 0; i < 2; i++) await three.next();
+    const { id: last } = await write('after');
+    const pushes = [await four.next(), await four.next(), await four.next()];
+    expect(pushes.map(({ type }) => type as string)).toEqual(['send_message', 'conversation_event', 'send_message']);
+    expect(pushes.map(({ data }) => (data as Frame)['id'] as number | undefined)).toEqual([message, undefined, last]);
+    await holder.query('commit');
+    await holder.end();
+    const { type, data } = await four.next();
+    expect(type).toBe('resume');
+    const [{ events, ...cursor }] = (data as Frame)['conversations'] as [Frame];
+    expect(events).toMatchObject([{ kind: 'message', message: { id: (before as Frame)['id'] as number } }]);
+    expect(cursor).toMatchObject({ message_id: (before as Frame)['id'] as number, revision: 0, truncated: false });
   });
 
   it('tells of conversations of which the caller is no member', async () => {

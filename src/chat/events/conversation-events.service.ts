@@ -27,12 +27,12 @@ const IS_SHOWN = `e.revision > m.joined_revision and (e.message_id is null or e.
   and not (e.kind in ('message_edited', 'reaction') and exists (
     select from blocks b where b.participant_id = m.participant_id and b.blocked_id = e.actor_id))`;
 
-/** $1: conversation, $2: the revision after which it begins, $3: participant id of the reader, $4: limit. */
+/** $1: conversation, $2: the revision after which it begins, $3: the last one, $4: participant id of the reader, $5: limit. */
 const SELECT_FOR_MEMBER = `select ${COLUMNS}
   from conversation_events e ${JOINS}
-  join conversation_members m on m.conversation_id = e.conversation_id and m.participant_id = $3
-  where e.conversation_id = $1 and e.revision > $2 and ${IS_SHOWN}
-  order by e.revision limit $4`;
+  join conversation_members m on m.conversation_id = e.conversation_id and m.participant_id = $4
+  where e.conversation_id = $1 and e.revision > $2 and e.revision <= $3 and ${IS_SHOWN}
+  order by e.revision limit $5`;
 
 /** $1: conversation, $2: the revision after which it begins. Who was removed or has left is told, too. */
 const SELECT_FOR_ALL = `select ${COLUMNS}, array(
@@ -66,14 +66,14 @@ export class ConversationEventsService {
     delivery.readWith((conversationId, after) => this.listToSend(conversationId, after));
   }
 
-  /** Returns the events after a revision that a member may see, oldest first. */
+  /** Returns the events after a revision, up to another one, that a member may see, oldest first. */
   async list(
     participantId: number,
     conversationId: number,
-    after: number,
-    limit: number,
+    { after, upTo, limit }: { after: number; upTo: number; limit: number },
   ): Promise<ConversationEventDto[]> {
-    const { rows } = await this.pool.query<Row>(SELECT_FOR_MEMBER, [conversationId, after, participantId, limit]);
+    const values = [conversationId, after, upTo, participantId, limit];
+    const { rows } = await this.pool.query<Row>(SELECT_FOR_MEMBER, values);
     return rows.map((row) => toDto(conversationId, row));
   }
 

@@ -10,23 +10,24 @@ const MAX_EVENTS = 200;
 /** Of the contents of all conversations together. */
 const MAX_CHARACTERS = 512 * 1024;
 
-/** Whether the caller ($1) is a member of each conversation, and whether there is anything after its cursor. */
-const SELECT_NEWS = `select k.conversation_id, m.participant_id is not null as is_member,
+/** Whether the caller ($1) is a member of each conversation, its revision, and whether there is anything after its cursor. */
+const SELECT_NEWS = `select k.conversation_id, m.participant_id is not null as is_member, c.revision,
     exists (select from messages x where x.conversation_id = m.conversation_id and x.id > k.message_id)
       or exists (select from conversation_events e where e.conversation_id = m.conversation_id and e.revision > k.revision)
       as has_news
   from unnest($2::bigint[], $3::bigint[], $4::bigint[]) as k (conversation_id, message_id, revision)
-  left join conversation_members m on m.conversation_id = k.conversation_id and m.participant_id = $1`;
+  left join conversation_members m on m.conversation_id = k.conversation_id and m.participant_id = $1
+  left join conversations c on c.id = m.conversation_id`;
 
 /** Messages of users whom the reader has blocked are not delivered while the block lasts. */
 const SELECT_MESSAGES = `select x.revision, ${MESSAGE_COLUMNS}
   from conversation_members m
   join messages x on x.conversation_id = m.conversation_id and x.id > greatest($3::bigint, m.joined_after_id)
   ${MESSAGE_JOINS}
-  where m.conversation_id = $1 and m.participant_id = $2 and k.blocked_id is null
+  where m.conversation_id = $1 and m.participant_id = $2 and x.revision <= $4 and k.blocked_id is null
   order by x.id limit ${MAX_EVENTS + 1}`;
 
-type News = { conversation_id: string; is_member: boolean; has_news: boolean };
+type News = { conversation_id: string; is_member: boolean; revision: string | null; has_news: boolean };
 
 /** Returns what clients have missed. Nothing is kept about clients: they send what they know. */
 @Injectable()
@@ -51,13 +52,13 @@ export class ResumeService {
     const resumed: ResumedConversationDto[] = [];
     let characters = 0;
     for (const { conversation_id, message_id, revision } of cursors) {
-      const { is_member, has_news } = news.get(conversation_id)!;
+      const { is_member, has_news, revision: upTo } = news.get(conversation_id)!;
       const isFull = characters >= MAX_CHARACTERS;
       const cursor = { conversation_id, message_id, revision };
       const unchanged = { ...cursor, is_member, truncated: is_member && has_news, events: [] };
       const answer =
         is_member && has_news && !isFull
-          ? await this.resumeOne(participantId, cursor, MAX_CHARACTERS - characters)
+          ? await this.resumeOne(participantId, cursor, Number(upTo), MAX_CHARACTERS - characters)
           : unchanged;
       characters += answer.events.reduce((sum, event) => sum + lengthOf(event), 0);
       resumed.push(answer);
@@ -66,13 +67,19 @@ export class ResumeService {
   }
 
   /**
-   * Events are read before messages: a message that is appended in between has a greater revision than all of these events, so
-   * the order stays right.
+   * Events and messages are read one after the other, both up to a revision that was read before: of what is stored meanwhile, the
+   * answer would have a message without an event before it. The connection gets it in order.
    */
-  private async resumeOne(participantId: number, cursor: CursorDto, room: number): Promise<ResumedConversationDto> {
+  private async resumeOne(
+    participantId: number,
+    cursor: CursorDto,
+    upTo: number,
+    room: number,
+  ): Promise<ResumedConversationDto> {
     const { conversation_id } = cursor;
-    const events = await this.events.list(participantId, conversation_id, cursor.revision, MAX_EVENTS + 1);
-    const messages = await this.listMessages(participantId, conversation_id, cursor.message_id);
+    const range = { after: cursor.revision, upTo, limit: MAX_EVENTS + 1 };
+    const events = await this.events.list(participantId, conversation_id, range);
+    const messages = await this.listMessages(participantId, conversation_id, cursor.message_id, upTo);
     const missed = [...events, ...messages].toSorted((a, b) => a.revision - b.revision);
     const taken = takeWithin(missed, room);
     const lastOf = (key: (event: ConversationEventDto) => number | undefined, known: number): number =>
@@ -91,9 +98,10 @@ export class ResumeService {
     participantId: number,
     conversation_id: number,
     after: number,
+    upTo: number,
   ): Promise<ConversationEventDto[]> {
     type Row = MessageRow & { revision: string };
-    const { rows } = await this.pool.query<Row>(SELECT_MESSAGES, [conversation_id, participantId, after]);
+    const { rows } = await this.pool.query<Row>(SELECT_MESSAGES, [conversation_id, participantId, after, upTo]);
     return rows.map((row) => ({
       ...EMPTY,
       conversation_id,

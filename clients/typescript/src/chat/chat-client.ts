@@ -174,8 +174,9 @@ export class ChatClient {
   }
 
   /**
-   * Calls the listener with each message and each event of these conversations once, those of a conversation in order, beginning
-   * after the cursors: what is missed while the connection is lost is fetched. `onLeft` is called for conversations of which the
+   * Calls the listener with each message and each event of these conversations once, beginning after the cursors: what is missed
+   * while the connection is lost is fetched. The messages of a conversation are in order, and so are its events; an event and a
+   * message of the same moment may be swapped. `onLeft` is called for conversations of which the
    * user is not a member any more.
    */
   follow(

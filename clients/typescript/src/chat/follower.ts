@@ -16,8 +16,8 @@ export interface ChatCursor {
 const MAX_CURSORS = 100;
 
 /**
- * Delivers the messages and events of conversations, each once and those of a conversation in order, also over lost connections:
- * what was missed is fetched with `resume` before newer frames are delivered.
+ * Delivers the messages and events of conversations, each once, also over lost connections: what was missed is fetched with
+ * `resume` before newer frames are delivered. The messages of a conversation are in order, and so are its events.
  */
 export class Follower {
   private readonly known = new Map<number, ChatCursor>();
