@@ -19,10 +19,13 @@ const SELECT_NEWS = `select k.conversation_id, m.participant_id is not null as i
   left join conversation_members m on m.conversation_id = k.conversation_id and m.participant_id = $1
   left join conversations c on c.id = m.conversation_id`;
 
-/** Messages of users whom the reader has blocked are not delivered while the block lasts. */
+/**
+ * Messages of users whom the reader has blocked are not delivered while the block lasts. With `greatest` instead of two comparisons,
+ * PostgreSQL would read all messages of the conversation.
+ */
 const SELECT_MESSAGES = `select x.revision, ${MESSAGE_COLUMNS}
   from conversation_members m
-  join messages x on x.conversation_id = m.conversation_id and x.id > greatest($3::bigint, m.joined_after_id)
+  join messages x on x.conversation_id = m.conversation_id and x.id > $3 and x.id > m.joined_after_id
   ${MESSAGE_JOINS}
   where m.conversation_id = $1 and m.participant_id = $2 and x.revision <= $4 and k.blocked_id is null
   order by x.id limit ${MAX_EVENTS + 1}`;
