@@ -1,31 +1,20 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import * as argon2 from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
 import { randomInt } from 'node:crypto';
-import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { Piscina } from 'piscina';
 import { FairQueue } from '../../common/fair-queue.js';
-import { packageRoot } from '../../common/version.js';
 import { Config } from '../../config/config.js';
 import { Problem, unavailable } from '../../http/problems/problem.js';
 import { isClientDisconnected } from '../../http/request-context.js';
 import { fairShareOf } from '../../rate-limit/client-network.js';
 import { MAX_PASSWORD_BYTES, normalisePassword } from './normalise-password.js';
-import type { CompareTask, HashTask } from './bcrypt-worker.js';
 import { parseStoredHash } from './stored-hash.js';
 
 /** A request waits this long for a hash at most; further requests are refused with `busy`. */
 const MAX_WAIT_MS = 5_000;
 /** The approximate time of one hash of cost 12; each step of the cost doubles it. */
 const COST_12_MS = 250;
-/** Threads end after this time without a hash. */
-const IDLE_MS = 60_000;
-/** The compiled file, also when Vitest runs the sources: Node 20 cannot run TypeScript. */
-const WORKER_FILE = join(packageRoot(), 'dist/src/auth/passwords/bcrypt-worker.js');
-/** Other requests go first where there are fewer processors than threads. On other systems this would apply to the whole process. */
-const NICE_INCREMENT = process.platform === 'linux' ? 10 : 0;
-
 /** Clients that were refused together come back at different times. */
 const busy = () => unavailable('busy', undefined, randomInt(2, 6));
 
@@ -41,14 +30,13 @@ export const paddingCosts = (cost: number, target: number): number[] =>
 
 /**
  * Hashes and verifies passwords with bcrypt. A hash occupies a processor for about a quarter of a second, so hashes run on
- * a limited number of threads of low priority and wait in a queue, in which networks, and the users of a network, take
- * turns. Queued hashes of disconnected clients are skipped. `user` is an id or a login.
+ * a limited number of threads and wait in a queue, in which networks, and the users of a network, take turns. Queued hashes
+ * of disconnected clients are skipped. `user` is an id or a login.
  */
 @Injectable()
-export class PasswordHasherService implements OnApplicationShutdown {
+export class PasswordHasherService {
   private readonly queue: FairQueue;
   private readonly signIns: FairQueue;
-  private readonly threads: Piscina;
   /** One at a time: a hash takes up to 128 MiB. */
   private readonly argon2Queue = pLimit(1);
 
@@ -58,18 +46,6 @@ export class PasswordHasherService implements OnApplicationShutdown {
     this.queue = new FairQueue({ concurrency, maxWaiting, onFull: busy });
     // One more than there are threads: its statements run while they hash.
     this.signIns = new FairQueue({ concurrency: concurrency + 1, maxWaiting, onFull: busy });
-    this.threads = new Piscina({
-      filename: WORKER_FILE,
-      minThreads: 0,
-      maxThreads: concurrency,
-      idleTimeout: IDLE_MS,
-      niceIncrement: NICE_INCREMENT,
-      env: {}, // no secrets
-    });
-  }
-
-  onApplicationShutdown(): Promise<void> {
-    return this.threads.destroy();
   }
 
   /**
@@ -82,9 +58,7 @@ export class PasswordHasherService implements OnApplicationShutdown {
 
   /** Hashes a password at the configured cost. Throws `busy`. */
   hash(password: string, user: string): Promise<string> {
-    return enqueue(this.queue, user, () =>
-      this.threads.run({ password: normalisePassword(password), cost: this.config.BCRYPT_COST } satisfies HashTask),
-    );
+    return enqueue(this.queue, user, () => bcrypt.hash(normalisePassword(password), this.config.BCRYPT_COST));
   }
 
   /**
@@ -109,10 +83,10 @@ export class PasswordHasherService implements OnApplicationShutdown {
 
   private async verifyBcrypt(text: string, known: { hash: string; cost: number } | null): Promise<boolean> {
     const target = this.config.BCRYPT_COST;
-    const isMatch = await this.compare(text, known?.hash ?? unmatchableHash(target));
+    const isMatch = await bcrypt.compare(text, known?.hash ?? unmatchableHash(target));
     if (isMatch && known) return true;
     for (const padding of paddingCosts(known?.cost ?? target, target)) {
-      await this.compare(text, unmatchableHash(padding));
+      await bcrypt.compare(text, unmatchableHash(padding));
     }
     return false;
   }
@@ -121,13 +95,9 @@ export class PasswordHasherService implements OnApplicationShutdown {
   private async verifyArgon2(text: string, hash: string): Promise<boolean> {
     const [isMatch] = await Promise.all([
       this.argon2Queue(() => argon2.verify(hash, text)),
-      this.compare(text, unmatchableHash(this.config.BCRYPT_COST)),
+      bcrypt.compare(text, unmatchableHash(this.config.BCRYPT_COST)),
     ]);
     return isMatch;
-  }
-
-  private compare(password: string, hash: string): Promise<boolean> {
-    return this.threads.run({ password, hash } satisfies CompareTask);
   }
 }
 

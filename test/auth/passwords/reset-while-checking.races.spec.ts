@@ -1,7 +1,5 @@
 import bcrypt from 'bcrypt';
-import { Piscina } from 'piscina';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import type { CompareTask } from '../../../src/auth/passwords/bcrypt-worker.js';
 import { PasswordChangesService } from '../../../src/auth/passwords/password-changes.service.js';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
 import { addressOf } from '../../support/smtp-server.js';
@@ -31,9 +29,10 @@ it.each<Change>([
   const user: SignedInUser = path.includes('two-step') ? await twoFactorUser(t) : await t.user();
   const email = addressOf(user);
   const password_hash = await bcrypt.hash('silent meadow ninety', 4);
-  const threads = vi.spyOn(Piscina.prototype, 'run'); // on which passwords are compared
-  threads.mockImplementationOnce(async function (this: Piscina, task: CompareTask) {
-    const isRight = (await this.run(task)) as boolean;
+  const compare = bcrypt.compare.bind(bcrypt) as (text: string, stored: string) => Promise<boolean>;
+  const spy = vi.spyOn(bcrypt, 'compare') as unknown as { mockImplementationOnce: (as: typeof compare) => void };
+  spy.mockImplementationOnce(async (text, stored) => {
+    const isRight = await compare(text, stored);
     const changes = t.app.get(PasswordChangesService, { strict: false });
     await t.dataSource.transaction((manager) => changes.replace(manager, user.id, password_hash));
     return isRight;
