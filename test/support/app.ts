@@ -182,8 +182,10 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
     verifiedUser,
     warmUp,
     async stop(): Promise<void> {
-      app.getHttpServer().closeAllConnections(); // Node waits for connections that fetch opened and did not use
-      await app.close();
+      // Node waits for connections that fetch opened and did not use; some are opened after requests were aborted.
+      const closing = setInterval(() => app.getHttpServer().closeAllConnections(), 100);
+      app.getHttpServer().closeAllConnections();
+      await app.close().finally(() => clearInterval(closing));
       await database.drop();
       rmSync(folder, { recursive: true, force: true });
       const nested = nestedConnections();
