@@ -33,8 +33,8 @@ const CLIENT_ERRORS: Record<string, ProblemCode> = {
 };
 
 /**
- * Lets Node create requests and responses with the prototypes of Express. Express sets the prototype of those that have
- * another one, after which V8 no longer optimises the code that uses them: half of the CPU time of a short request.
+ * Lets Node create requests and responses with the prototypes of Express. Express would set the prototypes of each request,
+ * which makes a short one take twice the CPU time. See docs/decisions/prototypes-of-express.md.
  */
 function useExpressPrototypes(express: Express) {
   /**

@@ -106,7 +106,8 @@ it('messages that were lost on the bus are delivered in order when it reports th
   expect(await received(there, 4)).toEqual(['lost 1', 'lost 2', 'next', 'last']);
 });
 
-it('a member who is added gets no message from before, also when that was lost on the bus', async () => {
+/** Two members on two nodes, whose message `before` was lost on the bus, and a user who is no member yet. */
+async function loseMessage() {
   const here = await connect(nodes[0], await nodes[0].user(), V2);
   const there = await connect(nodes[1], await nodes[0].user());
   const late = await connect(nodes[1], await nodes[0].user());
@@ -115,7 +116,12 @@ it('a member who is added gets no message from before, also when that was lost o
   const send = bus.send.bind(bus);
   bus.send = () => undefined;
   await here.askPastPushes('send_message', { conversation_id, content: 'before' });
-  bus.send = send;
+  return { here, there, late, conversation_id, restoreBus: () => (bus.send = send) };
+}
+
+it('a member who is added gets no message from before, also when that was lost on the bus', async () => {
+  const { here, there, late, conversation_id, restoreBus } = await loseMessage();
+  restoreBus();
   await here.askPastPushes('add_members', { conversation_id, members: [late.username] });
   await here.askPastPushes('send_message', { conversation_id, content: 'after' });
   expect(await received(there, 2)).toEqual(['before', 'after']);
@@ -127,20 +133,13 @@ it('a member who is added gets no message from before, also when that was lost o
 it.each(['a repair', 'a message of another member'])(
   'a member who is added gets no message from before when %s reaches the database ahead of the announcement',
   async (first) => {
-    const here = await connect(nodes[0], await nodes[0].user(), V2);
-    const there = await connect(nodes[1], await nodes[0].user());
-    const late = await connect(nodes[1], await nodes[0].user());
-    const conversation_id = await createConversation(here, there);
-    const bus = nodes[0].app.get(BusService);
-    const send = bus.send.bind(bus);
-    bus.send = () => undefined;
-    await here.askPastPushes('send_message', { conversation_id, content: 'before' });
+    const { here, there, late, conversation_id, restoreBus } = await loseMessage();
     await here.askPastPushes('add_members', { conversation_id, members: [late.username] });
     if (first === 'a repair') await nodes[1].app.get(GapRepairService).repair([conversation_id]);
     else there.send({ type: 'send_message', conversation_id, content: 'from there' });
     const expected = first === 'a repair' ? [] : ['from there'];
     expect(await received(there, 1 + expected.length)).toEqual(['before', ...expected]);
-    bus.send = send;
+    restoreBus();
     await here.askPastPushes('send_message', { conversation_id, content: 'after' });
     expect(await received(late, 1 + expected.length)).toEqual([...expected, 'after']);
   },
