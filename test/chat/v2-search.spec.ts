@@ -108,20 +108,20 @@ describe('search_messages', () => {
   });
 
   it('uses an index among many messages of many conversations', async () => {
-    await t.dataSource.query(
+    await t.queryWithoutTimeLimit(
       `insert into conversations (name, created_at, last_sequence, revision)
        select 'n' || i, now(), 400, 400 from generate_series(1, 50) i`,
     );
-    await t.dataSource.query(
+    await t.queryWithoutTimeLimit(
       `insert into messages (conversation_id, sequence, revision, sender_id, nonce, content, sent_at)
        select c.id, s, s + 100, (select min(id) from participants), gen_random_uuid(), 'plain ' || md5(c.id || '-' || s), now()
        from conversations c, generate_series(1, 400) s where c.name like 'n%'`,
     );
-    await t.dataSource.query(
+    await t.queryWithoutTimeLimit(
       `insert into message_texts (conversation_id, message_id, folded) select conversation_id, id, content from messages
        on conflict do nothing`,
     );
-    await t.dataSource.query('vacuum analyze message_texts, messages, conversation_members');
+    await t.queryWithoutTimeLimit('vacuum analyze message_texts, messages, conversation_members');
     const [row] = await t.dataSource.query<[{ id: string; participant_id: string }]>(
       `with added as (
          insert into conversation_members (conversation_id, participant_id, created_at)

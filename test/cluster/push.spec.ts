@@ -66,6 +66,7 @@ it('a subscription that was made on one node counts at once for messages on the 
   const { data } = await client.askPastPushes('create_conversation', { members: [away.username] });
   const id = (data as Frame)['id'] as number;
   await say(client, id, 'before'); // the node knows the members from here on
+  await settle(); // otherwise this message may find the subscription that is made next
   const endpoint = await subscribe(nodes[1], away);
   for (let i = 0; i < 200 && pushesTo(endpoint) === 0; i++) {
     await say(client, id, `message ${i}`); // the bus takes some milliseconds

@@ -12,21 +12,21 @@ beforeAll(async () => {
   t = await startApp();
   const world = await projectsWorld(t);
   projectId = (await world.project({ title: 'Endless Harbour' })).id;
-  await t.dataSource.query(
+  await t.queryWithoutTimeLimit(
     `insert into chapters (id, project_id, number, number_key, sort_key, language, groups_key, state, published_at,
       shown_at, page_count, created_at, updated_at)
     select gen_random_uuid(), $1, i::text, i::text, lpad(i::text, 12, '0'), 'en', '', 'published', now(), now(), 33, now(), now()
     from generate_series(1, $2::int) i`,
     [projectId, CHAPTERS],
   );
-  await t.dataSource.query(
+  await t.queryWithoutTimeLimit(
     `insert into pages (id, chapter_id, position, format, width, height, sizes, crc32)
     select gen_random_uuid(), c.id, 1 + i / $1::int, 'jpeg', 1784, 2560, '{}', 0
     from generate_series(0, $2::int - 1) i
     join (select id, row_number() over () - 1 as n from chapters) c on c.n = i % $1::int`,
     [CHAPTERS, PAGES],
   );
-  await t.dataSource.query('analyze');
+  await t.queryWithoutTimeLimit('analyze');
 });
 afterAll(() => t.stop());
 

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { configureApp, NEST_OPTIONS } from '../../src/app.js';
@@ -14,6 +15,7 @@ import { HttpAdapter } from '../../src/http/http-adapter.js';
 import { serializeError } from '../../src/http/logger.js';
 import type { DatabaseConnection } from '../../src/config/database-connection.js';
 import { loadConfig } from '../../src/config/load-config.js';
+import { clientConfig } from '../../src/database/client-config.js';
 import { newDataSource } from '../../src/database/data-source.js';
 import { FirstAdministratorService } from '../../src/account/first-administrator.service.js';
 import type { Permission } from '../../src/permissions/permissions.js';
@@ -160,6 +162,13 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
     return newUser;
   }
 
+  /** For statements that insert many rows: those of the pool end after 10 s, which a busy machine may need. */
+  async function queryWithoutTimeLimit(sql: string, values: unknown[] = []): Promise<void> {
+    const client = new Client(clientConfig(database.connection, { statementTimeout: 0 }));
+    await client.connect();
+    await client.query(sql, values).finally(() => client.end());
+  }
+
   /** A cold pool lets requests through one by one as its connections open, and hides races. */
   async function warmUp(): Promise<void> {
     const token = await asAdmin();
@@ -174,6 +183,7 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
     dataSource,
     logLines,
     port,
+    queryWithoutTimeLimit,
     request,
     signIn,
     asAdmin,

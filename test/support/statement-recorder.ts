@@ -31,6 +31,8 @@ export interface RecordedRequest {
   readonly statements: RecordedStatement[];
 }
 
+/** Sends the time limits when the pool opens a connection, for whichever request comes first. */
+const CONNECTION_SETUP = 'src/database/client-config.ts';
 /** What the chat does whether or not a client has asked for something. */
 const BACKGROUND = /\.worker\.ts$|chat-node\.service\.ts$|\/push\//;
 
@@ -94,6 +96,7 @@ export class StatementRecorder {
   }
 
   private requestOf(source: string): RecordedRequest | undefined {
+    if (source === CONNECTION_SETUP) return;
     const context = requestContext();
     if (!context) return source.startsWith('src/chat/') && !BACKGROUND.test(source) ? this.event : undefined;
     const { response } = context;
