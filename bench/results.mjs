@@ -86,3 +86,16 @@ function layOut(rows, line, separator) {
   const head = [line(names, widths), ...(separator ? [separator(widths)] : [])];
   return [...head, ...cells.map((row) => line(row, widths))].join('\n');
 }
+
+/** Lines of a list: how Machi compares in these scenarios, `{ scenario: text }`. `{baseline} ×` in a text takes Machi's lead over it. */
+export function toSummary(rows, texts) {
+  return Object.entries(texts).map(([scenario, text]) => {
+    const filled = text.replaceAll(/\{([^}]+)\}/g, (_, name) => leadOver(rows, scenario, name));
+    return `- ${filled}`;
+  });
+}
+
+function leadOver(rows, scenario, name) {
+  const { lead } = rows.find((row) => row.scenario === scenario && row.name === name);
+  return String(lead);
+}

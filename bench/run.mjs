@@ -1,12 +1,13 @@
 // `npm run bench` runs all benches in about fifteen minutes, prints one table and writes bench/results.json and bench/results.svg.
 // `npm run bench -- me lists` runs some of them for longer. Options: --seconds,
-// --rounds (of each comparison), --quick, --rates (of the bench town), --sizes (of growth). --document writes the table into docs/performance.md.
+// --rounds (of each comparison), --quick, --rates (of the bench town), --sizes (of growth). --document writes the table into
+// docs/performance.md and some of its figures into README.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import prettier from 'prettier';
 import { toChart } from './chart.mjs';
-import { toMarkdown, toTable } from './results.mjs';
+import { toMarkdown, toSummary, toTable } from './results.mjs';
 
 /** The benches in their order, with about how long each takes when all are run, in seconds. */
 const BENCHES = {
@@ -26,11 +27,24 @@ const BENCHES = {
   town: 70,
 };
 /** Benches that run only when they are named. */
-const SEPARATE = { metrics: 150, growth: 900 };
+const SEPARATE = { metrics: 150, growth: 900, memory: 3660 };
 /** What each bench runs with when all are run; a single one has its own, longer options. */
 const QUICK = { seconds: 2, rounds: 3, isQuick: true };
 const DOCUMENT = 'docs/performance.md';
+const README = 'README.md';
 const TABLE = /(<!-- bench: results -->\n)[\s\S]*?(\n<!-- bench: end -->)/;
+/** What README.md quotes. A name in braces is replaced by the ratio of Machi to this server. */
+const SUMMARY = {
+  'GET /api/users/me': `\`GET /api/users/me\`: {Express + pg} × the requests of bare Express 5 and \`pg\`, {node:http + pg} × those of \`node:http\`,
+    {Nest, passport, TypeORM} × those of Nest as its documentation shows it, {aiohttp + asyncpg} × aiohttp, {FastAPI + SQLAlchemy} × FastAPI.`,
+  'Chat, 25 × 20 users, a message each in flight': `Chat, 25 conversations of 20 members: {bare ws} × the deliveries of a bare \`ws\` server that stores nothing.`,
+  'Chat, 1 × 200 users, a message each in flight': `Chat, one conversation of 200 members: {bare ws} ×.`,
+  'Chat, 1 process and Redis, 24 × 20 users, CPU': `Chat with Redis, deliveries per second of CPU: {Socket.IO} × Socket.IO with its Redis adapter and the same \`INSERT\`s.`,
+  'Bookings, one session': `Bookings of one session: {bare pg, 8 connections} × a loop of prepared \`INSERT … SELECT\`s.`,
+  'Sign-ins, cost 12, 50 clients': `Sign-ins: {bare bcrypt, one at a time} × bcrypt alone.`,
+  'List of 50 users': `A list of 50 users: {query and stringify} × the requests of a server that only runs the query and \`JSON.stringify\`.`,
+  'Avatar uploads, 3 megapixels, 4 at once': `Avatar uploads: {sharp alone, effort 2 as Machi} × those of sharp alone, which stores nothing.`,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -109,6 +123,8 @@ async function writeDocument() {
   const text = `\n${machine}, ${date.slice(0, 10)}\n\n${toMarkdown(rows)}\n`;
   const document = readFileSync(DOCUMENT, 'utf8');
   writeFileSync(DOCUMENT, await format(document.replace(TABLE, `$1${text}$2`), 'markdown'));
+  const summary = `\n${machine}, ${date.slice(0, 10)}:\n\n${toSummary(rows, SUMMARY).join('\n')}\n`;
+  writeFileSync(README, await format(readFileSync(README, 'utf8').replace(TABLE, `$1${summary}$2`), 'markdown'));
 }
 
 async function format(text, parser) {

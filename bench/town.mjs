@@ -27,7 +27,7 @@ export function run({ seconds, rates: changes = {}, isQuick }) {
   const rates = { ...RATES, ...changes };
   return withChat(1, async (world, load) => {
     const town = await makeTown(world);
-    await load.connect({ port: Number(new URL(world.machi.url).port) }, town.members);
+    await connectMembers(world, load, town);
     const at = (factor, duration) => measure(world, load, town, scaled(rates, factor), duration);
     await at(0.5, Math.min(5, seconds)); // warms up
     let ceiling = 0;
@@ -43,6 +43,13 @@ export function run({ seconds, rates: changes = {}, isQuick }) {
     return toTownRows({ result, last, ceiling, rates });
   });
 }
+
+/** Opens the chat connections of the town. */
+export const connectMembers = ({ machi }, load, { members }) =>
+  load.connect({ port: Number(new URL(machi.url).port) }, members);
+
+/** What each kind of request is sent per second, at this factor. */
+export const scaledRates = (factor) => scaled(RATES, factor);
 
 const scaled = (rates, factor) =>
   Object.fromEntries(Object.entries(rates).map(([kind, rate]) => [kind, rate * factor]));
@@ -62,7 +69,8 @@ function toTownRows({ result, last, ceiling, rates }) {
   ];
 }
 
-async function makeTown(world) {
+/** Users, chat rooms, a page image and a vaccination drive. */
+export async function makeTown(world) {
   const { query, sign, issuer } = world;
   const users = await makeUsers(world, PEOPLE);
   const password = randomBytes(12).toString('hex');
@@ -141,7 +149,7 @@ async function makeDrive({ query }, users) {
 }
 
 /** One run: what each kind of request took, and whether the schedule was kept. */
-async function measure({ machi, postgresCpu }, load, town, rates, seconds) {
+export async function measure({ machi, postgresCpu }, load, town, rates, seconds) {
   const loop = new OpenLoop(machi.url);
   const cpus = () => [usage(machi.pid).cpu, postgresCpu(), process.cpuUsage().user / 1e6];
   const [before, rss] = [cpus(), usage(machi.pid).rss];
