@@ -166,7 +166,11 @@ export async function startApp({ env = {}, route, pool = {}, database: shared }:
   async function queryWithoutTimeLimit(sql: string, values: unknown[] = []): Promise<void> {
     const client = new Client(clientConfig(database.connection, { statementTimeout: 0 }));
     await client.connect();
-    await client.query(sql, values).finally(() => client.end());
+    try {
+      await client.query(sql, values);
+    } finally {
+      await client.end();
+    }
   }
 
   /** A cold pool lets requests through one by one as its connections open, and hides races. */

@@ -96,7 +96,7 @@ export class StatementRecorder {
   }
 
   private requestOf(source: string): RecordedRequest | undefined {
-    if (source === CONNECTION_SETUP) return;
+    if (source === CONNECTION_SETUP) return undefined;
     const context = requestContext();
     if (!context) return source.startsWith('src/chat/') && !BACKGROUND.test(source) ? this.event : undefined;
     const { response } = context;
