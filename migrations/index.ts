@@ -47,6 +47,7 @@ import { Attachments1809700000000 } from './1809700000000-attachments.js';
 import { WebPush1809710000000 } from './1809710000000-web-push.js';
 import { GrowthIndexes1809730000000 } from './1809730000000-growth-indexes.js';
 import { SingleMessages1809740000000 } from './1809740000000-single-messages.js';
+import { PublishedChapters1809750000000 } from './1809750000000-published-chapters.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -99,4 +100,5 @@ export const migrations = [
   WebPush1809710000000,
   GrowthIndexes1809730000000,
   SingleMessages1809740000000,
+  PublishedChapters1809750000000,
 ];

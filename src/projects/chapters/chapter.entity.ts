@@ -26,9 +26,9 @@ export type ChapterState = (typeof CHAPTER_STATES)[number];
 })
 @Index('chapters_order_idx', ['project_id', 'sort_key', 'number_key', 'id'])
 @Index('chapters_uploader_id_idx', ['uploader_id', 'project_id'])
-@Index('chapters_published_at_idx', ['published_at', 'id'])
-@Index('chapters_readable_at_idx', { synchronize: false }) // (greatest(shown_at, release_at), id)
-@Index('chapters_latest_idx', { synchronize: false }) // (project_id, greatest(shown_at, release_at), id)
+@Index('chapters_published_at_idx', ['published_at', 'id'], { where: `state = 'published'` })
+@Index('chapters_readable_at_idx', { synchronize: false }) // (greatest(shown_at, release_at), id) of published chapters
+@Index('chapters_latest_idx', { synchronize: false }) // (project_id, greatest(shown_at, release_at), id) of published chapters
 @Index('chapters_review_idx', ['id'], { where: `state = 'review'` })
 export class Chapter {
   /** UUID v7, made by the application. */
