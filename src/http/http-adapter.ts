@@ -3,6 +3,7 @@ import type { Express } from 'express';
 import { createServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { isLongBody } from './bodies/long-bodies.js';
+import { JsonText } from './json-text.js';
 import { OpenConnections } from './open-connections.js';
 import { Problem } from './problems/problem.js';
 import type { ProblemCode } from './problems/problem-catalogue.js';
@@ -84,8 +85,8 @@ export class HttpAdapter extends ExpressAdapter {
    */
   override reply(response: ServerResponse, body: unknown, status?: number): unknown {
     if (!response.req.complete && !response.headersSent) response.setHeader('connection', 'close');
-    if (!isPlain(body)) return super.reply(response, body, status);
-    const text = JSON.stringify(body);
+    if (!isPlain(body) && !(body instanceof JsonText)) return super.reply(response, body, status);
+    const text = body instanceof JsonText ? body.text : JSON.stringify(body);
     if (status !== undefined) response.statusCode = status;
     if (!response.hasHeader('content-type')) response.setHeader('content-type', 'application/json; charset=utf-8');
     response.setHeader('content-length', Buffer.byteLength(text));

@@ -51,14 +51,17 @@ export function toPage<R, T>(rows: R[], limit: number, key: (row: R) => string, 
   const last = shown.at(-1);
   return {
     items: shown.map(toDto),
-    next_cursor: rows.length > limit && last !== undefined ? Buffer.from(key(last)).toString('base64url') : null,
+    next_cursor: rows.length > limit && last !== undefined ? toCursor(key(last)) : null,
   };
 }
+
+/** The cursor with a key. */
+export const toCursor = (key: string): string => Buffer.from(key).toString('base64url');
 
 /** Returns the key in a cursor; `isKey` checks its format. Throws `invalid_cursor`. */
 export function readCursor(cursor: string | undefined, isKey: (key: string) => boolean): string | undefined {
   if (cursor === undefined) return undefined;
   const key = Buffer.from(cursor, 'base64url').toString();
-  if (!isKey(key) || Buffer.from(key).toString('base64url') !== cursor) throw new Problem('invalid_cursor');
+  if (!isKey(key) || toCursor(key) !== cursor) throw new Problem('invalid_cursor');
   return key;
 }

@@ -1,5 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiExtraModels, ApiOkResponse, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import type { JsonText } from '../http/json-text.js';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from './caller.js';
@@ -16,8 +17,9 @@ export class UsersController {
   @Get()
   @ApiOperation({ operationId: 'listUsers' })
   @SignedIn()
+  @ApiOkResponse({ type: UsersPageDto })
   @ApiProblems('invalid_cursor', 'busy')
-  list(@CurrentUser() caller: Caller, @Query() query: UsersQueryDto): Promise<UsersPageDto> {
+  list(@CurrentUser() caller: Caller, @Query() query: UsersQueryDto): Promise<JsonText<UsersPageDto>> {
     return this.users.list(caller, query);
   }
 

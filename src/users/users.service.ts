@@ -8,7 +8,8 @@ import { FairQueue } from '../common/fair-queue.js';
 import { POOL } from '../database/pool.js';
 import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { returningRows } from '../database/returning.js';
-import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
+import { JsonText } from '../http/json-text.js';
+import { readCursor, toCursor } from '../http/pagination.dto.js';
 import { NationalIdsService } from '../national-ids/national-ids.service.js';
 import { Problem, unavailable } from '../http/problems/problem.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
@@ -16,10 +17,10 @@ import type { DataSubject } from '../personal-data/personal-data.js';
 import { fairShareOf } from '../rate-limit/client-network.js';
 import { actorOf, type Caller } from './caller.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
-import { toListStatement } from './list-statement.js';
+import { type ListRow, toListStatement } from './list-statement.js';
 import { nationalIdRow } from './user-national-ids.service.js';
 import { User } from './user.entity.js';
-import { type PublicUser, type PublicUserDto, toPublicUserDto, USERNAME, type UsersQueryDto } from './users.dto.js';
+import { USERNAME, type UsersPageDto, type UsersQueryDto } from './users.dto.js';
 
 const REMOVE_UNVERIFIED_EMAIL = `update users set email = null, updated_at = $2
   where email = $1 and email_verified_at is null returning id`;
@@ -103,11 +104,13 @@ export class UsersService {
    * Lists users in the order of their usernames; deactivated users for administrators only. Throws `invalid_cursor`, and
    * `busy` when too many searches are waiting.
    */
-  async list(caller: Caller, { q, limit, cursor }: UsersQueryDto): Promise<Page<PublicUserDto>> {
+  async list(caller: Caller, { q, limit, cursor }: UsersQueryDto): Promise<JsonText<UsersPageDto>> {
     const after = readCursor(cursor, (key) => USERNAME.test(key));
-    const statement = toListStatement(q, after, caller.permissions.admin, limit + 1);
-    const { rows } = await this.searches.run(fairShareOf(caller.id), () => this.pool.query<PublicUser>(statement));
-    return toPage(rows, limit, (row) => row.username, toPublicUserDto);
+    const statement = toListStatement(q, after, caller.permissions.admin, limit);
+    const { rows } = await this.searches.run(fairShareOf(caller.id), () => this.pool.query<ListRow>(statement));
+    const { items, last_username } = rows[0]!;
+    const next_cursor = last_username === null ? null : toCursor(last_username);
+    return new JsonText(`{"items":[${items}],"next_cursor":${JSON.stringify(next_cursor)}}`);
   }
 
   /**

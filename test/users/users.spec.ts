@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DataSource } from 'typeorm';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
 
 let t: TestApp;
@@ -48,6 +49,32 @@ describe('GET /api/users', () => {
       cursor = answer.body['next_cursor'];
     } while (cursor);
     expect(seen).toEqual(['page-A', 'page-b', 'page-C', 'page-d', 'page-E']);
+  });
+
+  it('sends the same bytes for a user as GET /api/users/:id', async () => {
+    const { token } = await t.user();
+    await register('escapes', 'A "b" \\c/ \u{1f600} é');
+    const { text, body } = await t.request('GET', '/api/users?q=escapes', { token });
+    const alone = await t.request('GET', `/api/users/${body['items'][0]!.id}`, { token });
+    expect(text).toBe(`{"items":[${alone.text}],"next_cursor":null}`);
+    expect((await t.request('GET', '/api/users?q=nobody-has-this', { token })).text).toBe(
+      '{"items":[],"next_cursor":null}',
+    );
+  });
+
+  it('sends avatars as GET /api/users/:id does', async () => {
+    const { id, username, token } = await t.user();
+    await t.app.get(DataSource).query(
+      `with avatar as (insert into avatars (id, user_id, state, hash, resembles_rejected, created_at)
+        values ($1, $1, 'approved', repeat('0', 128)::bit(128), false, now()) returning id)
+      update users set avatar_id = avatar.id from avatar where users.id = $1`,
+      [id],
+    );
+    const { text } = await t.request('GET', `/api/users?q=${username}`, { token: (await t.user()).token });
+    expect(text).toContain(`"avatar_url":"/api/avatars/${id}/256.webp"`);
+    expect((await t.request('GET', `/api/users/${id}`, { token })).text).toContain(
+      `"avatar_url":"/api/avatars/${id}/256.webp"`,
+    );
   });
 
   it('does not search e-mail addresses', async () => {

@@ -1,0 +1,7 @@
+/** The JSON of a `T` that PostgreSQL has written. It is sent as it is. */
+export class JsonText<T> {
+  /** Only for the type. */
+  declare private readonly value: T;
+
+  constructor(readonly text: string) {}
+}
