@@ -15,7 +15,15 @@ export const NEST = ['--import', 'ora', join(root, 'node_modules/@nestjs/cli/bin
 const LOCK = join(root, '.prepare.lock');
 const INSTALLED = join(root, 'node_modules/.package-lock.json'); // npm writes it last
 const BUILT = join(root, 'dist/.built');
-const SOURCES = ['src', 'migrations', 'package.json', 'nest-cli.json', 'tsconfig.json', 'tsconfig.build.json'];
+const SOURCES = [
+  'src',
+  'migrations',
+  'scripts/bundle.mjs',
+  'package.json',
+  'nest-cli.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+];
 /** The package @machi/client, which the image of the server lacks. */
 const CLIENT = 'clients/typescript';
 const CLIENT_BUILT = join(root, CLIENT, 'dist/.built');
@@ -37,6 +45,7 @@ export async function prepare() {
       ]);
     if (needsBuild()) {
       await run('Building', process.execPath, [...NEST, 'build']);
+      await run('Bundling', process.execPath, [join(root, 'scripts/bundle.mjs')]);
       writeFileSync(BUILT, '');
     }
     if (needsClientBuild()) {

@@ -2,7 +2,6 @@ import { type INestApplication } from '@nestjs/common';
 import { Router } from 'express';
 import helmet from 'helmet';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createAsyncApiDocument } from './asyncapi.js';
 import { chatPage } from './chat-page.js';
 
@@ -16,7 +15,7 @@ const DIRECTIVES = {
   frameAncestors: ["'none'"],
 };
 
-const readAsset = (name: string): string => readFileSync(join(import.meta.dirname, name), 'utf8');
+const readAsset = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
 
 /** The routes below /docs that describe the chat: its page, the page's files, and asyncapi.json. */
 export function chatDocs(app: INestApplication, basePath: string): Router {
