@@ -204,6 +204,9 @@ it('users of a node that shuts down are not shown as offline if they connect to 
   }
   await leaving.stop();
   await connect(nodes[1], moving);
+  const presences = `select 1 from presences s join participants p on p.id = s.participant_id where p.user_id = $1`;
+  const recorded = () => nodes[0].dataSource.query<unknown[]>(presences, [moving.id]);
+  await expect.poll(recorded).toHaveLength(2); // of the node that has left, and of the other one
   await nodes[0].dataSource.query(`update chat_nodes set lease_until = now() - interval '1 second'
     where id not in (select objid::int from pg_locks l join pg_database d on d.oid = l.database
       where l.locktype = 'advisory' and d.datname = current_database())`);
