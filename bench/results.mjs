@@ -87,15 +87,10 @@ function layOut(rows, line, separator) {
   return [...head, ...cells.map((row) => line(row, widths))].join('\n');
 }
 
-/** Lines of a list: how Machi compares in these scenarios, `{ scenario: text }`. `{baseline} ×` in a text takes Machi's lead over it. */
+/** A list: the text of each scenario, in which the name of a server in braces is replaced by how many times as much Machi does. */
 export function toSummary(rows, texts) {
   return Object.entries(texts).map(([scenario, text]) => {
-    const filled = text.replaceAll(/\{([^}]+)\}/g, (_, name) => leadOver(rows, scenario, name));
-    return `- ${filled}`;
+    const leadOver = (name) => rows.find((row) => row.scenario === scenario && row.name === name).lead;
+    return `- ${text.replaceAll(/\{([^}]+)\}/g, (_, name) => String(leadOver(name)))}`;
   });
-}
-
-function leadOver(rows, scenario, name) {
-  const { lead } = rows.find((row) => row.scenario === scenario && row.name === name);
-  return String(lead);
 }

@@ -33,7 +33,7 @@ const QUICK = { seconds: 2, rounds: 3, isQuick: true };
 const DOCUMENT = 'docs/performance.md';
 const README = 'README.md';
 const TABLE = /(<!-- bench: results -->\n)[\s\S]*?(\n<!-- bench: end -->)/;
-/** What README.md quotes. A name in braces is replaced by the ratio of Machi to this server. */
+/** What README.md quotes, by scenario; see toSummary. */
 const SUMMARY = {
   'GET /api/users/me': `\`GET /api/users/me\`: {Express + pg} × the requests of bare Express 5 and \`pg\`, {node:http + pg} × those of \`node:http\`,
     {Nest, passport, TypeORM} × those of Nest as its documentation shows it, {aiohttp + asyncpg} × aiohttp, {FastAPI + SQLAlchemy} × FastAPI.`,

@@ -11,7 +11,7 @@ export interface ListRow {
 /**
  * A public user as JSON, with the bytes that JSON.stringify makes of a PublicUserDto. PostgreSQL writes it, because reading 50
  * rows, mapping them and writing them again takes a third of the time that the server spends on a list. Only the full name
- * can have characters that JSON escapes. `base` is the path of PUBLIC_URL.
+ * can have characters that JSON escapes. `base` is the path of PUBLIC_URL. The addresses of avatars are those of avatar-url.ts.
  */
 const userJson = (base: string): string => `'{"id":"' || id || '","username":"' || username
   || '","fullname":' || to_json(fullname)

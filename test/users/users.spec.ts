@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DataSource } from 'typeorm';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
 
 let t: TestApp;
@@ -64,7 +63,7 @@ describe('GET /api/users', () => {
 
   it('sends avatars as GET /api/users/:id does', async () => {
     const { id, username, token } = await t.user();
-    await t.app.get(DataSource).query(
+    await t.dataSource.query(
       `with avatar as (insert into avatars (id, user_id, state, hash, resembles_rejected, created_at)
         values ($1, $1, 'approved', repeat('0', 128)::bit(128), false, now()) returning id)
       update users set avatar_id = avatar.id from avatar where users.id = $1`,
