@@ -1,6 +1,7 @@
-// Joins the compiled programs with Nest and rxjs, two thousand small files, into a few large ones: a start spends most of its time on
-// finding and reading files. Run by prepare.mjs after each build. See docs/decisions/bundled-programs.md.
+// Joins the compiled programs and the packages that they import, three thousand small files, into a few large ones: a start spends most of
+// its time on finding and reading files. Run by prepare.mjs after each build. See docs/decisions/bundled-programs.md.
 import { existsSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -9,16 +10,13 @@ const DIST = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
 /** Each is replaced by its bundled form, so that all paths stay what they were. */
 const PROGRAMS = ['src/main', 'src/migrate', 'src/openapi', 'src/cli/machi'];
 const CHUNKS = 'chunks';
-/**
- * Packages of many small files, and all that import Nest: its classes must not exist twice. The two that Nest can do without are not
- * installed. Other packages are loaded as before: some are native, and OpenTelemetry hooks the loading of some.
- */
-const BUNDLED = /^(@nestjs\/(?!microservices|platform-socket)|(rxjs|es-toolkit)(\/|$))/;
+/** Packages that stay outside: OpenTelemetry hooks the loading of some, others are native or look for files beside them. */
+const APART = /^(@opentelemetry\/(?!api$)|@aws-sdk\/|@node-rs\/|(pg|ioredis|bcrypt|sharp|pino|swagger-ui-dist)(\/|$))/;
 
 const bundle = await rolldown({
   input: Object.fromEntries(PROGRAMS.map((name) => [name, join(DIST, `${name}.js`)])),
   platform: 'node',
-  external: (id, importer) => isPackage(id) && !BUNDLED.test(id) && !isNested(id, importer),
+  external: (id, importer) => isPackage(id) && (isBuiltin(id) || APART.test(id) || !isInstalled(id, importer)),
   plugins: [{ name: 'read', load: { filter: { id: /\.[cm]?js$/ }, handler: read } }],
 });
 await bundle.write({
@@ -27,22 +25,32 @@ await bundle.write({
   keepNames: true, // Nest, TypeORM and the logs use the names of classes
   sourcemap: true,
   sourcemapExcludeSources: true,
+  // Node.js keeps a source of ASCII in half the memory, and comments of packages have other characters.
+  charset: 'ascii',
+  comments: { legal: true, annotation: false, jsdoc: false },
 });
 
 function isPackage(id) {
   return !/^[./]/.test(id) && !/^[A-Z]:/i.test(id);
 }
 
-/** Whether a bundled package brings its own version of a package, which could not be found from the bundle. */
-function isNested(id, importer) {
-  const [folder] = /.*\/node_modules\/(@[^/]+\/)?[^/]+/.exec(importer) ?? [];
+/** Packages try to load others that they can do without. A package may bring its own version of another. */
+function isInstalled(id, importer) {
   const [name] = /^(@[^/]+\/)?[^/]+/.exec(id);
-  return folder !== undefined && existsSync(join(folder, 'node_modules', name));
+  const folders = [/.*\/node_modules\/(@[^/]+\/)?[^/]+/.exec(importer)?.[0], dirname(DIST)];
+  return folders.some((folder) => folder !== undefined && existsSync(join(folder, 'node_modules', name)));
 }
 
-/** A module with its source map, so that stack traces name the sources. `import.meta.url` still says where the module was. */
+/**
+ * A module with its source map, so that stack traces name the sources. `import.meta.url` still says where the module was. A `require`
+ * that a module makes for itself is left to rolldown, which then finds what it loads.
+ */
 function read(file) {
+  const code = readFileSync(file, 'utf8');
   const url = `new URL(${JSON.stringify(relative(join(DIST, CHUNKS), file).replaceAll('\\', '/'))}, import.meta.url).href`;
   const map = existsSync(`${file}.map`) ? readFileSync(`${file}.map`, 'utf8') : undefined;
-  return { code: readFileSync(file, 'utf8').replaceAll('import.meta.url', url), map };
+  const analysable = code
+    .replace('const require = createRequire(import.meta.url);', '')
+    .replace(/createRequire\(import\.meta\.url\)(?=\(['"])/g, 'require');
+  return { code: analysable.replaceAll('import.meta.url', url), map };
 }

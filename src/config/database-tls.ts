@@ -71,7 +71,7 @@ function tlsOptions(mode: SslMode, parameters: Parameters): ConnectionOptions {
     maxVersion: readVersion('ssl_max_protocol_version', parameters),
   });
   try {
-    createSecureContext(options);
+    if (options.cert !== undefined || options.crl !== undefined) createSecureContext(options);
   } catch (error) {
     throw new Error(`sslcert, sslkey, sslpassword or sslcrl is not valid (${(error as Error).message})`, {
       cause: error,

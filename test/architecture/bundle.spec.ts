@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { type SourceMapPayload, SourceMap } from 'node:module';
+import { createRequire, type SourceMapPayload, SourceMap } from 'node:module';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { packageRoot } from '../../src/common/version.js';
@@ -9,20 +9,55 @@ const read = (path: string): string => readFileSync(path, 'utf8');
 
 type Manifest = Record<'dependencies' | 'peerDependencies', Record<string, string> | undefined>;
 
+/** Before each module, rolldown writes a comment with its path. */
+const PACKAGE_OF_MODULE = /^\s*\/\/ (?:\.\.\/)*node_modules\/((?:@[^/]+\/)?[^/]+)\//gm;
+
+const code = readdirSync(CHUNKS)
+  .filter((name) => name.endsWith('.js'))
+  .map((name) => read(join(CHUNKS, name)));
+/** What the bundle loads from outside, if it is installed. */
+const modules = code
+  .flatMap((text) => [
+    ...text.matchAll(
+      /(?:^import .*?|\b(?:_*require(?:\$\d+)?|import|createRequire\(.*?\))\()["']([^./"'][^"']*)["']/gm,
+    ),
+  ])
+  .map(([, id]) => id!)
+  .filter((id) => isInstalled(id));
+const imported = new Set(modules.map((id) => /^(?:@[^/]+\/)?[^/]+/.exec(id)![0]));
+
 it('no package outside the bundle imports Nest, whose classes would then exist twice', () => {
-  const code = readdirSync(CHUNKS)
-    .filter((name) => name.endsWith('.js'))
-    .map((name) => read(join(CHUNKS, name)));
-  const imported = code.flatMap((text) => [...text.matchAll(/^import .*?"((?:@[^/"]+\/)?[^./"][^/"]*).*?";$/gm)]);
-  const packages = new Set(imported.map(([, name]) => name!).filter((name) => !name.startsWith('node:')));
-  const ofNest = [...packages].filter((name) => {
+  const ofNest = [...imported].filter((name) => {
     const path = join(packageRoot(), 'node_modules', name, 'package.json');
     const { dependencies, peerDependencies } = JSON.parse(readManifest(path)) as Manifest;
     return Object.keys({ ...dependencies, ...peerDependencies }).some((other) => other.startsWith('@nestjs/'));
   });
-  expect(packages).toContain('typeorm');
+  expect(imported).toContain('pg');
   expect(ofNest).toEqual([]);
 });
+
+it('no package exists both in the bundle and outside', () => {
+  const bundled = new Set(code.flatMap((text) => [...text.matchAll(PACKAGE_OF_MODULE)].map(([, name]) => name!)));
+  expect(bundled).toContain('class-validator');
+  expect([...imported].filter((name) => bundled.has(name))).toEqual([]);
+});
+
+it('what OpenTelemetry hooks the loading of stays outside', () => {
+  expect([...imported]).toEqual(expect.arrayContaining(['pg', 'ioredis', '@aws-sdk/client-s3', 'node:http']));
+});
+
+it('no module of the bundle looks for files beside it', () => {
+  const looking = code.flatMap((text) => text.match(/^(?!\s*\*).*\b__(?:dirname|filename)\b.*$/gm) ?? []);
+  expect(looking).toEqual([]);
+});
+
+function isInstalled(id: string): boolean {
+  try {
+    return createRequire(join(CHUNKS, 'any.js')).resolve(id) !== '';
+  } catch {
+    return false;
+  }
+}
 
 /** The manifest of a package; an empty one for a module of Node.js that is imported without its prefix. */
 function readManifest(path: string): string {

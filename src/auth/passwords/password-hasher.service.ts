@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import * as argon2 from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
 import { randomInt } from 'node:crypto';
 import pLimit from 'p-limit';
@@ -94,7 +93,7 @@ export class PasswordHasherService {
   /** Beside a bcrypt comparison, which is the longer one, so that a failure takes as long as that of an unknown user. */
   private async verifyArgon2(text: string, hash: string): Promise<boolean> {
     const [isMatch] = await Promise.all([
-      this.argon2Queue(() => argon2.verify(hash, text)),
+      this.argon2Queue(async () => (await import('@node-rs/argon2')).verify(hash, text)),
       bcrypt.compare(text, unmatchableHash(this.config.BCRYPT_COST)),
     ]);
     return isMatch;

@@ -4,10 +4,9 @@ import { Matches } from 'class-validator';
 import { createRequire } from 'node:module';
 import { toAsciiDigits } from '../../common/text.js';
 
+const require = createRequire(import.meta.url);
 /** The CommonJS build, which class-validator has loaded: the other one would load the rules of all countries once more. */
-const { parsePhoneNumberFromString } = createRequire(import.meta.url)(
-  'libphonenumber-js',
-) as typeof import('libphonenumber-js');
+const { parsePhoneNumberFromString } = require('libphonenumber-js') as typeof import('libphonenumber-js');
 
 /** Numbers without a country code are Bangladeshi. */
 const DEFAULT_COUNTRY = 'BD';
