@@ -1,4 +1,4 @@
-// The baseline of bench/lists.mjs: one prepared query per request, and JSON.stringify.
+// The baseline of bench/lists.mjs: one prepared query per request, and JSON.stringify. What follows a question mark is a parameter.
 import { createServer } from 'node:http';
 import pg from 'pg';
 
@@ -9,9 +9,10 @@ const server = createServer((request, response) => void answer(request, response
 
 async function answer({ url }, response) {
   try {
-    const name = url.slice(1);
+    const [path, parameter] = url.slice(1).split('?');
+    const name = decodeURIComponent(path);
     const { text, values } = lists[name];
-    const { rows } = await pool.query({ name, text, values });
+    const { rows } = await pool.query({ name, text, values: parameter ? [...values, parameter] : values });
     const body = JSON.stringify({ items: rows, next_cursor: null });
     response
       .writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })

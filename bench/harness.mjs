@@ -49,14 +49,19 @@ export function treeCpu(pid) {
 
 /**
  * Loads the servers alternately (A B A B …) after an uncounted warm-up round, so that noise affects both. `headersOf` gives
- * the headers of each connection by its number.
+ * the headers of each connection by its number, and `pathOf` of a server its path, if it is not that of all.
  */
 export async function interleave(servers, { path, headersOf = () => ({}), connections = 32, seconds, rounds }) {
   for (let round = 0; round <= rounds; round++) {
     for (const server of servers) {
       const before = usage(server.pid);
       let connection = 0;
-      const setupClient = (client) => client.setHeaders(headersOf(connection++));
+      const setupClient = (client) => {
+        const request = { method: 'GET', path: server.pathOf?.(connection), headers: headersOf(connection) };
+        if (server.pathOf) client.setRequests([request]);
+        else client.setHeaders(request.headers);
+        connection++;
+      };
       const result = await autocannon({ url: server.url + path, setupClient, connections, duration: seconds });
       const after = usage(server.pid);
       if (result.non2xx || result.errors)

@@ -1,5 +1,5 @@
 // Lists of 50 users and of 50 vaccination sessions of a centre, compared with a bare server that sends the rows of the same
-// query with JSON.stringify and checks no token.
+// query with JSON.stringify and checks no token. Of the users, all clients ask for one page, and then each for another one.
 import { interleave } from './harness.mjs';
 import { toRows } from './results.mjs';
 import { makeUsers, withWorld } from './world.mjs';
@@ -20,6 +20,12 @@ export function run({ seconds, rounds }) {
         text: `select id, username, fullname, avatar_id, created_at from users where is_active order by username limit $1`,
         values: [LIMIT],
       },
+      'users, other pages': {
+        path: `/api/users?limit=${LIMIT}`,
+        text: `select id, username, fullname, avatar_id, created_at from users where is_active and username > $2 order by username limit $1`,
+        values: [LIMIT],
+        after: (client) => `bench${100 + client}`,
+      },
       sessions: {
         path: `/api/vaccination/sessions?centre=${centre}&limit=${LIMIT}`,
         text: `select s.id, s.dose, s.starts_at, s.ends_at, s.opens_at, s.capacity, s.walk_in_capacity, s.status,
@@ -35,10 +41,13 @@ export function run({ seconds, rounds }) {
     const env = { CONNECTION: JSON.stringify(world.connection), LISTS: JSON.stringify(lists) };
     const bare = await world.start('query and stringify', 'bench/bare-lists.mjs', env);
     const rows = [];
-    for (const [name, { path }] of Object.entries(lists)) {
+    for (const [name, { path, after }] of Object.entries(lists)) {
+      const pathOf = after && ((client) => `${path}&cursor=${Buffer.from(after(client)).toString('base64url')}`);
+      const bareName = encodeURIComponent(name);
+      const barePathOf = after && ((client) => `/${bareName}?${after(client)}`);
       const targets = [
-        { ...world.machi, url: world.machi.url + path, rounds: [] },
-        { ...bare, url: `${bare.url}/${name}`, rounds: [] },
+        { ...world.machi, url: world.machi.url + (pathOf?.(0) ?? path), pathOf, rounds: [] },
+        { ...bare, url: bare.url + (barePathOf?.(0) ?? `/${bareName}`), pathOf: barePathOf, rounds: [] },
       ];
       await assertRows(targets, users[0].token);
       const headersOf = (number) => ({ authorization: `Bearer ${users[number].token}` });

@@ -1,4 +1,4 @@
-/** The JSON of a `T` that PostgreSQL has written. It is sent as it is. */
+/** The JSON of a `T`, which is sent as it is. */
 export class JsonText<T> {
   /** Only for the type. */
   declare private readonly value: T;

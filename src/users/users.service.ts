@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import type { Pool } from 'pg';
+import type { Pool, QueryConfig } from 'pg';
 import { type EntityManager, In, IsNull, Not, Repository } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
 import { FairQueue } from '../common/fair-queue.js';
+import { SharedReads } from '../common/shared-runs.js';
 import { POOL } from '../database/pool.js';
 import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { returningRows } from '../database/returning.js';
@@ -61,6 +62,9 @@ export class UsersService {
     onFull: () => unavailable('busy'),
   });
 
+  /** Many clients ask for the same page. */
+  private readonly pages = new SharedReads<JsonText<UsersPageDto>>();
+
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
     @Inject(POOL) private readonly pool: Pool,
@@ -107,7 +111,13 @@ export class UsersService {
   async list(caller: Caller, { q, limit, cursor }: UsersQueryDto): Promise<JsonText<UsersPageDto>> {
     const after = readCursor(cursor, (key) => USERNAME.test(key));
     const statement = toListStatement(q, after, caller.permissions.admin, limit);
-    const { rows } = await this.searches.run(fairShareOf(caller.id), () => this.pool.query<ListRow>(statement));
+    const read = (): Promise<JsonText<UsersPageDto>> => this.readPage(statement);
+    if (q !== undefined) return this.searches.run(fairShareOf(caller.id), read);
+    return this.pages.read(JSON.stringify([statement.name, statement.values]), read);
+  }
+
+  private async readPage(statement: QueryConfig): Promise<JsonText<UsersPageDto>> {
+    const { rows } = await this.pool.query<ListRow>(statement);
     const { items, last_username } = rows[0]!;
     const next_cursor = last_username === null ? null : toCursor(last_username);
     return new JsonText(`{"items":[${items}],"next_cursor":${JSON.stringify(next_cursor)}}`);

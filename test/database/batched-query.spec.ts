@@ -37,16 +37,6 @@ describe('BatchedQuery', () => {
     expect((await third)?.rows).toBe(2);
   });
 
-  it('does not wait for a query that takes long', async () => {
-    const query = open(0.5);
-    const started = performance.now();
-    const first = query.find('a');
-    await turn();
-    expect((await query.find('b'))?.rows).toBe(1);
-    await first;
-    expect(performance.now() - started).toBeLessThan(950); // one after the other they take 1000
-  });
-
   it('goes on after a query that failed', async () => {
     const query = new BatchedQuery<{ id: string }>(
       t.app.get<Pool>(POOL),

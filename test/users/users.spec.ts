@@ -90,6 +90,21 @@ describe('GET /api/users', () => {
     expect((await t.request('GET', `/api/users/${gone.id}`, { token: await t.asAdmin() })).status).toBe(200);
   });
 
+  it('of requests at the same time, shows deactivated users to those of administrators only', async () => {
+    const gone = await t.user();
+    await t.request('PATCH', `/api/users/${gone.id}`, { token: await t.asAdmin(), body: { is_active: false } });
+    const before = Buffer.from(gone.username.slice(0, -1)).toString('base64url');
+    const { token } = await t.user();
+    const tokens = Array.from({ length: 10 }, async (_, i) => (i % 2 ? token : await t.asAdmin()));
+    const pages = await Promise.all(
+      (await Promise.all(tokens)).map((one) =>
+        t.request('GET', `/api/users?limit=100&cursor=${before}`, { token: one }),
+      ),
+    );
+    const shown = pages.map(({ body }) => (body['items'] as { id: string }[]).some(({ id }) => id === gone.id));
+    expect(shown).toEqual(shown.map((_, i) => i % 2 === 0));
+  });
+
   it.each([
     'limit=0',
     'limit=101',

@@ -2,11 +2,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { validate as isUuid } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
+import { SharedReads } from '../../common/shared-runs.js';
 import { JSON_TIMES } from '../../database/json-times.js';
 import { POOL } from '../../database/pool.js';
 import { prepared } from '../../database/prepared.js';
+import { JsonText } from '../../http/json-text.js';
 import { readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
+import { etagOf } from '../../http/representation.js';
 import type { Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
@@ -56,9 +59,18 @@ interface Row {
   distance: string | null;
 }
 
-/** Finds sessions for people who look for a place. The query is prepared: at an opening, many people ask for the same list. */
+/** A page as JSON. The ETag covers all of it but the time. */
+export interface SessionList {
+  page: JsonText<VaccinationSessionsPageDto>;
+  etag: string;
+}
+
+/** Finds sessions for people who look for a place. */
 @Injectable()
 export class SessionSearchService {
+  /** At an opening, many people ask for the same list. */
+  private readonly lists = new SharedReads<SessionList>();
+
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly staff: CentreStaffService,
@@ -66,13 +78,20 @@ export class SessionSearchService {
   ) {}
 
   /** Lists sessions, the nearest or the earliest first. Throws `forbidden`, `invalid_cursor`, `validation_failed`. */
-  async list(caller: Caller, query: VaccinationSessionsQueryDto): Promise<VaccinationSessionsPageDto> {
+  async list(caller: Caller, query: VaccinationSessionsQueryDto): Promise<SessionList> {
     await this.assertMaySee(caller, query);
     const near = query.near === undefined ? undefined : parsePoint(query.near);
+    const after = readPosition(query.cursor);
+    return this.lists.read(JSON.stringify(query), () => this.read(query, near, after));
+  }
+
+  private async read(query: VaccinationSessionsQueryDto, near?: Point, after?: Position): Promise<SessionList> {
     const as_of = this.clock.date();
-    const { text, values } = toStatement(query, near, readPosition(query.cursor), as_of);
+    const { text, values } = toStatement(query, near, after, as_of);
     const { rows } = await this.pool.query<Row>(prepared(text, values, JSON_TIMES));
-    return { ...toPage(rows, query.limit, toCursorKey, toDto), as_of };
+    const page = toPage(rows, query.limit, toCursorKey, toDto);
+    const json = JSON.stringify(page);
+    return { page: new JsonText(`${json.slice(0, -1)},"as_of":${JSON.stringify(as_of)}}`), etag: etagOf(json) };
   }
 
   /** Drafts are not announced yet: only the staff of their centre sees them. */

@@ -1,7 +1,8 @@
 import { Body, Controller, Get, HttpCode, Patch, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { etagOf, isNotModified } from '../../http/representation.js';
+import type { JsonText } from '../../http/json-text.js';
+import { isNotModified } from '../../http/representation.js';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
@@ -34,15 +35,15 @@ export class VaccinationSessionsController {
   /** Returns sessions with their free places, the nearest or the earliest first. */
   @Get()
   @ApiOperation({ operationId: 'listVaccinationSessions' })
+  @ApiOkResponse({ type: VaccinationSessionsPageDto })
   @ApiProblems('forbidden', 'invalid_cursor')
   async list(
     @CurrentUser() caller: Caller,
     @Query() query: VaccinationSessionsQueryDto,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<VaccinationSessionsPageDto | undefined> {
-    const page = await this.search.list(caller, query);
-    const etag = etagOf(JSON.stringify([page.items, page.next_cursor]));
+  ): Promise<JsonText<VaccinationSessionsPageDto> | undefined> {
+    const { page, etag } = await this.search.list(caller, query);
     response.set({ etag, 'cache-control': `private, max-age=${LIST_CACHE_SECONDS}` });
     if (!isNotModified(request, etag)) return page;
     response.status(304);
