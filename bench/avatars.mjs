@@ -1,7 +1,8 @@
-// Avatar uploads per second against sharp alone making the same sizes, delivery against express.static with the same file, and
-// memory during 20 uploads.
+// Avatar uploads per second against sharp making the same sizes, in one process and in as many as Machi has; delivery against
+// express.static with the same file; and memory during 20 uploads.
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { interleave, usage } from './harness.mjs';
@@ -12,12 +13,15 @@ const AT_ONCE = 20;
 /** Of the WebP encoder: see src/images/square-image.ts. */
 const EFFORT = 2;
 const SHARP_EFFORT = 4;
+/** As many as Machi has image workers. */
+const PROCESSES = Math.min(4, cpus().length);
 
 export const options = { seconds: 4, rounds: 5, uploads: 60 };
 
 export function run({ seconds, rounds, uploads = 20 }) {
   return withWorld({ AVATAR_MODERATION: 'off' }, async (world) => {
-    const bare = await world.start('sharp alone', 'bench/bare-avatars.mjs', { FOLDER: world.dataDir });
+    const env = { FOLDER: world.dataDir, PROCESSES: String(PROCESSES) };
+    const bare = await world.start('sharp alone', 'bench/bare-avatars.mjs', env);
     const photo = await makePhoto();
     const users = await makeUsers(world, AT_ONCE);
     const form = await makeForm(photo);
@@ -26,11 +30,22 @@ export function run({ seconds, rounds, uploads = 20 }) {
       const url = `${world.machi.url}/api/users/me/avatar`;
       return JSON.parse(await send(url, { method: 'PUT', headers, body: form.body }));
     };
-    const toBare = (effort) => () => send(`${bare.url}/upload?effort=${effort}`, { method: 'PUT', body: photo });
+    const toBare = (kind, effort) => () => send(`${bare.url}/${kind}?effort=${effort}`, { method: 'PUT', body: photo });
     const series = [
       { ...world.machi, upload: toMachi, rounds: [] },
-      { ...bare, name: `sharp alone, its default effort ${SHARP_EFFORT}`, upload: toBare(SHARP_EFFORT), rounds: [] },
-      { ...bare, name: `sharp alone, effort ${EFFORT} as Machi`, upload: toBare(EFFORT), rounds: [] },
+      {
+        ...bare,
+        name: `sharp alone, its default effort ${SHARP_EFFORT}`,
+        upload: toBare('threads', SHARP_EFFORT),
+        rounds: [],
+      },
+      { ...bare, name: `sharp alone, effort ${EFFORT} as Machi`, upload: toBare('threads', EFFORT), rounds: [] },
+      {
+        ...bare,
+        name: `bare server and sharp, ${PROCESSES} processes`,
+        upload: toBare('processes', EFFORT),
+        rounds: [],
+      },
     ];
     for (let round = 0; round <= rounds; round++) {
       for (const { pid, upload, rounds: results } of series) {
@@ -90,7 +105,7 @@ async function measure(pid, uploads, atOnce, upload) {
 function usageWithWorkers(pid) {
   const workers = readdirSync(`/proc/${pid}/task`)
     .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean))
-    .filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('image-worker'));
+    .filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').match(/image-worker|bare-avatars/));
   const all = [pid, ...workers].map(usage);
   return { cpu: all.reduce((sum, { cpu }) => sum + cpu, 0), rss: all.reduce((sum, { rss }) => sum + rss, 0) };
 }
