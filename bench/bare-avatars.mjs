@@ -54,6 +54,11 @@ async function upload(request, response, make) {
 
 if (process.argv[2] === 'worker') {
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
-  process.on('message', async ({ bytes, effort }) => process.send(await makeSizes(bytes, effort)));
+  process.on('message', ({ bytes, effort }) => {
+    makeSizes(bytes, effort).then(
+      (images) => process.send(images),
+      () => process.exit(1),
+    );
+  });
   process.on('disconnect', () => process.exit());
 } else serve();
