@@ -42,7 +42,9 @@ const SUMMARY = {
   'Chat, 1 process and Redis, 24 × 20 users, CPU': `Chat with Redis, deliveries per second of CPU: {Socket.IO} × Socket.IO with its Redis adapter and the same \`INSERT\`s.`,
   'Bookings, one session': `Bookings of one session: {bare pg, 8 connections} × a loop of prepared \`INSERT … SELECT\`s.`,
   'Sign-ins, cost 12, 50 clients': `Sign-ins: {bare bcrypt, one at a time} × bcrypt alone.`,
-  'List of 50 users': `A list of 50 users: {query and stringify} × the requests of a server that only runs the query and \`JSON.stringify\`.`,
+  'List of 50 users': `A list of 50 users, which all clients ask for: {query and stringify} × the requests of a server that only runs the
+  query and \`JSON.stringify\`.`,
+  'List of 50 users, other pages': `A list of 50 users, another page for each client: {query and stringify} ×.`,
   'Avatar uploads, 3 megapixels, 4 at once': `Avatar uploads: {sharp alone, effort 2 as Machi} × those of sharp alone, which stores nothing.`,
 };
 
