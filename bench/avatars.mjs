@@ -2,10 +2,9 @@
 // express.static with the same file; and memory during 20 uploads.
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { interleave, usage } from './harness.mjs';
+import { IMAGE_WORKERS, interleave, usage } from './harness.mjs';
 import { toRows } from './results.mjs';
 import { makeUsers, withWorld } from './world.mjs';
 
@@ -13,14 +12,12 @@ const AT_ONCE = 20;
 /** Of the WebP encoder: see src/images/square-image.ts. */
 const EFFORT = 2;
 const SHARP_EFFORT = 4;
-/** As many as Machi has image workers. */
-const PROCESSES = Math.min(4, cpus().length);
 
 export const options = { seconds: 4, rounds: 5, uploads: 60 };
 
 export function run({ seconds, rounds, uploads = 20 }) {
   return withWorld({ AVATAR_MODERATION: 'off' }, async (world) => {
-    const env = { FOLDER: world.dataDir, PROCESSES: String(PROCESSES) };
+    const env = { FOLDER: world.dataDir, PROCESSES: String(IMAGE_WORKERS) };
     const bare = await world.start('sharp alone', 'bench/bare-avatars.mjs', env);
     const photo = await makePhoto();
     const users = await makeUsers(world, AT_ONCE);
@@ -42,7 +39,7 @@ export function run({ seconds, rounds, uploads = 20 }) {
       { ...bare, name: `sharp alone, effort ${EFFORT} as Machi`, upload: toBare('threads', EFFORT), rounds: [] },
       {
         ...bare,
-        name: `bare server and sharp, ${PROCESSES} processes`,
+        name: `bare server and sharp, ${IMAGE_WORKERS} processes`,
         upload: toBare('processes', EFFORT),
         rounds: [],
       },

@@ -22,6 +22,7 @@ function serve() {
   const workers = Array.from({ length: Number(process.env.PROCESSES) }, () =>
     fork(import.meta.filename, ['worker'], { serialization: 'advanced', execArgv: [] }),
   );
+  for (const worker of workers) worker.on('exit', () => process.exit(1)); // the bench fails instead of waiting for it
   const limit = pLimit(workers.length);
   /** Returns the images that the next free process has made. */
   const makeInProcess = (bytes, effort) =>

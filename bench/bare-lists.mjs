@@ -9,8 +9,7 @@ const server = createServer((request, response) => void answer(request, response
 
 async function answer({ url }, response) {
   try {
-    const [path, parameter] = url.slice(1).split('?');
-    const name = decodeURIComponent(path);
+    const [name, parameter] = url.slice(1).split('?');
     const { text, values } = lists[name];
     const { rows } = await pool.query({ name, text, values: parameter ? [...values, parameter] : values });
     const body = JSON.stringify({ items: rows, next_cursor: null });

@@ -3,6 +3,10 @@ import autocannon from 'autocannon';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+
+/** The number of Machi's image workers. */
+export const IMAGE_WORKERS = Math.min(4, cpus().length);
 
 const CLOCK_TICKS = 100; // per second, on every Linux that Node runs on
 
@@ -57,10 +61,10 @@ export async function interleave(servers, { path, headersOf = () => ({}), connec
       const before = usage(server.pid);
       let connection = 0;
       const setupClient = (client) => {
-        const request = { method: 'GET', path: server.pathOf?.(connection), headers: headersOf(connection) };
-        if (server.pathOf) client.setRequests([request]);
-        else client.setHeaders(request.headers);
+        const [own, headers] = [server.pathOf?.(connection), headersOf(connection)];
         connection++;
+        if (own === undefined) client.setHeaders(headers);
+        else client.setRequests([{ method: 'GET', path: own, headers }]);
       };
       const result = await autocannon({ url: server.url + path, setupClient, connections, duration: seconds });
       const after = usage(server.pid);

@@ -2,17 +2,14 @@
 // files that are there already, and of an archive that a bare server receives and unpacks.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { startBareImport, startBareServer } from './bare-import.mjs';
-import { treeCpu, usage } from './harness.mjs';
+import { IMAGE_WORKERS, treeCpu, usage } from './harness.mjs';
 import { toRows } from './results.mjs';
 import { withWorld } from './world.mjs';
 
-/** As many as Machi has image workers. */
-const PROCESSES = Math.min(4, cpus().length);
 const KINDS_OF_SCANS = 10;
 const none = () => NaN;
 
@@ -27,7 +24,7 @@ export function run({ pages = 60, rounds, skip }) {
     const files = await makePages(world.dataDir, pages);
     const archive = makeArchive(world.dataDir, files);
     const importChapter = await makeImport(world, archive);
-    const [alone, server] = [startBareImport(PROCESSES), await startBareServer(PROCESSES)];
+    const [alone, server] = [startBareImport(IMAGE_WORKERS), await startBareServer(IMAGE_WORKERS)];
     const imports = {
       Machi: () => measure(pages, [world.machi.pid], world.postgresCpu, importChapter),
       'sharp alone, files unpacked before': () => measure(pages, alone.pids, none, () => alone.run(files)),
@@ -41,7 +38,7 @@ export function run({ pages = 60, rounds, skip }) {
           if (round > 0) results.push(result); // the first one warms up
         }
       }
-      const title = `Import of ${pages} pages, ${Math.round(archive.length / 2 ** 20)} MiB, ${PROCESSES} processes`;
+      const title = `Import of ${pages} pages, ${Math.round(archive.length / 2 ** 20)} MiB, ${IMAGE_WORKERS} processes`;
       return toRows(title, series, { unit: 'pages/s' });
     } finally {
       alone.stop();

@@ -20,7 +20,8 @@ export function run({ seconds, rounds }) {
         text: `select id, username, fullname, avatar_id, created_at from users where is_active order by username limit $1`,
         values: [LIMIT],
       },
-      'users, other pages': {
+      otherUsers: {
+        title: 'users, other pages',
         path: `/api/users?limit=${LIMIT}`,
         text: `select id, username, fullname, avatar_id, created_at from users where is_active and username > $2 order by username limit $1`,
         values: [LIMIT],
@@ -41,18 +42,17 @@ export function run({ seconds, rounds }) {
     const env = { CONNECTION: JSON.stringify(world.connection), LISTS: JSON.stringify(lists) };
     const bare = await world.start('query and stringify', 'bench/bare-lists.mjs', env);
     const rows = [];
-    for (const [name, { path, after }] of Object.entries(lists)) {
+    for (const [name, { title = name, path, after }] of Object.entries(lists)) {
       const pathOf = after && ((client) => `${path}&cursor=${Buffer.from(after(client)).toString('base64url')}`);
-      const bareName = encodeURIComponent(name);
-      const barePathOf = after && ((client) => `/${bareName}?${after(client)}`);
+      const barePathOf = after && ((client) => `/${name}?${after(client)}`);
       const targets = [
         { ...world.machi, url: world.machi.url + (pathOf?.(0) ?? path), pathOf, rounds: [] },
-        { ...bare, url: bare.url + (barePathOf?.(0) ?? `/${bareName}`), pathOf: barePathOf, rounds: [] },
+        { ...bare, url: bare.url + (barePathOf?.(0) ?? `/${name}`), pathOf: barePathOf, rounds: [] },
       ];
       await assertRows(targets, users[0].token);
       const headersOf = (number) => ({ authorization: `Bearer ${users[number].token}` });
       await interleave(targets, { path: '', headersOf, seconds, rounds });
-      rows.push(...toRows(`List of ${LIMIT} ${name}`, targets));
+      rows.push(...toRows(`List of ${LIMIT} ${title}`, targets));
     }
     return rows;
   });

@@ -15,7 +15,7 @@ const PACKAGE_OF_MODULE = /^\s*\/\/ (?:\.\.\/)*node_modules\/((?:@[^/]+\/)?[^/]+
 const code = readdirSync(CHUNKS)
   .filter((name) => name.endsWith('.js'))
   .map((name) => read(join(CHUNKS, name)));
-/** What the bundle loads from outside, if it is installed. */
+/** What the bundle loads from outside, if it is installed: by `import`, by `require` or by one that a module makes for itself. */
 const modules = code
   .flatMap((text) => [
     ...text.matchAll(

@@ -90,8 +90,7 @@ export class SessionSearchService {
     const { text, values } = toStatement(query, near, after, as_of);
     const { rows } = await this.pool.query<Row>(prepared(text, values, JSON_TIMES));
     const page = toPage(rows, query.limit, toCursorKey, toDto);
-    const json = JSON.stringify(page);
-    return { page: new JsonText(`${json.slice(0, -1)},"as_of":${JSON.stringify(as_of)}}`), etag: etagOf(json) };
+    return { page: new JsonText(JSON.stringify({ ...page, as_of })), etag: etagOf(JSON.stringify(page)) };
   }
 
   /** Drafts are not announced yet: only the staff of their centre sees them. */
