@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { buffer } from 'node:stream/consumers';
-import { type ProcessedImage, type Size, SIZES } from '../images/image-jobs.js';
+import { type ImageFile, type ImageTarget, type Size, SIZES } from '../images/image-jobs.js';
+import { findTarget, storeFiles } from '../stored-images/store-files.js';
 import { mapStorageError, Storage } from '../storage/storage.js';
 
 /** The address of an avatar never shows another image, so copies never expire. */
@@ -27,14 +28,19 @@ export class AvatarFilesService {
 
   constructor(private readonly storage: Storage) {}
 
+  /** Where image workers write the files for `create`; null where the storage takes their bytes only. */
+  findTarget(): Promise<ImageTarget | null> {
+    return findTarget(this.storage, IMMUTABLE);
+  }
+
   /** Stores all sizes or none. A crash in between leaves files that the worker deletes. Throws `storage_unavailable`. */
-  async create(id: string, { files }: Pick<ProcessedImage, 'files'>): Promise<void> {
-    const objects = files.map(({ size, bytes }) => {
-      const metadata = { size: bytes.length, type: 'image/webp', cache_control: IMMUTABLE };
-      return { key: keyOf(id, size), source: bytes, metadata };
-    });
+  async create(id: string, files: Record<Size, ImageFile>): Promise<void> {
+    const metadata = { type: 'image/webp', cache_control: IMMUTABLE };
     try {
-      await this.storage.putAll(objects);
+      await storeFiles(
+        this.storage,
+        SIZES.map((size) => ({ ...files[size], ...metadata, key: keyOf(id, size) })),
+      );
     } catch (error) {
       await this.discard(id);
       throw error;

@@ -36,7 +36,7 @@ import { ApiProblems, Public, SignedIn } from '../permissions/access.decorators.
 import { type Caller, CurrentUser } from '../users/caller.js';
 import { shownAvatarUrl } from '../users/avatar-url.js';
 import { AvatarDeliveryService } from './avatar-delivery.service.js';
-import { AvatarFormInterceptor } from './uploads/avatar-form.interceptor.js';
+import { AvatarFormInterceptor, type UploadedAvatarFile } from './uploads/avatar-form.interceptor.js';
 import { AvatarDto, AvatarQueryDto, MyAvatarDto, toAvatarDto, toMyAvatarDto, UploadAvatarDto } from './avatars.dto.js';
 import { APPROVED_AVATAR, OWN_AVATARS, PENDING_AVATAR } from './avatars.examples.js';
 import { AvatarsService } from './avatars.service.js';
@@ -100,11 +100,11 @@ export class AvatarsController {
   @ApiProblems(...UPLOAD_PROBLEMS)
   async upload(
     @CurrentUser() caller: Caller,
-    @UploadedFile(REQUIRED_FILE) file: Express.Multer.File,
+    @UploadedFile(REQUIRED_FILE) { pieces }: UploadedAvatarFile,
     @Body() _: UploadAvatarDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<AvatarDto> {
-    const { avatar, isShown } = await this.avatars.create(caller, file.buffer);
+    const { avatar, isShown } = await this.avatars.create(caller, pieces);
     response.status(isShown ? 201 : 202);
     return toAvatarDto(avatar, isShown);
   }

@@ -23,9 +23,12 @@ import { UserAvatarsService } from './user-avatars.service.js';
  */
 const MAX_HASH_DISTANCE = 10;
 
-/** PostgreSQL counts the differing bits; no index helps, so the whole table is compared in one statement. */
-const RESEMBLES_REJECTED = `select exists (
-  select from rejected_images where bit_count(hash::bit(128) # $1::bit(128)) <= ${MAX_HASH_DISTANCE}) as resembles`;
+/** PostgreSQL counts the differing bits; no index helps, so the whole table is compared. */
+const CHECK = `select
+  (select max(locked_until) from avatars where user_id = $1 and locked_until > $2) as locked_until,
+  exists (select from rejected_images where bit_count(hash::bit(128) # $3::bit(128)) <= ${MAX_HASH_DISTANCE}) as resembles`;
+const INSERT = `insert into avatars (id, user_id, state, hash, resembles_rejected, created_at)
+  values ($1, $2, $3, $4, $5, $6)`;
 
 /** The columns that moderators set. */
 const UNDECIDED = { decided_at: null, decided_by: null, reason: null, locked_until: null };
@@ -72,7 +75,7 @@ export class AvatarsService {
    * Makes an uploaded file the caller's new avatar: pending or shown, by `AVATAR_MODERATION`. Throws `avatar_locked`,
    * `storage_unavailable` and the problems of the image.
    */
-  async create(caller: Caller, file: Buffer): Promise<UploadedAvatar> {
+  async create(caller: Caller, file: Buffer[]): Promise<UploadedAvatar> {
     const image = await this.storeImage(caller, file);
     try {
       return await this.avatars.manager.transaction((manager) => this.insert(manager, caller, image));
@@ -83,7 +86,7 @@ export class AvatarsService {
   }
 
   /** Changes the caller's profile and avatar in one transaction. Throws what `create` and the profile throw. */
-  async updateProfile(caller: Caller, dto: UpdateMeDto, file: Buffer): Promise<Profile> {
+  async updateProfile(caller: Caller, dto: UpdateMeDto, file: Buffer[]): Promise<Profile> {
     const image = await this.storeImage(caller, file);
     try {
       const credential = await this.profiles.verify(caller, dto);
@@ -126,11 +129,11 @@ export class AvatarsService {
     });
   }
 
-  private async storeImage(caller: Caller, file: Buffer): Promise<StoredImage> {
-    await this.assertUnlocked(this.avatars.manager, caller);
-    const { files, hash } = await this.images.makeSquare(file);
+  private async storeImage(caller: Caller, file: Buffer[]): Promise<StoredImage> {
+    assertUnlocked(await this.userAvatars.findLockedUntil(this.avatars.manager, caller.id));
+    const { files, hash } = await this.images.make('square', file, await this.files.findTarget());
     const id = uuidv7();
-    await this.files.create(id, { files });
+    await this.files.create(id, files);
     return { id, hash };
   }
 
@@ -141,8 +144,7 @@ export class AvatarsService {
 
   private async insert(manager: EntityManager, caller: Caller, { id, hash }: StoredImage): Promise<UploadedAvatar> {
     await this.userAvatars.lock(manager, caller.id);
-    await this.assertUnlocked(manager, caller);
-    const resembles_rejected = await this.resemblesRejected(manager, hash);
+    const resembles_rejected = await this.check(manager, caller, hash);
     const mode = resembles_rejected ? 'pre' : this.config.AVATAR_MODERATION;
     const isShown = mode !== 'pre';
     const state = mode === 'off' ? 'approved' : 'pending';
@@ -151,16 +153,9 @@ export class AvatarsService {
       caller.id,
       state === 'approved' ? LIVE_STATES : ['pending'],
     );
-    const avatar = manager.create(Avatar, {
-      ...UNDECIDED,
-      id,
-      user_id: caller.id,
-      state,
-      hash,
-      resembles_rejected,
-      created_at: this.clock.date(),
-    });
-    await manager.insert(Avatar, avatar);
+    const fields = { id, user_id: caller.id, state, hash, resembles_rejected, created_at: this.clock.date() } as const;
+    await manager.query(INSERT, Object.values(fields));
+    const avatar = manager.create(Avatar, { ...UNDECIDED, ...fields });
     if (isShown) await this.users.setAvatarId(manager, caller.id, id);
     else await this.userAvatars.updateShown(manager, caller.id);
     await this.audit.write(manager, {
@@ -172,13 +167,19 @@ export class AvatarsService {
     return { avatar, isShown };
   }
 
-  private async resemblesRejected(manager: EntityManager, hash: string): Promise<boolean> {
-    const [row] = await manager.query<{ resembles: boolean }[]>(RESEMBLES_REJECTED, [hash]);
-    return row?.resembles ?? false;
+  /** Whether the image resembles a rejected one. Throws `avatar_locked`. */
+  private async check(manager: EntityManager, { id }: Caller, hash: string): Promise<boolean> {
+    const [row] = await manager.query<{ locked_until: Date | null; resembles: boolean }[]>(CHECK, [
+      id,
+      this.clock.date(),
+      hash,
+    ]);
+    assertUnlocked(row!.locked_until);
+    return row!.resembles;
   }
+}
 
-  private async assertUnlocked(manager: EntityManager, caller: Caller): Promise<void> {
-    const locked_until = await this.userAvatars.findLockedUntil(manager, caller.id);
-    if (locked_until) throw new Problem('avatar_locked', { members: { locked_until } });
-  }
+/** Throws `avatar_locked`. */
+function assertUnlocked(locked_until: Date | null): void {
+  if (locked_until) throw new Problem('avatar_locked', { members: { locked_until } });
 }

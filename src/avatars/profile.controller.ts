@@ -6,7 +6,7 @@ import { AcceptsBody } from '../http/bodies/body.guard.js';
 import { ApiProblems, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../users/caller.js';
 import { toUserDto, UserDto } from '../users/users.dto.js';
-import { AvatarFormInterceptor } from './uploads/avatar-form.interceptor.js';
+import { AvatarFormInterceptor, type UploadedAvatarFile } from './uploads/avatar-form.interceptor.js';
 import { UPLOAD_PROBLEMS } from './avatars.controller.js';
 import { UpdateProfileDto } from './avatars.dto.js';
 import { AvatarsService } from './avatars.service.js';
@@ -36,10 +36,10 @@ export class ProfileController {
   async update(
     @CurrentUser() caller: Caller,
     @Body() dto: UpdateMeDto,
-    @UploadedFile() file?: Express.Multer.File,
+    @UploadedFile() file?: UploadedAvatarFile,
   ): Promise<UserDto> {
     const profile = file
-      ? await this.avatars.updateProfile(caller, dto, file.buffer)
+      ? await this.avatars.updateProfile(caller, dto, file.pieces)
       : await this.profiles.update(caller, dto);
     return toUserDto(profile);
   }

@@ -1,8 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, In, MoreThan } from 'typeorm';
+import { type EntityManager, In } from 'typeorm';
 import { Clock } from '../common/clock.provider.js';
+import { returningRows } from '../database/returning.js';
 import { UsersService } from '../users/users.service.js';
 import { Avatar, type AvatarState, LIVE_STATES } from './avatar.entity.js';
+
+const WITHDRAW = `update avatars set state = 'withdrawn', decided_at = $3
+  where user_id = $1 and state = any($2::text[]) returning id`;
+const LOCKED_UNTIL = 'select max(locked_until) as locked_until from avatars where user_id = $1 and locked_until > $2';
 
 /** The steps that uploads, removals and moderation share. All but `findLockedUntil` need the user's lock. */
 @Injectable()
@@ -22,14 +27,8 @@ export class UserAvatarsService {
 
   /** Withdraws the user's avatars in these states. Returns their ids. */
   async withdraw(manager: EntityManager, userId: string, states: readonly AvatarState[]): Promise<string[]> {
-    const { raw } = await manager
-      .createQueryBuilder()
-      .update(Avatar)
-      .set({ state: 'withdrawn', decided_at: this.clock.date() })
-      .where({ user_id: userId, state: In(states) })
-      .returning('id')
-      .execute();
-    return (raw as { id: string }[]).map(({ id }) => id);
+    const rows = await returningRows<{ id: string }>(manager, WITHDRAW, [userId, states, this.clock.date()]);
+    return rows.map(({ id }) => id);
   }
 
   /** Decides which avatar everyone sees: the one shown so far while it is pending, else the approved one, else none. */
@@ -43,10 +42,7 @@ export class UserAvatarsService {
 
   /** Until when a moderator has locked the user's uploads; null when they are not locked. */
   async findLockedUntil(manager: EntityManager, userId: string): Promise<Date | null> {
-    const avatar = await manager.findOne(Avatar, {
-      where: { user_id: userId, locked_until: MoreThan(this.clock.date()) },
-      order: { locked_until: 'DESC' },
-    });
-    return avatar?.locked_until ?? null;
+    const [row] = await manager.query<Pick<Avatar, 'locked_until'>[]>(LOCKED_UNTIL, [userId, this.clock.date()]);
+    return row?.locked_until ?? null;
   }
 }

@@ -1,3 +1,4 @@
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open, writeFile } from 'node:fs/promises';
 
 // The files of LocalStorage: one line of JSON, then the bytes of the object. The server writes them, and so do image workers,
@@ -11,16 +12,32 @@ export interface ObjectHeader {
   cache_control: string;
 }
 
+const FLAGS = 'wx'; // fails when the file exists
+const MODE = 0o640;
+
+const headerLine = ({ type, cache_control }: ObjectHeader): string => `${JSON.stringify({ type, cache_control })}\n`;
+
+/** Writes a new file at once, for image workers, which do nothing else meanwhile. When it fails, a part of the file may be left. */
+export function writeObjectFileSync(path: string, bytes: Buffer, header: ObjectHeader): void {
+  const file = openSync(path, FLAGS, MODE);
+  try {
+    writeFileSync(file, headerLine(header));
+    writeFileSync(file, bytes);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** Writes a new file. `finish` is called before it is closed. When it fails, a part of the file may be left. */
 export async function writeObjectFile(
   path: string,
-  source: Buffer | AsyncIterable<Buffer>,
-  { type, cache_control }: ObjectHeader,
-  finish: (file: FileHandle) => Promise<void> = () => Promise.resolve(),
+  source: AsyncIterable<Buffer>,
+  header: ObjectHeader,
+  finish: (file: FileHandle) => Promise<void>,
 ): Promise<void> {
-  const file = await open(path, 'wx', 0o640);
+  const file = await open(path, FLAGS, MODE);
   try {
-    await file.write(`${JSON.stringify({ type, cache_control })}\n`);
+    await file.write(headerLine(header));
     await writeFile(file, source);
     await finish(file);
   } finally {

@@ -5,12 +5,11 @@ import type { ImageFormat } from './image-format.js';
 export const SIZES = [64, 128, 256, 512] as const;
 export type Size = (typeof SIZES)[number];
 
-/** The square images made from an upload. */
-export interface ProcessedImage {
-  /** One WebP per size. */
-  files: { size: Size; bytes: Buffer }[];
+/** The square images made from an upload, one WebP per size. */
+export interface ProcessedSquare<File = Buffer> {
   /** Perceptual hash of 128 binary digits. */
   hash: string;
+  files: Record<Size, File>;
 }
 
 /**
@@ -40,8 +39,8 @@ export interface ProcessedPage<File = Buffer> {
 export const typeOf = (variant: PageVariant, format: ProcessedPage['format']): string =>
   ({ original: `image/${format}`, reader: 'image/webp', data_saver: 'image/webp', thumbnail: 'image/jpeg' })[variant];
 
-/** A file of a page. */
-export interface PageFile {
+/** A file of an image. */
+export interface ImageFile {
   /** In bytes. */
   size: number;
   crc32: number;
@@ -49,25 +48,40 @@ export interface PageFile {
   content: Buffer | string;
 }
 
-/** Where a worker writes the files of a page, as common/object-file.ts does. */
-export interface PageTarget {
+/** Where a worker writes the files of an image, as common/object-file.ts does. */
+export interface ImageTarget {
   folder: string;
   cache_control: string;
 }
 
-/** The bytes of a page, or where the worker reads them. */
-export type PageSource = Uint8Array | LocalFile;
+/** The bytes of an uploaded image in pieces, or where the worker reads them. */
+export type ImageSource = Buffer[] | LocalFile;
 
-/** The message to an image worker. Without a target, the worker returns the bytes of the files. */
-export type ImageJob =
-  | { kind: 'square'; bytes: Uint8Array; format: ImageFormat }
-  | { kind: 'page'; source: PageSource; target: PageTarget | null };
+/** An image to make. Without a target, the worker returns the bytes of the files. */
+export interface ImageJob {
+  kind: 'square' | 'page';
+  source: ImageSource;
+  target: ImageTarget | null;
+}
 
-/** Why an image is refused; `storage_unavailable`: its file could not be read, or those of its page not be written. */
+/** The message to an image worker. Bytes follow on the pipe `SOURCE_FD`, this many. */
+export type ImageJobMessage = Omit<ImageJob, 'source'> & { source: { size: number } | LocalFile };
+
+/** The file descriptor from which an image worker reads bytes. */
+export const SOURCE_FD = 3;
+
+/** Why an image is refused; `storage_unavailable`: its file could not be read, or its files not be written. */
 export interface ImageRefusal {
   problem: 'unsupported_picture' | 'picture_damaged' | 'picture_too_large' | 'file_too_large' | 'storage_unavailable';
+  /** The message of the error of the storage, for the log. */
+  cause?: string;
+}
+
+/** What is made of an image, by the kind of the job. */
+export interface ProcessedImages {
+  square: ProcessedSquare<ImageFile>;
+  page: ProcessedPage<ImageFile>;
 }
 
 /** The message from an image worker. */
-export type ImageResult<Job extends ImageJob = ImageJob> =
-  { square: ProcessedImage; page: ProcessedPage<PageFile> }[Job['kind']] | ImageRefusal;
+export type ImageResult = ProcessedImages[ImageJob['kind']] | ImageRefusal;

@@ -1,20 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { open, rm } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import type { LocalFile } from '../common/local-file.js';
-import { writeObjectFile } from '../common/object-file.js';
+import { writeObjectFileSync } from '../common/object-file.js';
 import type { ImageFormat } from './image-format.js';
 import {
-  type ImageJob,
+  type ImageFile,
+  type ImageJobMessage,
+  type ImageRefusal,
   type ImageResult,
+  type ImageTarget,
   MAX_PAGE_BYTES,
-  PAGE_VARIANTS,
-  type PageFile,
-  type PageTarget,
   type PageVariant,
-  type ProcessedPage,
+  SOURCE_FD,
   typeOf,
 } from './image-jobs.js';
 import { makePageImages } from './page-image.js';
@@ -39,62 +39,70 @@ sharp.concurrency(1);
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({ operation: Object.values(LOADERS) });
 
-async function run(job: ImageJob): Promise<ImageResult> {
-  if (job.kind === 'square') return makeSquareImages(job.bytes, job.format);
-  const { source, target } = job;
-  const bytes = source instanceof Uint8Array ? toBuffer(source) : await readFrom(source).catch(() => null);
-  if (!bytes) return { problem: 'storage_unavailable' };
-  const page = await makePageImages(bytes);
-  if ('problem' in page) return page;
-  return target
-    ? writePage(page, target).catch(() => ({ problem: 'storage_unavailable' }))
-    : withFiles(page, page.files);
+async function run({ kind, source, target }: ImageJobMessage): Promise<ImageResult> {
+  const bytes = ifStored(() => ('size' in source ? readBytes(SOURCE_FD, source.size) : readFrom(source)));
+  if ('problem' in bytes) return bytes;
+  const image = kind === 'square' ? await makeSquareImages(bytes) : await makePageImages(bytes);
+  if ('problem' in image) return image;
+  const typeFor = (variant: string): string =>
+    'hash' in image ? 'image/webp' : typeOf(variant as PageVariant, image.format);
+  return ifStored(() => ({ ...image, files: store(image.files, target, typeFor) }) as ImageResult);
 }
 
-/** Writes the files of a page. When it fails, none is left. */
-async function writePage(page: ProcessedPage, { folder, cache_control }: PageTarget): Promise<ProcessedPage<PageFile>> {
-  const paths = mapVariants(() => join(folder, randomUUID()));
+/** What `work` returns; a refusal when the files cannot be read or written. */
+function ifStored<T>(work: () => T): T | ImageRefusal {
   try {
-    for (const variant of PAGE_VARIANTS) {
-      const header = { type: typeOf(variant, page.format), cache_control };
-      await writeObjectFile(paths[variant], page.files[variant], header);
-    }
-    return withFiles(page, paths);
+    return work();
   } catch (error) {
-    for (const path of Object.values(paths)) await rm(path, { force: true });
+    return { problem: 'storage_unavailable', cause: (error as Error).message };
+  }
+}
+
+/** At most one byte more than a page may have: enough to refuse it. */
+function readFrom({ path, offset }: LocalFile): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    return readBytes(file, Math.min(fstatSync(file).size - offset, MAX_PAGE_BYTES + 1), offset);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Reads this many bytes of a file, from a position, or of a pipe. */
+function readBytes(file: number, size: number, position?: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  for (let at = 0; at < size;) {
+    const count = readSync(file, bytes, at, size - at, position === undefined ? null : position + at);
+    if (count === 0) throw new Error('the file is shorter than before');
+    at += count;
+  }
+  return bytes;
+}
+
+/** Describes the files of an image, and writes them if there is a target. When that fails, none is left. */
+function store(
+  files: Record<string, Buffer>,
+  target: ImageTarget | null,
+  typeFor: (variant: string) => string,
+): Record<string, ImageFile> {
+  const stored: Record<string, ImageFile> = {};
+  const paths: string[] = [];
+  try {
+    for (const [variant, bytes] of Object.entries(files)) {
+      const path = target && join(target.folder, randomUUID());
+      stored[variant] = { size: bytes.length, crc32: crc32(bytes), content: path ?? bytes };
+      if (path === null) continue;
+      paths.push(path);
+      writeObjectFileSync(path, bytes, { type: typeFor(variant), cache_control: target!.cache_control });
+    }
+    return stored;
+  } catch (error) {
+    for (const path of paths) rmSync(path, { force: true });
     throw error;
   }
 }
 
-const withFiles = (page: ProcessedPage, contents: Record<PageVariant, Buffer | string>): ProcessedPage<PageFile> => ({
-  ...page,
-  files: mapVariants((variant) => {
-    const bytes = page.files[variant];
-    return { size: bytes.length, crc32: crc32(bytes), content: contents[variant] };
-  }),
-});
-
-const mapVariants = <T>(map: (variant: PageVariant) => T): Record<PageVariant, T> =>
-  Object.fromEntries(PAGE_VARIANTS.map((variant) => [variant, map(variant)])) as Record<PageVariant, T>;
-
-/** At most one byte more than a page may have: enough to refuse it. */
-async function readFrom({ path, offset }: LocalFile): Promise<Buffer> {
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const length = Math.min(size - offset, MAX_PAGE_BYTES + 1);
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
-    if (bytesRead < length) throw new Error('the file is shorter than before');
-    return buffer;
-  } finally {
-    await file.close();
-  }
-}
-
-const toBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
-  Buffer.from(buffer, byteOffset, byteLength);
-
-process.on('message', (job: ImageJob) => {
+process.on('message', (job: ImageJobMessage) => {
   run(job).then(
     (result) => process.send?.(result),
     () => process.send?.({ problem: 'picture_damaged' } satisfies ImageResult),

@@ -1,7 +1,7 @@
 import sharp, { type Metadata, type OutputInfo, type Sharp } from 'sharp';
 import { decodeWithoutEndMarker, inputWithin, readHeader } from './decoding.js';
-import type { ImageFormat } from './image-format.js';
-import { type ImageRefusal, type ProcessedImage, SIZES } from './image-jobs.js';
+import { formatOf, isComplete } from './image-format.js';
+import { type ImageRefusal, type ProcessedSquare, type Size, SIZES } from './image-jobs.js';
 
 const LARGEST_SIZE = 512;
 /** A line of 25 million pixels takes longer than the time limit: its shorter side leaves nothing to scale down. */
@@ -12,7 +12,10 @@ const INPUT = inputWithin(LIMITS.pixels);
 const WEBP = { quality: 82, effort: 2 };
 
 /** Turns an image into square, upright WebP images in all sizes, without metadata. */
-export async function makeSquareImages(bytes: Uint8Array, format: ImageFormat): Promise<ProcessedImage | ImageRefusal> {
+export async function makeSquareImages(bytes: Buffer): Promise<ProcessedSquare | ImageRefusal> {
+  const format = formatOf(bytes);
+  if (format === undefined) return { problem: 'unsupported_picture' };
+  if (!isComplete(format, bytes)) return { problem: 'picture_damaged' };
   const header = await readHeader(bytes, format, LIMITS);
   if (typeof header === 'string') return { problem: header };
   const image = await decode(bytes, header).catch((error: unknown) => {
@@ -20,12 +23,9 @@ export async function makeSquareImages(bytes: Uint8Array, format: ImageFormat): 
     throw error;
   });
   const square = (): Sharp => middleSquare(image);
-  const files = await Promise.all(
-    SIZES.map(async (size) => ({
-      size,
-      bytes: await square().resize(size).toColourspace('srgb').webp(WEBP).toBuffer(),
-    })),
-  );
+  const encode = (size: Size): Promise<Buffer> => square().resize(size).toColourspace('srgb').webp(WEBP).toBuffer();
+  const encoded = await Promise.all(SIZES.map(async (size) => [size, await encode(size)] as const));
+  const files = Object.fromEntries(encoded) as Record<Size, Buffer>;
   return { files, hash: await perceptualHash(square()) };
 }
 

@@ -220,6 +220,8 @@ async function readHeader(file: FileHandle): Promise<FileHeader> {
  * Creates a folder and its parents. One at a time, so that no symbolic link is followed; each is synced to disk.
  */
 async function createFolder(root: string, folder: string): Promise<string> {
+  const existing = join(root, folder);
+  if ((await realpath(existing).catch(ignoring(NOT_FOUND))) === existing) return existing;
   let path = root;
   for (const segment of folder === '.' ? [] : folder.split('/')) {
     const parent = path;

@@ -6,13 +6,14 @@ import { Problem } from '../http/problems/problem.js';
 import type { ProblemCode } from '../http/problems/problem-catalogue.js';
 import {
   PAGE_VARIANTS,
-  type PageFile,
-  type PageTarget,
+  type ImageFile,
+  type ImageTarget,
   type PageVariant,
   type ProcessedPage,
   typeOf,
 } from '../images/image-jobs.js';
-import { type ByteRange, mapStorageError, type NewObject, type Storage, type WrittenFile } from '../storage/storage.js';
+import { type ByteRange, mapStorageError, type Storage } from '../storage/storage.js';
+import { findTarget, storeFiles } from './store-files.js';
 
 /** Objects are sent by Machi, which decides who sees them. A redirect to the store lets no cache keep them. */
 const CACHE_CONTROL = 'private, no-store';
@@ -49,27 +50,20 @@ export class ImageFiles {
   ) {}
 
   /** Where image workers write the files of an image for `create`; null where the storage takes their bytes only. */
-  async findTarget(): Promise<PageTarget | null> {
-    const folder = await this.storage.findWorkFolder();
-    return folder === null ? null : { folder, cache_control: CACHE_CONTROL };
+  findTarget(): Promise<ImageTarget | null> {
+    return findTarget(this.storage, CACHE_CONTROL);
   }
 
   /** Stores all files or none. A crash in between leaves files that the worker deletes. Throws `storage_unavailable`. */
-  async create(id: string, image: Pick<ProcessedPage<PageFile>, 'format' | 'files'>): Promise<void> {
-    const written: WrittenFile[] = [];
-    const objects: NewObject[] = [];
-    for (const variant of PAGE_VARIANTS) {
-      const key = this.keyOf(id, variant);
-      const { size, content } = image.files[variant];
-      if (typeof content === 'string') {
-        written.push({ key, path: content });
-      } else {
-        const metadata = { size, type: typeOf(variant, image.format), cache_control: CACHE_CONTROL };
-        objects.push({ key, source: content, metadata });
-      }
-    }
+  async create(id: string, image: Pick<ProcessedPage<ImageFile>, 'format' | 'files'>): Promise<void> {
+    const files = PAGE_VARIANTS.map((variant) => ({
+      ...image.files[variant],
+      key: this.keyOf(id, variant),
+      type: typeOf(variant, image.format),
+      cache_control: CACHE_CONTROL,
+    }));
     try {
-      await (written.length > 0 ? this.storage.moveAll(written) : this.storage.putAll(objects));
+      await storeFiles(this.storage, files);
     } catch (error) {
       await this.discard(id);
       throw error;

@@ -217,15 +217,16 @@ export class UsersService {
 
   /** Locks the user until the transaction ends. Returns the id of the shown avatar. Throws `user_not_found`. */
   async lockAvatarId(manager: EntityManager, id: string): Promise<string | null> {
-    const lock = { mode: 'for_no_key_update' } as const; // rows that refer to the user may be inserted meanwhile
-    const user = await manager.findOne(User, { select: { id: true, avatar_id: true }, where: { id }, lock });
+    // Not "for update": rows that refer to the user may be inserted meanwhile.
+    const select = 'select avatar_id from users where id = $1 for no key update';
+    const [user] = await manager.query<Pick<User, 'avatar_id'>[]>(select, [id]);
     if (!user) throw new Problem('user_not_found');
     return user.avatar_id;
   }
 
   /** Sets the avatar that everyone sees; null for none. */
   async setAvatarId(manager: EntityManager, id: string, avatar_id: string | null): Promise<void> {
-    await manager.update(User, id, { avatar_id });
+    await manager.query('update users set avatar_id = $2 where id = $1', [id, avatar_id]);
   }
 
   /** Finds a user by id or e-mail address, and locks the row until the transaction ends: for a change, or shared. */

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { AvatarFilesService } from '../../src/avatars/avatar-files.service.js';
+import { Storage } from '../../src/storage/storage.js';
 import { AvatarFilesWorker } from '../../src/avatars/avatar-files.worker.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { avatarFilesIn, call, imageFile, upload } from '../support/images.js';
@@ -56,13 +56,15 @@ it('the sweep deletes only old files of avatars without a row, and week-old with
     '0199c2a4-8c33-7e01-a5d4-5f6e7d8c9c4f-64.webp',
     'readme.webp',
   ];
-  await t.app.get(AvatarFilesService).create(old.slice(0, 36), { files: [{ size: 64, bytes: image }] });
+  const store = (key: string): Promise<void> =>
+    t.app.get(Storage).put(key, image, { size: image.length, type: 'image/webp', cache_control: 'no-store' });
+  await store(`avatars/4f/${old}`);
   for (const name of [young, foreign]) writeFileSync(join(folder, name), 'x');
   const user = await t.user();
   const withdrawn = (await upload(t, user, image)).body['id'];
   expect((await call(t, 'DELETE', '/api/users/me/avatar', user.token)).status).toBe(204);
   await expect.poll(() => storedFiles().filter((name) => name.includes(withdrawn))).toEqual([]);
-  await t.app.get(AvatarFilesService).create(withdrawn, { files: [{ size: 64, bytes: image }] }); // its row is still there
+  await store(`avatars/${withdrawn.slice(-2)}/${withdrawn}-64.webp`); // its row is still there
   t.clock.set(Date.now());
   const past = new Date(Date.now() - 2 * HOUR_MS);
   for (const name of [old, foreign]) utimesSync(join(folder, name), past, past);

@@ -318,7 +318,7 @@ describe('files of pages', () => {
     await world.addPages(removed.id, [file, file]);
     await world.addPages(ofProject.id, [file]);
     const { PagesService } = await import('../../src/projects/pages/pages.service.js');
-    await t.app.get(PagesService, { strict: false }).store(file); // gets no row
+    await t.app.get(PagesService, { strict: false }).store([file]); // gets no row
     expect((await keys()).length).toBe(before.length + 16);
     const admin = await t.asAdmin();
     const { body } = await t.request('GET', `/api/chapters/${removed.id}` as '/api/chapters/{}', { token: admin });

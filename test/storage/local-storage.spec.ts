@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, expect, it } from 'vitest';
-import { writeObjectFile } from '../../src/common/object-file.js';
+import { writeObjectFileSync } from '../../src/common/object-file.js';
 import { LocalStorage } from '../../src/storage/local-storage.js';
 import { keysOf, metadataOf, UNAVAILABLE } from '../support/storage.js';
 
@@ -70,21 +70,21 @@ it('the local driver leaves no unfinished files, and deletes old ones that a cra
 
 it('the local driver stores files that other processes have written to its work folder, and deletes them when it fails', async () => {
   const work = await storage.findWorkFolder();
-  const write = async (name: string): Promise<string> => {
-    await writeObjectFile(join(work, name), Buffer.from(name), { type: 'text/plain', cache_control: 'no-store' });
+  const write = (name: string): string => {
+    writeObjectFileSync(join(work, name), Buffer.from(name), { type: 'text/plain', cache_control: 'no-store' });
     return join(work, name);
   };
   const before = readdirSync(work);
   await storage.moveAll([
-    { key: 'moved/one', path: await write('one') },
-    { key: 'moved/two', path: await write('two') },
+    { key: 'moved/one', path: write('one') },
+    { key: 'moved/two', path: write('two') },
   ]);
   const { body, ...info } = (await storage.get('moved/two'))!;
   expect(info).toMatchObject({ size: 3, type: 'text/plain', cache_control: 'no-store' });
   expect(String(await buffer(body))).toBe('two');
   const mixed = [
-    { key: 'moved/three', path: await write('three') },
-    { key: 'moved/one/below', path: await write('below') }, // a file is no folder
+    { key: 'moved/three', path: write('three') },
+    { key: 'moved/one/below', path: write('below') }, // a file is no folder
   ];
   await expect(storage.moveAll(mixed)).rejects.toMatchObject(UNAVAILABLE);
   expect(readdirSync(work)).toEqual(before);

@@ -44,7 +44,7 @@ export async function projectsWorld(t: TestApp) {
   /** Adds pages to a chapter without pages, as the commit of an upload does. Returns their ids in order. */
   async function addPages(chapterId: string, files: Buffer[]): Promise<string[]> {
     const pages = t.app.get(PagesService, { strict: false });
-    const stored = await Promise.all(files.map((file) => pages.store(file)));
+    const stored = await Promise.all(files.map((file) => pages.store([file])));
     await t.dataSource.transaction((transaction) => pages.insert(transaction, chapterId, stored));
     await t.dataSource.query('update chapters set page_count = $2 where id = $1', [chapterId, stored.length]);
     return stored.map(({ id }) => id);

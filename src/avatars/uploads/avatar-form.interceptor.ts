@@ -1,6 +1,7 @@
 import { type CallHandler, type ExecutionContext, Injectable } from '@nestjs/common';
 import { FileInterceptor } from '@nestjs/platform-express';
 import type { Request } from 'express';
+import type { StorageEngine } from 'multer';
 import type { Observable } from 'rxjs';
 import { assertShape } from '../../http/bodies/body-shape.js';
 import { isMultipart } from '../../http/bodies/body.guard.js';
@@ -13,6 +14,21 @@ const MAX_BODY_BYTES = MAX_FILE_BYTES + 256 * 1024;
 /** Names with brackets would become nested objects (`a[b]`), which no DTO has. */
 const LIMITS = { fileSize: MAX_FILE_BYTES, files: 1, fields: 20, parts: 21, fieldSize: 4096, fieldNestingDepth: 0 };
 
+/** An uploaded file, in the pieces that have arrived. */
+export interface UploadedAvatarFile {
+  pieces: Buffer[];
+}
+
+/** Multer's own would copy the pieces into one buffer. */
+const MEMORY: StorageEngine = {
+  _handleFile(_, { stream }, callback) {
+    const pieces: Buffer[] = [];
+    stream.on('data', (piece: Buffer) => pieces.push(piece));
+    stream.on('end', () => callback(null, { pieces } satisfies UploadedAvatarFile as object));
+  },
+  _removeFile: (_, __, callback) => callback(null),
+};
+
 /** What decoders put in place of bytes that are invalid in their charset. */
 const REPLACEMENT_CHARACTER = '\ufffd';
 
@@ -22,7 +38,11 @@ const REPLACEMENT_CHARACTER = '\ufffd';
  * Throws `file_too_large`, `malformed_multipart`, `no_file`, `invalid_text`, `validation_failed`, `request_timeout`.
  */
 @Injectable()
-export class AvatarFormInterceptor extends FileInterceptor('avatar', { limits: LIMITS, defParamCharset: 'utf8' }) {
+export class AvatarFormInterceptor extends FileInterceptor('avatar', {
+  storage: MEMORY,
+  limits: LIMITS,
+  defParamCharset: 'utf8',
+}) {
   override async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = context.switchToHttp().getRequest<Request>();
     if (!isMultipart(request)) return next.handle();

@@ -69,11 +69,11 @@ export class AttachmentsService {
 
   /**
    * Makes a picture an attachment of a user, who can then send it. Throws `too_many_attachments`, `storage_unavailable` and what
-   * `ImageProcessingService.makePage` throws.
+   * `ImageProcessingService.make` throws.
    */
-  async create(userId: string, file: Buffer): Promise<AttachmentDto> {
+  async create(userId: string, file: Buffer[]): Promise<AttachmentDto> {
     const target = await this.files.findTarget();
-    const { format, width, height, files } = await this.images.makePage(file, target);
+    const { format, width, height, files } = await this.images.make('page', file, target);
     const fields = { id: uuidv7(), format, width, height, sizes: sizesOf(files) };
     await this.files.create(fields.id, { format, files });
     try {

@@ -32,7 +32,7 @@ export class CoversService {
    * Makes a picture the cover of a project. Throws `project_not_found`, `version_conflict` and what `PagesService.store`
    * throws.
    */
-  async set(caller: Caller, idOrSlug: string, expected: number, file: Buffer): Promise<string> {
+  async set(caller: Caller, idOrSlug: string, expected: number, file: Buffer[]): Promise<string> {
     const project = await this.search.get(readerOf(caller), idOrSlug);
     if (project.version !== expected) throw new Problem('version_conflict');
     const { id: cover_id, format, sizes } = await this.pages.store(file);

@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
 import { Problem } from '../../http/problems/problem.js';
-import type { PageSource } from '../../images/image-jobs.js';
+import type { ImageSource } from '../../images/image-jobs.js';
 import { ImageProcessingService } from '../../images/image-processing.service.js';
 import { sizesOf } from '../../stored-images/image-files.js';
 import { PageFilesService } from './page-files.service.js';
@@ -47,9 +47,9 @@ export class PagesService {
    * `picture_damaged`, `picture_too_large`, `file_too_large`, `picture_too_slow`, `too_many_uploads`,
    * `storage_unavailable`.
    */
-  async store(source: PageSource): Promise<StoredPage> {
+  async store(source: ImageSource): Promise<StoredPage> {
     const target = await this.files.findTarget();
-    const { format, width, height, files } = await this.images.makePage(source, target);
+    const { format, width, height, files } = await this.images.make('page', source, target);
     const id = uuidv7();
     await this.files.create(id, { format, files });
     return {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { Problem } from '../../../http/problems/problem.js';
-import type { PageSource } from '../../../images/image-jobs.js';
+import type { ImageSource } from '../../../images/image-jobs.js';
 import { mapStorageError, Storage } from '../../../storage/storage.js';
 
 export const UPLOADS_FOLDER = 'uploads/';
@@ -25,13 +25,13 @@ export class StagedFilesService {
   }
 
   /** The bytes of a file, or where an image worker reads them. Throws `upload_file_not_found`, `storage_unavailable`. */
-  async getSource(id: string): Promise<PageSource> {
+  async getSource(id: string): Promise<ImageSource> {
     try {
       const file = await this.storage.findFile(keyOf(id));
       if (file) return file;
       const object = await this.storage.get(keyOf(id));
       if (!object) throw new Problem('upload_file_not_found');
-      return await buffer(object.body);
+      return [await buffer(object.body)];
     } catch (error) {
       throw mapStorageError(error);
     }
