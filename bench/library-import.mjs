@@ -13,13 +13,14 @@ import { withWorld } from './world.mjs';
 const KINDS_OF_SCANS = 10;
 const none = () => NaN;
 
-export const options = { pages: 200, rounds: 3 };
+export const options = { rounds: 3 };
 
-export function run({ pages = 60, rounds, skip }) {
+export function run({ rounds, isQuick, skip }) {
   if (!hasZip()) {
     skip('library-import: no zip');
     return [];
   }
+  const pages = isQuick ? 30 : 200;
   return withWorld({}, async (world) => {
     const files = await makePages(world.dataDir, pages);
     const archive = makeArchive(world.dataDir, files);

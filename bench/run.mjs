@@ -1,4 +1,4 @@
-// `npm run bench` runs all benches in about fifteen minutes, prints one table and writes bench/results.json and bench/results.svg.
+// `npm run bench` runs all benches in about thirteen minutes, prints one table and writes bench/results.json and bench/results.svg.
 // `npm run bench -- me lists` runs some of them for longer. Options: --seconds,
 // --rounds (of each comparison), --quick, --rates (of the bench town), --sizes (of growth). --document writes the table into
 // docs/performance.md and some of its figures into README.md.
@@ -11,20 +11,20 @@ import { toMarkdown, toSummary, toTable } from './results.mjs';
 
 /** The benches in their order, with about how long each takes when all are run, in seconds. */
 const BENCHES = {
-  start: 60,
-  me: 80,
-  lists: 50,
-  chat: 100,
-  'chat-sends': 45,
-  'chat-idle': 40,
+  start: 30,
+  me: 60,
+  lists: 55,
+  chat: 165,
+  'chat-sends': 35,
+  'chat-idle': 30,
   'chat-costs': 35,
-  cluster: 90,
-  booking: 80,
-  'sign-in': 50,
-  avatars: 60,
-  library: 45,
-  'library-import': 50,
-  town: 70,
+  cluster: 100,
+  booking: 85,
+  'sign-in': 40,
+  avatars: 35,
+  library: 40,
+  'library-import': 75,
+  town: 20,
 };
 /** Benches that run only when they are named. */
 const SEPARATE = { metrics: 150, growth: 900, memory: 3660 };
@@ -41,7 +41,7 @@ const SUMMARY = {
   'Chat, 1 × 200 users, a message each in flight': `Chat, one conversation of 200 members: {bare ws} ×.`,
   'Chat, 1 process and Redis, 24 × 20 users, CPU': `Chat with Redis, deliveries per second of CPU: {Socket.IO} × Socket.IO with its Redis adapter and the same \`INSERT\`s.`,
   'Bookings, one session': `Bookings of one session: {bare pg, 8 connections} × a loop of prepared \`INSERT … SELECT\`s.`,
-  'Sign-ins, cost 12, 50 clients': `Sign-ins: {bare bcrypt, one at a time} × bcrypt alone.`,
+  'Sign-ins, cost 12, 50 clients': `Sign-ins: {bare bcrypt, one at a time} × bcrypt alone, both beside 200 reads per second.`,
   'List of 50 users': `A list of 50 users, which all clients ask for: {query and stringify} × the requests of a server that only runs the
   query and \`JSON.stringify\`.`,
   'List of 50 users, other pages': `A list of 50 users, another page for each client: {query and stringify} ×.`,
