@@ -67,7 +67,8 @@ it('counts uploads and the images that are made of them', async () => {
   expect(await valueOf('machi_uploads_total{kind="avatar",result="unsupported_picture"}')).toBe(1);
   expect(await valueOf('machi_uploads_active{kind="avatar"}')).toBe(0);
   expect(await valueOf('machi_image_jobs_total{kind="square",result="ok"}')).toBe(1);
-  expect(await valueOf('machi_image_job_duration_seconds_count{kind="square"}')).toBe(1);
+  expect(await valueOf('machi_image_jobs_total{kind="square",result="unsupported_picture"}')).toBe(1);
+  expect(await valueOf('machi_image_job_duration_seconds_count{kind="square"}')).toBe(2);
   expect(await valueOf('machi_image_jobs_running')).toBe(0);
 });
 
