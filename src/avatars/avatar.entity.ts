@@ -21,7 +21,7 @@ export class Avatar {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'avatars_pkey' }) id: string;
   @Column('uuid') user_id: string;
   @Column('text') state: AvatarState;
-  /** Perceptual hash of 128 binary digits: see image-worker.ts. */
+  /** Perceptual hash of 128 binary digits: see square-image.ts. */
   @Column('text') hash: string;
   /** Whether its hash is close to that of a rejected avatar of any user. */
   @Column('boolean') resembles_rejected: boolean;

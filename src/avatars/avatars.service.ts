@@ -24,7 +24,7 @@ import { UserAvatarsService } from './user-avatars.service.js';
 const MAX_HASH_DISTANCE = 10;
 
 /** PostgreSQL counts the differing bits; no index helps, so the whole table is compared. */
-const CHECK = `select
+const CHECK_UPLOAD = `select
   (select max(locked_until) from avatars where user_id = $1 and locked_until > $2) as locked_until,
   exists (select from rejected_images where bit_count(hash::bit(128) # $3::bit(128)) <= ${MAX_HASH_DISTANCE}) as resembles`;
 const INSERT = `insert into avatars (id, user_id, state, hash, resembles_rejected, created_at)
@@ -144,7 +144,7 @@ export class AvatarsService {
 
   private async insert(manager: EntityManager, caller: Caller, { id, hash }: StoredImage): Promise<UploadedAvatar> {
     await this.userAvatars.lock(manager, caller.id);
-    const resembles_rejected = await this.check(manager, caller, hash);
+    const resembles_rejected = await this.checkUpload(manager, caller, hash);
     const mode = resembles_rejected ? 'pre' : this.config.AVATAR_MODERATION;
     const isShown = mode !== 'pre';
     const state = mode === 'off' ? 'approved' : 'pending';
@@ -154,7 +154,7 @@ export class AvatarsService {
       state === 'approved' ? LIVE_STATES : ['pending'],
     );
     const fields = { id, user_id: caller.id, state, hash, resembles_rejected, created_at: this.clock.date() } as const;
-    await manager.query(INSERT, Object.values(fields));
+    await manager.query(INSERT, Object.values(fields)); // the columns are in the same order
     const avatar = manager.create(Avatar, { ...UNDECIDED, ...fields });
     if (isShown) await this.users.setAvatarId(manager, caller.id, id);
     else await this.userAvatars.updateShown(manager, caller.id);
@@ -168,8 +168,8 @@ export class AvatarsService {
   }
 
   /** Whether the image resembles a rejected one. Throws `avatar_locked`. */
-  private async check(manager: EntityManager, { id }: Caller, hash: string): Promise<boolean> {
-    const [row] = await manager.query<{ locked_until: Date | null; resembles: boolean }[]>(CHECK, [
+  private async checkUpload(manager: EntityManager, { id }: Caller, hash: string): Promise<boolean> {
+    const [row] = await manager.query<{ locked_until: Date | null; resembles: boolean }[]>(CHECK_UPLOAD, [
       id,
       this.clock.date(),
       hash,

@@ -139,8 +139,8 @@ export class ImageProcessingService implements OnApplicationShutdown {
 }
 
 /**
- * Bytes are written to a pipe as they have arrived. In the message they would be copied twice, and V8 collects garbage more
- * often the more memory buffers take: a third of the processor time of an upload.
+ * Bytes are written to a pipe as they have arrived. In the message they would be copied, and V8 collects garbage more often the more
+ * memory buffers take. See docs/decisions/image-workers.md.
  */
 function send(worker: ChildProcess, { source, ...job }: ImageJob): void {
   const isBytes = Array.isArray(source);

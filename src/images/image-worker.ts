@@ -40,17 +40,17 @@ sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({ operation: Object.values(LOADERS) });
 
 async function run({ kind, source, target }: ImageJobMessage): Promise<ImageResult> {
-  const bytes = ifStored(() => ('size' in source ? readBytes(SOURCE_FD, source.size) : readFrom(source)));
+  const bytes = catchStorageError(() => ('size' in source ? readBytes(SOURCE_FD, source.size) : readFrom(source)));
   if ('problem' in bytes) return bytes;
   const image = kind === 'square' ? await makeSquareImages(bytes) : await makePageImages(bytes);
   if ('problem' in image) return image;
   const typeFor = (variant: string): string =>
     'hash' in image ? 'image/webp' : typeOf(variant as PageVariant, image.format);
-  return ifStored(() => ({ ...image, files: store(image.files, target, typeFor) }) as ImageResult);
+  return catchStorageError(() => ({ ...image, files: store(image.files, target, typeFor) }) as ImageResult);
 }
 
 /** What `work` returns; a refusal when the files cannot be read or written. */
-function ifStored<T>(work: () => T): T | ImageRefusal {
+function catchStorageError<T>(work: () => T): T | ImageRefusal {
   try {
     return work();
   } catch (error) {
