@@ -48,6 +48,7 @@ import { WebPush1809710000000 } from './1809710000000-web-push.js';
 import { GrowthIndexes1809730000000 } from './1809730000000-growth-indexes.js';
 import { SingleMessages1809740000000 } from './1809740000000-single-messages.js';
 import { PublishedChapters1809750000000 } from './1809750000000-published-chapters.js';
+import { AppendLookUps1809760000000 } from './1809760000000-append-look-ups.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -101,4 +102,5 @@ export const migrations = [
   GrowthIndexes1809730000000,
   SingleMessages1809740000000,
   PublishedChapters1809750000000,
+  AppendLookUps1809760000000,
 ];

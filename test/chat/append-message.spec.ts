@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -27,21 +28,9 @@ let usual: Message;
 beforeAll(async () => {
   database = await createDatabase();
   client = await open();
-  await client.query(`insert into users (id, username, fullname, created_at, updated_at)
-    select gen_random_uuid(), 'user' || i, 'User', now(), now() from generate_series(1, 3) i`);
-  const participants = await client.query<{ id: string }>(
-    `select p.id from participants p join users u on u.id = p.user_id where u.username like 'user_' order by u.username`,
-  );
-  [member, blocked, stranger] = participants.rows.map(({ id }) => Number(id));
-  const added = await client.query<{ id: string }>(
-    `insert into conversations (name, created_at) values ('test', now()) returning id`,
-  );
-  conversation = Number(added.rows[0]!.id);
-  await client.query(`update conversations set revision = ${VERSION - 1} where id = $1`, [conversation]);
-  await client.query(
-    `insert into conversation_members (conversation_id, participant_id, created_at) select $1, unnest($2::bigint[]), now()`,
-    [conversation, [member, blocked]],
-  );
+  let participants: number[];
+  ({ conversation, participants } = await prepare(client));
+  [member, blocked, stranger] = participants;
   usual = {
     conversation,
     sender: member!,
@@ -57,6 +46,26 @@ afterAll(async () => {
   await client.end();
   await database.drop();
 });
+
+/** Creates three users and a conversation of the first two. */
+async function prepare(on: Client): Promise<{ conversation: number; participants: number[] }> {
+  await on.query(`insert into users (id, username, fullname, created_at, updated_at)
+    select gen_random_uuid(), 'user' || i, 'User', now(), now() from generate_series(1, 3) i`);
+  const users = await on.query<{ id: string }>(
+    `select p.id from participants p join users u on u.id = p.user_id where u.username like 'user_' order by u.username`,
+  );
+  const participants = users.rows.map(({ id }) => Number(id));
+  const added = await on.query<{ id: string }>(
+    `insert into conversations (name, created_at) values ('test', now()) returning id`,
+  );
+  const id = Number(added.rows[0]!.id);
+  await on.query(`update conversations set revision = ${VERSION - 1} where id = $1`, [id]);
+  await on.query(
+    `insert into conversation_members (conversation_id, participant_id, created_at) select $1, unnest($2::bigint[]), now()`,
+    [id, participants.slice(0, 2)],
+  );
+  return { conversation: id, participants };
+}
 
 async function open(): Promise<Client> {
   const opened = new Client(database.connection);
@@ -176,3 +185,41 @@ async function isWaiting(): Promise<boolean> {
   );
   return rows.length > 0;
 }
+
+/** Index rows of `messages` that were read so far. */
+async function indexRowsRead(on: Client): Promise<number> {
+  await on.query('select pg_stat_force_next_flush()'); // reported at the end of this statement
+  const { rows } = await on.query<{ count: string }>(
+    `select sum(idx_tup_read) as count from pg_stat_user_indexes where relname = 'messages'`,
+  );
+  return Number(rows[0]!.count);
+}
+
+it.each([
+  ['append_messages', 'a message', 0, appendMany],
+  ['append_messages', 'a message', 20, appendMany],
+  ['append_messages', 'a reply', 20, appendMany],
+  ['append_message', 'a message', 0, appendOne],
+  ['append_message', 'a reply', 20, appendOne],
+])('%s reads a few rows for %s by a plan that was made when the table had %i rows', async (_, kind, count, append) => {
+  const own = await createDatabase();
+  const on = new Client(own.connection);
+  await on.connect();
+  const { conversation: id, participants } = await prepare(on);
+  const message = { ...usual, conversation: id, sender: participants[0]! };
+  let reply: number | null = null;
+  const send = async (times: number): Promise<void> => {
+    for (let i = 0; i < times; i++) {
+      const rows = await append(on, { ...message, reply, nonce: randomUUID() });
+      if (kind === 'a reply') reply = Number(rows.find((row) => row.kind === 'stored')!.id);
+    }
+  };
+  await send(count);
+  await on.query('analyze');
+  await send(50);
+  const before = await indexRowsRead(on);
+  await send(50);
+  expect((await indexRowsRead(on)) - before).toBeLessThan(50 * 5);
+  await on.end();
+  await own.drop();
+});
