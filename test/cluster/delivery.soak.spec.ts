@@ -176,48 +176,6 @@ it('contact requests and presence reach contacts on other nodes', async () => {
   expect(await here.next()).toMatchObject({ type: 'user_status', data: { username: other.username, is_online: true } });
 });
 
-it('a user with connections to both nodes stays online until the last one closes', async () => {
-  const [one, other] = [await nodes[0].user(), await nodes[0].user()];
-  const watcher = await connect(nodes[0], one);
-  await watcher.get('add_contact', { contact_username: other.username });
-  const phone = await connect(nodes[0], other);
-  expect(await watcher.next()).toMatchObject({ type: 'user_status', data: { is_online: true } });
-  const tablet = await connect(nodes[1], other);
-  await phone.close();
-  await watcher.expectNoFrame();
-  await tablet.close();
-  expect(await watcher.next()).toMatchObject({ type: 'user_status', data: { is_online: false } });
-});
-
-it('users of a node that shuts down are not shown as offline if they connect to another node, else after its lease', async () => {
-  const { SECRET_KEY } = nodes[0].config;
-  const leaving = await startApp({ env: { SECRET_KEY, BUS: 'postgres' }, database: nodes[0].connection });
-  const [one, moving, gone] = [await nodes[0].user(), await nodes[0].user(), await nodes[0].user()];
-  const watcher = await connect(nodes[0], one);
-  for (const { username } of [moving, gone]) await watcher.get('add_contact', { contact_username: username });
-  for (const user of [moving, gone]) {
-    await connect(leaving, user);
-    expect(await watcher.next()).toMatchObject({
-      type: 'user_status',
-      data: { username: user.username, is_online: true },
-    });
-  }
-  await leaving.stop();
-  await connect(nodes[1], moving);
-  const presences = `select 1 from presences s join participants p on p.id = s.participant_id where p.user_id = $1`;
-  const recorded = () => nodes[0].dataSource.query<unknown[]>(presences, [moving.id]);
-  await expect.poll(recorded).toHaveLength(2); // of the node that has left, and of the other one
-  await nodes[0].dataSource.query(`update chat_nodes set lease_until = now() - interval '1 second'
-    where id not in (select objid::int from pg_locks l join pg_database d on d.oid = l.database
-      where l.locktype = 'advisory' and d.datname = current_database())`);
-  expect(await watcher.next()).toEqual({
-    success: true,
-    type: 'user_status',
-    data: { username: gone.username, is_online: false },
-  });
-  await watcher.expectNoFrame();
-});
-
 it('events reach members on other nodes once and in order, and members who are added there get event and messages', async () => {
   const here = await connect(nodes[0], await nodes[0].user(), V2);
   const there = await connect(nodes[1], await nodes[0].user(), V2);

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Client, Pool } from 'pg';
+import { DataSource } from 'typeorm';
 import { BusService } from '../../bus/bus.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { ADVISORY_LOCKS } from '../../database/advisory-locks.js';
@@ -30,31 +31,35 @@ const RENEW_LEASE = `update chat_nodes n set seen_at = $2, lease_until = clock_t
   from (select coalesce(lease_until > clock_timestamp(), true) as is_valid from chat_nodes where id = $1) as before
   where n.id = $1 returning before.is_valid`;
 
+/** The nodes that have ended, but for those that another node is removing. */
+const LOCK_DEAD_NODES = `select n.id from chat_nodes n
+  where case when exists (
+    select from pg_locks l join pg_database d on d.oid = l.database
+    where l.locktype = 'advisory' and l.classid = ${ADVISORY_LOCKS.chatNodes} and l.objid = n.id and l.granted
+      and d.datname = current_database()
+  ) then n.lease_until < clock_timestamp() - ${FROZEN} else coalesce(n.lease_until < clock_timestamp(), true) end
+  for update skip locked`;
+
+const LOCK_USERS_OF_NODES = `select from participants p
+  where p.id in (select participant_id from presences where node_id = any ($1)) order by p.id for no key update`;
+
 /**
- * Deletes nodes that have ended. Their users were last online at the last heartbeat. Returns the contacts of users who are not
- * connected to any other node.
+ * Deletes the nodes $1. Their users were last online at the last heartbeat. Returns the contacts of users who are not connected to
+ * any other node.
  */
-const REAP_DEAD_NODES = `with dead as (
-    select n.id, n.seen_at from chat_nodes n
-    where case when exists (
-      select from pg_locks l join pg_database d on d.oid = l.database
-      where l.locktype = 'advisory' and l.classid = ${ADVISORY_LOCKS.chatNodes} and l.objid = n.id and l.granted
-        and d.datname = current_database()
-    ) then n.lease_until < clock_timestamp() - ${FROZEN} else coalesce(n.lease_until < clock_timestamp(), true) end
-    for update skip locked
-  ), gone as (
-    select s.participant_id, max(dead.seen_at) as seen_at from presences s join dead on dead.id = s.node_id
-    group by s.participant_id
+const DELETE_NODES = `with gone as (
+    select s.participant_id, max(n.seen_at) as seen_at from presences s join chat_nodes n on n.id = s.node_id
+    where n.id = any ($1) group by s.participant_id
   ), last_online as (
     update participants p set last_online_at = greatest(p.last_online_at, gone.seen_at) from gone where p.id = gone.participant_id
   ), deleted as (
-    delete from chat_nodes where id in (select id from dead)
+    delete from chat_nodes where id = any ($1)
   )
   select c.participant_id as id, u.username, c.contact_id
   from gone join contacts c on c.participant_id = gone.participant_id
   join participants p on p.id = c.participant_id join users u on u.id = p.user_id
   where not exists (
-    select from presences s where s.participant_id = gone.participant_id and s.node_id not in (select id from dead))`;
+    select from presences s where s.participant_id = gone.participant_id and s.node_id <> all ($1))`;
 
 /** A contact of a user whose presence has changed. */
 export interface PresenceChange {
@@ -81,6 +86,7 @@ export class ChatNodeService {
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
+    private readonly dataSource: DataSource,
     private readonly clock: Clock,
     private readonly bus: BusService,
     connection: DedicatedConnectionService,
@@ -136,8 +142,14 @@ export class ChatNodeService {
   }
 
   private async reap(): Promise<void> {
-    const { rows } = await this.pool.query<PresenceChange>(REAP_DEAD_NODES);
-    if (rows.length > 0) await this.onReaped(rows);
+    const changes = await this.dataSource.transaction(async (manager) => {
+      const dead = await manager.query<{ id: number }[]>(LOCK_DEAD_NODES);
+      if (dead.length === 0) return [];
+      const ids = dead.map(({ id }) => id);
+      await manager.query(LOCK_USERS_OF_NODES, [ids]); // as PresenceService does
+      return manager.query<PresenceChange[]>(DELETE_NODES, [ids]);
+    });
+    if (changes.length > 0) await this.onReaped(changes);
   }
 
   /** Another node has ended the lease. The next dedicated connection registers a new node. */

@@ -1,8 +1,7 @@
-import { type BeforeApplicationShutdown, Inject, Injectable, Logger } from '@nestjs/common';
-import type { Pool } from 'pg';
+import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
 import { BusService } from '../../bus/bus.service.js';
 import { Clock } from '../../common/clock.provider.js';
-import { POOL } from '../../database/pool.js';
 import { type ConnectionListener, ConnectionsService } from '../connections/connections.service.js';
 import { PushesService } from '../delivery/pushes.service.js';
 import { successText } from '../protocol/responses.js';
@@ -21,6 +20,12 @@ const SELECT_CONTACTS = `select c.participant_id as id, u.username, c.contact_id
     where s.participant_id = c.participant_id and s.node_id <> $2 and (n.lease_until > clock_timestamp()) is not false)`;
 
 const SELECT_ONLINE = 'select distinct participant_id as id from presences where participant_id = any ($1)';
+
+/**
+ * Other nodes that record a change of the same participants wait for the end of the transaction. The next statement thus sees what
+ * they have recorded: otherwise each of two nodes that a user leaves at once would count on the other one.
+ */
+const LOCK_PARTICIPANTS = 'select from participants where id = any ($1) order by id for no key update';
 
 /**
  * Records and selects in one statement: later contacts get no notice of earlier changes. $3: participants to record silently.
@@ -55,7 +60,7 @@ export class PresenceService implements ConnectionListener, BeforeApplicationShu
   private running: Promise<void> | undefined;
 
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
+    private readonly dataSource: DataSource,
     private readonly connections: ConnectionsService,
     private readonly node: ChatNodeService,
     private readonly pushes: PushesService,
@@ -150,25 +155,30 @@ export class PresenceService implements ConnectionListener, BeforeApplicationShu
     const arrived = batch.filter((id) => this.isOnlineHere(id) && !this.recorded.has(id));
     const departed = batch.filter((id) => !this.isOnlineHere(id) && this.recorded.has(id));
     const unrecorded = this.isNodeRecorded ? [] : [...this.recorded];
-    const arrivals = await this.query('chat-record-arrivals', RECORD_ARRIVALS, [arrived, nodeId, unrecorded]);
+    if (arrived.length > 0 || unrecorded.length > 0) {
+      const arrivals = await this.query(RECORD_ARRIVALS, [arrived, nodeId, unrecorded]);
+      for (const id of arrived) this.recorded.add(id);
+      this.notify(arrivals, true); // before a failure below: the retry does not select them again
+    }
     this.isNodeRecorded = true;
-    for (const id of arrived) this.recorded.add(id);
-    this.notify(arrivals, true); // before a failure below: the retry does not select them again
     if (departed.length === 0) return;
-    const values = [departed, nodeId, this.clock.date()];
-    const departures = await this.query('chat-record-departures', RECORD_DEPARTURES, values);
+    const departures = await this.query(RECORD_DEPARTURES, [departed, nodeId, this.clock.date()]);
     for (const id of departed) this.recorded.delete(id);
     this.notify(departures, false);
   }
 
-  private async query(name: string, text: string, values: unknown[]): Promise<PresenceChange[]> {
-    const { rows } = await this.pool.query<PresenceChange>({ name, text, values });
-    return rows;
+  /** The first value is the list of participants whose presence changes. */
+  private query(statement: string, values: [number[], ...unknown[]]): Promise<PresenceChange[]> {
+    return this.dataSource.transaction(async (manager) => {
+      await manager.query(LOCK_PARTICIPANTS, [values[0]]);
+      return manager.query<PresenceChange[]>(statement, values);
+    });
   }
 
   /** Users of a node that has ended, without those who have connected to another one meanwhile. */
   private async notifyReaped(changes: PresenceChange[]): Promise<void> {
-    const { rows } = await this.pool.query<{ id: string }>(SELECT_ONLINE, [[...new Set(changes.map(({ id }) => id))]]);
+    const ids = [...new Set(changes.map(({ id }) => id))];
+    const rows = await this.dataSource.query<{ id: string }[]>(SELECT_ONLINE, [ids]);
     const online = new Set(rows.map(({ id }) => id));
     this.notify(
       changes.filter(({ id }) => !online.has(id)),

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { type ChatClient, connect, dial } from '../support/chat-client.js';
+
+/** Two nodes with the same secret and database. */
+let nodes: [TestApp, TestApp];
+beforeAll(async () => {
+  const env = { SECRET_KEY: randomBytes(32).toString('hex'), BUS: 'postgres' };
+  const first = await startApp({ env });
+  nodes = [first, await startApp({ env, database: first.connection })];
+});
+afterAll(async () => {
+  await nodes[1].stop();
+  await nodes[0].stop();
+});
+
+/** A connected user, a contact with a phone on the first node, and a function that connects a tablet to the second one. */
+async function contacts() {
+  const [one, other] = [await nodes[0].user(), await nodes[0].user()];
+  const watcher = await connect(nodes[0], one);
+  await watcher.get('add_contact', { contact_username: other.username });
+  const phone = await connect(nodes[0], other);
+  expect(await watcher.next()).toMatchObject({ type: 'user_status', data: { is_online: true } });
+  const connectTablet = async (): Promise<ChatClient> => {
+    const tablet = await connect(nodes[1], other);
+    await expect.poll(() => nodesOf(other)).toBe(2);
+    return tablet;
+  };
+  return { watcher, other, phone, connectTablet };
+}
+
+/** On how many nodes a user is recorded as online. */
+async function nodesOf({ id }: SignedInUser): Promise<number> {
+  const presences = 'select 1 from presences s join participants p on p.id = s.participant_id where p.user_id = $1';
+  return (await nodes[0].dataSource.query<unknown[]>(presences, [id])).length;
+}
+
+const statuses = ({ frames }: ChatClient): boolean[] =>
+  frames.flatMap(({ type, data }) => (type === 'user_status' ? [data.is_online as boolean] : []));
+
+/** Holds back both nodes until each wants to record a change of the user, and lets both go at once. */
+async function recordAtOnce({ id }: SignedInUser, change: () => Promise<unknown>): Promise<void> {
+  await nodes[0].dataSource.transaction(async (manager) => {
+    await manager.query('select from participants where user_id = $1 for update', [id]);
+    await change();
+    const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await expect.poll(() => manager.query<unknown[]>(waiting)).toHaveLength(2);
+  });
+}
+
+it('a user with connections to both nodes stays online until the last one closes', async () => {
+  const { watcher, other, phone, connectTablet } = await contacts();
+  const tablet = await connectTablet();
+  await phone.close();
+  await expect.poll(() => nodesOf(other)).toBe(1);
+  await watcher.expectNoFrame();
+  await tablet.close();
+  expect(await watcher.next()).toMatchObject({ type: 'user_status', data: { is_online: false } });
+});
+
+it('a user whose connections to both nodes close at once is offline', async () => {
+  const { watcher, other, phone, connectTablet } = await contacts();
+  const tablet = await connectTablet();
+  await recordAtOnce(other, () => Promise.all([phone.close(), tablet.close()]));
+  await expect.poll(() => statuses(watcher)).toEqual([true, false]);
+});
+
+it('contacts of a user who leaves one node and connects to the other one at once see each change once', async () => {
+  const { watcher, other, phone } = await contacts();
+  const tablet = dial(nodes[1], other);
+  await recordAtOnce(other, () => Promise.all([phone.close(), once(tablet.socket, 'open')]));
+  await expect.poll(() => nodesOf(other)).toBe(1);
+  await tablet.close();
+  await expect.poll(() => nodesOf(other)).toBe(0);
+  await connect(nodes[1], other);
+  // they may have been offline for a moment
+  await expect.poll(() => statuses(watcher).join()).toMatch(/^(true,false,){1,2}true$/);
+});
+
+it('users of a node that shuts down are not shown as offline if they connect to another node, else after its lease', async () => {
+  const { SECRET_KEY } = nodes[0].config;
+  const leaving = await startApp({ env: { SECRET_KEY, BUS: 'postgres' }, database: nodes[0].connection });
+  const [one, moving, gone] = [await nodes[0].user(), await nodes[0].user(), await nodes[0].user()];
+  const watcher = await connect(nodes[0], one);
+  for (const { username } of [moving, gone]) await watcher.get('add_contact', { contact_username: username });
+  for (const user of [moving, gone]) {
+    await connect(leaving, user);
+    expect(await watcher.next()).toMatchObject({
+      type: 'user_status',
+      data: { username: user.username, is_online: true },
+    });
+  }
+  await leaving.stop();
+  await connect(nodes[1], moving);
+  await expect.poll(() => nodesOf(moving)).toBe(2); // the node that has left, and the other one
+  await nodes[0].dataSource.query(`update chat_nodes set lease_until = now() - interval '1 second'
+    where id not in (select objid::int from pg_locks l join pg_database d on d.oid = l.database
+      where l.locktype = 'advisory' and d.datname = current_database())`);
+  expect(await watcher.next()).toEqual({
+    success: true,
+    type: 'user_status',
+    data: { username: gone.username, is_online: false },
+  });
+  await watcher.expectNoFrame();
+});
