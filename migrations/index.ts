@@ -49,6 +49,7 @@ import { GrowthIndexes1809730000000 } from './1809730000000-growth-indexes.js';
 import { SingleMessages1809740000000 } from './1809740000000-single-messages.js';
 import { PublishedChapters1809750000000 } from './1809750000000-published-chapters.js';
 import { AppendLookUps1809760000000 } from './1809760000000-append-look-ups.js';
+import { MessageReferences1809770000000 } from './1809770000000-message-references.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -103,4 +104,5 @@ export const migrations = [
   SingleMessages1809740000000,
   PublishedChapters1809750000000,
   AppendLookUps1809760000000,
+  MessageReferences1809770000000,
 ];

@@ -59,6 +59,10 @@ const LOCKS: Record<string, { tables: string[]; reason: string }> = {
     reason: 'columns with constant defaults, which are then filled and checked; docs/upgrading.md tells so',
   },
   Attachments1809700000000: { tables: ['messages'], reason: 'a column without a default' },
+  MessageReferences1809770000000: {
+    tables: ['conversations', 'messages', 'participants'],
+    reason: 'drops two foreign keys and adds triggers, which change the catalogue only',
+  },
   MessageChanges1809400001000: { tables: ['messages'], reason: 'columns without a default' },
   NodeLeases1809300001000: { tables: ['chat_nodes'], reason: 'a row per process' },
 };

@@ -34,12 +34,13 @@ export class Message {
   /** What clients are told of its attachments, in order; null if it has none. They never change, so that this is a safe copy. */
   @Column('jsonb', { nullable: true }) attachments: AttachmentDto[] | null;
 
-  @ManyToOne(() => Conversation, { onDelete: 'CASCADE' })
-  @JoinColumn({ name: 'conversation_id', foreignKeyConstraintName: 'messages_conversation_id_fkey' })
+  /** Triggers check this and the sender instead of foreign keys: see docs/decisions/message-references.md. */
+  @ManyToOne(() => Conversation, { createForeignKeyConstraints: false })
+  @JoinColumn({ name: 'conversation_id' })
   conversation: Conversation;
 
-  @ManyToOne(() => Participant)
-  @JoinColumn({ name: 'sender_id', foreignKeyConstraintName: 'messages_sender_id_fkey' })
+  @ManyToOne(() => Participant, { createForeignKeyConstraints: false })
+  @JoinColumn({ name: 'sender_id' })
   sender: Participant;
 
   @ManyToOne(() => Message)
