@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
-import { getMetadataStorage, validateSync } from 'class-validator';
+import { getMetadataStorage, validateSync, ValidationTypes } from 'class-validator';
+import type { ValidationMetadata } from 'class-validator/types/metadata/ValidationMetadata.js';
 import { Problem } from '../../http/problems/problem.js';
 import { isText } from './field-decorators.js';
 import type { RequestFrame } from './request-frame.dto.js';
@@ -34,8 +35,10 @@ export function explainUnknownType(text: string | null, { fields }: ParsedFrame)
 
 /** Copies the declared fields of a frame into its DTO and validates them. Throws `invalid_frame`. */
 export function toRequest(dto: Type<RequestFrame>, fields: Fields): RequestFrame {
+  const { names, isValid } = rulesOf(dto);
   const request = new dto() as RequestFrame & Fields;
-  for (const name of declaredFields(dto)) if (Object.hasOwn(fields, name)) request[name] = fields[name];
+  for (const name of names) if (Object.hasOwn(fields, name)) request[name] = fields[name];
+  if (isValid(request)) return request;
   const [error] = validateSync(request, { stopAtFirstError: true });
   if (!error) return request;
   const [sentence] = Object.values(error.constraints ?? {});
@@ -52,13 +55,41 @@ function parseObject(text: string): Fields | undefined {
   }
 }
 
-const fieldsByDto = new WeakMap<Type<RequestFrame>, string[]>();
+type Rule = (request: Fields) => boolean;
 
-function declaredFields(dto: Type<RequestFrame>): string[] {
-  const known = fieldsByDto.get(dto);
+interface Rules {
+  /** The declared fields. */
+  names: string[];
+  /** False also if only class-validator can tell. */
+  isValid: Rule;
+}
+
+const rulesByDto = new WeakMap<Type<RequestFrame>, Rules>();
+
+/** The rules that class-validator has for a DTO. It looks them up for each object, which takes most of the time to read a frame. */
+function rulesOf(dto: Type<RequestFrame>): Rules {
+  const known = rulesByDto.get(dto);
   if (known) return known;
-  const rules = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
-  const names = [...new Set(rules.map(({ propertyName }) => propertyName))];
-  fieldsByDto.set(dto, names);
-  return names;
+  const metadata = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
+  const names = [...new Set(metadata.map(({ propertyName }) => propertyName))];
+  const fields = names.map((name) => toRule(metadata.filter(({ propertyName }) => propertyName === name)));
+  const rules = { names, isValid: (request: Fields) => fields.every((isValid) => isValid(request)) };
+  rulesByDto.set(dto, rules);
+  return rules;
+}
+
+/** All rules of one field: functions of `ValidateBy`, which apply if those of `ValidateIf` are true. */
+function toRule(metadata: ValidationMetadata[]): Rule {
+  const conditions: Rule[] = [];
+  const validators: Rule[] = [];
+  for (const { type, propertyName, constraintCls, constraints, each } of metadata) {
+    if (type === ValidationTypes.CONDITIONAL_VALIDATION) conditions.push(constraints[0] as Rule);
+    else if (type !== ValidationTypes.CUSTOM_VALIDATION || each) return () => false;
+    else {
+      for (const { instance } of getMetadataStorage().getTargetValidatorConstraints(constraintCls))
+        validators.push((request) => instance.validate(request[propertyName]) === true);
+    }
+  }
+  return (request) =>
+    validators.every((isValid) => isValid(request)) || !conditions.every((applies) => applies(request));
 }

@@ -49,9 +49,11 @@ const composeCommand = (...args) => [
 const docker = (...args) => run(['docker', ...args]);
 const inspect = (id, field) => docker('inspect', '--format', `{{.State.${field}}}`, id);
 const containersOf = async (service) => (await run(composeCommand('ps', '--quiet', service))).split('\n');
-/** Runs a script in a container of the service; `$0` is the argument. */
-const inside = (service, script, argument = '') =>
-  run(composeCommand('exec', '-T', service, 'sh', '-c', script, argument));
+/** Runs a script in a container of the service; `$0` is the argument. Compose itself looks for the first one, which an update replaces. */
+const inside = async (service, script, argument = '') => {
+  const [container] = await containersOf(service);
+  return docker('exec', container, 'sh', '-c', script, argument);
+};
 const PSQL = 'PGPASSWORD=$(cat /run/database/superuser_password) psql -h 127.0.0.1 -U postgres -Atqc "$0"';
 
 /** Each breaks something, and resolves when it has been repaired. */
