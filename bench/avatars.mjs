@@ -15,7 +15,7 @@ const SHARP_EFFORT = 4;
 
 export const options = { seconds: 4, rounds: 5, uploads: 60 };
 
-export function run({ seconds, rounds, uploads = 20 }) {
+export function run({ seconds, rounds, uploads = 40, isQuick }) {
   return withWorld({ AVATAR_MODERATION: 'off' }, async (world) => {
     const env = { FOLDER: world.dataDir, PROCESSES: String(IMAGE_WORKERS) };
     const bare = await world.start('sharp alone', 'bench/bare-avatars.mjs', env);
@@ -30,13 +30,12 @@ export function run({ seconds, rounds, uploads = 20 }) {
     const toBare = (kind, effort) => () => send(`${bare.url}/${kind}?effort=${effort}`, { method: 'PUT', body: photo });
     const series = [
       { ...world.machi, upload: toMachi, rounds: [] },
-      {
+      ...(isQuick ? [EFFORT] : [SHARP_EFFORT, EFFORT]).map((effort) => ({
         ...bare,
-        name: `sharp alone, its default effort ${SHARP_EFFORT}`,
-        upload: toBare('threads', SHARP_EFFORT),
+        name: `sharp alone, ${effort === EFFORT ? `effort ${EFFORT} as Machi` : `its default effort ${SHARP_EFFORT}`}`,
+        upload: toBare('threads', effort),
         rounds: [],
-      },
-      { ...bare, name: `sharp alone, effort ${EFFORT} as Machi`, upload: toBare('threads', EFFORT), rounds: [] },
+      })),
       {
         ...bare,
         name: `bare server and sharp, ${IMAGE_WORKERS} processes`,

@@ -21,7 +21,7 @@ const BENCHES = {
   cluster: 100,
   booking: 85,
   'sign-in': 40,
-  avatars: 35,
+  avatars: 45,
   library: 40,
   'library-import': 75,
   town: 20,
