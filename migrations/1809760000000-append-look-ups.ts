@@ -25,7 +25,7 @@ export class AppendLookUps1809760000000 implements MigrationInterface {
   }
 }
 
-/** Those of `append_message` and `append_messages`: each table is found by an index, also by plans that were made when it was small. */
+/** `append_message` and `append_messages` have them: rows are found by an index, also by plans that were made when a table was small. */
 const SETTINGS = ['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin'];
 
 interface FunctionChanges {
@@ -38,8 +38,8 @@ const USERNAME = (row: string): string => `
     `;
 
 /**
- * Whether a conversation has a message. Both indexes that start with the conversation look equally good in an empty table; only one
- * of them has this order.
+ * Whether a conversation has a message. `order by` makes the planner use the primary key: for an empty table, the index of the
+ * revisions, which starts with the conversation, too, looks as good.
  */
 const hasReply = (conversation: string, reply: string): string => `(
           select q.id = ${reply} from messages q where q.conversation_id = ${conversation} and q.id >= ${reply} order by q.id limit 1

@@ -1,29 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * One query per statement checks that the conversations and senders of new messages exist. The two foreign keys of before ran a query
- * for each of them and each message. See docs/decisions/message-references.md.
+ * One query per statement checks that the conversations and senders of new messages exist. The foreign keys that this removes ran a
+ * query for each of them and each message. See docs/decisions/message-references.md.
  */
 export class MessageReferences1809770000000 implements MigrationInterface {
   name = 'MessageReferences1809770000000';
 
   async up(runner: QueryRunner): Promise<void> {
+    await lockTables(runner);
     for (const statement of UP) await runner.query(statement);
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await lockTables(runner);
     for (const statement of DOWN) await runner.query(statement);
   }
 }
 
 const REFERENCED = ['conversations', 'participants'];
 
+const LOCK_WAIT_MS = 200;
+const RETRY_MS = 100;
+const LOCK_NOT_AVAILABLE = '55P03';
+const DEADLOCK_DETECTED = '40P01';
+
+/**
+ * Locks all tables at once, before any of them is changed. Servers that run meanwhile lock them in other orders, and whoever needs
+ * a table waits while this waits for it: so this does not wait for long, and tries again.
+ */
+async function lockTables(runner: QueryRunner): Promise<void> {
+  await runner.query(`set local lock_timeout = ${LOCK_WAIT_MS}`);
+  await runner.query('savepoint before_lock');
+  for (;;) {
+    try {
+      await runner.query('lock table conversations, participants, messages in access exclusive mode');
+      break;
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK_DETECTED) throw error;
+      await runner.query('rollback to savepoint before_lock');
+      await sleep(RETRY_MS);
+    }
+  }
+  await runner.query('set local lock_timeout to default');
+}
+
 const UP = [
   `alter table messages drop constraint messages_conversation_id_fkey, drop constraint messages_sender_id_fkey`,
 
-  // The settings are those of append_messages: each row is found by an index, also by a plan that was made when its table was small.
+  // Each row is found by an index, also by a plan that was made when its table was small. A restore by pg_dump sets no search_path.
   `create function check_message_references() returns trigger language plpgsql
-  set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+  set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
   begin
     if exists (
       select from added a
@@ -39,7 +68,7 @@ const UP = [
 
   `create function refuse_referenced_change() returns trigger language plpgsql as $$
   begin
-    raise foreign_key_violation using message = format('%s: messages refer to these rows', tg_table_name), table = tg_table_name;
+    raise foreign_key_violation using message = format('%s: rows are never deleted and ids never change, because messages refer to them', tg_table_name), table = tg_table_name;
   end $$`,
   `create trigger keep_references before update of conversation_id, sender_id on messages
     for each statement execute function refuse_referenced_change()`,

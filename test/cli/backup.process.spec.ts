@@ -136,6 +136,18 @@ it('a damaged backup leaves neither rows nor files, so that a good one can be re
   expect([again.body['files'], again.body['rows']]).toEqual([good.body['files'], good.body['rows']]);
 });
 
+it('restore refuses messages without a sender', async () => {
+  const trigger = (change: string) => t.dataSource.query(`alter table messages ${change} trigger keep_references`);
+  await trigger('disable');
+  await t.dataSource.query('update messages set sender_id = 1000000 where id = (select min(id) from messages)');
+  await trigger('enable');
+  const orphans = join(folder, 'orphans.tar');
+  expect(await cli(() => source)('backup', orphans)).toMatchObject({ code: 0 });
+  const target = await emptyInstallation();
+  const { code, body } = await target.run('restore', orphans);
+  expect([code, body.error?.code]).toEqual([65, 'backup_damaged']);
+});
+
 it('backup and restore refuse files that exist, are missing or are no backup, and keys that do not fit', async () => {
   const target = await emptyInstallation();
   const other = cli(() => ({ ...target.settings, NATIONAL_ID_KEY: randomBytes(32).toString('hex') }));

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ChatNodeService } from '../../src/chat/presence/chat-node.service.js';
+import { PresenceService } from '../../src/chat/presence/presence.service.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { type ChatClient, connect, dial } from '../support/chat-client.js';
 
@@ -37,6 +39,10 @@ async function nodesOf({ id }: SignedInUser): Promise<number> {
   return (await nodes[0].dataSource.query<unknown[]>(presences, [id])).length;
 }
 
+interface Queries {
+  query: (ids: number[], statement: string, values: unknown[]) => Promise<unknown[]>;
+}
+
 const statuses = ({ frames }: ChatClient): boolean[] =>
   frames.flatMap(({ type, data }) => (type === 'user_status' ? [data.is_online as boolean] : []));
 
@@ -69,14 +75,50 @@ it('a user whose connections to both nodes close at once is offline', async () =
 
 it('contacts of a user who leaves one node and connects to the other one at once see each change once', async () => {
   const { watcher, other, phone } = await contacts();
-  const tablet = dial(nodes[1], other);
-  await recordAtOnce(other, () => Promise.all([phone.close(), once(tablet.socket, 'open')]));
+  let tablet: ChatClient | undefined;
+  await recordAtOnce(other, () => {
+    tablet = dial(nodes[1], other);
+    return Promise.all([phone.close(), once(tablet.socket, 'open')]);
+  });
   await expect.poll(() => nodesOf(other)).toBe(1);
-  await tablet.close();
+  await tablet?.close();
   await expect.poll(() => nodesOf(other)).toBe(0);
   await connect(nodes[1], other);
   // they may have been offline for a moment
   await expect.poll(() => statuses(watcher).join()).toMatch(/^(true,false,){1,2}true$/);
+});
+
+it('a node that is slow to tell of a departure does not tell it after an arrival on another node', async () => {
+  const { watcher, other, phone } = await contacts();
+  const presence: Queries = nodes[0].app.get(PresenceService, { strict: false });
+  const query = presence.query.bind(presence);
+  presence.query = async (ids, statement, values) => {
+    const changes = await query(ids, statement, values);
+    if (statement.includes('departed')) await expect.poll(() => nodesOf(other)).toBe(1);
+    return changes;
+  };
+  await phone.close();
+  await expect.poll(() => nodesOf(other)).toBe(0);
+  const tablet = await connect(nodes[1], other);
+  await expect.poll(() => statuses(watcher)).toEqual([true, true]);
+  presence.query = query;
+  await tablet.close();
+  await expect.poll(() => statuses(watcher)).toEqual([true, true, false]);
+});
+
+it('contacts are told that a user is online again when the lease of its node had ended', async () => {
+  const { watcher, phone, connectTablet } = await contacts();
+  const tablet = await connectTablet();
+  await phone.close();
+  const { id } = nodes[1].app.get(ChatNodeService, { strict: false });
+  const end = `update chat_nodes set lease_until = now() - interval '6 seconds' where id = $1`;
+  const endLease = async (): Promise<boolean[]> => {
+    await nodes[0].dataSource.query(end, [id]);
+    return statuses(watcher);
+  };
+  await expect.poll(endLease, { timeout: 30_000 }).toEqual([true, false]);
+  await expect.poll(() => statuses(watcher), { timeout: 30_000 }).toEqual([true, false, true]);
+  await tablet.close();
 });
 
 it('users of a node that shuts down are not shown as offline if they connect to another node, else after its lease', async () => {

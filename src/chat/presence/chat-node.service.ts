@@ -31,17 +31,20 @@ const RENEW_LEASE = `update chat_nodes n set seen_at = $2, lease_until = clock_t
   from (select coalesce(lease_until > clock_timestamp(), true) as is_valid from chat_nodes where id = $1) as before
   where n.id = $1 returning before.is_valid`;
 
-/** The nodes that have ended, but for those that another node is removing. */
-const LOCK_DEAD_NODES = `select n.id from chat_nodes n
-  where case when exists (
+const IS_DEAD = `case when exists (
     select from pg_locks l join pg_database d on d.oid = l.database
     where l.locktype = 'advisory' and l.classid = ${ADVISORY_LOCKS.chatNodes} and l.objid = n.id and l.granted
       and d.datname = current_database()
-  ) then n.lease_until < clock_timestamp() - ${FROZEN} else coalesce(n.lease_until < clock_timestamp(), true) end
-  for update skip locked`;
+  ) then n.lease_until < clock_timestamp() - ${FROZEN} else coalesce(n.lease_until < clock_timestamp(), true) end`;
 
+const SELECT_DEAD_NODES = `select n.id from chat_nodes n where ${IS_DEAD}`;
+
+/** As `PresenceService`, which records arrivals and departures of the same users: participants first, then nodes. */
 const LOCK_USERS_OF_NODES = `select from participants p
   where p.id in (select participant_id from presences where node_id = any ($1)) order by p.id for no key update`;
+
+/** Without nodes that have come back, or that another node is removing. */
+const LOCK_DEAD_NODES = `${SELECT_DEAD_NODES} and n.id = any ($1) for update skip locked`;
 
 /**
  * Deletes the nodes $1. Their users were last online at the last heartbeat. Returns the contacts of users who are not connected to
@@ -51,7 +54,8 @@ const DELETE_NODES = `with gone as (
     select s.participant_id, max(n.seen_at) as seen_at from presences s join chat_nodes n on n.id = s.node_id
     where n.id = any ($1) group by s.participant_id
   ), last_online as (
-    update participants p set last_online_at = greatest(p.last_online_at, gone.seen_at) from gone where p.id = gone.participant_id
+    update participants p set last_online_at = greatest(p.last_online_at, gone.seen_at)
+    from gone where p.id = gone.participant_id and p.user_id is not null
   ), deleted as (
     delete from chat_nodes where id = any ($1)
   )
@@ -60,6 +64,8 @@ const DELETE_NODES = `with gone as (
   join participants p on p.id = c.participant_id join users u on u.id = p.user_id
   where not exists (
     select from presences s where s.participant_id = gone.participant_id and s.node_id <> all ($1))`;
+
+const idsOf = (rows: { id: number }[]): number[] => rows.map(({ id }) => id);
 
 /** A contact of a user whose presence has changed. */
 export interface PresenceChange {
@@ -143,11 +149,11 @@ export class ChatNodeService {
 
   private async reap(): Promise<void> {
     const changes = await this.dataSource.transaction(async (manager) => {
-      const dead = await manager.query<{ id: number }[]>(LOCK_DEAD_NODES);
+      const dead = idsOf(await manager.query(SELECT_DEAD_NODES));
       if (dead.length === 0) return [];
-      const ids = dead.map(({ id }) => id);
-      await manager.query(LOCK_USERS_OF_NODES, [ids]); // as PresenceService does
-      return manager.query<PresenceChange[]>(DELETE_NODES, [ids]);
+      await manager.query(LOCK_USERS_OF_NODES, [dead]);
+      const locked = idsOf(await manager.query(LOCK_DEAD_NODES, [dead]));
+      return manager.query<PresenceChange[]>(DELETE_NODES, [locked]);
     });
     if (changes.length > 0) await this.onReaped(changes);
   }

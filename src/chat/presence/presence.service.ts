@@ -12,10 +12,10 @@ import type { UserStatusDto } from './user-status.dto.js';
 const GRACE_MS = 5_000;
 const MAX_BATCH = 1000;
 
-/** The contacts of the participants $1 that are not connected to any node other than $2. A node without a lease is an old one. */
-const SELECT_CONTACTS = `select c.participant_id as id, u.username, c.contact_id
+/** The contacts of these participants, if they are not connected to any node other than $2. A node without a lease is an old one. */
+const selectContacts = (participants: string): string => `select c.participant_id as id, u.username, c.contact_id
   from contacts c join participants p on p.id = c.participant_id join users u on u.id = p.user_id
-  where c.participant_id = any ($1) and not exists (
+  where c.participant_id in (${participants}) and not exists (
     select from presences s join chat_nodes n on n.id = s.node_id
     where s.participant_id = c.participant_id and s.node_id <> $2 and (n.lease_until > clock_timestamp()) is not false)`;
 
@@ -23,23 +23,24 @@ const SELECT_ONLINE = 'select distinct participant_id as id from presences where
 
 /**
  * Other nodes that record a change of the same participants wait for the end of the transaction. The next statement thus sees what
- * they have recorded: otherwise each of two nodes that a user leaves at once would count on the other one.
+ * they have recorded. Without it, two nodes that a user leaves at once would each see the presence on the other one, and tell nobody.
  */
 const LOCK_PARTICIPANTS = 'select from participants where id = any ($1) order by id for no key update';
 
 /**
- * Records and selects in one statement: later contacts get no notice of earlier changes. $3: participants to record silently.
+ * Records and selects in one statement: later contacts get no notice of earlier changes. $3: participants that this node has
+ * recorded under its id of before. Their contacts are told only if another node has removed them meanwhile, and said so.
  */
 const RECORD_ARRIVALS = `with arrived as (
     insert into presences (participant_id, node_id) select id, $2 from unnest($1::bigint[] || $3::bigint[]) as id
-    on conflict do nothing
-  ) ${SELECT_CONTACTS}`;
+    on conflict do nothing returning participant_id
+  ) ${selectContacts('select unnest($1::bigint[]) union select participant_id from arrived')}`;
 
 const RECORD_DEPARTURES = `with departed as (
     delete from presences where node_id = $2 and participant_id = any ($1)
   ), last_online as (
-    update participants set last_online_at = $3 where id = any ($1)
-  ) ${SELECT_CONTACTS}`;
+    update participants set last_online_at = $3 where id = any ($1) and user_id is not null
+  ) ${selectContacts('select unnest($1::bigint[])')}`;
 
 /**
  * Records which users are online and notifies their connected contacts. Changes are written in batches, one at a time. A
@@ -68,7 +69,7 @@ export class PresenceService implements ConnectionListener, BeforeApplicationShu
     private readonly bus: BusService,
   ) {
     connections.addListener(this);
-    node.whenReaped((changes) => this.notifyReaped(changes));
+    node.whenReaped((changes) => this.notifyOffline(changes));
     node.whenRegistered(() => {
       this.isNodeRecorded = false;
       this.start();
@@ -156,27 +157,28 @@ export class PresenceService implements ConnectionListener, BeforeApplicationShu
     const departed = batch.filter((id) => !this.isOnlineHere(id) && this.recorded.has(id));
     const unrecorded = this.isNodeRecorded ? [] : [...this.recorded];
     if (arrived.length > 0 || unrecorded.length > 0) {
-      const arrivals = await this.query(RECORD_ARRIVALS, [arrived, nodeId, unrecorded]);
+      const changing = [...arrived, ...unrecorded];
+      const arrivals = await this.query(changing, RECORD_ARRIVALS, [arrived, nodeId, unrecorded]);
       for (const id of arrived) this.recorded.add(id);
       this.notify(arrivals, true); // before a failure below: the retry does not select them again
     }
     this.isNodeRecorded = true;
     if (departed.length === 0) return;
-    const departures = await this.query(RECORD_DEPARTURES, [departed, nodeId, this.clock.date()]);
+    const departures = await this.query(departed, RECORD_DEPARTURES, [departed, nodeId, this.clock.date()]);
     for (const id of departed) this.recorded.delete(id);
-    this.notify(departures, false);
+    await this.notifyOffline(departures);
   }
 
-  /** The first value is the list of participants whose presence changes. */
-  private query(statement: string, values: [number[], ...unknown[]]): Promise<PresenceChange[]> {
+  private query(participantIds: number[], statement: string, values: unknown[]): Promise<PresenceChange[]> {
     return this.dataSource.transaction(async (manager) => {
-      await manager.query(LOCK_PARTICIPANTS, [values[0]]);
+      await manager.query(LOCK_PARTICIPANTS, [participantIds]);
       return manager.query<PresenceChange[]>(statement, values);
     });
   }
 
-  /** Users of a node that has ended, without those who have connected to another one meanwhile. */
-  private async notifyReaped(changes: PresenceChange[]): Promise<void> {
+  /** Tells nothing of users who have connected to another node meanwhile: it may have told so already. */
+  private async notifyOffline(changes: PresenceChange[]): Promise<void> {
+    if (!this.bus.isShared || changes.length === 0) return this.notify(changes, false);
     const ids = [...new Set(changes.map(({ id }) => id))];
     const rows = await this.dataSource.query<{ id: string }[]>(SELECT_ONLINE, [ids]);
     const online = new Set(rows.map(({ id }) => id));

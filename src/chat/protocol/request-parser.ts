@@ -60,7 +60,7 @@ type Rule = (request: Fields) => boolean;
 interface Rules {
   /** The declared fields. */
   names: string[];
-  /** False also if only class-validator can tell. */
+  /** True only if class-validator would accept the request. It may be false for a valid one. */
   isValid: Rule;
 }
 
@@ -73,19 +73,23 @@ function rulesOf(dto: Type<RequestFrame>): Rules {
   const metadata = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
   const names = [...new Set(metadata.map(({ propertyName }) => propertyName))];
   const fields = names.map((name) => toRule(metadata.filter(({ propertyName }) => propertyName === name)));
-  const rules = { names, isValid: (request: Fields) => fields.every((isValid) => isValid(request)) };
+  const isValid: Rule = (request) => names.length > 0 && fields.every((rule) => rule(request));
+  const rules = { names, isValid };
   rulesByDto.set(dto, rules);
   return rules;
 }
 
-/** All rules of one field: functions of `ValidateBy`, which apply if those of `ValidateIf` are true. */
+/** All rules of one field. Rules with parameters or options of class-validator are left to it; those of `field-decorators.ts` have none. */
 function toRule(metadata: ValidationMetadata[]): Rule {
   const conditions: Rule[] = [];
   const validators: Rule[] = [];
-  for (const { type, propertyName, constraintCls, constraints, each } of metadata) {
-    if (type === ValidationTypes.CONDITIONAL_VALIDATION) conditions.push(constraints[0] as Rule);
-    else if (type !== ValidationTypes.CUSTOM_VALIDATION || each) return () => false;
-    else {
+  for (const { type, propertyName, constraintCls, constraints, each, validateIf } of metadata) {
+    if (type === ValidationTypes.CONDITIONAL_VALIDATION) {
+      const [applies] = constraints as [(request: Fields, value: unknown) => boolean];
+      conditions.push((request) => applies(request, request[propertyName]));
+    } else if (type !== ValidationTypes.CUSTOM_VALIDATION || constraints?.length || each || validateIf) {
+      return () => false;
+    } else {
       for (const { instance } of getMetadataStorage().getTargetValidatorConstraints(constraintCls))
         validators.push((request) => instance.validate(request[propertyName]) === true);
     }

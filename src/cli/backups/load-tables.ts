@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { Client } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
+import { SELECT_MESSAGE_WITHOUT_REFERENCE } from '../../chat/messages/message-references.js';
 import { CommandError } from '../exit-codes.js';
 import { damaged } from './archive-format.js';
 import {
@@ -42,7 +43,7 @@ interface ForeignKey {
 /**
  * Loads the tables of a backup into a database that has the same migrations and no rows, within one transaction. Foreign keys
  * are removed meanwhile and added again at the end, which checks them, so that tables may come in any order and refer to each
- * other. Triggers do not run: what they did is in the rows. No SQL of the backup is executed.
+ * other. Triggers do not run: what they did is in the rows. What they would check is checked at the end. No SQL of the backup is executed.
  */
 export class TableLoader {
   private readonly quoted: (name: string) => string;
@@ -94,6 +95,8 @@ export class TableLoader {
     for (const { table, name, definition } of this.foreignKeys) {
       await this.client.query(`alter table ${table} add constraint ${name} ${definition}`);
     }
+    const { rowCount } = await this.client.query(SELECT_MESSAGE_WITHOUT_REFERENCE);
+    if (rowCount !== 0) throw damaged('the conversation or the sender of a message is missing');
     for (const { name } of this.backup.tables)
       await this.client.query(`alter table ${this.quoted(name)} enable trigger user`);
     for (const { name, last_value, is_called } of this.backup.sequences) {
