@@ -1,21 +1,15 @@
-import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FollowedConversationsService } from '../../src/chat/delivery/followed-conversations.service.js';
-import { startApp, type TestApp } from '../support/app.js';
+import type { TestApp } from '../support/app.js';
 import { attach, imagesOf } from '../support/attachments.js';
 import { connect, createConversation, V2 } from '../support/chat-client.js';
+import { startNodes, stopNodes } from '../support/nodes.js';
 
-/** Two nodes with the same secret and database, which tell each other what happens with LISTEN and NOTIFY. */
 let nodes: [TestApp, TestApp];
 beforeAll(async () => {
-  const env = { SECRET_KEY: randomBytes(32).toString('hex'), BUS: 'postgres' };
-  const first = await startApp({ env });
-  nodes = [first, await startApp({ env, database: first.connection })];
+  nodes = await startNodes();
 });
-afterAll(async () => {
-  await nodes[1].stop();
-  await nodes[0].stop();
-});
+afterAll(() => stopNodes(nodes));
 
 it('members on other nodes get the attachments, by the bus and by a repair, and old clients there a placeholder', async () => {
   const [hana, ren, mio] = [await nodes[0].user(), await nodes[0].user(), await nodes[0].user()];

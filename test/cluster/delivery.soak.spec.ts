@@ -1,22 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { BusService } from '../../src/bus/bus.service.js';
 import { FollowedConversationsService } from '../../src/chat/delivery/followed-conversations.service.js';
 import { GapRepairService } from '../../src/chat/delivery/gap-repair.service.js';
-import { PASSWORD, startApp, type TestApp } from '../support/app.js';
+import { PASSWORD, type TestApp } from '../support/app.js';
 import { type ChatClient, connect, createConversation, type Frame, V2 } from '../support/chat-client.js';
+import { startNodes, stopNodes } from '../support/nodes.js';
 
-/** Two nodes with the same secret and database, which tell each other what happens with LISTEN and NOTIFY. */
 let nodes: [TestApp, TestApp];
 beforeAll(async () => {
-  const env = { SECRET_KEY: randomBytes(32).toString('hex'), BUS: 'postgres' };
-  const first = await startApp({ env });
-  nodes = [first, await startApp({ env, database: first.connection })];
+  nodes = await startNodes();
 });
-afterAll(async () => {
-  await nodes[1].stop();
-  await nodes[0].stop();
-});
+afterAll(() => stopNodes(nodes));
 
 /** Two users with a conversation, connected to one node each. */
 async function pair(): Promise<[here: ChatClient, there: ChatClient, conversationId: number]> {

@@ -1,19 +1,14 @@
-import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startApp, type TestApp } from '../support/app.js';
+import type { TestApp } from '../support/app.js';
 import { type ChatClient, connect, createConversation, type Frame, connectUsers } from '../support/chat-client.js';
+import { startNodes, stopNodes } from '../support/nodes.js';
 
-/** Two nodes with the same secret and database. Frames reach connections to the same node only. */
+/** Without a bus: frames reach connections to the same node only. */
 let nodes: [TestApp, TestApp];
 beforeAll(async () => {
-  const env = { SECRET_KEY: randomBytes(32).toString('hex') };
-  const first = await startApp({ env });
-  nodes = [first, await startApp({ env, database: first.connection })];
+  nodes = await startNodes({ BUS: 'memory' });
 });
-afterAll(async () => {
-  await nodes[1].stop();
-  await nodes[0].stop();
-});
+afterAll(() => stopNodes(nodes));
 
 const deadlocks = async (): Promise<number> => {
   const sql = 'select deadlocks::int as count from pg_stat_database where datname = current_database()';

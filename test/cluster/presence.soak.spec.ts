@@ -1,22 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ChatNodeService } from '../../src/chat/presence/chat-node.service.js';
 import { PresenceService } from '../../src/chat/presence/presence.service.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { type ChatClient, connect, dial } from '../support/chat-client.js';
+import { startNodes, stopNodes } from '../support/nodes.js';
 
-/** Two nodes with the same secret and database. */
 let nodes: [TestApp, TestApp];
 beforeAll(async () => {
-  const env = { SECRET_KEY: randomBytes(32).toString('hex'), BUS: 'postgres' };
-  const first = await startApp({ env });
-  nodes = [first, await startApp({ env, database: first.connection })];
+  nodes = await startNodes();
 });
-afterAll(async () => {
-  await nodes[1].stop();
-  await nodes[0].stop();
-});
+afterAll(() => stopNodes(nodes));
 
 /** A connected user, a contact with a phone on the first node, and a function that connects a tablet to the second one. */
 async function contacts() {

@@ -1,24 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PushWorker } from '../../src/chat/push/push.worker.js';
 import { createKeyPair } from '../../src/common/key-pair.js';
-import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
+import { type SignedInUser, type TestApp } from '../support/app.js';
 import { type ChatClient, connect, type Frame } from '../support/chat-client.js';
 import { startPushService } from '../support/push-service.js';
+import { startNodes, stopNodes } from '../support/nodes.js';
 
-/** Two nodes with a bus. */
 let nodes: [TestApp, TestApp];
 let service: Awaited<ReturnType<typeof startPushService>>;
 beforeAll(async () => {
-  const env = { SECRET_KEY: randomBytes(32).toString('hex'), VAPID_PRIVATE_KEY: createKeyPair(), BUS: 'postgres' };
-  const first = await startApp({ env });
-  nodes = [first, await startApp({ env, database: first.connection })];
+  nodes = await startNodes({ VAPID_PRIVATE_KEY: createKeyPair() });
   service = await startPushService();
 });
 afterAll(async () => {
-  await nodes[1].stop();
-  await nodes[0].stop();
+  await stopNodes(nodes);
   await service.stop();
 });
 
