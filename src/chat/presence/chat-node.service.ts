@@ -148,9 +148,9 @@ export class ChatNodeService {
   }
 
   private async reap(): Promise<void> {
+    const dead = idsOf(await this.dataSource.query(SELECT_DEAD_NODES));
+    if (dead.length === 0) return;
     const changes = await this.dataSource.transaction(async (manager) => {
-      const dead = idsOf(await manager.query(SELECT_DEAD_NODES));
-      if (dead.length === 0) return [];
       await manager.query(LOCK_USERS_OF_NODES, [dead]);
       const locked = idsOf(await manager.query(LOCK_DEAD_NODES, [dead]));
       return manager.query<PresenceChange[]>(DELETE_NODES, [locked]);

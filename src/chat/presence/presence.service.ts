@@ -170,6 +170,7 @@ export class PresenceService implements ConnectionListener, BeforeApplicationShu
   }
 
   private query(participantIds: number[], statement: string, values: unknown[]): Promise<PresenceChange[]> {
+    if (!this.bus.isShared) return this.dataSource.query<PresenceChange[]>(statement, values);
     return this.dataSource.transaction(async (manager) => {
       await manager.query(LOCK_PARTICIPANTS, [participantIds]);
       return manager.query<PresenceChange[]>(statement, values);
