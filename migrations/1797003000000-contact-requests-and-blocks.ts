@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { replaceInFunction } from './replace-in-function.js';
 
 /** Contact requests, blocks, and conversations that their members can leave. */
 export class ContactRequestsAndBlocks1797003000000 implements MigrationInterface {
@@ -6,12 +7,13 @@ export class ContactRequestsAndBlocks1797003000000 implements MigrationInterface
 
   async up(runner: QueryRunner): Promise<void> {
     for (const statement of UP) await runner.query(statement);
-    await replaceInAppend(runner, CHANGES);
+    await replaceInFunction(runner, 'append_messages', CHANGES);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await replaceInAppend(
+    await replaceInFunction(
       runner,
+      'append_messages',
       CHANGES.map(([from, to]) => [to, from]),
     );
     for (const statement of DOWN) await runner.query(statement);
@@ -114,14 +116,3 @@ const CHANGES: [from: string, to: string][] = [
         || case when c.has_blocks then ';' || blocks_among(c.id) else '' end from`,
   ],
 ];
-
-async function replaceInAppend(runner: QueryRunner, changes: [from: string, to: string][]): Promise<void> {
-  const [{ definition }] = (await runner.query(
-    `select pg_get_functiondef('append_messages'::regproc) as definition`,
-  )) as [{ definition: string }];
-  const replaced = changes.reduce((text, [from, to]) => {
-    if (!text.includes(from)) throw new Error(`append_messages does not contain: ${from}`);
-    return text.replace(from, to);
-  }, definition);
-  await runner.query(replaced);
-}

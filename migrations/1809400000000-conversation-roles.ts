@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { replaceInFunction } from './replace-in-function.js';
 
 /** Roles and read positions of members, and the events of conversations that are not messages. */
 export class ConversationRoles1809400000000 implements MigrationInterface {
@@ -6,11 +7,11 @@ export class ConversationRoles1809400000000 implements MigrationInterface {
 
   async up(runner: QueryRunner): Promise<void> {
     for (const statement of UP) await runner.query(statement);
-    await replaceInAppend(runner, COUNTED, MARKED_AND_COUNTED);
+    await replaceInFunction(runner, 'append_messages', [[COUNTED, MARKED_AND_COUNTED]]);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await replaceInAppend(runner, MARKED_AND_COUNTED, COUNTED);
+    await replaceInFunction(runner, 'append_messages', [[MARKED_AND_COUNTED, COUNTED]]);
     for (const statement of DOWN) await runner.query(statement);
   }
 }
@@ -114,11 +115,3 @@ const MARKED_AND_COUNTED = `, marked as (
       ) s
       where m.conversation_id = s.conversation_id and m.participant_id = s.sender_id
     ), counted as (`;
-
-async function replaceInAppend(runner: QueryRunner, from: string, to: string): Promise<void> {
-  const [{ definition }] = (await runner.query(
-    `select pg_get_functiondef('append_messages'::regproc) as definition`,
-  )) as [{ definition: string }];
-  if (!definition.includes(from)) throw new Error(`append_messages does not contain: ${from}`);
-  await runner.query(definition.replace(from, to));
-}

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { replaceInFunction } from './replace-in-function.js';
 
 /** Edited and deleted messages with their history, and reactions. */
 export class MessageChanges1809400001000 implements MigrationInterface {
@@ -6,11 +7,11 @@ export class MessageChanges1809400001000 implements MigrationInterface {
 
   async up(runner: QueryRunner): Promise<void> {
     for (const statement of UP) await runner.query(statement);
-    await replaceInAppend(runner, IS_SAME, IS_SAME_OR_CHANGED);
+    await replaceInFunction(runner, 'append_messages', [[IS_SAME, IS_SAME_OR_CHANGED]]);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await replaceInAppend(runner, IS_SAME_OR_CHANGED, IS_SAME);
+    await replaceInFunction(runner, 'append_messages', [[IS_SAME_OR_CHANGED, IS_SAME]]);
     for (const statement of DOWN) await runner.query(statement);
   }
 }
@@ -53,11 +54,3 @@ const DOWN = [
 const IS_SAME = `is not distinct from (r.conversation_id, r.reply_id, r.content) as is_same`;
 const IS_SAME_OR_CHANGED = `is not distinct from (r.conversation_id, r.reply_id, r.content)
           or coalesce(o.edited_at, o.deleted_at) is not null and o.conversation_id = r.conversation_id as is_same`;
-
-async function replaceInAppend(runner: QueryRunner, from: string, to: string): Promise<void> {
-  const [{ definition }] = (await runner.query(
-    `select pg_get_functiondef('append_messages'::regproc) as definition`,
-  )) as [{ definition: string }];
-  if (!definition.includes(from)) throw new Error(`append_messages does not contain: ${from}`);
-  await runner.query(definition.replace(from, to));
-}

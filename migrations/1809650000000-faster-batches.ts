@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { replaceInFunction } from './replace-in-function.js';
 
 /**
  * Appending messages and booking places plan their statements once: planning took a third of the time of a single message and a
@@ -8,15 +9,16 @@ export class FasterBatches1809650000000 implements MigrationInterface {
   name = 'FasterBatches1809650000000';
 
   async up(runner: QueryRunner): Promise<void> {
-    await replaceInAppend(runner, CHANGES);
+    await replaceInFunction(runner, 'append_messages', CHANGES);
     for (const name of PLANNED_ONCE)
       await runner.query(`alter function ${name} set plan_cache_mode = force_generic_plan`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
     for (const name of PLANNED_ONCE) await runner.query(`alter function ${name} reset plan_cache_mode`);
-    await replaceInAppend(
+    await replaceInFunction(
       runner,
+      'append_messages',
       CHANGES.map(([from, to]) => [to, from]),
     );
   }
@@ -49,14 +51,3 @@ const CHANGES: [from: string, to: string][] = [
     `left join messages o on o.nonce = r.nonce`,
   ],
 ];
-
-async function replaceInAppend(runner: QueryRunner, changes: [from: string, to: string][]): Promise<void> {
-  const [{ definition }] = (await runner.query(
-    `select pg_get_functiondef('append_messages'::regproc) as definition`,
-  )) as [{ definition: string }];
-  const replaced = changes.reduce((text, [from, to]) => {
-    if (!text.includes(from)) throw new Error(`append_messages does not contain: ${from}`);
-    return text.replace(from, () => to);
-  }, definition);
-  await runner.query(replaced);
-}

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { replaceInFunction } from './replace-in-function.js';
 
 /** Pictures that are attached to messages. */
 export class Attachments1809700000000 implements MigrationInterface {
@@ -6,11 +7,11 @@ export class Attachments1809700000000 implements MigrationInterface {
 
   async up(runner: QueryRunner): Promise<void> {
     for (const statement of UP) await runner.query(statement);
-    await replaceInAppend(runner, MISSED, MISSED_WITH_ATTACHMENTS);
+    await replaceInFunction(runner, 'append_messages', [[MISSED, MISSED_WITH_ATTACHMENTS]]);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await replaceInAppend(runner, MISSED_WITH_ATTACHMENTS, MISSED);
+    await replaceInFunction(runner, 'append_messages', [[MISSED_WITH_ATTACHMENTS, MISSED]]);
     for (const statement of DOWN) await runner.query(statement);
   }
 }
@@ -118,11 +119,3 @@ const DOWN = [
 
 const MISSED = `'content', x.content, 'sent_at'`;
 const MISSED_WITH_ATTACHMENTS = `'content', x.content, 'attachments', x.attachments, 'sent_at'`;
-
-async function replaceInAppend(runner: QueryRunner, from: string, to: string): Promise<void> {
-  const [{ definition }] = (await runner.query(
-    `select pg_get_functiondef('append_messages'::regproc) as definition`,
-  )) as [{ definition: string }];
-  if (!definition.includes(from)) throw new Error(`append_messages does not contain: ${from}`);
-  await runner.query(definition.replace(from, to));
-}

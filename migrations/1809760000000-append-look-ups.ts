@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { replaceInFunction } from './replace-in-function.js';
 
 /**
  * Appending messages finds each row by an index, also by a plan that was made when its table was empty. `limit 1` keeps the planner
@@ -8,7 +9,7 @@ export class AppendLookUps1809760000000 implements MigrationInterface {
   name = 'AppendLookUps1809760000000';
 
   async up(runner: QueryRunner): Promise<void> {
-    for (const { name, changes } of CHANGES) await replaceIn(runner, name, changes);
+    for (const { name, changes } of CHANGES) await replaceInFunction(runner, name, changes);
     for (const setting of SETTINGS)
       await runner.query(`alter function append_message_with_attachments set ${setting} = off`);
   }
@@ -17,7 +18,7 @@ export class AppendLookUps1809760000000 implements MigrationInterface {
     for (const setting of SETTINGS)
       await runner.query(`alter function append_message_with_attachments reset ${setting}`);
     for (const { name, changes } of CHANGES)
-      await replaceIn(
+      await replaceInFunction(
         runner,
         name,
         changes.map(([from, to]) => [to, from]),
@@ -33,7 +34,7 @@ interface FunctionChanges {
   changes: [from: string, to: string][];
 }
 
-const USERNAME = (row: string): string => `
+const selectUsername = (row: string): string => `
       select u.username from participants p join users u on u.id = p.user_id where p.id = ${row}.sender_id limit 1
     `;
 
@@ -82,11 +83,11 @@ const CHANGES: FunctionChanges[] = [
       ],
       [
         `from stored s left join participants p on p.id = s.sender_id left join users u on u.id = p.user_id`,
-        `from stored s left join lateral (${USERNAME('s')}) u on true`,
+        `from stored s left join lateral (${selectUsername('s')}) u on true`,
       ],
       [
         `from requests r left join participants p on p.id = r.sender_id left join users u on u.id = p.user_id`,
-        `from requests r left join lateral (${USERNAME('r')}) u on true`,
+        `from requests r left join lateral (${selectUsername('r')}) u on true`,
       ],
     ],
   },
@@ -100,14 +101,3 @@ const CHANGES: FunctionChanges[] = [
     ],
   },
 ];
-
-async function replaceIn(runner: QueryRunner, name: string, changes: FunctionChanges['changes']): Promise<void> {
-  const [{ definition }] = (await runner.query(`select pg_get_functiondef('${name}'::regproc) as definition`)) as [
-    { definition: string },
-  ];
-  const replaced = changes.reduce((text, [from, to]) => {
-    if (!text.includes(from)) throw new Error(`${name} does not contain: ${from}`);
-    return text.replace(from, () => to);
-  }, definition);
-  await runner.query(replaced);
-}
