@@ -1,9 +1,10 @@
-// A process of clients for the chat benches. It uses raw sockets, so that the load costs little CPU. Each client recognizes
-// its own messages by four digits at a fixed distance from the end of every frame.
+// A process of clients for the chat benches. It uses raw sockets that read into one buffer, so that the load costs little CPU. Each
+// client recognizes its own messages by four digits at a fixed distance from the end of every frame.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
 const MARK_FROM_END = '0000","sent_at":1795276800}}'.length;
+const READ_BUFFER = Buffer.alloc(64 * 1024);
 let clients = [];
 let deliveries = 0;
 let echoes = 0;
@@ -32,7 +33,9 @@ class Client {
 
   /** `greeting` is the first frame for a Socket.IO server, which admits the client. */
   async open({ port, path, headers, greeting }) {
-    this.socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    const onread = { buffer: READ_BUFFER, callback: (length, buffer) => this.onRead(buffer.subarray(0, length)) };
+    this.socket = connect({ port, host: '127.0.0.1', noDelay: true, onread });
+    this.socket.on('error', () => undefined);
     await once(this.socket, 'connect');
     const lines = Object.entries({
       host: `127.0.0.1:${port}`,
@@ -43,16 +46,26 @@ class Client {
       ...headers,
     }).map(([name, value]) => `${name}: ${value}\r\n`);
     this.socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
-    const [head] = await once(this.socket, 'data');
+    const head = await this.nextText();
     if (!head.includes('HTTP/1.1 101')) throw new Error(`not upgraded: ${head}`);
     if (greeting) await this.greet(greeting);
-    this.socket.on('data', (chunk) => this.read(chunk));
-    this.socket.on('error', () => undefined);
+    this.receive = (chunk) => this.read(chunk);
+  }
+
+  /** The buffer is used again after the call. */
+  onRead(chunk) {
+    this.receive(chunk);
+    return true;
+  }
+
+  /** What arrives next, before the frames are read. */
+  nextText() {
+    return new Promise((resolve) => (this.receive = (chunk) => resolve(chunk.toString())));
   }
 
   async greet(greeting) {
     this.socket.write(frame(greeting));
-    while (!(await once(this.socket, 'data'))[0].includes('40{'));
+    while (!(await this.nextText()).includes('40{'));
   }
 
   send(now) {
@@ -75,7 +88,7 @@ class Client {
       else throw new Error(`closed: ${bytes.subarray(start, end)}`);
       at = end;
     }
-    this.rest = at < bytes.length ? bytes.subarray(at) : undefined;
+    this.rest = at < bytes.length ? Buffer.from(bytes.subarray(at)) : undefined;
   }
 
   handle(bytes, end) {

@@ -1,10 +1,11 @@
 // Import of a cbz, from its first byte to the published chapter, against sharp on as many processes making the same images: of
 // files that are there already, and of an archive that a bare server receives and unpacks.
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
+import { WebSocket } from 'ws';
 import { startBareImport, startBareServer } from './bare-import.mjs';
 import { IMAGE_WORKERS, treeCpu, usage } from './harness.mjs';
 import { toRows } from './results.mjs';
@@ -74,22 +75,33 @@ function makeArchive(dataDir, files) {
   return readFileSync(archive);
 }
 
-/** Returns what imports the archive as the next chapter of a project. */
-async function makeImport({ call, password }, archive) {
+/** Returns what imports the archive as the next chapter of a project. The end is told over the chat, as to a front end. */
+async function makeImport({ machi, call, password }, archive) {
   const { identity_token: token } = await call('POST', 'sessions', { login: 'admin', password });
   const project = await call('POST', 'projects', { title: 'Bench', original_language: 'ja' }, token);
+  const headers = { authorization: `Bearer ${token}` };
+  const watcher = new WebSocket(`${machi.url}/api/ws`, 'machi.v2', { headers });
+  await once(watcher, 'open');
+  watcher.send(JSON.stringify({ type: 'watch_uploads' }));
   let number = 0;
   return async () => {
     const { id } = await call('POST', 'uploads', { project_id: project.id }, token);
     const { version } = await call('PUT', `uploads/${id}/archive`, archive, token);
     const chapter = { number: String(++number), language: 'en' };
-    let upload = await call('POST', `uploads/${id}/commit`, { version, chapter }, token);
-    while (upload.state === 'committing') {
-      await sleep(100);
-      upload = await call('GET', `uploads/${id}`, undefined, token);
-    }
-    if (upload.state !== 'committed') throw new Error(`${upload.problem} in ${upload.problem_file}`);
+    const ended = endOf(watcher, id);
+    await call('POST', `uploads/${id}/commit`, { version, chapter }, token);
+    const { state, problem, problem_file } = await ended;
+    if (state !== 'committed') throw new Error(`${problem} in ${problem_file}`);
   };
+}
+
+/** Resolves with the last progress of an upload. */
+async function endOf(watcher, id) {
+  for (;;) {
+    const [bytes] = await once(watcher, 'message');
+    const { type, data } = JSON.parse(bytes);
+    if (type === 'upload_progress' && data.upload_id === id && data.state !== 'committing') return data;
+  }
 }
 
 /** CPU is that of the processes and their workers, per page; memory is the peak of the processes alone. */

@@ -183,6 +183,21 @@ describe('order', () => {
     }
   });
 
+  it('more connections than are written to in one turn of the event loop all get the messages, in order', async () => {
+    const [sender] = await connectUsers(t, 1);
+    const user = await t.user();
+    const first = await connect(t, user);
+    const id = await createConversation(sender!, first);
+    const others = await Promise.all(Array.from({ length: 420 }, () => connect(t, user)));
+    const contents = ['1', '2', '3'];
+    for (const content of contents) sender!.send(message(id, content));
+    for (const client of [sender!, first, ...others]) {
+      const frames = await take(client, contents.length);
+      expect(frames.map(({ data }) => (data as Frame)['content'])).toEqual(contents);
+    }
+    await Promise.all([first, ...others].map((client) => client.close()));
+  });
+
   it('a member who is added or removed in the database gets messages accordingly from the next one', async () => {
     const [one, two, three] = await connectUsers(t, 3);
     const id = await createConversation(one!, two!);

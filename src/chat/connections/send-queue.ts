@@ -14,7 +14,13 @@ const DROP_ALL_EPHEMERAL_BYTES = MAX_TOTAL_BYTES / 4;
 /** A congested socket gets this many bytes at once, so that the rest can still be dropped. */
 const PORTION_BYTES = 64 * 1024;
 
-/** What the send queues of all connections share: the total of queued bytes, and one flush at the end of each tick. */
+/**
+ * Queues that are flushed in one turn of the event loop. A write takes some 10 µs, so that a frame to very many connections does not keep
+ * requests and answers of the database waiting.
+ */
+const MAX_FLUSHES_PER_TURN = 200;
+
+/** What the send queues of all connections share: the total of queued bytes, and when they are flushed. */
 export class SendScheduler {
   private totalBytes = 0;
   private scheduled: SendQueue[] = [];
@@ -35,25 +41,28 @@ export class SendScheduler {
     return this.clock.now();
   }
 
-  /** Flushes the queue at the end of the tick. */
+  /**
+   * Flushes the queue at the end of this turn of the event loop, or in a later one if many are scheduled. All that has arrived in the turn
+   * is handled before: the next batch of messages is on its way to the database while sockets are written to.
+   */
   schedule(queue: SendQueue): void {
-    if (this.scheduled.length === 0) queueMicrotask(() => this.flush());
+    if (this.scheduled.length === 0) setImmediate(() => this.flush());
     this.scheduled.push(queue);
   }
 
   private flush(): void {
-    const queues = this.scheduled;
-    this.scheduled = [];
+    const queues = this.scheduled.splice(0, MAX_FLUSHES_PER_TURN);
+    if (this.scheduled.length > 0) setImmediate(() => this.flush());
     for (const queue of queues) queue.flush();
   }
 }
 
 /**
- * The outgoing frames of one connection. Frames of one tick are written to the socket together. While the socket's
+ * The outgoing frames of one connection. Frames of one turn of the event loop are written to the socket together. While the socket's
  * buffer is full, they wait here, within limits.
  */
 export class SendQueue {
-  /** Frames of this tick. */
+  /** Frames since the last flush. */
   private batch: Buffer[] = [];
   /** Frames that wait for the socket to drain. */
   private queued: Buffer[] = [];
@@ -82,7 +91,7 @@ export class SendQueue {
     this.batch.push(frames);
   }
 
-  /** Called by the scheduler at the end of the tick. */
+  /** Called by the scheduler. */
   flush(): void {
     const chunks = this.batch;
     this.batch = [];
