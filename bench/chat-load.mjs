@@ -33,7 +33,11 @@ class Client {
 
   /** `greeting` is the first frame for a Socket.IO server, which admits the client. */
   async open({ port, path, headers, greeting }) {
-    const onread = { buffer: READ_BUFFER, callback: (length, buffer) => this.onRead(buffer.subarray(0, length)) };
+    const callback = (length) => {
+      this.receive(READ_BUFFER.subarray(0, length)); // overwritten after the call
+      return true; // read on
+    };
+    const onread = { buffer: READ_BUFFER, callback };
     this.socket = connect({ port, host: '127.0.0.1', noDelay: true, onread });
     this.socket.on('error', () => undefined);
     await once(this.socket, 'connect');
@@ -50,12 +54,6 @@ class Client {
     if (!head.includes('HTTP/1.1 101')) throw new Error(`not upgraded: ${head}`);
     if (greeting) await this.greet(greeting);
     this.receive = (chunk) => this.read(chunk);
-  }
-
-  /** The buffer is used again after the call. */
-  onRead(chunk) {
-    this.receive(chunk);
-    return true;
   }
 
   /** What arrives next, before the frames are read. */

@@ -95,13 +95,18 @@ async function makeImport({ machi, call, password }, archive) {
   };
 }
 
-/** Resolves with the last progress of an upload. */
-async function endOf(watcher, id) {
-  for (;;) {
-    const [bytes] = await once(watcher, 'message');
-    const { type, data } = JSON.parse(bytes);
-    if (type === 'upload_progress' && data.upload_id === id && data.state !== 'committing') return data;
-  }
+/** Resolves with the last progress of an upload. One listener for all frames: several can arrive at once. */
+function endOf(watcher, id) {
+  return new Promise((resolve, reject) => {
+    const fail = (code) => reject(new Error(`the chat closed with ${code}`));
+    const listen = (bytes) => {
+      const { type, data } = JSON.parse(bytes);
+      if (type !== 'upload_progress' || data.upload_id !== id || data.state === 'committing') return;
+      watcher.off('message', listen).off('close', fail);
+      resolve(data);
+    };
+    watcher.on('message', listen).on('close', fail);
+  });
 }
 
 /** CPU is that of the processes and their workers, per page; memory is the peak of the processes alone. */

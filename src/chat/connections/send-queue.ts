@@ -15,8 +15,8 @@ const DROP_ALL_EPHEMERAL_BYTES = MAX_TOTAL_BYTES / 4;
 const PORTION_BYTES = 64 * 1024;
 
 /**
- * Queues that are flushed in one turn of the event loop. A write takes some 10 µs, so that a frame to very many connections does not keep
- * requests and answers of the database waiting.
+ * At most this many queues are flushed in one turn of the event loop. A write to a socket takes some 10 µs: without a limit, requests and
+ * answers of the database would wait while a frame is written to very many connections.
  */
 const MAX_FLUSHES_PER_TURN = 200;
 
@@ -42,8 +42,8 @@ export class SendScheduler {
   }
 
   /**
-   * Flushes the queue at the end of this turn of the event loop, or in a later one if many are scheduled. All that has arrived in the turn
-   * is handled before: the next batch of messages is on its way to the database while sockets are written to.
+   * Flushes the queue at the end of this turn of the event loop, or in a later one if many are scheduled. By then, the next batch of
+   * messages has been sent to the database, which works while sockets are written to.
    */
   schedule(queue: SendQueue): void {
     if (this.scheduled.length === 0) setImmediate(() => this.flush());
