@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import 'reflect-metadata';
 import { v7 as uuidv7 } from 'uuid';
+import { BOOK } from './bare-book.mjs';
 
 const { CONNECTION, KIND, CONCURRENCY, SECONDS } = process.env;
 const connection = JSON.parse(CONNECTION);
@@ -16,16 +17,6 @@ const WARM_UP_MS = 1_000;
 const pool = new pg.Pool({ ...connection, max: Number(CONCURRENCY) });
 const people = (await pool.query('select id, user_id from vaccination_registrations order by id')).rows;
 const sessions = (await pool.query('select id from vaccination_sessions')).rows.map(({ id }) => id);
-
-/** The same rules as far as one statement can have them; the index and the triggers hold the others. */
-const BOOK = {
-  name: 'book',
-  text: `insert into vaccination_appointments (id, registration_id, session_id, disease, dose, status, created_at, updated_at)
-    select $1, r.id, s.id, v.disease, 1, 'booked', $5, $5
-    from vaccination_registrations r, vaccination_sessions s join vaccines v on v.id = s.vaccine_id
-    where r.id = $2 and r.user_id = $3 and r.status = 'verified' and s.id = $4 and s.status = 'open' and s.opens_at <= $5
-      and s.ends_at > $5 and s.booked < s.capacity`,
-};
 
 async function bookBare(person, session) {
   const values = [uuidv7(), person.id, person.user_id, session, new Date()];

@@ -10,6 +10,7 @@ import { newDataSource } from '../dist/src/database/data-source.js';
 import { EmbeddedPostgres } from '../dist/src/database/embedded/embedded-postgres.js';
 import { migrate } from '../dist/src/database/open-database.js';
 import { toRows } from './results.mjs';
+import { makeCentre, makeSessions, registerPeople } from './vaccination-world.mjs';
 
 const MANY_PLACES = 1_000_000;
 
@@ -24,6 +25,8 @@ const LOADS = [
   ['bare pg, 20 connections', { KIND: 'bare', CONCURRENCY: 20 }],
   ['bare pg, 8 connections', { KIND: 'bare', CONCURRENCY: 8 }],
 ];
+
+const query = (client) => (text, values) => client.query(text, values);
 
 export const options = { seconds: 4, rounds: 5, people: 80_000 };
 
@@ -52,20 +55,13 @@ async function makeDatabase(client, connection, people) {
   const dataSource = await newDataSource(connection, { size: 2, statementTimeout: 0 }).initialize();
   await migrate(dataSource, { info() {}, warn: console.warn });
   await dataSource.destroy();
-  await client.query(`insert into vaccines (id, code, name, manufacturer, disease, doses, created_at, updated_at)
-    values (gen_random_uuid(), 'V', 'Vaccine', 'Maker', '840539006', '[{"min_interval_days": 0, "recommended_interval_days": 0, "grace_days": 0}]', now(), now())`);
-  await client.query(`insert into vaccination_centres (id, code, name, address, district, latitude, longitude, time_zone, status, created_at, updated_at)
-    values (gen_random_uuid(), 'C', 'Centre', 'Address', 'Dhaka', 23.7, 90.4, 'Asia/Dhaka', 'active', now(), now())`);
-  await client.query(
-    `with accounts as (
-      insert into users (id, username, fullname, created_at, updated_at)
-      select gen_random_uuid(), 'bench' || i, 'Bench', now(), now() from generate_series(1, $1::int) i returning id
-    )
-    insert into vaccination_registrations (id, user_id, place, legal_name, date_of_birth, id_type, id_number, id_hash, id_last4, phone, status, created_at, updated_at)
-    select gen_random_uuid(), id, 0, 'Person', '1990-05-17', 'PASSPORT', '', sha256(id::text::bytea), '0000', null, 'verified',
-      now(), now() from accounts`,
+  await makeCentre(query(client));
+  const { rows } = await client.query(
+    `insert into users (id, username, fullname, created_at, updated_at)
+    select gen_random_uuid(), 'bench' || i, 'Bench', now(), now() from generate_series(1, $1::int) i returning id as user_id`,
     [people],
   );
+  await registerPeople(query(client), rows);
 }
 
 /** Empties the tables of bookings and makes the sessions of a scene. */
@@ -77,12 +73,7 @@ async function prepare(client, sessions, capacity) {
   ]) {
     await client.query(statement);
   }
-  await client.query(
-    `insert into vaccination_sessions (id, centre_id, vaccine_id, starts_at, ends_at, opens_at, capacity, status, created_at, updated_at)
-    select gen_random_uuid(), (select id from vaccination_centres), (select id from vaccines), now() + interval '7 days',
-      now() + interval '8 days', now() - interval '1 day', $2, 'open', now(), now() from generate_series(1, $1::int)`,
-    [sessions, capacity],
-  );
+  await makeSessions(query(client), sessions, capacity);
   for (const table of ['vaccination_appointments', 'vaccination_registrations', 'vaccination_notices']) {
     await client.query(`vacuum analyze ${table}`);
   }

@@ -2,6 +2,7 @@
 // query with JSON.stringify and checks no token. Of the users, all clients ask for one page, and then each for another one.
 import { interleave } from './harness.mjs';
 import { toRows } from './results.mjs';
+import { makeCentre } from './vaccination-world.mjs';
 import { makeUsers, withWorld } from './world.mjs';
 
 const LIMIT = 50;
@@ -60,20 +61,16 @@ export function run({ seconds, rounds }) {
 
 /** Returns the id of the centre. */
 async function makeSessions({ query }) {
-  const { rows } = await query(`insert into vaccination_centres
-    (id, code, name, address, district, latitude, longitude, time_zone, status, created_at, updated_at)
-    values (gen_random_uuid(), 'C', 'Centre', 'Address', 'Dhaka', 23.7, 90.4, 'Asia/Dhaka', 'active', now(), now()) returning id`);
-  await query(`insert into vaccines (id, code, name, manufacturer, disease, doses, created_at, updated_at)
-    values (gen_random_uuid(), 'V', 'Vaccine', 'Maker', '840539006', '[{"min_interval_days": 0, "recommended_interval_days": 0, "grace_days": 0}]', now(), now())`);
+  const centre = await makeCentre(query);
   await query(
     `insert into vaccination_sessions
       (id, centre_id, vaccine_id, starts_at, ends_at, opens_at, capacity, status, created_at, updated_at)
     select gen_random_uuid(), $1, (select id from vaccines), now() + i * interval '1 hour', now() + (i + 1) * interval '1 hour',
       now(), 100, 'open', now(), now() from generate_series(1, $2::int) i`,
-    [rows[0].id, SESSIONS],
+    [centre, SESSIONS],
   );
   await query('analyze');
-  return rows[0].id;
+  return centre;
 }
 
 async function assertRows(targets, token) {

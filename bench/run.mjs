@@ -20,6 +20,7 @@ const BENCHES = {
   'chat-costs': 35,
   cluster: 100,
   booking: 85,
+  'booking-requests': 30,
   'sign-in': 40,
   avatars: 45,
   library: 40,

@@ -16,6 +16,7 @@ import { AppointmentsController } from './appointments/appointments.controller.j
 import { AppointmentsService } from './appointments/appointments.service.js';
 import { BookableSessionsService } from './appointments/bookable-sessions.service.js';
 import { BookingsService } from './appointments/bookings.service.js';
+import { OwnAppointmentsService } from './appointments/own-appointments.service.js';
 import { Certificate } from './certificates/certificate.entity.js';
 import { CertificateFilesService } from './certificates/certificate-files.service.js';
 import { CertificateKeys } from './certificates/certificate-keys.provider.js';
@@ -161,6 +162,7 @@ import { WalkInsService } from './walk-ins/walk-ins.service.js';
     BookableSessionsService,
     BookingsService,
     AppointmentsService,
+    OwnAppointmentsService,
     BookingRequestsWorker,
     WaitlistService,
     PromotionsService,

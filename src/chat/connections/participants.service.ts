@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { EntityManager, Repository } from 'typeorm';
 import { trimBlanks } from '../../common/text.js';
+import { findUnique } from '../../database/find-unique.js';
 import { Problem, tokenProblem } from '../../http/problems/problem.js';
 import type { ChatSession } from './connection.js';
 import { Participant } from './participant.entity.js';
@@ -29,7 +30,7 @@ export class ParticipantsService {
 
   /** Returns the participant with this username, active or not. Throws `user_not_found`. */
   async getNamed(username: string): Promise<NamedParticipant> {
-    const participant = await this.participants.findOne({
+    const participant = await findUnique(this.participants, {
       select: { id: true, user: { id: true, username: true } },
       relations: { user: true },
       where: { user: { username: trimBlanks(username) } },

@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { DataSource, type EntityManager, LessThan, type Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { ADVISORY_LOCKS, LOCK_SHARED } from '../../database/advisory-locks.js';
+import { findUnique } from '../../database/find-unique.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { ChatSession } from '../connections/connection.js';
 import { ParticipantsService } from '../connections/participants.service.js';
@@ -92,7 +93,7 @@ export class ConversationsService {
 
   /** Throws `conversation_not_found`, also if the caller is not a member. */
   async get({ participant_id }: Pick<ChatSession, 'participant_id'>, id: number): Promise<ConversationInfoDto> {
-    const membership = await this.members.findOne({
+    const membership = await findUnique(this.members, {
       select: { conversation_id: true, participant_id: true, conversation: { id: true, name: true } },
       relations: { conversation: true },
       where: { conversation_id: String(id), participant_id: String(participant_id) },

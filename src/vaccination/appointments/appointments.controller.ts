@@ -18,10 +18,10 @@ import {
   MoveAppointmentDto,
   toAppointmentDto,
 } from './appointments.dto.js';
-import type { Appointment } from './appointment.entity.js';
 import { AppointmentsService } from './appointments.service.js';
 import { BookingsService } from './bookings.service.js';
 import { CheckInCodesService } from './check-in-codes.service.js';
+import { type OwnAppointment, OwnAppointmentsService } from './own-appointments.service.js';
 
 const REFUSALS = [
   'vaccination_session_not_found',
@@ -38,6 +38,7 @@ const REFUSALS = [
 export class AppointmentsController {
   constructor(
     private readonly appointments: AppointmentsService,
+    private readonly own: OwnAppointmentsService,
     private readonly bookings: BookingsService,
     private readonly codes: CheckInCodesService,
     private readonly quotas: QuotasService,
@@ -68,14 +69,14 @@ export class AppointmentsController {
     }
     const id = await this.bookings.book(caller, dto, key);
     response.location(publicPath(`/api/vaccination/appointments/${id}`));
-    return this.toDto(await this.appointments.getOwn(caller, id));
+    return this.toDto(await this.own.get(caller, id));
   }
 
   /** Returns the newest appointments of the people of your account, at most 200. */
   @Get('me')
   @ApiOperation({ operationId: 'listMyAppointments' })
   async list(@CurrentUser() caller: Caller): Promise<AppointmentsDto> {
-    return { items: (await this.appointments.listOwn(caller)).map((appointment) => this.toDto(appointment)) };
+    return { items: (await this.own.list(caller)).map((appointment) => this.toDto(appointment)) };
   }
 
   /** Returns an appointment of a person of your account. */
@@ -83,7 +84,7 @@ export class AppointmentsController {
   @ApiOperation({ operationId: 'getAppointment' })
   @ApiProblems('appointment_not_found')
   async get(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<AppointmentDto> {
-    return this.toDto(await this.appointments.getOwn(caller, id));
+    return this.toDto(await this.own.get(caller, id));
   }
 
   /** Moves an appointment to another session. The old place is kept if the new session is full. */
@@ -114,7 +115,11 @@ export class AppointmentsController {
     return this.appointments.cancel(caller, id);
   }
 
-  private toDto(appointment: Appointment): AppointmentDto {
-    return toAppointmentDto(appointment, this.codes.codeOf(appointment.id), this.config.BOOKING_CUTOFF_MINUTES);
+  private toDto(appointment: OwnAppointment): AppointmentDto {
+    return toAppointmentDto(
+      appointment,
+      this.codes.codeOf(appointment.appointment_id),
+      this.config.BOOKING_CUTOFF_MINUTES,
+    );
   }
 }

@@ -1,8 +1,10 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsUUID } from 'class-validator';
 import { InLowerCase } from '../../http/validation.js';
-import { toSessionDto, VaccinationSessionDto } from '../sessions/vaccination-sessions.dto.js';
-import { APPOINTMENT_STATUSES, type Appointment, type AppointmentStatus } from './appointment.entity.js';
+import { rowToSessionDto } from '../sessions/session-rows.js';
+import { VaccinationSessionDto } from '../sessions/vaccination-sessions.dto.js';
+import { APPOINTMENT_STATUSES, type AppointmentStatus } from './appointment.entity.js';
+import type { OwnAppointment } from './own-appointments.service.js';
 
 /** A place to book for a person of the caller's account. The dose is the next one of the person. */
 export class CreateAppointmentDto {
@@ -58,11 +60,19 @@ export class AppointmentsDto {
   items: AppointmentDto[];
 }
 
-/** An appointment with its session, centre and vaccine loaded. `cutoffMinutes`: BOOKING_CUTOFF_MINUTES. */
-export function toAppointmentDto(appointment: Appointment, code: string, cutoffMinutes: number): AppointmentDto {
-  const { id, registration_id, session, dose, status, moves, created_at, updated_at } = appointment;
-  const changeable_until = new Date(session.starts_at.getTime() - cutoffMinutes * 60_000);
-  const fields = { id, registration_id, session: toSessionDto(session), dose, status, moves };
-  const check_in_code = status === 'booked' ? code : null;
-  return { ...fields, check_in_code, changeable_until, created_at, updated_at };
+/** The times stay texts: they are only sent. `cutoffMinutes`: BOOKING_CUTOFF_MINUTES. */
+export function toAppointmentDto(row: OwnAppointment, code: string, cutoffMinutes: number): AppointmentDto {
+  const status = row.appointment_status;
+  return {
+    id: row.appointment_id,
+    registration_id: row.registration_id,
+    session: rowToSessionDto(row),
+    dose: row.booked_dose,
+    status,
+    moves: row.moves,
+    check_in_code: status === 'booked' ? code : null,
+    changeable_until: new Date(Date.parse(row.starts_at) - cutoffMinutes * 60_000),
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+  } as unknown as AppointmentDto;
 }

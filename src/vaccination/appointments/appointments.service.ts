@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { type EntityManager, Repository } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
+import { findUnique } from '../../database/find-unique.js';
 import { returningRows } from '../../database/returning.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
@@ -15,9 +15,9 @@ import { Appointment } from './appointment.entity.js';
 import { type BookableSession, BookableSessionsService, isFull } from './bookable-sessions.service.js';
 import { lockPerson } from './lock-person.js';
 import { lockSessions } from './lock-sessions.js';
+import { type OwnAppointment, OwnAppointmentsService } from './own-appointments.service.js';
 
 const MAX_MOVES = 3;
-const MAX_LISTED = 200;
 const OTHER_SESSION = 'session_id must be another session';
 
 /** Moves appointment $1 to session $2 as dose $3 at the time $4. No row: it is not booked any more. */
@@ -29,11 +29,11 @@ const CANCEL = `with locked as materialized (select id from vaccination_sessions
   update vaccination_appointments a set status = 'cancelled', cancelled_at = $3, updated_at = $3
   from locked s where a.id = $1 and a.session_id = s.id and a.status = 'booked' returning a.id`;
 
-/** Appointments of the people of an account: reading, moving and cancelling. BookingsService books them. */
+/** Moves and cancels appointments of the people of an account. BookingsService books them, OwnAppointmentsService reads them. */
 @Injectable()
 export class AppointmentsService {
   constructor(
-    @InjectRepository(Appointment) private readonly appointments: Repository<Appointment>,
+    private readonly own: OwnAppointmentsService,
     private readonly sessions: BookableSessionsService,
     private readonly people: PeopleService,
     private readonly changes: AppointmentChangesService,
@@ -41,33 +41,13 @@ export class AppointmentsService {
     private readonly config: Config,
   ) {}
 
-  /** The newest appointments of the people of an account, at most 200. */
-  listOwn(caller: Caller): Promise<Appointment[]> {
-    return this.appointments.find({
-      where: { registration: { user_id: caller.id } },
-      relations: { session: { centre: true, vaccine: true } },
-      order: { id: 'DESC' },
-      take: MAX_LISTED,
-    });
-  }
-
-  /** An appointment of a person of the caller's account. Throws `appointment_not_found`. */
-  async getOwn(caller: Caller, id: string): Promise<Appointment> {
-    const appointment = await this.appointments.findOne({
-      where: { id, registration: { user_id: caller.id } },
-      relations: { session: { centre: true, vaccine: true } },
-    });
-    if (!appointment) throw new Problem('appointment_not_found');
-    return appointment;
-  }
-
   /**
    * Moves an appointment to another session; the old place is kept unless the new one is taken. Throws
    * `appointment_not_found`, `appointment_not_changeable`, `too_late_to_change`, `too_many_moves`, `session_full` and the
    * reasons of BookableSessionsService.doseFor.
    */
-  async move(caller: Caller, id: string, sessionId: string): Promise<Appointment> {
-    const { registration_id } = await this.getOwn(caller, id);
+  async move(caller: Caller, id: string, sessionId: string): Promise<OwnAppointment> {
+    const { registration_id } = await this.own.get(caller, id);
     const key = { registration_id, user_id: caller.id };
     const full = await this.changes.run(caller, async (manager) => {
       await lockPerson(manager, key);
@@ -87,7 +67,7 @@ export class AppointmentsService {
       return undefined;
     });
     if (full) throw await this.sessions.fullProblem(full.target, full.mover);
-    return this.getOwn(caller, id);
+    return this.own.get(caller, id);
   }
 
   /** The session to which a person moves an appointment against a disease, and the dose that the person gets there. */
@@ -106,7 +86,7 @@ export class AppointmentsService {
 
   /** Cancels an appointment. Throws `appointment_not_found`, `appointment_not_changeable`, `too_late_to_change`. */
   async cancel(caller: Caller, id: string): Promise<void> {
-    const { registration_id } = await this.getOwn(caller, id);
+    const { registration_id } = await this.own.get(caller, id);
     await this.changes.run(caller, async (manager) => {
       await lockPerson(manager, { registration_id, user_id: caller.id });
       const { session_id } = await this.getChangeable(manager, id);
@@ -117,8 +97,11 @@ export class AppointmentsService {
 
   /** The appointment, if it is booked and the cut-off has not passed. While the person is locked, no other request moves it. */
   private async getChangeable(manager: EntityManager, id: string): Promise<Appointment> {
-    const appointment = await manager.findOneOrFail(Appointment, { where: { id }, relations: { session: true } });
-    if (appointment.status !== 'booked') throw new Problem('appointment_not_changeable');
+    const appointment = await findUnique(manager.getRepository(Appointment), {
+      where: { id },
+      relations: { session: true },
+    });
+    if (appointment?.status !== 'booked') throw new Problem('appointment_not_changeable');
     const { starts_at } = appointment.session;
     const changeable_until = new Date(starts_at.getTime() - this.config.BOOKING_CUTOFF_MINUTES * 60_000);
     if (this.clock.date() < changeable_until) return appointment;

@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, In, Repository } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
+import { findUnique } from '../../database/find-unique.js';
 import { returningRows } from '../../database/returning.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
@@ -38,7 +39,7 @@ export class CheckInService {
 
   /** An appointment with its person, session and centre. Throws `appointment_not_found`. */
   async get(id: string): Promise<Appointment> {
-    const appointment = await this.appointments.findOne({
+    const appointment = await findUnique(this.appointments, {
       where: { id },
       relations: { registration: true, session: { centre: true, vaccine: true } },
     });

@@ -6,6 +6,7 @@ import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
+import { findUnique } from '../../database/find-unique.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
@@ -170,7 +171,7 @@ async function findDose(manager: EntityManager, id: string): Promise<Dose | null
   const where = { id, status: 'completed' as const };
   const isCompleted = await manager.findOne(Dose, { where, lock: { mode: 'pessimistic_write' } });
   if (!isCompleted) return null;
-  return manager.findOne(Dose, {
+  return findUnique(manager.getRepository(Dose), {
     where,
     relations: { registration: true, vaccine: true, lot: true, centre: true },
   });

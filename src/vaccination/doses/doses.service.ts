@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, Repository } from 'typeorm';
+import { findUnique } from '../../database/find-unique.js';
 import type { ReadRows } from '../read-rows.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
@@ -49,7 +50,7 @@ export class DosesService {
 
   /** A dose with its lot and its registration. Throws `dose_not_found`. */
   async get(id: string): Promise<Dose> {
-    const dose = await this.doses.findOne({ where: { id }, relations: { lot: true, registration: true } });
+    const dose = await findUnique(this.doses, { where: { id }, relations: { lot: true, registration: true } });
     if (!dose) throw new Problem('dose_not_found');
     return dose;
   }

@@ -13,7 +13,8 @@ import { etagOf } from '../../http/representation.js';
 import type { Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
-import { MAX_SESSION_HOURS, type SessionStatus } from './vaccination-session.entity.js';
+import { rowToSessionDto, SESSION_COLUMNS, SESSION_JOINS, type SessionRow } from './session-rows.js';
+import { MAX_SESSION_HOURS } from './vaccination-session.entity.js';
 import type {
   VaccinationSessionDto,
   VaccinationSessionsPageDto,
@@ -27,37 +28,11 @@ const distanceFrom = (latitude: string, longitude: string): string =>
   `round((6371 * 2 * asin(least(1, sqrt(power(sin(radians(c.latitude - ${latitude}::float8) / 2), 2)
   + cos(radians(${latitude}::float8)) * cos(radians(c.latitude)) * power(sin(radians(c.longitude - ${longitude}::float8) / 2), 2)))))::numeric, 1)`;
 
-const COLUMNS = `s.id, s.dose, s.starts_at, s.ends_at, s.opens_at, s.capacity, s.capacity - s.booked as available, s.walk_in_capacity,
-  s.status, s.cancellation_reason, c.id as centre_id, c.name as centre_name, c.address, c.district, c.latitude, c.longitude,
-  c.time_zone, v.id as vaccine_id, v.code, v.name as vaccine_name`;
-
 /** The position of a row: [distance or 0, start in milliseconds, id]. */
 type Position = [distance: number, startsAt: number, id: string];
 
-/** A row with COLUMNS; the times are texts in the format of JSON. */
-interface Row {
-  id: string;
-  dose: number | null;
-  starts_at: string;
-  ends_at: string;
-  opens_at: string;
-  capacity: number;
-  available: number;
-  walk_in_capacity: number;
-  status: SessionStatus;
-  cancellation_reason: string | null;
-  centre_id: string;
-  centre_name: string;
-  address: string;
-  district: string;
-  latitude: number;
-  longitude: number;
-  time_zone: string;
-  vaccine_id: string;
-  code: string;
-  vaccine_name: string;
-  distance: string | null;
-}
+/** `distance` is null without a point. */
+type Row = SessionRow & { distance: string | null };
 
 /** A page as JSON. The ETag covers all of it but the time. */
 export interface SessionList {
@@ -131,8 +106,8 @@ function toStatement(
     if (distance) conditions.push(`(${distance}, s.starts_at, s.id) > (${put(afterDistance)}::numeric, ${position})`);
     else conditions.push(`(s.starts_at, s.id) > (${position})`);
   }
-  const text = `select ${COLUMNS}, ${distance ?? 'null'} as distance
-    from vaccination_sessions s join vaccination_centres c on c.id = s.centre_id join vaccines v on v.id = s.vaccine_id
+  const text = `select ${SESSION_COLUMNS}, ${distance ?? 'null'} as distance
+    from vaccination_sessions s ${SESSION_JOINS}
     where ${conditions.join(' and ')}
     order by ${distance ? 'distance, ' : ''}s.starts_at, s.id limit ${put(query.limit + 1)}`;
   return { text, values };
@@ -160,31 +135,7 @@ function conditionsOf(query: VaccinationSessionsQueryDto, put: (value: unknown) 
   return conditions;
 }
 
-/** The times of the rows are texts: they are only sent. */
-const toDto = (row: Row): VaccinationSessionDto =>
-  ({
-    id: row.id,
-    dose: row.dose,
-    starts_at: row.starts_at,
-    ends_at: row.ends_at,
-    opens_at: row.opens_at,
-    capacity: row.capacity,
-    walk_in_capacity: row.walk_in_capacity,
-    status: row.status,
-    cancellation_reason: row.cancellation_reason,
-    centre: {
-      id: row.centre_id,
-      name: row.centre_name,
-      address: row.address,
-      district: row.district,
-      latitude: row.latitude,
-      longitude: row.longitude,
-      time_zone: row.time_zone,
-    },
-    vaccine: { id: row.vaccine_id, code: row.code, name: row.vaccine_name },
-    available: row.available,
-    distance_km: distanceOf(row),
-  }) as unknown as VaccinationSessionDto;
+const toDto = (row: Row): VaccinationSessionDto => rowToSessionDto(row, distanceOf(row));
 
 const distanceOf = ({ distance }: Row): number | null => (distance === null ? null : Number(distance));
 

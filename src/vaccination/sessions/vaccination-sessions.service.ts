@@ -5,6 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { AuditAction } from '../../audit/audit.actions.js';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
+import { findUnique } from '../../database/find-unique.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
@@ -133,7 +134,7 @@ export class VaccinationSessionsService {
 
   /** A session with its centre and vaccine, whoever asks. Throws `vaccination_session_not_found`. */
   private async getById(id: string): Promise<VaccinationSession> {
-    const session = await this.sessions.findOne({ where: { id }, relations: { centre: true, vaccine: true } });
+    const session = await findUnique(this.sessions, { where: { id }, relations: { centre: true, vaccine: true } });
     if (!session) throw new Problem('vaccination_session_not_found');
     return session;
   }
