@@ -1,5 +1,5 @@
 // One, two and three processes with BUS=redis, compared with as many of Socket.IO with its Redis adapter, which stores the same
-// messages in the same PostgreSQL before it broadcasts them. Then both while connections are cut.
+// messages in the same PostgreSQL before it broadcasts them; one and three when all benches are run. Then both while connections are cut.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withChat } from './chat-world.mjs';
 import { countLost } from './cluster-cuts.mjs';
@@ -8,7 +8,6 @@ import { median, usage } from './harness.mjs';
 import { toRows } from './results.mjs';
 
 const WARM_UP_MS = 500;
-const SIZES = [1, 2, 3];
 const [ROOMS, MEMBERS] = [24, 20];
 const CONTENT = 'x'.repeat(60);
 const digits = (mark) => String(mark).padStart(4, '0');
@@ -26,7 +25,13 @@ export async function run({ seconds, rounds, cutSeconds = 16, isQuick, skip }) {
     const env = { BUS: 'redis', REDIS_URL: redis.url };
     return await withChat(
       2,
-      (world, load) => compare(world, load, redis, { seconds: isQuick ? 1.5 : seconds, rounds, cutSeconds }),
+      (world, load) =>
+        compare(world, load, redis, {
+          sizes: isQuick ? [1, 3] : [1, 2, 3],
+          seconds: isQuick ? 1.5 : seconds,
+          rounds,
+          cutSeconds,
+        }),
       env,
     );
   } finally {
@@ -34,9 +39,9 @@ export async function run({ seconds, rounds, cutSeconds = 16, isQuick, skip }) {
   }
 }
 
-async function compare(world, load, redis, { seconds, rounds, cutSeconds }) {
+async function compare(world, load, redis, { sizes, seconds, rounds, cutSeconds }) {
   const clusters = [];
-  for (const processes of SIZES) {
+  for (const processes of sizes) {
     clusters.push(await makeMachi(world, processes, ROOMS, MEMBERS));
     clusters.push(await makeSocketIo(world, redis, processes, ROOMS, MEMBERS));
   }
@@ -52,7 +57,7 @@ async function compare(world, load, redis, { seconds, rounds, cutSeconds }) {
       if (round > 0) series[i].rounds.push(result);
     }
   }
-  const rows = SIZES.flatMap((processes, i) => rowsOf(processes, series.slice(2 * i, 2 * i + 2)));
+  const rows = sizes.flatMap((processes, i) => rowsOf(processes, series.slice(2 * i, 2 * i + 2)));
   return [...rows, ...(await countLost(clusters.slice(-2), cutSeconds))];
 }
 

@@ -142,6 +142,7 @@ const OPERATIONS = {
   'List of chapters': (town) => get(town, `projects/${town.project}/chapters?limit=50`),
   'A chapter': (town) => get(town, `chapters/${pick(town.chapters)}`),
   'Latest chapters': (town) => get(town, 'chapters/latest?limit=50'),
+  'List of projects': (town) => get(town, 'projects?limit=20'),
   'Search of projects': (town) => get(town, `projects?limit=20&q=${hex(5)}`),
   'Sending a message': ({ socket }) =>
     ask(socket, { type: 'send_message', conversation_id: 2, content: 'The ferry leaves.', nonce: randomUUID() }),

@@ -14,18 +14,18 @@ const BENCHES = {
   start: 30,
   me: 60,
   lists: 55,
-  chat: 165,
+  chat: 185,
   'chat-sends': 35,
   'chat-idle': 30,
   'chat-costs': 35,
-  cluster: 100,
-  booking: 85,
-  'booking-requests': 30,
+  cluster: 75,
+  booking: 65,
+  'booking-requests': 55,
   'sign-in': 40,
   avatars: 45,
   library: 40,
   'library-import': 75,
-  town: 20,
+  town: 55,
 };
 /** Benches that run only when they are named. */
 const SEPARATE = { metrics: 150, growth: 900, memory: 3660 };

@@ -50,6 +50,7 @@ import { SingleMessages1809740000000 } from './1809740000000-single-messages.js'
 import { PublishedChapters1809750000000 } from './1809750000000-published-chapters.js';
 import { AppendLookUps1809760000000 } from './1809760000000-append-look-ups.js';
 import { MessageReferences1809770000000 } from './1809770000000-message-references.js';
+import { NewestChapters1809780000000 } from './1809780000000-newest-chapters.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -105,4 +106,5 @@ export const migrations = [
   PublishedChapters1809750000000,
   AppendLookUps1809760000000,
   MessageReferences1809770000000,
+  NewestChapters1809780000000,
 ];

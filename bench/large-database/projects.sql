@@ -1,11 +1,11 @@
 -- Projects with five chapters of a page each; the first one has a fiftieth of :rows more chapters, the first chapter 200 more pages. person1 follows 100 projects and has
 -- read 200 chapters.
 insert into projects (id, slug, title, alternative_titles, description, status, original_language, content_rating, reading_direction, tags,
-  people, search_text, sort_title, created_at, updated_at)
+  people, search_text, sort_title, created_at, updated_at, newest_at)
 select pg_temp.id('project', i), 'project-' || i, 'The ' || md5(i::text) || ' Harbour', '[]', 'A town by the sea.',
   case when i % 3 = 0 then 'completed' else 'ongoing' end, case when i % 5 = 0 then 'ko' else 'ja' end, 'everyone', 'right_to_left',
   array['slice-of-life', 'tag-' || i % 50], '[]', 'the ' || md5(i::text) || ' harbour', 'the ' || md5(i::text) || ' harbour',
-  now() - i * interval '1 minute', now() - i * interval '1 minute'
+  now() - i * interval '1 minute', now() - i * interval '1 minute', now() - i * interval '1 minute'
 from generate_series(1, :some) i;
 insert into project_slugs (slug, project_id)
 select slug || i, pg_temp.id('project', i) from generate_series(1, :some) i, unnest(array['project-', 'former-']) slug;
@@ -19,6 +19,8 @@ select pg_temp.id('chapter', i), pg_temp.id('project', case when i > 5 * :some t
   i::text, lpad(i::text, 12, '0'), 'en', '', pg_temp.id('user', 1 + i % :rows), case when i % 100 = 0 then 'review' else 'published' end,
   date_trunc('second', now()) - i * interval '1 second', case when i % 100 <> 0 then date_trunc('second', now()) - i * interval '1 second' end, 1, now(), now()
 from generate_series(1, 5 * :some + :rows / 50) i;
+update projects p set newest_at = c.at
+from (select project_id, max(shown_at) as at from chapters where state = 'published' group by project_id) c where c.project_id = p.id;
 insert into release_groups (id, name, created_at, updated_at)
 select pg_temp.id('release group', i), 'Scans ' || md5(i::text), now(), now() from generate_series(1, :some) i;
 insert into chapter_release_groups (chapter_id, group_id)

@@ -62,10 +62,7 @@ const ALLOWED: [name: RegExp, reason: string][] = [
     /GET \/api\/me\/(follows|favourites) .*projects/,
     '50 projects: fewer pages than as many look-ups, until the table is larger',
   ],
-  [
-    /GET \/api\/(opds\/(v2\/)?)?projects .*(projects|chapters)/,
-    'sorts by what each project has: the newest readable chapter, or the similarity',
-  ],
+  [/GET \/api\/(opds\/(v2\/)?)?projects .*\b(q|query)=.*projects/, 'sorts all that are found by their similarity'],
   [/\/me\/announcements\/.*(announcements|projects)/, 'counts or marks all that are unread'],
   [/GET \/api\/vaccination\/sessions .*near=/, 'sorts all open sessions by their distance'],
   [

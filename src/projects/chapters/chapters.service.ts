@@ -140,7 +140,7 @@ export class ChaptersService {
   }
 }
 
-/** Locks a chapter for a change; its project is locked before, as where a project is shown. Throws `chapter_not_found`. */
+/** Locks a chapter for a change; its project, whose time of the newest chapter may change, is locked before. Throws `chapter_not_found`. */
 export async function lockChapter(
   manager: EntityManager,
   id: string,
@@ -150,7 +150,7 @@ export async function lockChapter(
   const project = await manager.findOne(Project, {
     select: { id: true, is_hidden: true },
     where: { id: found.project_id },
-    lock: { mode: 'pessimistic_read' },
+    lock: { mode: 'for_no_key_update' },
   });
   const chapter = await manager.findOne(Chapter, { where: { id }, lock: { mode: 'pessimistic_write' } });
   if (!chapter || !project) throw new Problem('chapter_not_found'); // deleted meanwhile

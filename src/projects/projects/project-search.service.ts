@@ -1,8 +1,11 @@
-import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { Repository } from 'typeorm';
+import { Inject, Injectable } from '@nestjs/common';
+import { InjectEntityManager } from '@nestjs/typeorm';
+import type { Pool, QueryResultRow } from 'pg';
+import type { EntityManager } from 'typeorm';
 import { validate as isUuid } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
+import { POOL } from '../../database/pool.js';
+import { prepared } from '../../database/prepared.js';
 import { SqlValues } from '../../database/sql-values.js';
 import { isStorable } from '../../http/bodies/body-shape.js';
 import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
@@ -11,7 +14,7 @@ import { parseArray } from '../cursors.js';
 import type { Reader } from '../visibility/reader.js';
 import { readableAt, visibleChapter, visibleProject } from '../visibility/visibility.js';
 import { CoverUrlsService } from './cover-urls.service.js';
-import { Project } from './project.entity.js';
+import { newestParts } from './newest-projects.js';
 import {
   type ListedProject,
   type ProjectDto,
@@ -26,8 +29,10 @@ const COLUMNS = `p.id, p.slug, p.title, p.alternative_titles, p.description, p.s
 /** Words that are at least this similar count as found: one wrong letter in a word of six. The default of pg_trgm is 0.6. */
 const SET_SIMILARITY = `set local pg_trgm.word_similarity_threshold = 0.5`;
 
+const FILTERS = ['tags', 'without_tags', 'status', 'content_rating', 'original_language', 'is_hidden'] as const;
+
 /** The position of a row in a list: the value it is sorted by, and its id. */
-type Position = [key: string | number, id: string];
+export type Position = [key: string | number, id: string];
 
 type Row = ListedProject & { sort_value: string | number | Date | null };
 
@@ -43,7 +48,8 @@ export function isNamed(idOrSlug: string, values: SqlValues): string {
 @Injectable()
 export class ProjectSearchService {
   constructor(
-    @InjectRepository(Project) private readonly projects: Repository<Project>,
+    @Inject(POOL) private readonly pool: Pool,
+    @InjectEntityManager() private readonly manager: EntityManager,
     private readonly coverUrls: CoverUrlsService,
     private readonly clock: Clock,
   ) {}
@@ -51,10 +57,10 @@ export class ProjectSearchService {
   /** A project by its id or by a slug that it has or had, if the reader sees it. Throws `project_not_found`. */
   async get(reader: Reader, idOrSlug: string): Promise<ListedProject> {
     const values = new SqlValues();
-    const [project] = await this.projects.query<ListedProject[]>(
+    const [project] = await this.query<ListedProject>(
       `select ${COLUMNS}, s.* from projects p ${this.statistics(reader, values)}
         where ${isNamed(idOrSlug, values)} and ${visibleProject(reader, values)}`,
-      values.all,
+      values,
     );
     if (!project) throw new Problem('project_not_found');
     return project;
@@ -63,9 +69,9 @@ export class ProjectSearchService {
   /** The id of such a project. Does not count its chapters. Throws `project_not_found`. */
   async getId(reader: Reader, idOrSlug: string): Promise<string> {
     const values = new SqlValues();
-    const [project] = await this.projects.query<{ id: string }[]>(
+    const [project] = await this.query<{ id: string }>(
       `select p.id from projects p where ${isNamed(idOrSlug, values)} and ${visibleProject(reader, values)}`,
-      values.all,
+      values,
     );
     if (!project) throw new Problem('project_not_found');
     return project.id;
@@ -75,10 +81,10 @@ export class ProjectSearchService {
   async listByIds(reader: Reader, ids: string[]): Promise<ListedProject[]> {
     if (ids.length === 0) return [];
     const values = new SqlValues();
-    return this.projects.query<ListedProject[]>(
+    return this.query<ListedProject>(
       `select ${COLUMNS}, s.* from projects p ${this.statistics(reader, values)}
         where p.id = any (${values.add(ids)}::uuid[]) and ${visibleProject(reader, values)}`,
-      values.all,
+      values,
     );
   }
 
@@ -88,7 +94,7 @@ export class ProjectSearchService {
     const after = readPosition(query.cursor, sort);
     const values = new SqlValues();
     const text = this.listSql(reader, query, sort, after, values);
-    const rows = await this.run(text, values.all, query.q !== undefined);
+    const rows = await this.readList(query, text, values);
     return toPage(
       rows,
       query.limit,
@@ -112,12 +118,19 @@ export class ProjectSearchService {
     const q = query.q === undefined ? undefined : `fold_text(${values.add(query.q)})`;
     const conditions = [visibleProject(reader, values), ...filters(query, q, values)];
     const order = this.orderOf(sort, q, reader, values);
+    const limit = values.add(query.limit + 1);
+    const rowsWhere = (...others: string[]): string => `select ${COLUMNS}, ${order.value} as sort_value
+      from projects p ${order.join} where ${[...conditions, ...others].join(' and ')}`;
+    const rows =
+      sort === 'updated' && !reader.seesHidden
+        ? newestParts(reader, this.clock.date(), { conditions, after, limit }, values)
+            .map((part) => rowsWhere(...part))
+            .join(' union all ')
+        : rowsWhere();
     const isAfter = after ? `where ${order.isAfter(after)}` : '';
     // The statistics are read for the rows of the page only.
     return `select p.*, s.* from (
-        select * from (select ${COLUMNS}, ${order.value} as sort_value from projects p ${order.join}
-          where ${conditions.join(' and ')}) p
-        ${isAfter} order by ${order.by} limit ${values.add(query.limit + 1)}
+        select * from (${rows}) p ${isAfter} order by ${order.by} limit ${limit}
       ) p ${this.statistics(reader, values)} order by ${order.by}`;
   }
 
@@ -144,12 +157,20 @@ export class ProjectSearchService {
     return orderBy('coalesce(newest.at, p.created_at)', 'desc', key, values, newest);
   }
 
-  private async run(text: string, values: unknown[], hasTerm: boolean): Promise<Row[]> {
-    if (!hasTerm) return this.projects.query<Row[]>(text, values);
-    return this.projects.manager.transaction(async (manager) => {
-      await manager.query(SET_SIMILARITY);
-      return manager.query<Row[]>(text, values);
-    });
+  private async readList(query: ProjectsQueryDto, text: string, values: SqlValues): Promise<Row[]> {
+    if (query.q !== undefined) {
+      return this.manager.transaction(async (manager) => {
+        await manager.query(SET_SIMILARITY);
+        return manager.query<Row[]>(text, values.all);
+      });
+    }
+    // Each combination of filters has a text of its own: a connection would keep too many of them.
+    if (FILTERS.some((name) => query[name] !== undefined)) return (await this.pool.query<Row>(text, values.all)).rows;
+    return this.query<Row>(text, values);
+  }
+
+  private async query<Result extends QueryResultRow>(text: string, values: SqlValues): Promise<Result[]> {
+    return (await this.pool.query<Result>(prepared(text, values.all))).rows;
   }
 }
 

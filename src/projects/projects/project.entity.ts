@@ -39,6 +39,7 @@ export type Cover = Pick<Page, 'format' | 'sizes'>;
 @Check('projects_cover_check', `(cover_id is null) = (cover is null)`)
 @Index('projects_cover_id_key', ['cover_id'], { unique: true })
 @Index('projects_sort_title_idx', ['sort_title', 'id'])
+@Index('projects_newest_at_idx', ['newest_at', 'id'])
 @Index('projects_tags_idx', { synchronize: false }) // gin (tags)
 @Index('projects_search_idx', { synchronize: false }) // gin (search_text gin_trgm_ops)
 export class Project {
@@ -68,4 +69,9 @@ export class Project {
   @Column('jsonb', { nullable: true, select: false }) cover: Cover | null;
   @Column('timestamptz') created_at: Date;
   @Column('timestamptz') updated_at: Date;
+  /**
+   * When its newest chapter that is not hidden is or will be readable by everyone; without one, when the project was created. Triggers
+   * keep it.
+   */
+  @Column({ type: 'timestamptz', insert: false, update: false, select: false }) newest_at: Date;
 }

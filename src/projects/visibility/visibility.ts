@@ -8,7 +8,7 @@ import { ANONYMOUS, type Reader } from './reader.js';
 const DAY_MS = 86_400_000;
 
 /** Chapters are visible from their release on, for readers with early access so many days before. */
-const releasedUntil = ({ earlyAccessDays }: Reader, now: Date): Date =>
+export const releasedUntil = ({ earlyAccessDays }: Reader, now: Date): Date =>
   new Date(now.getTime() + earlyAccessDays * DAY_MS);
 
 /** A condition that holds for the chapters that the reader sees. Needs `chapters c` joined with `projects p`. */
