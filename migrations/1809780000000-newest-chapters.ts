@@ -34,22 +34,35 @@ const UP = [
   `create trigger set_newest_at before insert or update of is_hidden on projects
   for each row execute function set_newest_at()`,
 
-  // The lock comes first: a statement that waits for it would count the chapters as they were before.
+  // The locks come first: a statement that waits for one would count the chapters as they were before. Once per statement, since a change
+  // of a project can change all its chapters.
   `create function update_newest_at() returns trigger language plpgsql set search_path from current as $$
   declare
-    _project_id uuid := case when tg_op = 'DELETE' then old.project_id else new.project_id end;
+    _ids uuid[];
   begin
-    perform from projects where id = _project_id for no key update;
-    update projects set newest_at = coalesce(newest_chapter_at(id), created_at) where id = _project_id and not is_hidden;
+    if tg_op = 'UPDATE' then
+      select array_agg(distinct c.project_id) into _ids from changed c join former f using (id)
+      where (c.state, c.is_hidden, c.shown_at, c.release_at) is distinct from (f.state, f.is_hidden, f.shown_at, f.release_at);
+    else
+      select array_agg(distinct project_id) into _ids from changed where state = 'published';
+    end if;
+    if _ids is null then
+      return null;
+    end if;
+    perform from projects where id = any (_ids) order by id for no key update;
+    update projects p set newest_at = n.at
+    from (
+      select id, coalesce(newest_chapter_at(id), created_at) as at from projects where id = any (_ids) and not is_hidden
+    ) n
+    where p.id = n.id and p.newest_at <> n.at;
     return null;
   end $$`,
-  `create trigger newest_chapter_inserted after insert on chapters
-  for each row when (new.state = 'published') execute function update_newest_at()`,
-  `create trigger newest_chapter_deleted after delete on chapters
-  for each row when (old.state = 'published') execute function update_newest_at()`,
-  `create trigger newest_chapter_changed after update on chapters
-  for each row when ((old.state, old.is_hidden, old.shown_at, old.release_at)
-    is distinct from (new.state, new.is_hidden, new.shown_at, new.release_at)) execute function update_newest_at()`,
+  `create trigger newest_chapter_inserted after insert on chapters referencing new table as changed
+  for each statement execute function update_newest_at()`,
+  `create trigger newest_chapter_deleted after delete on chapters referencing old table as changed
+  for each statement execute function update_newest_at()`,
+  `create trigger newest_chapter_changed after update on chapters referencing old table as former new table as changed
+  for each statement execute function update_newest_at()`,
 
   `update projects set newest_at = coalesce(case when is_hidden then null else newest_chapter_at(id) end, created_at)`,
   'alter table projects alter column newest_at set not null',

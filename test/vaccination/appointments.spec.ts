@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ADVISORY_LOCKS } from '../../src/database/advisory-locks.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { insertPerson } from '../support/bookings.js';
 import { vaccinationWorld } from '../support/vaccination.js';
@@ -81,9 +82,14 @@ describe('POST /api/vaccination/appointments', () => {
       token: waiting.user.token,
       body: { registration_id: waiting.person },
     });
-    await t.dataSource.query('update vaccination_sessions set capacity = 5 where id = $1', [awaited.id]);
     const { user, person } = await citizen({ date_of_birth: '2015-01-24' });
-    const { body } = await book(user, person, full.id);
+    const { body } = await t.dataSource.transaction(async (manager) => {
+      // Until the commit, no worker gives the free places to those who wait.
+      const lock = 'select pg_advisory_xact_lock($1, hashtext($2))';
+      await manager.query(lock, [ADVISORY_LOCKS.waitlist, awaited.id]);
+      await t.dataSource.query('update vaccination_sessions set capacity = 5 where id = $1', [awaited.id]);
+      return book(user, person, full.id);
+    });
     const { alternatives } = body as unknown as { alternatives: object[] };
     expect(alternatives).toMatchObject([{ id: ofDose.id }, { id: ofAny.id }]);
   });

@@ -1,9 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { DataSource, type EntityManager, LessThan, type Repository } from 'typeorm';
+import type { Pool } from 'pg';
+import { DataSource, type EntityManager, type Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { ADVISORY_LOCKS, LOCK_SHARED } from '../../database/advisory-locks.js';
 import { findUnique } from '../../database/find-unique.js';
+import { POOL } from '../../database/pool.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { ChatSession } from '../connections/connection.js';
 import { ParticipantsService } from '../connections/participants.service.js';
@@ -15,6 +17,14 @@ import type { ConversationDto, ConversationInfoDto } from './conversations.dto.j
 
 const MAX_NAME = 100;
 const MAX_LISTED = 1000;
+
+/** $1: participant id, $2: the id below which conversations are listed, or null, $3: their number. */
+const LIST = {
+  name: 'conversations-of-participant',
+  text: `select c.id, c.name from conversation_members m join conversations c on c.id = m.conversation_id
+    where m.participant_id = $1 and m.conversation_id < coalesce($2::bigint, ${Number.MAX_SAFE_INTEGER})
+    order by m.conversation_id desc limit $3`,
+};
 
 /** $1: participant id of the caller, $2: of other users. */
 const SELECT_OWN_BLOCK = 'select 1 from blocks where participant_id = $1 and blocked_id = any ($2::bigint[]) limit 1';
@@ -48,6 +58,7 @@ interface CreatedConversation {
 export class ConversationsService {
   constructor(
     @InjectRepository(ConversationMember) private readonly members: Repository<ConversationMember>,
+    @Inject(POOL) private readonly pool: Pool,
     private readonly dataSource: DataSource,
     private readonly participants: ParticipantsService,
     private readonly clock: Clock,
@@ -78,17 +89,11 @@ export class ConversationsService {
 
   /** Returns at most `limit` of the caller's conversations with ids below `before`, newest first. */
   async list(participantId: number, before?: number | null, limit = MAX_LISTED): Promise<ConversationDto[]> {
-    const memberships = await this.members.find({
-      select: { conversation_id: true, participant_id: true, conversation: { id: true, name: true } },
-      relations: { conversation: true },
-      where: {
-        participant_id: String(participantId),
-        ...(before == null ? {} : { conversation_id: LessThan(String(before)) }),
-      },
-      order: { conversation_id: 'DESC' },
-      take: limit,
+    const { rows } = await this.pool.query<{ id: string; name: string }>({
+      ...LIST,
+      values: [participantId, before ?? null, limit],
     });
-    return memberships.map(({ conversation }) => ({ id: Number(conversation.id), name: conversation.name }));
+    return rows.map(({ id, name }) => ({ id: Number(id), name }));
   }
 
   /** Throws `conversation_not_found`, also if the caller is not a member. */

@@ -140,7 +140,10 @@ export class ChaptersService {
   }
 }
 
-/** Locks a chapter for a change; its project, whose time of the newest chapter may change, is locked before. Throws `chapter_not_found`. */
+/**
+ * Locks the project of a chapter and then the chapter, for a change. Changes of a project's chapters follow each other, since a trigger
+ * updates the project. Throws `chapter_not_found`.
+ */
 export async function lockChapter(
   manager: EntityManager,
   id: string,

@@ -10,7 +10,7 @@ import { SqlValues } from '../../database/sql-values.js';
 import { isStorable } from '../../http/bodies/body-shape.js';
 import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
-import { parseArray } from '../cursors.js';
+import { parseArray, type TimePosition } from '../cursors.js';
 import type { Reader } from '../visibility/reader.js';
 import { readableAt, visibleChapter, visibleProject } from '../visibility/visibility.js';
 import { CoverUrlsService } from './cover-urls.service.js';
@@ -32,7 +32,7 @@ const SET_SIMILARITY = `set local pg_trgm.word_similarity_threshold = 0.5`;
 const FILTERS = ['tags', 'without_tags', 'status', 'content_rating', 'original_language', 'is_hidden'] as const;
 
 /** The position of a row in a list: the value it is sorted by, and its id. */
-export type Position = [key: string | number, id: string];
+type Position = [key: string | number, id: string];
 
 type Row = ListedProject & { sort_value: string | number | Date | null };
 
@@ -58,7 +58,7 @@ export class ProjectSearchService {
   async get(reader: Reader, idOrSlug: string): Promise<ListedProject> {
     const values = new SqlValues();
     const [project] = await this.query<ListedProject>(
-      `select ${COLUMNS}, s.* from projects p ${this.statistics(reader, values)}
+      `select ${COLUMNS}, s.* from projects p ${statistics(reader, this.clock.date(), values)}
         where ${isNamed(idOrSlug, values)} and ${visibleProject(reader, values)}`,
       values,
     );
@@ -82,7 +82,7 @@ export class ProjectSearchService {
     if (ids.length === 0) return [];
     const values = new SqlValues();
     return this.query<ListedProject>(
-      `select ${COLUMNS}, s.* from projects p ${this.statistics(reader, values)}
+      `select ${COLUMNS}, s.* from projects p ${statistics(reader, this.clock.date(), values)}
         where p.id = any (${values.add(ids)}::uuid[]) and ${visibleProject(reader, values)}`,
       values,
     );
@@ -117,44 +117,21 @@ export class ProjectSearchService {
   ): string {
     const q = query.q === undefined ? undefined : `fold_text(${values.add(query.q)})`;
     const conditions = [visibleProject(reader, values), ...filters(query, q, values)];
-    const order = this.orderOf(sort, q, reader, values);
+    const now = this.clock.date(); // once: a release between two readings would give a wrong page
+    const order = orderOf(sort, q, reader, now, values);
     const limit = values.add(query.limit + 1);
     const rowsWhere = (...others: string[]): string => `select ${COLUMNS}, ${order.value} as sort_value
       from projects p ${order.join} where ${[...conditions, ...others].join(' and ')}`;
-    const rows =
-      sort === 'updated' && !reader.seesHidden
-        ? newestParts(reader, this.clock.date(), { conditions, after, limit }, values)
-            .map((part) => rowsWhere(...part))
-            .join(' union all ')
-        : rowsWhere();
+    // The index of search texts finds what a term needs.
+    const isByNewest = sort === 'updated' && q === undefined && !reader.seesHidden;
+    const position = after && ([new Date(after[0]), after[1]] satisfies TimePosition);
+    const parts = isByNewest ? newestParts(reader, now, { conditions, after: position, limit }, values) : [[]];
+    const rows = parts.map((part) => rowsWhere(...part)).join(' union all ');
     const isAfter = after ? `where ${order.isAfter(after)}` : '';
     // The statistics are read for the rows of the page only.
     return `select p.*, s.* from (
         select * from (${rows}) p ${isAfter} order by ${order.by} limit ${limit}
-      ) p ${this.statistics(reader, values)} order by ${order.by}`;
-  }
-
-  /** What the reader sees of the chapters of `projects p`, as `s`. */
-  private statistics(reader: Reader, values: SqlValues): string {
-    return `cross join lateral (
-      select count(*)::int as chapter_count,
-        max(${readableAt(reader, values)}) filter (where c.state = 'published') as last_chapter_at
-      from chapters c where c.project_id = p.id and ${visibleChapter(reader, this.clock.date(), values)}) s`;
-  }
-
-  private orderOf(sort: ProjectSort, q: string | undefined, reader: Reader, values: SqlValues): Order {
-    if (sort === 'title') return orderBy('p.sort_title', 'asc', (key) => `${values.add(key)}::text`, values);
-    if (sort === 'relevance') {
-      const score = `(round(word_similarity(${q!}, p.search_text) * 1000)::int + case when ${isPart(q!)} then 1000 else 0 end)`;
-      return orderBy(score, 'desc', (key) => `${values.add(key)}::int`, values);
-    }
-    // Ids are UUIDs of version 7, so that their order is the order of creation.
-    if (sort === 'created') return orderBy('null::timestamptz', 'desc', undefined, values);
-    const newest = `left join lateral (select ${readableAt(reader, values)} as at from chapters c
-      where c.project_id = p.id and c.state = 'published' and ${visibleChapter(reader, this.clock.date(), values)}
-      order by 1 desc limit 1) newest on true`;
-    const key = (ms: string | number): string => `${values.add(new Date(ms))}::timestamptz`;
-    return orderBy('coalesce(newest.at, p.created_at)', 'desc', key, values, newest);
+      ) p ${statistics(reader, now, values)} order by ${order.by}`;
   }
 
   private async readList(query: ProjectsQueryDto, text: string, values: SqlValues): Promise<Row[]> {
@@ -174,12 +151,35 @@ export class ProjectSearchService {
   }
 }
 
+/** What the reader sees of the chapters of `projects p`, as `s`. */
+function statistics(reader: Reader, now: Date, values: SqlValues): string {
+  return `cross join lateral (
+      select count(*)::int as chapter_count,
+        max(${readableAt(reader, values)}) filter (where c.state = 'published') as last_chapter_at
+      from chapters c where c.project_id = p.id and ${visibleChapter(reader, now, values)}) s`;
+}
+
 interface Order {
   /** The value that rows are sorted by, and what it needs besides `projects p`. */
   value: string;
   join: string;
   by: string;
   isAfter: (position: Position) => string;
+}
+
+function orderOf(sort: ProjectSort, q: string | undefined, reader: Reader, now: Date, values: SqlValues): Order {
+  if (sort === 'title') return orderBy('p.sort_title', 'asc', (key) => `${values.add(key)}::text`, values);
+  if (sort === 'relevance') {
+    const score = `(round(word_similarity(${q!}, p.search_text) * 1000)::int + case when ${isPart(q!)} then 1000 else 0 end)`;
+    return orderBy(score, 'desc', (key) => `${values.add(key)}::int`, values);
+  }
+  // Ids are UUIDs of version 7, so that their order is the order of creation.
+  if (sort === 'created') return orderBy('null::timestamptz', 'desc', undefined, values);
+  const newest = `left join lateral (select ${readableAt(reader, values)} as at from chapters c
+      where c.project_id = p.id and c.state = 'published' and ${visibleChapter(reader, now, values)}
+      order by 1 desc limit 1) newest on true`;
+  const key = (ms: string | number): string => `${values.add(new Date(ms))}::timestamptz`;
+  return orderBy('coalesce(newest.at, p.created_at)', 'desc', key, values, newest);
 }
 
 function orderBy(
