@@ -23,11 +23,14 @@ const server = createServer((request, response) => {
 
 /** Returns null when no place could be booked. */
 async function book(request) {
-  const { sub } = jwt.verify(request.headers.authorization.slice('Bearer '.length), key, { algorithms: ['ES256'] });
+  const { user } = jwt.verify(request.headers.authorization.slice('Bearer '.length), key, { algorithms: ['ES256'] });
   const { registration_id, session_id } = await json(request);
   const now = new Date();
   const appointment = { id: uuidv7(), registration_id, session_id, status: 'booked', created_at: now };
-  const { rowCount } = await pool.query({ ...BOOK, values: [appointment.id, registration_id, sub, session_id, now] });
+  const { rowCount } = await pool.query({
+    ...BOOK,
+    values: [appointment.id, registration_id, user.uid, session_id, now],
+  });
   return rowCount === 1 ? appointment : null;
 }
 

@@ -42,6 +42,7 @@ const SUMMARY = {
   'Chat, 1 × 200 users, a message each in flight': `Chat, one conversation of 200 members: {bare ws} ×.`,
   'Chat, 1 process and Redis, 24 × 20 users, CPU': `Chat with Redis, deliveries per second of CPU: {Socket.IO} × Socket.IO with its Redis adapter and the same \`INSERT\`s.`,
   'Bookings, one session': `Bookings of one session: {bare pg, 8 connections} × a loop of prepared \`INSERT … SELECT\`s.`,
+  'Bookings over HTTP, 100 clients': `The same over HTTP: {node:http + pg, one INSERT} × a server with \`node:http\` and one \`INSERT … SELECT\` per booking.`,
   'Sign-ins, cost 12, 50 clients': `Sign-ins: {bare bcrypt, one at a time} × bcrypt alone, both beside 200 reads per second.`,
   'List of 50 users': `A list of 50 users, which all clients ask for: {query and stringify} × the requests of a server that only runs the
   query and \`JSON.stringify\`.`,

@@ -23,26 +23,34 @@ const userJson = (base: string): string => `'{"id":"' || id || '","username":"' 
 const likePattern = (term: string): string =>
   `'%' || regexp_replace(fold_text(${term}), '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
 
-/**
- * The query of a list: users whose names contain `term`, after a username. Returns one ListRow. It is prepared, except a search,
- * which is planned for its term.
- */
-export function toListStatement(
-  term: string | undefined,
-  after: string | undefined,
-  withInactive: boolean,
-  limit: number,
-): QueryConfig {
-  const values: unknown[] = [limit, publicPath('')];
-  const put = (value: string): string => `$${values.push(value)}`;
-  const conditions = ['true'];
-  if (!withInactive) conditions.push('is_active');
-  if (after !== undefined) conditions.push(`username > ${put(after)}::citext`);
-  if (term !== undefined)
-    conditions.push(`fold_text(username || ' ' || fullname) like ${likePattern(`${put(term)}::text`)}`);
-  const text = `select coalesce(array_to_string((array_agg(item))[:$1], ','), '') as items,
-      case when count(*) > $1 then (array_agg(username))[$1] end as last_username
-    from (select username, ${userJson('$2::text')} as item from users where ${conditions.join(' and ')}
-      order by username limit $1::int + 1) page`;
-  return term === undefined ? prepared(text, values) : { text, values };
+/** Selects one ListRow: a page of the users for which the conditions hold. `size` and `base` are SQL. */
+const selectPage = (conditions: string[], size: string, base: string): string =>
+  `select coalesce(array_to_string((array_agg(item))[:${size}], ','), '') as items,
+      case when count(*) > ${size} then (array_agg(username))[${size}] end as last_username
+    from (select username, ${userJson(base)} as item from users where ${conditions.join(' and ')}
+      order by username limit ${size} + 1) page`;
+
+const activity = (withInactive: boolean): string => (withInactive ? 'true' : 'is_active');
+
+/** A page of users: at most so many after a username; '' is before all. */
+export interface PageOfUsers {
+  after: string;
+  limit: number;
+}
+
+/** The prepared query of several pages. Returns a ListRow for each, with its number, from 1 on. */
+export function toPagesStatement(pages: PageOfUsers[], withInactive: boolean): QueryConfig {
+  const page = selectPage([activity(withInactive), 'username > q.after'], 'q.size', '$3::text');
+  return prepared(
+    `select q.n::int, page.* from unnest($1::citext[], $2::int[]) with ordinality q (after, size, n) cross join lateral (${page}) page`,
+    [pages.map(({ after }) => after), pages.map(({ limit }) => limit), publicPath('')],
+  );
+}
+
+/** The query of a search: users whose names contain `term`. It is planned for its term. Returns one ListRow. */
+export function toSearchStatement(term: string, { after, limit }: PageOfUsers, withInactive: boolean): QueryConfig {
+  const found = `fold_text(username || ' ' || fullname) like ${likePattern('$3::text')}`;
+  const conditions = [activity(withInactive), found, ...(after === '' ? [] : ['username > $4::citext'])];
+  const values = [limit, publicPath(''), term, ...(after === '' ? [] : [after])];
+  return { text: selectPage(conditions, '$1::int', '$2::text'), values };
 }

@@ -4,6 +4,7 @@ import type { JsonText } from '../http/json-text.js';
 import { UuidParam } from '../http/validation.js';
 import { ApiProblems, SignedIn } from '../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from './caller.js';
+import { UserListsService } from './user-lists.service.js';
 import { PublicUserDto, toUserDto, toUserDtoFor, UserDto, UsersPageDto, UsersQueryDto } from './users.dto.js';
 import { UsersService } from './users.service.js';
 
@@ -11,7 +12,10 @@ import { UsersService } from './users.service.js';
 @ApiTags('users')
 @Controller('users')
 export class UsersController {
-  constructor(private readonly users: UsersService) {}
+  constructor(
+    private readonly users: UsersService,
+    private readonly lists: UserListsService,
+  ) {}
 
   /** Searches users by name. Returns them in the order of their usernames. */
   @Get()
@@ -20,7 +24,7 @@ export class UsersController {
   @ApiOkResponse({ type: UsersPageDto })
   @ApiProblems('invalid_cursor', 'busy')
   list(@CurrentUser() caller: Caller, @Query() query: UsersQueryDto): Promise<JsonText<UsersPageDto>> {
-    return this.users.list(caller, query);
+    return this.lists.list(caller, query);
   }
 
   /** Returns the caller, with groups and permissions. */

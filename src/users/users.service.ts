@@ -1,32 +1,23 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import type { Pool, QueryConfig } from 'pg';
+import type { Pool } from 'pg';
 import { type EntityManager, In, IsNull, Not, Repository } from 'typeorm';
 import { AuditService } from '../audit/audit.service.js';
 import { Clock } from '../common/clock.provider.js';
-import { FairQueue } from '../common/fair-queue.js';
-import { SharedReads } from '../common/shared-runs.js';
 import { POOL } from '../database/pool.js';
 import { insertOrIgnore } from '../database/insert-or-ignore.js';
 import { returningRows } from '../database/returning.js';
-import { JsonText } from '../http/json-text.js';
-import { readCursor, toCursor } from '../http/pagination.dto.js';
 import { NationalIdsService } from '../national-ids/national-ids.service.js';
-import { Problem, unavailable } from '../http/problems/problem.js';
+import { Problem } from '../http/problems/problem.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import type { DataSubject } from '../personal-data/personal-data.js';
-import { fairShareOf } from '../rate-limit/client-network.js';
 import { actorOf, type Caller } from './caller.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from './profile.js';
-import { type ListRow, toListStatement } from './list-statement.js';
 import { nationalIdRow } from './user-national-ids.service.js';
 import { User } from './user.entity.js';
-import { USERNAME, type UsersPageDto, type UsersQueryDto } from './users.dto.js';
 
 const REMOVE_UNVERIFIED_EMAIL = `update users set email = null, updated_at = $2
   where email = $1 and email_verified_at is null returning id`;
-
-const MAX_WAITING_SEARCHES = 100;
 
 /** What a sign-in checks. */
 export type StoredCredentials = Pick<User, 'id' | 'is_active' | 'password_hash'>;
@@ -52,19 +43,9 @@ export type UserChanges = Partial<
   >
 >;
 
-/** Owns the table of users: reading and searching, and the writes that other modules combine into use cases. */
+/** Owns the table of users: reading, and the writes that other modules combine into use cases. UserListsService lists them. */
 @Injectable()
 export class UsersService {
-  /** A search for one or two letters reads the whole table, so searches may use four connections at most. */
-  private readonly searches = new FairQueue({
-    concurrency: 4,
-    maxWaiting: MAX_WAITING_SEARCHES,
-    onFull: () => unavailable('busy'),
-  });
-
-  /** Many clients ask for the same page. */
-  private readonly pages = new SharedReads<JsonText<UsersPageDto>>();
-
   constructor(
     @InjectRepository(User) private readonly users: Repository<User>,
     @Inject(POOL) private readonly pool: Pool,
@@ -102,47 +83,6 @@ export class UsersService {
       await this.audit.write(this.users.manager, { action: 'user.viewed', ...actorOf(caller), subject_id: id });
     }
     return user;
-  }
-
-  /**
-   * Lists users in the order of their usernames; deactivated users for administrators only. Throws `invalid_cursor`, and
-   * `busy` when too many searches are waiting.
-   */
-  async list(caller: Caller, { q, limit, cursor }: UsersQueryDto): Promise<JsonText<UsersPageDto>> {
-    const after = readCursor(cursor, (key) => USERNAME.test(key));
-    const statement = toListStatement(q, after, caller.permissions.admin, limit);
-    const read = (): Promise<JsonText<UsersPageDto>> => this.readPage(statement);
-    if (q !== undefined) return this.searches.run(fairShareOf(caller.id), read);
-    return this.pages.read(JSON.stringify([statement.name, statement.values]), read);
-  }
-
-  private async readPage(statement: QueryConfig): Promise<JsonText<UsersPageDto>> {
-    const { rows } = await this.pool.query<ListRow>(statement);
-    const { items, last_username } = rows[0]!;
-    const next_cursor = last_username === null ? null : toCursor(last_username);
-    return new JsonText(`{"items":[${items}],"next_cursor":${JSON.stringify(next_cursor)}}`);
-  }
-
-  /**
-   * Users in the order of their usernames, from an offset on, and how many there are; deactivated users for administrators
-   * only. Throws `busy` when too many searches are waiting.
-   */
-  async listByOffset(
-    caller: Caller,
-    offset: number,
-    limit: number,
-  ): Promise<{ count: number; users: Pick<User, 'id' | 'username'>[] }> {
-    const where = caller.permissions.admin ? {} : { is_active: true };
-    const [users, count] = await this.searches.run(fairShareOf(caller.id), () =>
-      this.users.findAndCount({
-        select: { id: true, username: true },
-        where,
-        order: { username: 'ASC' },
-        skip: offset,
-        take: limit,
-      }),
-    );
-    return { count, users };
   }
 
   /** The ids of the users with these names, by their names in lower case. Names of nobody are missing. */

@@ -5,6 +5,7 @@ import { Problem } from '../../http/problems/problem.js';
 import { assertValid } from '../../http/validation.js';
 import type { Caller } from '../../users/caller.js';
 import type { Profile } from '../../users/profile.js';
+import { UserListsService } from '../../users/user-lists.service.js';
 import { CreateUserDto } from '../../users/users.dto.js';
 import { UsersService } from '../../users/users.service.js';
 import { type KanjikuUserDto, type KanjikuUsersDto, KanjikuUsersQueryDto } from './kanjiku.dto.js';
@@ -22,6 +23,7 @@ const FIELD_KEYS: [field: string, key: ErrorKey][] = [
 export class KanjikuUsersService {
   constructor(
     private readonly users: UsersService,
+    private readonly lists: UserListsService,
     private readonly registration: RegistrationService,
   ) {}
 
@@ -40,7 +42,7 @@ export class KanjikuUsersService {
   /** A page of users in the order of their usernames. Throws `errors.parameter_error`, `busy`. */
   async list(caller: Caller, query: object): Promise<KanjikuUsersDto> {
     const { page, pagesize } = withError('errors.parameter_error', () => assertValid(KanjikuUsersQueryDto, query));
-    const { count, users } = await this.users.listByOffset(caller, (page - 1) * pagesize, pagesize);
+    const { count, users } = await this.lists.listByOffset(caller, (page - 1) * pagesize, pagesize);
     return { user_count: count, users: Object.fromEntries(users.map(({ id, username }) => [id, username])) };
   }
 

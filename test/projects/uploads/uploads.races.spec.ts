@@ -67,6 +67,19 @@ it('of 10 commits at once one makes a chapter, and the others are refused', asyn
   }
 });
 
+it('a commit and a change of another chapter that take the same number at once: one gets it, and neither is told to try again', async () => {
+  for (let round = 0; round < 20; round++) {
+    const { user, path, project, version } = await openWithFiles(1);
+    const { id } = await world.chapter(project.id, { by: user, number: '2' });
+    await t.warmUp();
+    const answers = await Promise.all([
+      uploads.json(user, 'POST', `${path}/commit`, { version, chapter: { language: 'en', number: '1' } }),
+      uploads.json(user, 'PATCH', `/api/chapters/${id}`, { version: 2, number: '1' }),
+    ]);
+    expect(codesOf(answers)).toEqual(['chapter_exists', 'ok']);
+  }
+});
+
 it('of 10 commits of a draft at once one gives it its pages', async () => {
   const user = await t.user('upload_chapters');
   const draft = await world.chapter((await world.project()).id, { by: user, state: 'draft' });
