@@ -10,11 +10,11 @@ export interface TestDatabase {
   drop: () => Promise<void>;
 }
 
-/** A private copy of the migrated template database. */
+/** A private copy of the migrated template database. Copying files takes half the time of PostgreSQL's other way. */
 export async function createDatabase(): Promise<TestDatabase> {
   const template = inject('connection');
   const database = `machi_test_${randomBytes(6).toString('hex')}`;
-  await admin(template, `create database ${database} template ${template.database}`);
+  await admin(template, `create database ${database} template ${template.database} strategy file_copy`);
   const connection = { ...template, database };
   return { connection, env: databaseEnv(connection), drop: () => dropDatabase(template, database) };
 }

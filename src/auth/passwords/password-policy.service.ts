@@ -9,8 +9,6 @@ const MIN_BYTES = 8;
 /** The rules for new passwords. With `PASSWORD_POLICY=off`, only the limits of bcrypt apply. */
 @Injectable()
 export class PasswordPolicyService {
-  private commonPasswords: Set<string> | undefined;
-
   constructor(private readonly config: Config) {}
 
   /**
@@ -32,15 +30,17 @@ export class PasswordPolicyService {
       [bytes < 1, 'must not be empty'],
       [bytes > MAX_PASSWORD_BYTES, `must have at most ${MAX_PASSWORD_BYTES} bytes, since what follows would not count`],
       [isStrict && bytes < MIN_BYTES, `must have at least ${MIN_BYTES} bytes`],
-      [isStrict && this.isCommon(lower), 'is one of the most common ones'],
+      [isStrict && isCommon(lower), 'is one of the most common ones'],
       [isStrict && names.some((name) => name?.toLowerCase() === lower), 'must not be the username or the e-mail'],
     ];
     return rules.flatMap(([isBroken, error]) => (isBroken ? [error] : []));
   }
+}
 
-  /** The set is made for the first password: making it takes 20 ms. */
-  private isCommon(password: string): boolean {
-    this.commonPasswords ??= new Set(dictionary['passwords-common']);
-    return this.commonPasswords.has(password);
-  }
+let commonPasswords: Set<string> | undefined;
+
+/** The set is made for the first password: making it takes 20 ms. */
+function isCommon(password: string): boolean {
+  commonPasswords ??= new Set(dictionary['passwords-common']);
+  return commonPasswords.has(password);
 }
