@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { lockTables } from './lock-tables.js';
 
 /**
  * One query per statement checks that the conversations and senders of new messages exist. The foreign keys that this removes ran a
@@ -9,43 +9,17 @@ export class MessageReferences1809770000000 implements MigrationInterface {
   name = 'MessageReferences1809770000000';
 
   async up(runner: QueryRunner): Promise<void> {
-    await lockTables(runner);
+    await lockTables(runner, ...REFERENCED, 'messages');
     for (const statement of UP) await runner.query(statement);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await lockTables(runner);
+    await lockTables(runner, ...REFERENCED, 'messages');
     for (const statement of DOWN) await runner.query(statement);
   }
 }
 
 const REFERENCED = ['conversations', 'participants'];
-
-const LOCK_WAIT_MS = 200;
-const RETRY_MS = 100;
-const LOCK_NOT_AVAILABLE = '55P03';
-const DEADLOCK_DETECTED = '40P01';
-
-/**
- * Locks all tables at once, before any of them is changed. Servers that run meanwhile lock them in other orders, and whoever needs
- * a table waits while this waits for it: so this does not wait for long, and tries again.
- */
-async function lockTables(runner: QueryRunner): Promise<void> {
-  await runner.query(`set local lock_timeout = ${LOCK_WAIT_MS}`);
-  await runner.query('savepoint before_lock');
-  for (;;) {
-    try {
-      await runner.query('lock table conversations, participants, messages in access exclusive mode');
-      break;
-    } catch (error) {
-      const { code } = error as { code?: string };
-      if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK_DETECTED) throw error;
-      await runner.query('rollback to savepoint before_lock');
-      await sleep(RETRY_MS);
-    }
-  }
-  await runner.query('set local lock_timeout to default');
-}
 
 const UP = [
   `alter table messages drop constraint messages_conversation_id_fkey, drop constraint messages_sender_id_fkey`,

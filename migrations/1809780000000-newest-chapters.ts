@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { lockTables } from './lock-tables.js';
 
 /**
  * Projects carry the time of their newest chapter, so that a list of the projects that were updated last is read from an index. See
@@ -8,10 +9,12 @@ export class NewestChapters1809780000000 implements MigrationInterface {
   name = 'NewestChapters1809780000000';
 
   async up(runner: QueryRunner): Promise<void> {
+    await lockTables(runner, 'projects', 'chapters');
     for (const statement of UP) await runner.query(statement);
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await lockTables(runner, 'projects', 'chapters');
     for (const statement of DOWN) await runner.query(statement);
   }
 }

@@ -96,7 +96,7 @@ async function lockTarget(manager: EntityManager, { id, chapter_id, project_id }
     const isOpen = await manager.existsBy(Upload, { id, state: 'open' });
     throw new Problem(isOpen ? 'chapter_not_draft' : 'upload_not_open');
   }
-  const lock = { mode: 'for_no_key_update' as const }; // as lockChapter does, so that nothing is locked more strongly later
+  const lock = { mode: 'for_no_key_update' as const }; // that of lockChapter, which follows: a stronger one could deadlock
   const project = await manager.findOne(Project, { select: { id: true }, where: { id: project_id! }, lock });
   if (!project) throw new Problem('project_not_found');
 }

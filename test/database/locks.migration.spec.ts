@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { MessageReferences1809770000000 } from '../../migrations/1809770000000-message-references.js';
+import { NewestChapters1809780000000 } from '../../migrations/1809780000000-newest-chapters.js';
 import { newDataSource } from '../../src/database/data-source.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { runMigration } from '../support/version-0-1-0.js';
@@ -19,15 +20,22 @@ afterAll(async () => {
 const WAITING = `select 1 from pg_locks where not granted and pid in (
   select pid from pg_stat_activity where datname = current_database())`;
 
-it.each(['down', 'up'] as const)(
-  'a message that is being stored ends while the migration (%s) waits',
-  async (direction) => {
+/** Each with the tables that a request locks while the migration waits, in their order. */
+const MIGRATIONS = [
+  { migration: MessageReferences1809770000000, tables: ['conversations', 'messages'] }, // append_message
+  { migration: NewestChapters1809780000000, tables: ['chapters', 'projects'] }, // the foreign key of a new chapter
+];
+const CASES = (['down', 'up'] as const).flatMap((direction) => MIGRATIONS.map((each) => ({ ...each, direction })));
+
+it.each(CASES)(
+  'a request that locks $tables ends while their migration ($direction) waits',
+  async ({ migration, tables: [first, second], direction }) => {
     const [migrating, storing] = [dataSource.createQueryRunner(), dataSource.createQueryRunner()];
     await storing.startTransaction();
-    await storing.query('lock table conversations in row exclusive mode'); // as append_message does
-    const migrated = runMigration(migrating, MessageReferences1809770000000, direction);
+    await storing.query(`lock table ${first} in row exclusive mode`);
+    const migrated = runMigration(migrating, migration, direction);
     await expect.poll(() => dataSource.query<unknown[]>(WAITING)).not.toHaveLength(0);
-    await storing.query('lock table messages in row exclusive mode');
+    await storing.query(`lock table ${second} in row exclusive mode`);
     await storing.commitTransaction();
     await migrated;
     await Promise.all([migrating.release(), storing.release()]);
