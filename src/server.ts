@@ -1,12 +1,6 @@
-import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import cluster from 'node:cluster';
-import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import { QueryFailedError } from 'typeorm';
-import { FirstAdministratorService } from './account/first-administrator.service.js';
-import { configureApp, NEST_OPTIONS } from './app.js';
-import { AppModule } from './app.module.js';
 import { ConfigError } from './config/config-error.js';
 import type { Config } from './config/config.js';
 import { isTracingRequested } from './config/tracing-variables.js';
@@ -15,12 +9,9 @@ import { loadConfig } from './config/load-config.js';
 import { EmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 import { EmbeddedPostgresError } from './database/embedded/embedded-postgres-error.js';
 import { DatabaseError } from './database/database-error.js';
-import { migrateDatabase, openDatabase } from './database/open-database.js';
 import { reachDatabase } from './database/reach-database.js';
-import { hasExample } from './http/example.js';
-import { HttpAdapter } from './http/http-adapter.js';
-import { MetricsServerService } from './http/metrics/metrics-server.service.js';
-import { createLogger, NestLogger } from './http/logger.js';
+import type { HttpAdapter } from './http/http-adapter.js';
+import { createLogger } from './http/logger.js';
 import { WorkerProcesses } from './worker-processes.js';
 
 const EX_CONFIG = 78; // sysexits.h
@@ -44,22 +35,13 @@ class Server {
   async start(): Promise<void> {
     const { config, log } = this;
     try {
-      const configured = config.database ?? (await this.startPostgres());
-      const { connection, direct } = await reachDatabase(configured, config.directDatabase, log);
-      if (config.MIGRATE === 'on') await migrateDatabase(direct ?? connection, log);
-      const pool = { size: config.DB_POOL_SIZE, isPooled: direct !== undefined };
-      const dataSource = await openDatabase(connection, pool, log);
-      this.app = await NestFactory.create<NestExpressApplication>(
-        AppModule.forRoot(config, dataSource, direct),
-        new HttpAdapter(),
-        { ...NEST_OPTIONS, logger: new NestLogger(log) },
-      );
-      configureApp(this.app, config, log);
-      await this.app.init();
-      const password = await this.app.get(FirstAdministratorService).ensure();
-      if (password !== undefined) printPassword(config, password); // at once: the rest of the start may fail
-      await listen(this.app, config);
-      if (cluster.isPrimary || cluster.worker?.id === 1) printStartMessage(this.app, config);
+      const [configured, { createApplication, startApplication }] = await Promise.all([
+        config.database ?? this.startPostgres(),
+        import('./application.js'), // takes most of a start; PostgreSQL starts meanwhile
+      ]);
+      const database = await reachDatabase(configured, config.directDatabase, log);
+      this.app = await createApplication(config, database, log);
+      await startApplication(this.app, config);
     } catch (error) {
       await this.stop();
       throw error;
@@ -106,34 +88,6 @@ class Server {
   }
 }
 
-async function listen(app: NestExpressApplication, { HOST, PORT }: Config): Promise<void> {
-  try {
-    await app.listen(PORT, HOST);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError([`Listening on ${HOST}:${PORT} failed (${code}): set HOST and PORT to a free address.`]);
-  }
-}
-
-/** Writes to the terminal and not to the log, because logs hold no passwords. */
-function printPassword({ ADMIN_USERNAME }: Config, password: string): void {
-  process.stdout.write(
-    `First start: sign in as "${ADMIN_USERNAME}" with the password ${password} (never shown again)\n`,
-  );
-}
-
-function printStartMessage(app: NestExpressApplication, config: Config): void {
-  const { port } = app.getHttpServer().address() as AddressInfo;
-  const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
-  const url = config.PUBLIC_URL?.replace(/\/$/, '') ?? `http://${host}:${port}`;
-  const lines = [`API         ${url}/api`];
-  if (config.SWAGGER === 'on') lines.push(`Swagger UI  ${url}/docs`);
-  const metricsPort = app.get(MetricsServerService).port;
-  if (metricsPort !== undefined) lines.push(`Metrics     http://${host}:${metricsPort}/metrics`);
-  if (config.NODE_ENV === 'development' && hasExample()) lines.push(`Example     ${url}/example`);
-  process.stdout.write(`${lines.join('\n')}\n`);
-}
-
 /** Stops the server on SIGTERM, SIGINT and unexpected errors, also during the start. A second signal exits at once. */
 function stopOnSignals(server: Server, { DRAIN_SECONDS }: Config, log: Logger): void {
   const stop = async (reason: string, exitCode: number): Promise<void> => {
@@ -168,7 +122,7 @@ function exitWithStartError(error: unknown): never {
 function explain(error: Error): string {
   const isExplained = [ConfigError, EmbeddedPostgresError, DatabaseError].some((kind) => error instanceof kind);
   if (isExplained) return error.message;
-  if (error instanceof QueryFailedError)
+  if (error.name === 'QueryFailedError')
     return `Machi cannot start: the database refuses a statement (${error.message}).`;
   return `Machi cannot start: ${error.stack ?? String(error)}`;
 }

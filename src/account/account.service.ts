@@ -30,7 +30,7 @@ export class AccountService {
    * `password_refused`, `rate_limited`, `busy`.
    */
   async changePassword(caller: Caller, { current_password, new_password }: ChangePasswordDto): Promise<void> {
-    this.policy.assertAcceptable(new_password, [caller.profile.username, caller.profile.email], 'new_password');
+    await this.policy.assertAcceptable(new_password, [caller.profile.username, caller.profile.email], 'new_password');
     const credential = await this.reauthentication.verifyPassword(caller, current_password);
     const passwordHash = await this.hasher.hash(new_password, caller.id);
     await this.dataSource.transaction(async (manager) => {

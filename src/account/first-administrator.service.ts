@@ -37,7 +37,7 @@ export class FirstAdministratorService {
     }
     const { ADMIN_USERNAME, ADMIN_PASSWORD } = this.config;
     const password = ADMIN_PASSWORD ?? newPassword();
-    const errors = this.policy.findErrors(password, [ADMIN_USERNAME]);
+    const errors = await this.policy.findErrors(password, [ADMIN_USERNAME]);
     if (errors.length > 0) throw new ConfigError(errors.map((error) => `ADMIN_PASSWORD ${error}: choose another one.`));
     const isCreated = await this.create(await this.hasher.hash(password, this.config.ADMIN_USERNAME));
     return isCreated && ADMIN_PASSWORD === undefined ? password : undefined;

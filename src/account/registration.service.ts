@@ -28,7 +28,7 @@ export class RegistrationService {
    * registration. Throws `username_taken`, `email_taken`, `password_refused`, `busy`.
    */
   async register({ password, ...dto }: CreateUserDto & { nid?: string }): Promise<Profile> {
-    this.policy.assertAcceptable(password, [dto.username, dto.email]);
+    await this.policy.assertAcceptable(password, [dto.username, dto.email]);
     await this.users.assertAvailable(dto); // before the expensive hash
     const user = { ...dto, id: uuidv7(), password_hash: await this.hasher.hash(password, dto.username) };
     if (!(await this.insert(user))) {

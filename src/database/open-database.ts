@@ -61,25 +61,47 @@ async function listRunMigrations(dataSource: DataSource): Promise<string[]> {
   }
 }
 
-/** Connects. Throws DatabaseError, also when migrations are pending. */
+/**
+ * Connects. Runs pending migrations over the connection `migrateVia`; without one, it throws DatabaseError if there are any, as for all that
+ * the operator has to mend.
+ */
 export async function openDatabase(
   connection: DatabaseConnection,
   options: { size: number; isPooled: boolean },
   log: Logger,
+  migrateVia?: DatabaseConnection,
 ): Promise<DataSource> {
   const dataSource = newDataSource(connection, options);
   await whenReachable(log, () => dataSource.initialize());
   try {
-    if (await isMigrated(dataSource)) return dataSource;
+    await ensureMigrated(dataSource, log, migrateVia);
+    return dataSource;
   } catch (error) {
     await dataSource.destroy();
-    throw new DatabaseError(
-      `Reading the table of migrations failed (${(error as Error).message}): check the rights of the role.`,
-      { cause: error },
-    );
+    throw error;
   }
-  await dataSource.destroy();
-  throw new DatabaseError('Migrations are missing: run "node dist/src/migrate.js" before, or set MIGRATE to on.');
+}
+
+async function ensureMigrated(
+  dataSource: DataSource,
+  log: Logger,
+  migrateVia: DatabaseConnection | undefined,
+): Promise<void> {
+  if (await tryReading(() => isMigrated(dataSource))) return;
+  if (!migrateVia)
+    throw new DatabaseError('Migrations are missing: run "node dist/src/migrate.js" before, or set MIGRATE to on.');
+  await migrateDatabase(migrateVia, log);
+}
+
+async function tryReading<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new DatabaseError(`Reading the table of migrations failed (${reason}): check the rights of the role.`, {
+      cause,
+    });
+  }
 }
 
 /** Whether all migrations of this version have run. Migrations of a newer version are ignored. */

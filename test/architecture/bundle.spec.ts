@@ -69,14 +69,14 @@ function readManifest(path: string): string {
 }
 
 it('positions in the bundle lead to the TypeScript sources, so that stack traces name them', () => {
-  const lines = read(join(CHUNKS, 'server.js')).split('\n');
-  const map = new SourceMap(JSON.parse(read(join(CHUNKS, 'server.js.map'))) as SourceMapPayload);
+  const lines = read(join(CHUNKS, 'application.js')).split('\n');
+  const map = new SourceMap(JSON.parse(read(join(CHUNKS, 'application.js.map'))) as SourceMapPayload);
   const line = lines.findIndex((text) => text.includes('await listen('));
   const found = map.findEntry(line, lines[line]!.indexOf('listen(')) as {
     originalSource: string;
     originalLine: number;
   };
-  expect(join(CHUNKS, found.originalSource)).toBe(join(packageRoot(), 'src/server.ts'));
-  const source = read(join(packageRoot(), 'src/server.ts')).split('\n');
+  expect(join(CHUNKS, found.originalSource)).toBe(join(packageRoot(), 'src/application.ts'));
+  const source = read(join(packageRoot(), 'src/application.ts')).split('\n');
   expect(source[found.originalLine]).toContain('await listen(');
 });

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { dictionary } from '@zxcvbn-ts/language-common';
 import { Config } from '../../config/config.js';
 import { Problem } from '../../http/problems/problem.js';
 import { MAX_PASSWORD_BYTES, normalisePassword } from './normalise-password.js';
@@ -15,13 +14,14 @@ export class PasswordPolicyService {
    * Checks a new password. `names` are the username and the e-mail address, which must not be the password; `path` is the
    * field that the errors name. Throws `password_refused` with all errors.
    */
-  assertAcceptable(password: string, names: (string | null | undefined)[], path = 'password'): void {
-    const errors = this.findErrors(password, names).map((error) => ({ path, message: `${path} ${error}` }));
+  async assertAcceptable(password: string, names: (string | null | undefined)[], path = 'password'): Promise<void> {
+    const sentences = await this.findErrors(password, names);
+    const errors = sentences.map((error) => ({ path, message: `${path} ${error}` }));
     if (errors.length > 0) throw new Problem('password_refused', { members: { errors } });
   }
 
   /** The rules that a new password breaks, as sentences without a subject; empty if it is acceptable. */
-  findErrors(password: string, names: (string | null | undefined)[]): string[] {
+  async findErrors(password: string, names: (string | null | undefined)[]): Promise<string[]> {
     const text = normalisePassword(password);
     const lower = text.toLowerCase();
     const bytes = Buffer.byteLength(text);
@@ -30,17 +30,19 @@ export class PasswordPolicyService {
       [bytes < 1, 'must not be empty'],
       [bytes > MAX_PASSWORD_BYTES, `must have at most ${MAX_PASSWORD_BYTES} bytes, since what follows would not count`],
       [isStrict && bytes < MIN_BYTES, `must have at least ${MIN_BYTES} bytes`],
-      [isStrict && isCommon(lower), 'is one of the most common ones'],
+      [isStrict && (await isCommon(lower)), 'is one of the most common ones'],
       [isStrict && names.some((name) => name?.toLowerCase() === lower), 'must not be the username or the e-mail'],
     ];
     return rules.flatMap(([isBroken, error]) => (isBroken ? [error] : []));
   }
 }
 
-let commonPasswords: Set<string> | undefined;
+let commonPasswords: Promise<Set<string>> | undefined;
 
-/** The set is made for the first password: making it takes 20 ms. */
-function isCommon(password: string): boolean {
-  commonPasswords ??= new Set(dictionary['passwords-common']);
-  return commonPasswords.has(password);
+/** The list is loaded for the first password, which takes some 0.1 s: not every process that starts meets one. */
+async function isCommon(password: string): Promise<boolean> {
+  commonPasswords ??= import('@zxcvbn-ts/language-common').then(
+    ({ dictionary }) => new Set(dictionary['passwords-common']),
+  );
+  return (await commonPasswords).has(password);
 }

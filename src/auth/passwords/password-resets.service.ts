@@ -120,7 +120,7 @@ export class PasswordResetsService {
    */
   async reset({ reset_token, password }: ResetPasswordDto): Promise<void> {
     const user = await this.getByToken(reset_token);
-    this.policy.assertAcceptable(password, [user.username, user.email]);
+    await this.policy.assertAcceptable(password, [user.username, user.email]);
     const passwordHash = await this.hasher.hash(password, user.id);
     await this.dataSource.transaction(async (manager) => {
       const locked = await this.users.findLocked(manager, { id: user.id }); // before the token, as in every change of a user

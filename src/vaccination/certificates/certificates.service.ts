@@ -131,7 +131,7 @@ export class CertificatesService {
       dose_id: dose.id,
       uvci: facts.uvci,
       rid,
-      hcert: signHcert(facts, hcertKid, key),
+      hcert: await signHcert(facts, hcertKid, key),
       shc: signShc(facts, { issuerUrl: shcIssuerOf(this.config), rid }, shcKid, key),
       hcert_kid: hcertKid.toString('base64'),
       shc_kid: shcKid,

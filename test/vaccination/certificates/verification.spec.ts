@@ -158,9 +158,9 @@ describe('POST /api/vaccination/certificates/verify', () => {
   it('answers unknown_key for a certificate of another issuer, and for another key under our key id', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const { hcertKid, shcKid } = t.app.get(CertificateKeys).getSigningKey();
-    expect((await verify(signHcert(facts(), randomBytes(8), privateKey))).reason).toBe('unknown_key');
+    expect((await verify(await signHcert(facts(), randomBytes(8), privateKey))).reason).toBe('unknown_key');
     expect((await verify(signShc(facts(), options, 'k'.repeat(43), privateKey))).reason).toBe('unknown_key');
-    expect((await verify(signHcert(facts(), hcertKid, privateKey))).reason).toBe('bad_signature');
+    expect((await verify(await signHcert(facts(), hcertKid, privateKey))).reason).toBe('bad_signature');
     expect((await verify(signShc(facts(), options, shcKid, privateKey))).reason).toBe('bad_signature');
   });
 
@@ -211,16 +211,16 @@ describe('POST /api/vaccination/certificates/verify', () => {
 
   it('answers not_on_record for a certificate that our key signed but we never issued', async () => {
     const { hcertKid, shcKid, key } = t.app.get(CertificateKeys).getSigningKey();
-    expect((await verify(signHcert(facts(), hcertKid, key))).reason).toBe('not_on_record');
+    expect((await verify(await signHcert(facts(), hcertKid, key))).reason).toBe('not_on_record');
     expect((await verify(signShc(facts(), options, shcKid, key))).reason).toBe('not_on_record');
-    const ofOther = signHcert(facts({ uvci: certificate.uvci, name: 'Mallory' }), hcertKid, key);
+    const ofOther = await signHcert(facts({ uvci: certificate.uvci, name: 'Mallory' }), hcertKid, key);
     expect((await verify(ofOther)).reason).toBe('not_on_record');
   });
 
   it('answers by the validity of the certificate', async () => {
     const { hcertKid, shcKid, key } = t.app.get(CertificateKeys).getSigningKey();
     const early = facts({ issued_at: new Date(t.clock.now() + 120_000) });
-    expect((await verify(signHcert(early, hcertKid, key))).reason).toBe('not_yet_valid');
+    expect((await verify(await signHcert(early, hcertKid, key))).reason).toBe('not_yet_valid');
     expect((await verify(signShc(early, options, shcKid, key))).reason).toBe('not_yet_valid');
     const now = t.clock.now();
     t.clock.set(Date.parse(certificate.expires_at) - 1000);
@@ -233,7 +233,7 @@ describe('POST /api/vaccination/certificates/verify', () => {
 
   it('answers unreadable for what our key signed and is no certificate', async () => {
     const { hcertKid, key } = t.app.get(CertificateKeys).getSigningKey();
-    const odd = signHcert(facts({ uvci: 7 }), hcertKid, key);
+    const odd = await signHcert(facts({ uvci: 7 }), hcertKid, key);
     expect((await verify(odd)).reason).toBe('unreadable');
   });
 });

@@ -39,14 +39,15 @@ interface Parts {
 }
 
 /** Signs a EU Digital COVID Certificate. Returns the text of its QR code. */
-export function signHcert(facts: CertificateFacts, kid: Buffer, key: KeyObject): string {
+export async function signHcert(facts: CertificateFacts, kid: Buffer, key: KeyObject): Promise<string> {
+  const dcc = await toDcc(facts);
   const payload = Buffer.from(
     encode(
       new Map<number, unknown>([
         [CLAIM.iss, facts.country],
         [CLAIM.exp, toSeconds(facts.expires_at)],
         [CLAIM.iat, toSeconds(facts.issued_at)],
-        [CLAIM.hcert, new Map([[EU_DCC, toDcc(facts)]])],
+        [CLAIM.hcert, new Map([[EU_DCC, dcc]])],
       ]),
     ),
   );
@@ -103,14 +104,14 @@ function toParts(text: string): Parts | undefined {
 const toBeSigned = ({ kid, payload }: Pick<Parts, 'kid' | 'payload'>): Buffer =>
   Buffer.from(encode(['Signature1', protectedHeader(kid), Buffer.alloc(0), payload]));
 
-function toDcc(facts: CertificateFacts): Record<string, unknown> {
+async function toDcc(facts: CertificateFacts): Promise<Record<string, unknown>> {
   const { family, given } = splitName(facts.name);
   return {
     ver: SCHEMA_VERSION,
     nam: {
       fn: truncate(family),
-      fnt: toMachineReadable(family),
-      ...(given === '' ? {} : { gn: truncate(given), gnt: toMachineReadable(given) }),
+      fnt: await toMachineReadable(family),
+      ...(given === '' ? {} : { gn: truncate(given), gnt: await toMachineReadable(given) }),
     },
     dob: facts.date_of_birth,
     v: [

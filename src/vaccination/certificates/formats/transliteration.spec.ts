@@ -13,12 +13,12 @@ describe('toMachineReadable', () => {
     ['শর্মিলা চৌধুরী', 'SHARMILA<CHAUDHURI'],
     ['😀', ''],
     ['', ''],
-  ])('writes %j as %j', (name, expected) => {
-    expect(toMachineReadable(name)).toBe(expected);
+  ])('writes %j as %j', async (name, expected) => {
+    expect(await toMachineReadable(name)).toBe(expected);
   });
 
-  it('keeps the 80 letters that a certificate can hold', () => {
-    expect(toMachineReadable('A'.repeat(100))).toHaveLength(80);
+  it('keeps the 80 letters that a certificate can hold', async () => {
+    expect(await toMachineReadable('A'.repeat(100))).toHaveLength(80);
   });
 });
 

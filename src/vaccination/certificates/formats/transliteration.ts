@@ -1,5 +1,3 @@
-import anyAscii from 'any-ascii';
-
 /**
  * ICAO Doc 9303, part 3, section 6, tables A and B: the letters whose transliteration is not their base letter. The last line
  * is the spelling that passports of Bangladesh use.
@@ -15,9 +13,11 @@ const INHERENT_VOWEL = /([\u0995-\u09b9\u09ce\u09dc-\u09df\u09f0\u09f1]\u09bc?)(
 
 /**
  * A name as in the machine-readable zone of a passport: the letters A to Z, with `<` between words. ICAO has no table for
- * Bengali and many other scripts; those are transliterated by the sound of their letters.
+ * Bengali and many other scripts; those are transliterated by the sound of their letters. The tables of all scripts, 0.5 MB, are
+ * loaded for the first name.
  */
-export function toMachineReadable(name: string): string {
+export async function toMachineReadable(name: string): Promise<string> {
+  const { default: anyAscii } = await import('any-ascii');
   const composed = name.normalize('NFC').toUpperCase().replaceAll(INHERENT_VOWEL, '$1\u0985');
   const letters = composed.replaceAll(/[^\p{L}\p{M}\s-]/gu, '');
   const latin = [...letters].map((character) => LETTERS.get(character) ?? anyAscii(character)).join('');
