@@ -12,8 +12,8 @@ const PROGRAMS = ['src/main', 'src/migrate', 'src/openapi', 'src/cli/machi'];
 const CHUNKS = 'chunks';
 /** Packages that stay outside: OpenTelemetry hooks the loading of some, others are native or look for files beside them. */
 const APART = /^(@opentelemetry\/(?!api$)|@aws-sdk\/|@node-rs\/|(pg|ioredis|bcrypt|sharp|pino|swagger-ui-dist)(\/|$))/;
-/** TypeORM loads its drivers for all databases, a tenth of what a start compiles. All but that for PostgreSQL become empty classes. */
-const OTHER_DRIVER = /\/typeorm\/driver\/(?!postgres\/)[^/]+\/(\w+(?:Driver|QueryRunner))\.js$/;
+/** TypeORM's drivers for other databases, a tenth of what a start would compile. The bundle has empty classes in their place. */
+const OTHER_DRIVER = /\/typeorm\/driver\/(?!postgres\/)[^/]+\/(\w+Driver)\.js$/;
 
 const bundle = await rolldown({
   input: Object.fromEntries(PROGRAMS.map((name) => [name, join(DIST, `${name}.js`)])),
@@ -51,7 +51,7 @@ function isInstalled(id, importer) {
  * that a module makes for itself is left to rolldown, which then finds what it loads.
  */
 function read(file) {
-  const driver = OTHER_DRIVER.exec(file)?.[1];
+  const driver = OTHER_DRIVER.exec(file.replaceAll('\\', '/'))?.[1];
   if (driver !== undefined) return { code: `exports.${driver} = class ${driver} {};` };
   const code = readFileSync(file, 'utf8');
   const url = `new URL(${JSON.stringify(relative(join(DIST, CHUNKS), file).replaceAll('\\', '/'))}, import.meta.url).href`;
@@ -63,9 +63,9 @@ function read(file) {
 }
 
 /**
- * Packages that are CommonJS modules become functions in the bundle. V8 compiles a function in parentheses at once, but not an arrow function:
- * it would go through its code once to skip it and again to compile it. The lines, which the source maps name, stay what they were.
+ * Turns rolldown's wrappers of CommonJS modules from arrow functions into functions. V8 compiles a function in parentheses at once; an arrow
+ * function it reads twice, first to skip it and then to compile it. Lines stay what they were, so that the source maps still fit.
  */
 function withFunctions(code) {
-  return code.replaceAll(/(?<=__commonJSMin\(\()\((exports(?:, module)?)\) =>/g, 'function ($1)');
+  return code.replaceAll(/(?<=__commonJSMin\(\()\(([^()]*)\) =>/g, 'function ($1)');
 }

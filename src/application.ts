@@ -15,7 +15,7 @@ import { HttpAdapter } from './http/http-adapter.js';
 import { NestLogger } from './http/logger.js';
 import { MetricsServerService } from './http/metrics/metrics-server.service.js';
 
-/** Opens the database, with `MIGRATE=on` after running pending migrations, and creates the application. Throws DatabaseError. */
+/** Opens the pool, runs pending migrations if `MIGRATE=on`, and creates the application. Throws DatabaseError or ConfigError. */
 export async function createApplication(
   config: Config,
   { connection, direct }: ReachedDatabase,
@@ -32,7 +32,7 @@ export async function createApplication(
   return configureApp(app, config, log);
 }
 
-/** Initialises the application, creates the first administrator, listens and says where. Throws ConfigError. */
+/** Initialises the application, creates the first administrator, listens, and prints the address. Throws ConfigError. */
 export async function startApplication(app: NestExpressApplication, config: Config): Promise<void> {
   await app.init();
   const password = await app.get(FirstAdministratorService).ensure();

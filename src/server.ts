@@ -31,7 +31,7 @@ class Server {
     private readonly log: Logger,
   ) {}
 
-  /** Starts the parts in their order. If one fails, stops those that were started, and throws. */
+  /** Starts PostgreSQL while the modules load, then the application. If one fails, stops those that were started, and throws. */
   async start(): Promise<void> {
     const { config, log } = this;
     try {

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -70,6 +70,16 @@ describe('two starts on one data folder', () => {
   it('keep the signing key, so that identity tokens of the first stay valid', async () => {
     expect(await statusOfMe(second, first.session)).toBe(200);
   });
+});
+
+it('SIGTERM while the modules are loaded and PostgreSQL starts ends both', async () => {
+  const folder = dataFolder();
+  const machi = launch({ DATA_DIR: folder.path });
+  await expect.poll(() => existsSync(join(folder.path, 'postgres'))).toBe(true);
+  expect(await machi.kill('SIGTERM')).toBe(0);
+  expect(machi.stdout()).not.toContain('API');
+  expect(existsSync(join(folder.path, 'postgres/postmaster.pid'))).toBe(false);
+  folder.remove();
 });
 
 describe('on a configured database', () => {

@@ -62,8 +62,8 @@ async function listRunMigrations(dataSource: DataSource): Promise<string[]> {
 }
 
 /**
- * Connects. Runs pending migrations over the connection `migrateVia`; without one, it throws DatabaseError if there are any, as for all that
- * the operator has to mend.
+ * Opens the pool. Runs pending migrations over `migrateVia`; without it, pending migrations are an error. Throws DatabaseError or
+ * ConfigError.
  */
 export async function openDatabase(
   connection: DatabaseConnection,
@@ -87,15 +87,19 @@ async function ensureMigrated(
   log: Logger,
   migrateVia: DatabaseConnection | undefined,
 ): Promise<void> {
-  if (await tryReading(() => isMigrated(dataSource))) return;
+  if (await readIsMigrated(dataSource)) return;
   if (!migrateVia)
     throw new DatabaseError('Migrations are missing: run "node dist/src/migrate.js" before, or set MIGRATE to on.');
   await migrateDatabase(migrateVia, log);
+  if (!(await readIsMigrated(dataSource)))
+    throw new DatabaseError(
+      'DATABASE_URL does not lead to the tables that were migrated: set the same search_path as in DATABASE_DIRECT_URL.',
+    );
 }
 
-async function tryReading<T>(read: () => Promise<T>): Promise<T> {
+async function readIsMigrated(dataSource: DataSource): Promise<boolean> {
   try {
-    return await read();
+    return await isMigrated(dataSource);
   } catch (cause) {
     const reason = (cause as Error).message;
     throw new DatabaseError(`Reading the table of migrations failed (${reason}): check the rights of the role.`, {

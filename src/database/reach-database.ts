@@ -91,26 +91,18 @@ const poolerError = (isDirect: boolean): ConfigError =>
   ]);
 
 /** Finds out whether TLS is used where `sslmode` leaves that to the server. The result holds until the next start. */
-const settle = (
+function settle(
   { sslFallback, ...connection }: DatabaseConnection,
   log: Logger,
   waitMs: number | undefined,
-): Promise<DatabaseConnection> =>
-  whenReachable(
-    log,
-    async () => {
-      try {
-        await withClient(connection, () => Promise.resolve());
-        return connection;
-      } catch (error) {
-        if (sslFallback === undefined) throw error;
-      }
-      const other = { ...connection, ssl: sslFallback };
-      await withClient(other, () => Promise.resolve());
-      return other;
-    },
-    waitMs,
-  );
+): Promise<DatabaseConnection> {
+  if (sslFallback === undefined) return Promise.resolve(connection);
+  return whenReachable(log, () => probe(connection).catch(() => probe({ ...connection, ssl: sslFallback })), waitMs);
+}
+
+/** Connects once and returns the connection. */
+const probe = (connection: DatabaseConnection): Promise<DatabaseConnection> =>
+  withClient(connection, () => Promise.resolve(connection));
 
 /**
  * Whether every connection keeps a server process of its own. A pooler in transaction mode gives one process to several

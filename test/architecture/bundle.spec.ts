@@ -51,6 +51,34 @@ it('no module of the bundle looks for files beside it', () => {
   expect(looking).toEqual([]);
 });
 
+it('modules of packages are functions, which V8 compiles at once, and not arrow functions', () => {
+  const count = (start: string): number => code.reduce((sum, text) => sum + text.split(start).length - 1, 0);
+  expect(count('__commonJSMin((function (')).toBeGreaterThan(500);
+  expect(count('__commonJSMin(((')).toBe(0);
+});
+
+it('what a start does not need stays out of its chunks', () => {
+  const start = chunksOf('application.js');
+  expect(start.size).toBeGreaterThan(10);
+  const text = [...start].map((name) => read(join(CHUNKS, name))).join('\n');
+  const packages = new Set([...text.matchAll(PACKAGE_OF_MODULE)].map(([, name]) => name!));
+  expect(packages).toContain('typeorm');
+  expect(text.match(/typeorm\/driver\/\w+\/\w+QueryRunner\.js/g)).toEqual([
+    'typeorm/driver/postgres/PostgresQueryRunner.js',
+  ]);
+  const onDemand = ['any-ascii', '@zxcvbn-ts/language-common', 'pdfkit', 'nodemailer', '@simplewebauthn/server'];
+  expect(onDemand.filter((name) => packages.has(name))).toEqual([]);
+});
+
+/** A chunk and those that it imports statically, and so on. */
+function chunksOf(name: string, found = new Set<string>()): Set<string> {
+  if (found.has(name)) return found;
+  found.add(name);
+  const imports = read(join(CHUNKS, name)).matchAll(/^(?:import|export) .*?"\.\/([^"]+)";$/gm);
+  for (const [, other] of imports) chunksOf(other!, found);
+  return found;
+}
+
 function isInstalled(id: string): boolean {
   try {
     return createRequire(join(CHUNKS, 'any.js')).resolve(id) !== '';

@@ -62,3 +62,27 @@ it('a read-only database with missing migrations ends the start with one sentenc
     /^Migrating the database failed \(.*read-only.*\): connect to the primary server\.\n$/,
   );
 });
+
+it('a DATABASE_URL whose search_path leads past the migrated tables ends the start with one sentence', async () => {
+  const { host, port, user, password } = inject('connection');
+  const url = `postgres://${user}:${password}@/${name}?host=${encodeURIComponent(host)}&port=${port}`;
+  const machi = begin({
+    MIGRATE: 'on',
+    DATABASE_URL: `${url}&options=${encodeURIComponent('-c search_path=elsewhere')}`,
+    DATABASE_DIRECT_URL: url,
+  });
+  expect(await machi.ended).toBe(1);
+  expect(machi.output()).toMatch(/^DATABASE_URL does not lead to the tables that were migrated: .*$/m);
+});
+
+it('a process that starts while the database is read-only serves reads, and is ready when the database accepts changes', async () => {
+  const first = await whenServing(begin({ ...database, MIGRATE: 'on' }));
+  await first.kill('SIGTERM');
+  await admin(inject('connection'), `alter database ${name} set default_transaction_read_only = on`);
+  const machi = await whenServing(begin({ ...database, MIGRATE: 'on' }));
+  const statusOf = async (path: string) => (await fetch(machi.url + path)).status;
+  expect(await statusOf('/api/health/ready')).toBe(503);
+  expect(await statusOf('/api/projects')).toBe(200);
+  await admin(inject('connection'), `alter database ${name} set default_transaction_read_only = off`);
+  await expect.poll(() => statusOf('/api/health/ready')).toBe(200);
+});

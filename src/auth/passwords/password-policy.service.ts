@@ -39,10 +39,18 @@ export class PasswordPolicyService {
 
 let commonPasswords: Promise<Set<string>> | undefined;
 
-/** The list is loaded for the first password, which takes some 0.1 s: not every process that starts meets one. */
+/** Loads the list for the first check, which then takes 0.1 s longer: most starts check no password. */
 async function isCommon(password: string): Promise<boolean> {
-  commonPasswords ??= import('@zxcvbn-ts/language-common').then(
-    ({ dictionary }) => new Set(dictionary['passwords-common']),
-  );
+  commonPasswords ??= loadCommonPasswords();
   return (await commonPasswords).has(password);
+}
+
+async function loadCommonPasswords(): Promise<Set<string>> {
+  try {
+    const { dictionary } = await import('@zxcvbn-ts/language-common');
+    return new Set(dictionary['passwords-common']);
+  } catch (error) {
+    commonPasswords = undefined; // the next check tries again
+    throw error;
+  }
 }

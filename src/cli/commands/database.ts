@@ -13,7 +13,7 @@ statements of --command, or of standard input, are sent as they are.
 export function addDatabaseCommands(program: Command, output: () => Output): void {
   program
     .command('migrate')
-    .description('run the pending migrations; servers that start meanwhile wait')
+    .description('run the pending migrations; servers of this version that start meanwhile wait')
     .option('--plan', 'only list them')
     .action(async ({ plan }: { plan?: boolean }) => {
       const { migrate, planMigrate } = await import('../migrate.js');
