@@ -63,7 +63,7 @@ it('a read-only database with missing migrations ends the start with one sentenc
   );
 });
 
-it('a DATABASE_URL whose search_path leads past the migrated tables ends the start with one sentence', async () => {
+it('a DATABASE_URL whose search_path does not lead to the migrated tables ends the start with one sentence', async () => {
   const { host, port, user, password } = inject('connection');
   const url = `postgres://${user}:${password}@/${name}?host=${encodeURIComponent(host)}&port=${port}`;
   const machi = begin({

@@ -25,7 +25,7 @@ interface Citizen {
 }
 
 let t: TestApp;
-/** What the clients read by themselves: unlike the pool of an application, it lets a request wait for any time. */
+/** For what the clients read themselves. A read waits for a connection as long as it takes, unlike in the pool of `t`. */
 let reads: Pool;
 let world: Awaited<ReturnType<typeof vaccinationWorld>>;
 let nodes: MachiProcess[];
