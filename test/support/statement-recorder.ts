@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import pg from 'pg';
 import { requestContext } from '../../src/http/request-context.js';
 import { type PlanNode, readPlan } from './query-plan.js';
@@ -38,6 +38,7 @@ const BACKGROUND = /\.worker\.ts$|chat-node\.service\.ts$|\/push\//;
 
 type Query = (...args: unknown[]) => unknown;
 type Queryable = Record<'query', Query>;
+type Connectable = Record<'connect', (callback?: Query) => unknown>;
 
 /**
  * Records every statement that goes through node-postgres in this process, from `start` to `stop`. The plans come from
@@ -52,11 +53,12 @@ export class StatementRecorder {
   private readonly sources = new AsyncLocalStorage<string>();
   private readonly clientQuery = (pg.Client.prototype as unknown as Queryable).query;
   private readonly poolQuery = (pg.Pool.prototype as unknown as Queryable).query;
+  private readonly poolConnect = (pg.Pool.prototype as unknown as Connectable).connect;
   private event: RecordedRequest | undefined;
 
   start(): void {
     const record = (client: pg.Client, query: unknown): void => this.record(client, query);
-    const { clientQuery, poolQuery, sources } = this;
+    const { clientQuery, poolQuery, poolConnect, sources } = this;
     pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
       record(this, args[0]);
       return clientQuery.apply(this, args);
@@ -65,11 +67,16 @@ export class StatementRecorder {
     pg.Pool.prototype.query = function (this: pg.Pool, ...args: unknown[]) {
       return sources.run(sourceOfCall(), () => poolQuery.apply(this, args));
     } as typeof pg.Pool.prototype.query;
+    // Otherwise a query that waited for a connection would count for the request that released it.
+    pg.Pool.prototype.connect = function (this: pg.Pool, callback?: Query) {
+      return poolConnect.call(this, callback && AsyncResource.bind(callback));
+    } as typeof pg.Pool.prototype.connect;
   }
 
   stop(): void {
     pg.Client.prototype.query = this.clientQuery as typeof pg.Client.prototype.query;
     pg.Pool.prototype.query = this.poolQuery as typeof pg.Pool.prototype.query;
+    pg.Pool.prototype.connect = this.poolConnect as typeof pg.Pool.prototype.connect;
   }
 
   /** Does not record what goes through this client, which is the test's own. */

@@ -1,7 +1,7 @@
 import type { SqlValues } from '../../database/sql-values.js';
 import type { TimePosition } from '../cursors.js';
 import type { Reader } from '../visibility/reader.js';
-import { releasedUntil } from '../visibility/visibility.js';
+import { readableAt, releasedUntil, visibleChapter } from '../visibility/visibility.js';
 
 interface PageOfProjects {
   /** Of `projects p`. */
@@ -12,17 +12,24 @@ interface PageOfProjects {
   limit: string;
 }
 
+/** Some of the rows of `projects p`. */
+export interface PartOfProjects {
+  conditions: string[];
+  /** What they are joined with. */
+  join: string;
+}
+
 /**
- * Returns the conditions of queries on `projects p` whose rows, together, contain each row of a page of the projects that were updated
- * last, once. The time that counts for a reader follows from the chapters of a project; `newest_at` limits for which projects it is
- * computed. See docs/decisions/newest-chapters.md. Not for readers who see what is hidden.
+ * Returns parts of `projects p` that contain, together, each row of a page of the projects that were updated last, once. The time that
+ * counts for a reader follows from the chapters of a project; `newest_at` limits for which projects it is computed. See
+ * docs/decisions/newest-chapters.md. Not for readers who see what is hidden.
  */
 export function newestParts(
   reader: Reader,
   now: Date,
   { conditions, after, limit }: PageOfProjects,
   values: SqlValues,
-): string[][] {
+): PartOfProjects[] {
   const until = `${values.add(releasedUntil(reader, now))}::timestamptz`;
   const earlyAccess = `make_interval(hours => ${values.add(reader.earlyAccessDays * 24)}::int)`;
   const hasOwnChapters =
@@ -43,5 +50,24 @@ export function newestParts(
   // For this reader, a chapter counts at newest_at, or sooner by their early access at most: what is older by more is not on this page.
   inRange.push(`p.newest_at >= ${oldestOnPage} - ${earlyAccess}`);
   const notReleased = [ofOthers, `p.newest_at > ${until}`]; // the chapter before the newest one may count
-  return [inRange, notReleased, ...(reader.id === null ? [] : [[hasOwnChapters]])];
+  const join = joinNewest(reader, now, values, false);
+  const parts = [inRange, notReleased].map((conditions) => ({ conditions, join }));
+  return reader.id === null
+    ? parts
+    : [...parts, { conditions: [hasOwnChapters], join: joinNewest(reader, now, values) }];
+}
+
+/**
+ * Joins `projects p` with the time at which the reader could first read the newest of its chapters, as `newest.at`; null: there is
+ * none. `hasUploads`: the reader may have uploaded some of them. The newest of the others is the last one in the order of an index.
+ */
+export function joinNewest(reader: Reader, now: Date, values: SqlValues, hasUploads = reader.id !== null): string {
+  const newest = (at: string, condition = 'true'): string => `(select ${at} as at from chapters c
+      where c.project_id = p.id and c.state = 'published' and ${condition} and ${visibleChapter(reader, now, values)}
+      order by 1 desc limit 1)`;
+  const ofOthers = readableAt(reader, values, false);
+  if (!hasUploads || reader.seesHidden) return `left join lateral ${newest(ofOthers)} newest on true`;
+  const isOwn = `c.uploader_id = ${values.add(reader.id)}::uuid`;
+  return `left join lateral (select max(at) as at from (${newest('c.published_at', isOwn)}
+    union all ${newest(ofOthers, `(${isOwn}) is not true`)}) times) newest on true`;
 }

@@ -14,7 +14,7 @@ import { parseArray, type TimePosition } from '../cursors.js';
 import type { Reader } from '../visibility/reader.js';
 import { readableAt, visibleChapter, visibleProject } from '../visibility/visibility.js';
 import { CoverUrlsService } from './cover-urls.service.js';
-import { newestParts } from './newest-projects.js';
+import { joinNewest, newestParts, type PartOfProjects } from './newest-projects.js';
 import {
   type ListedProject,
   type ProjectDto,
@@ -118,15 +118,17 @@ export class ProjectSearchService {
     const q = query.q === undefined ? undefined : `fold_text(${values.add(query.q)})`;
     const conditions = [visibleProject(reader, values), ...filters(query, q, values)];
     const now = this.clock.date(); // once: a release between two readings would give a wrong page
-    const order = orderOf(sort, q, reader, now, values);
+    const order = orderOf(sort, q, values);
     const limit = values.add(query.limit + 1);
-    const rowsWhere = (...others: string[]): string => `select ${COLUMNS}, ${order.value} as sort_value
-      from projects p ${order.join} where ${[...conditions, ...others].join(' and ')}`;
+    const rowsOf = (part: PartOfProjects): string => `select ${COLUMNS}, ${order.value} as sort_value
+      from projects p ${part.join} where ${[...conditions, ...part.conditions].join(' and ')}`;
     // The index of search texts finds what a term needs.
     const isByNewest = sort === 'updated' && q === undefined && !reader.seesHidden;
     const position = after && ([new Date(after[0]), after[1]] satisfies TimePosition);
-    const parts = isByNewest ? newestParts(reader, now, { conditions, after: position, limit }, values) : [[]];
-    const rows = parts.map((part) => rowsWhere(...part)).join(' union all ');
+    const parts = isByNewest
+      ? newestParts(reader, now, { conditions, after: position, limit }, values)
+      : [{ conditions: [], join: sort === 'updated' ? joinNewest(reader, now, values) : '' }];
+    const rows = parts.map(rowsOf).join(' union all ');
     const isAfter = after ? `where ${order.isAfter(after)}` : '';
     // The statistics are read for the rows of the page only.
     return `select p.*, s.* from (
@@ -160,14 +162,13 @@ function statistics(reader: Reader, now: Date, values: SqlValues): string {
 }
 
 interface Order {
-  /** The value that rows are sorted by, and what it needs besides `projects p`. */
+  /** The value that rows are sorted by; of `updated`, it needs `joinNewest`. */
   value: string;
-  join: string;
   by: string;
   isAfter: (position: Position) => string;
 }
 
-function orderOf(sort: ProjectSort, q: string | undefined, reader: Reader, now: Date, values: SqlValues): Order {
+function orderOf(sort: ProjectSort, q: string | undefined, values: SqlValues): Order {
   if (sort === 'title') return orderBy('p.sort_title', 'asc', (key) => `${values.add(key)}::text`, values);
   if (sort === 'relevance') {
     const score = `(round(word_similarity(${q!}, p.search_text) * 1000)::int + case when ${isPart(q!)} then 1000 else 0 end)`;
@@ -175,11 +176,8 @@ function orderOf(sort: ProjectSort, q: string | undefined, reader: Reader, now: 
   }
   // Ids are UUIDs of version 7, so that their order is the order of creation.
   if (sort === 'created') return orderBy('null::timestamptz', 'desc', undefined, values);
-  const newest = `left join lateral (select ${readableAt(reader, values)} as at from chapters c
-      where c.project_id = p.id and c.state = 'published' and ${visibleChapter(reader, now, values)}
-      order by 1 desc limit 1) newest on true`;
   const key = (ms: string | number): string => `${values.add(new Date(ms))}::timestamptz`;
-  return orderBy('coalesce(newest.at, p.created_at)', 'desc', key, values, newest);
+  return orderBy('coalesce(newest.at, p.created_at)', 'desc', key, values);
 }
 
 function orderBy(
@@ -187,16 +185,14 @@ function orderBy(
   direction: 'asc' | 'desc',
   toSql: ((key: string | number) => string) | undefined,
   values: SqlValues,
-  join = '',
 ): Order {
   const sign = direction === 'asc' ? '>' : '<';
   if (!toSql) {
     const isAfter = ([, id]: Position): string => `p.id ${sign} ${values.add(id)}::uuid`;
-    return { value, join, by: `p.id ${direction}`, isAfter };
+    return { value, by: `p.id ${direction}`, isAfter };
   }
   return {
     value,
-    join,
     by: `p.sort_value ${direction}, p.id ${direction}`,
     isAfter: ([key, id]) => `(p.sort_value, p.id) ${sign} (${toSql(key)}, ${values.add(id)}::uuid)`,
   };
