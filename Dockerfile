@@ -37,7 +37,7 @@ CMD ["node", "scripts/dev.mjs"]
 FROM dependencies AS e2e
 COPY tsconfig.json ./
 COPY test/e2e test/e2e
-COPY test/support/cookie-jar.ts test/support/
+COPY test/support/clients/cookie-jar.ts test/support/clients/
 USER node
 CMD ["node", "node_modules/vitest/vitest.mjs", "run", "--config", "test/e2e/vitest.config.ts", "--configLoader", "runner"]
 

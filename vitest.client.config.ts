@@ -5,7 +5,7 @@ import base from './vitest.config.js';
 export default defineConfig({
   test: {
     include: ['clients/typescript/test/*.spec.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
+    globalSetup: ['test/support/setup/global-setup.ts'],
     setupFiles: ['reflect-metadata'],
     provide: { isSoak: false },
     retry: base.test!.retry!,

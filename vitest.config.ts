@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 import { defineConfig } from 'vitest/config';
-import { RepeatedTestsReporter } from './test/support/repeated-tests.reporter.js';
+import { RepeatedTestsReporter } from './test/support/setup/repeated-tests.reporter.js';
 
 /**
  * `npm test`: everything but test/e2e, test/fuzz and what `npm run test:soak` runs. Takes less than five minutes on two
@@ -11,7 +11,7 @@ export default defineConfig({
     include: ['src/**/*.spec.ts', 'test/**/*.spec.ts'],
     // npm run test:e2e needs a running Machi; npm run test:fuzz and npm run test:soak take minutes
     exclude: ['test/e2e/**', 'test/fuzz/**', 'test/**/*.{process,races,soak}.spec.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
+    globalSetup: ['test/support/setup/global-setup.ts'],
     setupFiles: ['reflect-metadata'],
     provide: { isSoak: false },
     pool: 'forks',

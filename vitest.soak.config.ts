@@ -3,14 +3,14 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import base from './vitest.config.js';
 
-/** Specs that `npm test` runs in a short form, see test/support/rounds.ts. */
+/** Specs that `npm test` runs in a short form, see test/support/setup/rounds.ts. */
 const withLongForm = readdirSync('test', { recursive: true, encoding: 'utf8' })
   .map((name) => `test/${name}`)
-  .filter((file) => file.endsWith('.spec.ts') && readFileSync(file, 'utf8').includes('support/rounds.js'));
+  .filter((file) => file.endsWith('.spec.ts') && readFileSync(file, 'utf8').includes('support/setup/rounds.js'));
 
 /** They take a minute or more: started first, they do not keep one worker busy when the others have ended. */
 const LONGEST = [
-  'vaccination/bookings.process',
+  'vaccination/appointments/bookings.process',
   'cli/cli.process',
   'chat/model.process',
   'main.process',

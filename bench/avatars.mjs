@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { IMAGE_WORKERS, interleave, usage } from './harness.mjs';
-import { toRows } from './results.mjs';
-import { makeUsers, withWorld } from './world.mjs';
+import { IMAGE_WORKERS, interleave, usage } from './support/harness.mjs';
+import { toRows } from './support/results.mjs';
+import { makeUsers, withWorld } from './support/world.mjs';
 
 const AT_ONCE = 20;
 /** Of the WebP encoder: see src/images/square-image.ts. */
@@ -18,7 +18,7 @@ export const options = { seconds: 4, rounds: 5, uploads: 60 };
 export function run({ seconds, rounds, uploads = 40, isQuick }) {
   return withWorld({ AVATAR_MODERATION: 'off' }, async (world) => {
     const env = { FOLDER: world.dataDir, PROCESSES: String(IMAGE_WORKERS) };
-    const bare = await world.start('sharp alone', 'bench/bare-avatars.mjs', env);
+    const bare = await world.start('sharp alone', 'bench/baselines/avatars.mjs', env);
     const photo = await makePhoto();
     const users = await makeUsers(world, AT_ONCE);
     const form = await makeForm(photo);
@@ -101,7 +101,7 @@ async function measure(pid, uploads, atOnce, upload) {
 function usageWithWorkers(pid) {
   const workers = readdirSync(`/proc/${pid}/task`)
     .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean))
-    .filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').match(/image-worker|bare-avatars/));
+    .filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').match(/image-worker|baselines\/avatars/));
   const all = [pid, ...workers].map(usage);
   return { cpu: all.reduce((sum, { cpu }) => sum + cpu, 0), rss: all.reduce((sum, { rss }) => sum + rss, 0) };
 }

@@ -1,10 +1,10 @@
 // Bookings over HTTP, compared with a bare server that verifies the token and books with one prepared INSERT. Each person books once
 // in a round.
 import autocannon from 'autocannon';
-import { usage } from './harness.mjs';
-import { toRows } from './results.mjs';
-import { makeCentre, makeSessions, registerPeople } from './vaccination-world.mjs';
-import { makeUsers, withWorld } from './world.mjs';
+import { usage } from './support/harness.mjs';
+import { toRows } from './support/results.mjs';
+import { makeCentre, makeSessions, registerPeople } from './support/vaccination-world.mjs';
+import { makeUsers, withWorld } from './support/world.mjs';
 
 const CONNECTIONS = 100;
 
@@ -18,7 +18,7 @@ export function run({ people = 3000, rounds }) {
     const [session_id] = await makeSessions(query, 1, 1_000_000);
     const bookers = await registerPeople(query, await makeUsers(world, people));
     const env = { PUBLIC_KEY: world.publicKey, CONNECTION: JSON.stringify(world.connection) };
-    const bare = await world.start('node:http + pg, one INSERT', 'bench/bare-bookings.mjs', env);
+    const bare = await world.start('node:http + pg, one INSERT', 'bench/baselines/bookings.mjs', env);
     const series = [world.machi, bare].map((server) => ({ ...server, rounds: [] }));
     for (let round = 0; round <= rounds; round++) {
       for (const { name, url, pid, rounds: results } of series) {

@@ -9,8 +9,8 @@ import pg from 'pg';
 import { newDataSource } from '../dist/src/database/data-source.js';
 import { EmbeddedPostgres } from '../dist/src/database/embedded/embedded-postgres.js';
 import { migrate } from '../dist/src/database/open-database.js';
-import { toRows } from './results.mjs';
-import { makeCentre, makeSessions, registerPeople } from './vaccination-world.mjs';
+import { toRows } from './support/results.mjs';
+import { makeCentre, makeSessions, registerPeople } from './support/vaccination-world.mjs';
 
 const MANY_PLACES = 1_000_000;
 
@@ -86,7 +86,7 @@ async function prepare(client, sessions, capacity) {
 }
 
 async function runProcess(connection, seconds, env) {
-  const child = spawn(process.execPath, ['bench/booking-load.mjs'], {
+  const child = spawn(process.execPath, ['bench/support/booking-load.mjs'], {
     env: { PATH: process.env.PATH, CONNECTION: JSON.stringify(connection), SECONDS: seconds, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -2,9 +2,9 @@
 // with BUS=redis; the clients are connected to the first one, so that the others only receive what they have no members for.
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withChat } from './chat-world.mjs';
-import { findRedis, makeMachi, portOf, startRedis } from './cluster-world.mjs';
-import { toRows } from './results.mjs';
+import { withChat } from './support/chat-world.mjs';
+import { findRedis, makeMachi, portOf, startRedis } from './support/cluster-world.mjs';
+import { toRows } from './support/results.mjs';
 
 const [ROOMS, MEMBERS] = [100, 10];
 const REFRESHES = 300;

@@ -2,19 +2,19 @@
 // start is counted in the memory before, and hides what the connections take.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { toMachi, withChat } from './chat-world.mjs';
-import { usage } from './harness.mjs';
-import { toRows } from './results.mjs';
-import { makeUsers } from './world.mjs';
+import { toMachi, withChat } from './support/chat-world.mjs';
+import { usage } from './support/harness.mjs';
+import { toRows } from './support/results.mjs';
+import { makeUsers } from './support/world.mjs';
 
 const CONNECTIONS = 5000;
-const COLLECTED = { NODE_OPTIONS: `--import ${join(import.meta.dirname, 'collect-garbage.mjs')}` };
+const COLLECTED = { NODE_OPTIONS: `--import ${join(import.meta.dirname, 'support/collect-garbage.mjs')}` };
 
 export const options = { settleSeconds: 15 };
 
 export function run({ settleSeconds = 5 }) {
   const work = async (world, load) => {
-    const bare = await world.start('bare ws', 'bench/bare-broadcast.mjs', COLLECTED);
+    const bare = await world.start('bare ws', 'bench/baselines/broadcast.mjs', COLLECTED);
     const users = await makeUsers(world, CONNECTIONS);
     const lists = [
       users.map((user, mark) => ({ mark, to: toMachi(user) })),

@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makeConversation, toMachi, withChat } from './chat-world.mjs';
-import { toRows } from './results.mjs';
-import { makeUsers } from './world.mjs';
+import { makeConversation, toMachi, withChat } from './support/chat-world.mjs';
+import { toRows } from './support/results.mjs';
+import { makeUsers } from './support/world.mjs';
 
 const CLIENTS = 100;
 const WINDOW = 16;
@@ -64,7 +64,7 @@ async function insert({ connection }, connections, seconds) {
     CONNECTIONS: connections,
     SECONDS: seconds,
   };
-  const child = spawn(process.execPath, ['bench/bare-insert.mjs'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['bench/baselines/insert.mjs'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = await once(child.stdout, 'data');
   await once(child, 'close');
   return { rate: Number(line) };

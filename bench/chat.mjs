@@ -1,10 +1,10 @@
 // Stored and delivered messages per second, relative to a bare `ws` server that forwards the same bytes and stores nothing. The round
 // trip of single messages is also compared with one that stores each message before it forwards it.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makeConversation, toMachi, withChat } from './chat-world.mjs';
-import { median, usage } from './harness.mjs';
-import { toRows } from './results.mjs';
-import { makeUsers } from './world.mjs';
+import { makeConversation, toMachi, withChat } from './support/chat-world.mjs';
+import { median, usage } from './support/harness.mjs';
+import { toRows } from './support/results.mjs';
+import { makeUsers } from './support/world.mjs';
 
 const WARM_UP_MS = 1500;
 const CONTENT = 'x'.repeat(60);
@@ -31,8 +31,8 @@ export const options = { seconds: 4, rounds: 5 };
 export function run({ seconds, rounds, isQuick }) {
   return withChat(2, async (world, load) => {
     await world.query('create table bare_messages (like messages including all)');
-    const bare = await world.start('bare ws', 'bench/bare-broadcast.mjs', {});
-    const storing = await world.start('bare ws with an INSERT', 'bench/bare-broadcast.mjs', {
+    const bare = await world.start('bare ws', 'bench/baselines/broadcast.mjs', {});
+    const storing = await world.start('bare ws with an INSERT', 'bench/baselines/broadcast.mjs', {
       CONNECTION: JSON.stringify(world.connection),
     });
     const rows = [];

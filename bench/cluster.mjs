@@ -1,11 +1,11 @@
 // One, two and three processes with BUS=redis, compared with as many of Socket.IO with its Redis adapter, which stores the same
 // messages in the same PostgreSQL before it broadcasts them; one and three when all benches are run. Then both while connections are cut.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withChat } from './chat-world.mjs';
-import { countLost } from './cluster-cuts.mjs';
-import { findRedis, makeMachi, makeSocketIo, startRedis } from './cluster-world.mjs';
-import { median, usage } from './harness.mjs';
-import { toRows } from './results.mjs';
+import { withChat } from './support/chat-world.mjs';
+import { countLost } from './support/cluster-cuts.mjs';
+import { findRedis, makeMachi, makeSocketIo, startRedis } from './support/cluster-world.mjs';
+import { median, usage } from './support/harness.mjs';
+import { toRows } from './support/results.mjs';
 
 const WARM_UP_MS = 500;
 const [ROOMS, MEMBERS] = [24, 20];

@@ -6,11 +6,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { WebSocket } from 'ws';
-import { toGrowthChart } from './chart.mjs';
-import { median, usage } from './harness.mjs';
+import { toGrowthChart } from './support/chart.mjs';
+import { median, usage } from './support/harness.mjs';
 import { fillLargeDatabase } from './large-database.mjs';
-import { toRows } from './results.mjs';
-import { signTokens, withWorld } from './world.mjs';
+import { toRows } from './support/results.mjs';
+import { signTokens, withWorld } from './support/world.mjs';
 
 const SIZES = [1_000, 100_000, 1_000_000];
 const PEOPLE = 100;

@@ -6,10 +6,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { WebSocket } from 'ws';
-import { startBareImport, startBareServer } from './bare-import.mjs';
-import { IMAGE_WORKERS, treeCpu, usage } from './harness.mjs';
-import { toRows } from './results.mjs';
-import { withWorld } from './world.mjs';
+import { startBareImport, startBareServer } from './baselines/import.mjs';
+import { IMAGE_WORKERS, treeCpu, usage } from './support/harness.mjs';
+import { toRows } from './support/results.mjs';
+import { withWorld } from './support/world.mjs';
 
 const KINDS_OF_SCANS = 10;
 const none = () => NaN;

@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { interleave } from './harness.mjs';
-import { toRows } from './results.mjs';
-import { withWorld } from './world.mjs';
+import { interleave } from './support/harness.mjs';
+import { toRows } from './support/results.mjs';
+import { withWorld } from './support/world.mjs';
 
 const CHAPTERS = 3000;
 const LIMIT = 50;
@@ -27,7 +27,7 @@ export function run({ seconds, rounds }) {
     const { projectId, pageId } = await makeProject(world);
     const bytes = readPage(world.dataDir, pageId);
     writeFileSync(join(world.dataDir, 'page.webp'), bytes);
-    const bare = await world.start('bare', 'bench/bare-library.mjs', {
+    const bare = await world.start('bare', 'bench/baselines/library.mjs', {
       FOLDER: world.dataDir,
       CONNECTION: JSON.stringify(world.connection),
       QUERY: JSON.stringify({ text: CHAPTERS_QUERY, values: [projectId, LIMIT] }),

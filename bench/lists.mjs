@@ -1,9 +1,9 @@
 // Lists of 50 users and of 50 vaccination sessions of a centre, compared with a bare server that sends the rows of the same
 // query with JSON.stringify and checks no token. Of the users, all clients ask for one page, and then each for another one.
-import { interleave } from './harness.mjs';
-import { toRows } from './results.mjs';
-import { makeCentre } from './vaccination-world.mjs';
-import { makeUsers, withWorld } from './world.mjs';
+import { interleave } from './support/harness.mjs';
+import { toRows } from './support/results.mjs';
+import { makeCentre } from './support/vaccination-world.mjs';
+import { makeUsers, withWorld } from './support/world.mjs';
 
 const LIMIT = 50;
 const USERS = 1000;
@@ -41,7 +41,7 @@ export function run({ seconds, rounds }) {
       },
     };
     const env = { CONNECTION: JSON.stringify(world.connection), LISTS: JSON.stringify(lists) };
-    const bare = await world.start('query and stringify', 'bench/bare-lists.mjs', env);
+    const bare = await world.start('query and stringify', 'bench/baselines/lists.mjs', env);
     const rows = [];
     for (const [name, { title = name, path, after }] of Object.entries(lists)) {
       const pathOf = after && ((client) => `${path}&cursor=${Buffer.from(after(client)).toString('base64url')}`);

@@ -4,9 +4,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import ts from 'typescript';
 import { PROFILE_COLUMNS, PROFILE_GROUPS } from '../dist/src/users/profile.js';
-import { interleave } from './harness.mjs';
-import { toRows } from './results.mjs';
-import { makeUsers, withWorld } from './world.mjs';
+import { interleave } from './support/harness.mjs';
+import { toRows } from './support/results.mjs';
+import { makeUsers, withWorld } from './support/world.mjs';
 
 const CONNECTIONS = 32;
 /** The columns that Machi reads, for one session. */

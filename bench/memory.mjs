@@ -1,7 +1,7 @@
 // Whether memory grows: the town, minute after minute, at a rate that Machi keeps easily. `--seconds` is the whole time.
-import { median } from './harness.mjs';
-import { withChat } from './chat-world.mjs';
-import { toRows } from './results.mjs';
+import { median } from './support/harness.mjs';
+import { withChat } from './support/chat-world.mjs';
+import { toRows } from './support/results.mjs';
 import { connectMembers, makeTown, measure, scaledRates } from './town.mjs';
 
 const MINUTE = 60;

@@ -6,8 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import prettier from 'prettier';
-import { toChart } from './chart.mjs';
-import { toMarkdown, toSummary, toTable } from './results.mjs';
+import { toChart } from './support/chart.mjs';
+import { toMarkdown, toSummary, toTable } from './support/results.mjs';
 
 /** The benches in their order, with about how long each takes when all are run, in seconds. */
 const BENCHES = {

@@ -3,9 +3,9 @@
 import autocannon from 'autocannon';
 import bcrypt from 'bcrypt';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { usage } from './harness.mjs';
-import { toRows } from './results.mjs';
-import { makeUsers, withWorld } from './world.mjs';
+import { usage } from './support/harness.mjs';
+import { toRows } from './support/results.mjs';
+import { makeUsers, withWorld } from './support/world.mjs';
 
 const COST = 12;
 const CLIENTS = 50;

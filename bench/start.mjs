@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startServer, usage } from './harness.mjs';
-import { toRows } from './results.mjs';
-import { withWorld } from './world.mjs';
+import { startServer, usage } from './support/harness.mjs';
+import { toRows } from './support/results.mjs';
+import { withWorld } from './support/world.mjs';
 
 export const options = { rounds: 7, idleSeconds: 30 };
 

@@ -5,12 +5,12 @@ import bcrypt from 'bcrypt';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
-import { makeConversation, toMachi, withChat } from './chat-world.mjs';
-import { usage } from './harness.mjs';
-import { OpenLoop } from './open-loop.mjs';
-import { toRows } from './results.mjs';
-import { makeCentre, makeSessions, registerPeople } from './vaccination-world.mjs';
-import { makeUsers } from './world.mjs';
+import { makeConversation, toMachi, withChat } from './support/chat-world.mjs';
+import { usage } from './support/harness.mjs';
+import { OpenLoop } from './support/open-loop.mjs';
+import { toRows } from './support/results.mjs';
+import { makeCentre, makeSessions, registerPeople } from './support/vaccination-world.mjs';
+import { makeUsers } from './support/world.mjs';
 
 /** Per second, at the factor 1. */
 const RATES = { 'sign-ins': 0.5, refreshes: 2, reads: 60, pages: 20, messages: 20, bookings: 10, uploads: 0.5 };

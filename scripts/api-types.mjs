@@ -1,11 +1,11 @@
-// Writes the types of test/support/openapi-types.ts from openapi.json, when that is newer.
+// Writes the types of test/support/api/openapi-types.ts from openapi.json, when that is newer.
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from './prepare.mjs';
 
 const SOURCE = join(root, 'openapi.json');
-const TARGET = join(root, 'test/support/openapi-types.ts');
+const TARGET = join(root, 'test/support/api/openapi-types.ts');
 
 export async function generateApiTypes() {
   if (existsSync(TARGET) && statSync(TARGET).mtimeMs > statSync(SOURCE).mtimeMs) return;

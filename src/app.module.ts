@@ -10,7 +10,7 @@ import { CompatModule } from './compat/compat.module.js';
 import { AvatarsModule } from './avatars/avatars.module.js';
 import { ClockModule } from './common/clock.module.js';
 import { Config } from './config/config.js';
-import type { DatabaseConnection } from './config/database-connection.js';
+import type { DatabaseConnection } from './config/database/database-connection.js';
 import { DatabaseModule } from './database/database.module.js';
 import { GroupsModule } from './groups/groups.module.js';
 import { HttpModule } from './http/http.module.js';

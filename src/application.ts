@@ -9,7 +9,7 @@ import { AppModule } from './app.module.js';
 import { ConfigError } from './config/config-error.js';
 import type { Config } from './config/config.js';
 import { openDatabase } from './database/open-database.js';
-import type { ReachedDatabase } from './database/reach-database.js';
+import type { ReachedDatabase } from './database/connections/reach-database.js';
 import { hasExample } from './http/example.js';
 import { HttpAdapter } from './http/http-adapter.js';
 import { NestLogger } from './http/logger.js';

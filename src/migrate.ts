@@ -3,7 +3,7 @@ import { ConfigError } from './config/config-error.js';
 import { loadConfig } from './config/load-config.js';
 import { DatabaseError } from './database/database-error.js';
 import { migrateDatabase } from './database/open-database.js';
-import { reachDatabase } from './database/reach-database.js';
+import { reachDatabase } from './database/connections/reach-database.js';
 
 /** Runs all pending migrations and exits. For deployments whose processes run with MIGRATE=off. */
 try {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../src/common/version.js';
 import { listSettings, loadConfig, SECRETS } from '../src/config/load-config.js';
 import { newKeys, startApp, type TestApp } from './support/app.js';
-import { routesOf } from './support/routes.js';
+import { routesOf } from './support/api/routes.js';
 
 interface Container {
   envFrom: { configMapRef: { name: string } }[];

@@ -4,10 +4,10 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { components } from './support/openapi-types.js';
+import type { components } from './support/api/openapi-types.js';
 import { newKeys } from './support/app.js';
-import { createDatabase, type TestDatabase } from './support/database.js';
-import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from './support/machi-process.js';
+import { createDatabase, type TestDatabase } from './support/setup/database.js';
+import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from './support/servers/machi-process.js';
 
 type Session = components['schemas']['SessionDto'];
 

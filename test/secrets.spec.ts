@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import pg from 'pg';
 import PostalMime from 'postal-mime';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from './support/database.js';
-import { dataFolder, launch, type MachiProcess, whenServing } from './support/machi-process.js';
-import { codeAt } from './support/totp.js';
+import { createDatabase, type TestDatabase } from './support/setup/database.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from './support/servers/machi-process.js';
+import { codeAt } from './support/clients/totp.js';
 
 let machi: MachiProcess;
 let database: TestDatabase;

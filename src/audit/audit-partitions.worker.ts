@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from 'pg';
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
 import { ADVISORY_LOCKS } from '../database/advisory-locks.js';
-import { POOL } from '../database/pool.js';
+import { POOL } from '../database/connections/pool.js';
 
 const HOUR_MS = 3_600_000;
 /** Partitions are created for this month and the following ones, so that a few failed runs do no harm. */

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { POOL } from '../database/pool.js';
-import { readRows } from '../database/read-rows.js';
+import { POOL } from '../database/connections/pool.js';
+import { readRows } from '../database/statements/read-rows.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import type { DataSubject, ExportPart } from '../personal-data/personal-data.js';
 

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { Pool } from 'pg';
-import type { BatchedQuery } from '../database/batched-query.js';
-import { POOL } from '../database/pool.js';
+import type { BatchedQuery } from '../database/statements/batched-query.js';
+import { POOL } from '../database/connections/pool.js';
 import { isTokenProblem, Problem, tokenProblem } from '../http/problems/problem.js';
 import { rightsOf } from '../permissions/permissions.js';
 import type { Caller } from '../users/caller.js';

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { BatchedQuery } from '../database/batched-query.js';
+import { BatchedQuery } from '../database/statements/batched-query.js';
 import { type Profile, PROFILE_COLUMNS, PROFILE_GROUPS } from '../users/profile.js';
 
 /** A live session with its active user and their groups. */

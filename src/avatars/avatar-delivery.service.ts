@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
-import { BatchedQuery } from '../database/batched-query.js';
-import { POOL } from '../database/pool.js';
+import { BatchedQuery } from '../database/statements/batched-query.js';
+import { POOL } from '../database/connections/pool.js';
 import { Problem } from '../http/problems/problem.js';
 import type { Representation } from '../http/representation.js';
 import { SIZES, type Size } from '../images/image-jobs.js';

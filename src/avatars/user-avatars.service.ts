@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, In } from 'typeorm';
 import { Clock } from '../common/clock.provider.js';
-import { returningRows } from '../database/returning.js';
+import { returningRows } from '../database/statements/returning.js';
 import { UsersService } from '../users/users.service.js';
 import { Avatar, type AvatarState, LIVE_STATES } from './avatar.entity.js';
 

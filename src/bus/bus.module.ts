@@ -1,8 +1,8 @@
 import { Module } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Config } from '../config/config.js';
-import { DedicatedConnectionService } from '../database/dedicated-connection.service.js';
-import { POOL } from '../database/pool.js';
+import { DedicatedConnectionService } from '../database/connections/dedicated-connection.service.js';
+import { POOL } from '../database/connections/pool.js';
 import type { BusDriver } from './bus-driver.js';
 import { BUS_DRIVER, BusService } from './bus.service.js';
 import { PostgresDriver } from './drivers/postgres-driver.js';

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { POOL } from '../database/pool.js';
-import { readRows } from '../database/read-rows.js';
+import { POOL } from '../database/connections/pool.js';
+import { readRows } from '../database/statements/read-rows.js';
 import { AttachmentFilesService } from './attachments/attachment-files.service.js';
 import type { Attachment } from './attachments/attachment.entity.js';
 import { AttachmentsService } from './attachments/attachments.service.js';

@@ -1,7 +1,7 @@
 import { destination, type Logger, pino } from 'pino';
 import type { Config } from '../config/config.js';
 import { EmbeddedPostgres } from '../database/embedded/embedded-postgres.js';
-import { type ReachedDatabase, reachDatabase } from '../database/reach-database.js';
+import { type ReachedDatabase, reachDatabase } from '../database/connections/reach-database.js';
 
 /** How long a command waits for a database that does not answer. */
 const WAIT_MS = 5_000;

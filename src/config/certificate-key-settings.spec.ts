@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findConfigErrors, production } from '../../test/support/config.js';
+import { findConfigErrors, production } from '../../test/support/setup/config.js';
 import { loadConfig } from './load-config.js';
 
 const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findConfigErrors, KEYS, production, SECRET_KEY } from '../../test/support/config.js';
+import { findConfigErrors, KEYS, production, SECRET_KEY } from '../../test/support/setup/config.js';
 import { loadConfig } from './load-config.js';
 
 describe('production', () => {

@@ -1,7 +1,7 @@
 import { isSafeUrl } from '../common/http-client.js';
 import { type Config, databaseTls, DEFAULT_MAIL_FROM } from './config.js';
-import { parseDatabaseUrl } from './database-connection.js';
-import { type Parameters, tlsChoices } from './database-tls.js';
+import { parseDatabaseUrl } from './database/database-connection.js';
+import { type Parameters, tlsChoices } from './database/database-tls.js';
 
 const KEYS = ['SECRET_KEY', 'NATIONAL_ID_KEY', 'NATIONAL_ID_INDEX_KEY'] as const;
 type KeyName = (typeof KEYS)[number];

@@ -2,8 +2,8 @@ import { IsEmail, IsIn, IsOptional, IsString, Matches, MaxLength, MinLength } fr
 import { cpus } from 'node:os';
 import { AsSystems, COMPAT_SYSTEMS, type CompatSystem, isSystems } from './compat-systems.js';
 import { readCertifiedKeyPair, readCertifiedKeys, readKeyPair, readVerificationKeys } from '../common/key-pair.js';
-import { type DatabaseConnection, parseDatabaseUrl, toConnection } from './database-connection.js';
-import { type Parameters, SSL_MODES } from './database-tls.js';
+import { type DatabaseConnection, parseDatabaseUrl, toConnection } from './database/database-connection.js';
+import { type Parameters, SSL_MODES } from './database/database-tls.js';
 import {
   AsDuration,
   AsHost,

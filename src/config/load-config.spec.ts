@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findConfigErrors, KEYS, production } from '../../test/support/config.js';
+import { findConfigErrors, KEYS, production } from '../../test/support/setup/config.js';
 import { packageRoot } from '../common/version.js';
 import type { Config } from './config.js';
 import { listSettings, loadConfig, SECRETS } from './load-config.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KEYS } from '../../test/support/config.js';
+import { KEYS } from '../../test/support/setup/config.js';
 import type { Config } from './config.js';
 import { loadConfig } from './load-config.js';
 import { parseDuration } from './setting-decorators.js';

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { findConfigErrors, production } from '../../test/support/config.js';
+import { findConfigErrors, production } from '../../test/support/setup/config.js';
 
 const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;
 const SIGNING_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export(pkcs8) as string;

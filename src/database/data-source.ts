@@ -25,7 +25,7 @@ import { Presence } from '../chat/presence/presence.entity.js';
 import { PushDelivery } from '../chat/push/push-delivery.entity.js';
 import { PushMessage } from '../chat/push/push-message.entity.js';
 import { PushSubscription } from '../chat/push/push-subscription.entity.js';
-import type { DatabaseConnection } from '../config/database-connection.js';
+import type { DatabaseConnection } from '../config/database/database-connection.js';
 import { GroupMember } from '../groups/group-member.entity.js';
 import { Group } from '../groups/group.entity.js';
 import { AcceptedIssuer } from '../auth/external-identities/accepted-issuer.entity.js';
@@ -74,7 +74,7 @@ import { FeedToken } from '../projects/feed-tokens/feed-token.entity.js';
 import { ChapterProgress } from '../projects/reading/chapter-progress.entity.js';
 import { ProjectBookmark } from '../projects/reading/project-bookmark.entity.js';
 import { AfterCommitSubscriber } from './after-commit.js';
-import { clientConfig, type SessionOptions, UnnamedStatementsClient } from './client-config.js';
+import { clientConfig, type SessionOptions, UnnamedStatementsClient } from './connections/client-config.js';
 
 /** All entities. `npm run migration:generate` compares them with the migrations. */
 export const entities = [

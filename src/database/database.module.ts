@@ -2,12 +2,12 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { Pool } from 'pg';
 import type { DataSource } from 'typeorm';
-import { DedicatedConnectionService } from './dedicated-connection.service.js';
-import { clientConfig } from './client-config.js';
-import { PoolMetricsService } from './pool-metrics.service.js';
-import { PoolRenewalService } from './pool-renewal.service.js';
-import { DIRECT, POOL } from './pool.js';
-import type { DatabaseConnection } from '../config/database-connection.js';
+import { DedicatedConnectionService } from './connections/dedicated-connection.service.js';
+import { clientConfig } from './connections/client-config.js';
+import { PoolMetricsService } from './connections/pool-metrics.service.js';
+import { PoolRenewalService } from './connections/pool-renewal.service.js';
+import { DIRECT, POOL } from './connections/pool.js';
+import type { DatabaseConnection } from '../config/database/database-connection.js';
 
 /** Provides the data source, its pool (`POOL`) and the dedicated connection of this process. */
 @Global()

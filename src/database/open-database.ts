@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import { type DataSource, MigrationExecutor } from 'typeorm';
-import type { DatabaseConnection } from '../config/database-connection.js';
+import type { DatabaseConnection } from '../config/database/database-connection.js';
 import { migrations } from '../../migrations/index.js';
 import { ADVISORY_LOCKS } from './advisory-locks.js';
 import { newDataSource } from './data-source.js';
 import { DatabaseError } from './database-error.js';
-import { whenReachable } from './reach-database.js';
+import { whenReachable } from './connections/reach-database.js';
 
 const UNDEFINED_TABLE = '42P01';
 

@@ -5,10 +5,10 @@ import { BusService } from '../bus/bus.service.js';
 import { Problem } from '../http/problems/problem.js';
 import { MetricsService } from '../metrics/metrics.service.js';
 import { StorageProbeService } from '../storage/storage-probe.service.js';
-import { DedicatedConnectionService } from '../database/dedicated-connection.service.js';
+import { DedicatedConnectionService } from '../database/connections/dedicated-connection.service.js';
 import { isMigrated } from '../database/open-database.js';
 import { MailWorker } from '../mail/mail.worker.js';
-import { PoolRenewalService } from '../database/pool-renewal.service.js';
+import { PoolRenewalService } from '../database/connections/pool-renewal.service.js';
 import type { ChecksDto } from './health.dto.js';
 
 const CHECK_TIMEOUT_MS = 1000;

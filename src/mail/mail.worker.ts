@@ -8,7 +8,7 @@ import {
 import type { Pool } from 'pg';
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
-import { POOL } from '../database/pool.js';
+import { POOL } from '../database/connections/pool.js';
 import { MetricsService } from '../metrics/metrics.service.js';
 import { createSend } from './mail-transport.js';
 import type { Channel } from './mail.entity.js';

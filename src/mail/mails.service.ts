@@ -8,8 +8,8 @@ import { decrypt, deriveKey, encrypt, keyedHash } from '../common/encryption.js'
 import { Config } from '../config/config.js';
 import { ADVISORY_LOCKS } from '../database/advisory-locks.js';
 import { afterCommit } from '../database/after-commit.js';
-import { readRows } from '../database/read-rows.js';
-import { returningRows } from '../database/returning.js';
+import { readRows } from '../database/statements/read-rows.js';
+import { returningRows } from '../database/statements/returning.js';
 import { requestContext } from '../http/request-context.js';
 import { type MailKind, MAILS, type SecurityContext, type ValuesOf, writeMail } from './mail-templates.js';
 import type { CalendarEvent } from './mail-transport.js';

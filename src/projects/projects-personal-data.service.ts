@@ -1,9 +1,9 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Clock } from '../common/clock.provider.js';
-import { POOL } from '../database/pool.js';
-import { readRows } from '../database/read-rows.js';
-import { SqlValues } from '../database/sql-values.js';
+import { POOL } from '../database/connections/pool.js';
+import { readRows } from '../database/statements/read-rows.js';
+import { SqlValues } from '../database/statements/sql-values.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import type { DataSubject, ExportPart, PersonalTable } from '../personal-data/personal-data.js';
 import { StagedFilesService } from './uploads/files/staged-files.service.js';

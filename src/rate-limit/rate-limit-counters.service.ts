@@ -5,7 +5,7 @@ import { LessThan, type Repository } from 'typeorm';
 import { Clock } from '../common/clock.provider.js';
 import { deriveKey, keyedHash } from '../common/encryption.js';
 import { Config } from '../config/config.js';
-import { POOL } from '../database/pool.js';
+import { POOL } from '../database/connections/pool.js';
 import type { BackoffPolicy } from './backoff-policies.js';
 import { RateLimitCounter } from './rate-limit-counter.entity.js';
 

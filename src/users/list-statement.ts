@@ -1,5 +1,5 @@
 import type { QueryConfig } from 'pg';
-import { prepared } from '../database/prepared.js';
+import { prepared } from '../database/statements/prepared.js';
 import { publicPath } from '../http/request-context.js';
 
 /** The row of a list: the users of the page as JSON, and the last username if there are more. */

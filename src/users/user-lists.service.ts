@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { Repository } from 'typeorm';
 import { FairQueue } from '../common/fair-queue.js';
 import { SharedRuns } from '../common/shared-runs.js';
-import { POOL } from '../database/pool.js';
+import { POOL } from '../database/connections/pool.js';
 import { JsonText } from '../http/json-text.js';
 import { readCursor, toCursor } from '../http/pagination.dto.js';
 import { unavailable } from '../http/problems/problem.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { POOL } from '../database/pool.js';
+import { POOL } from '../database/connections/pool.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import type { DataSubject, ExportPart } from '../personal-data/personal-data.js';
 import { UsersService } from './users.service.js';

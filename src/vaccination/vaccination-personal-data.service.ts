@@ -1,8 +1,8 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Pool } from 'pg';
 import type { EntityManager } from 'typeorm';
-import { POOL } from '../database/pool.js';
-import { readRows } from '../database/read-rows.js';
+import { POOL } from '../database/connections/pool.js';
+import { readRows } from '../database/statements/read-rows.js';
 import { MailsService } from '../mail/mails.service.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import type { DataSubject, ExportPart, PersonalTable } from '../personal-data/personal-data.js';

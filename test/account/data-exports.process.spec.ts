@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newKeys, PASSWORD } from '../support/app.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
-import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
+import { createDatabase, type TestDatabase } from '../support/setup/database.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
 import { unzip } from '../support/personal-data.js';
 
 const MESSAGES = 60_000;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { addressOf, mailboxes, sent, type Smtp, startSmtp } from '../support/smtp-server.js';
+import { addressOf, mailboxes, sent, type Smtp, startSmtp } from '../support/servers/smtp-server.js';
 
 const PUBLIC_URL = 'https://machi.example.org/town/';
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PROBLEMS } from '../../src/http/problems/problem-catalogue.js';
 import { packageRoot } from '../../src/common/version.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { routesOf } from '../support/routes.js';
+import { routesOf } from '../support/api/routes.js';
 
 let t: TestApp;
 beforeAll(async () => {

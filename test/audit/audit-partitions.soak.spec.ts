@@ -5,7 +5,7 @@ import { AuditPartitions1797002001000 } from '../../migrations/1797002001000-aud
 import { AuditPartitionsWorker } from '../../src/audit/audit-partitions.worker.js';
 import { newDataSource } from '../../src/database/data-source.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { admin, dropDatabase } from '../support/global-setup.js';
+import { admin, dropDatabase } from '../support/setup/global-setup.js';
 
 const DAY = 86_400_000;
 const apps: TestApp[] = [];

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { VirtualAuthenticator } from '../support/virtual-authenticator.js';
-import { codeAt } from '../support/totp.js';
+import { VirtualAuthenticator } from '../support/clients/virtual-authenticator.js';
+import { codeAt } from '../support/clients/totp.js';
 
 const ORIGIN = 'https://machi.example';
 

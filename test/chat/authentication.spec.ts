@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, dial, V2 } from '../support/chat-client.js';
+import { type ChatClient, connect, dial, V2 } from '../support/clients/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { asyncapi } from '../support/asyncapi.js';
+import { asyncapi } from '../support/api/asyncapi.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connect, createConversation, type Frame } from '../support/chat-client.js';
-import type { Credentials } from '../support/chat-tester.js';
-import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
+import { connect, createConversation, type Frame } from '../support/clients/chat-client.js';
+import type { Credentials } from '../support/clients/chat-tester.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
 
 let folder: ReturnType<typeof dataFolder>;
 const running: MachiProcess[] = [];

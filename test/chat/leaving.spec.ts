@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { type ChatClient, connectUsers, createConversation, V2 } from '../support/chat-client.js';
+import { type ChatClient, connectUsers, createConversation, V2 } from '../support/clients/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -3,9 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterEach, beforeEach, it } from 'vitest';
 import { EmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
-import { connect, createConversation, type Frame } from '../support/chat-client.js';
-import { ChatTester, checkHistory, type Credentials, randomOf, type StoredRow } from '../support/chat-tester.js';
-import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
+import { connect, createConversation, type Frame } from '../support/clients/chat-client.js';
+import {
+  ChatTester,
+  checkHistory,
+  type Credentials,
+  randomOf,
+  type StoredRow,
+} from '../support/clients/chat-tester.js';
+import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
 
 /** Every fault occurs at least once, in whatever time that takes. */
 const SECONDS = 60;

@@ -9,7 +9,7 @@ import { GATEWAYS } from '../../src/chat/chat.module.js';
 import { eventsOf } from '../../src/chat/protocol/chat-event.decorator.js';
 import { packageRoot } from '../../src/common/version.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { assertDocumented, asyncapi, exampleOf } from '../support/asyncapi.js';
+import { assertDocumented, asyncapi, exampleOf } from '../support/api/asyncapi.js';
 import {
   type ChatClient,
   connect,
@@ -18,7 +18,7 @@ import {
   type Frame,
   connectUsers,
   V2,
-} from '../support/chat-client.js';
+} from '../support/clients/chat-client.js';
 
 const PUSHES = [
   'hello',

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect as dialRaw, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { connect } from '../support/chat-client.js';
+import { connect } from '../support/clients/chat-client.js';
 
 const REQUEST = [
   'GET /api/ws HTTP/1.1',

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { ConnectionsService } from '../../src/chat/connections/connections.service.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { connect as connectChat, dial } from '../support/chat-client.js';
+import { connect as connectChat, dial } from '../support/clients/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

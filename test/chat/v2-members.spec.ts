@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, connectUsers, createConversation, type Frame, V2 } from '../support/chat-client.js';
+import {
+  type ChatClient,
+  connect,
+  connectUsers,
+  createConversation,
+  type Frame,
+  V2,
+} from '../support/clients/chat-client.js';
 
 let t: TestApp;
 let owner: ChatClient;

@@ -5,10 +5,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createKeyPair, readCertifiedKeys, readKeyPair } from '../../src/common/key-pair.js';
-import { cli } from '../support/machi-cli.js';
-import { createDatabase, databaseEnv, type TestDatabase } from '../support/database.js';
-import { admin, dropDatabase } from '../support/global-setup.js';
-import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
+import { cli } from '../support/clients/machi-cli.js';
+import { createDatabase, databaseEnv, type TestDatabase } from '../support/setup/database.js';
+import { admin, dropDatabase } from '../support/setup/global-setup.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
 
 const PASSWORD = 'quiet lantern forty';
 

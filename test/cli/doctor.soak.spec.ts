@@ -7,7 +7,7 @@ import { examineDatabase } from '../../src/cli/doctor/database-checks.js';
 import { examineMail } from '../../src/cli/doctor/mail-checks.js';
 import { examineProxy } from '../../src/cli/doctor/proxy-checks.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { startSmtp } from '../support/smtp-server.js';
+import { startSmtp } from '../support/servers/smtp-server.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FollowedConversationsService } from '../../src/chat/delivery/followed-conversations.service.js';
 import type { TestApp } from '../support/app.js';
-import { attach, imagesOf } from '../support/attachments.js';
-import { connect, createConversation, V2 } from '../support/chat-client.js';
-import { startNodes, stopNodes } from '../support/nodes.js';
+import { attach, imagesOf } from '../support/projects/attachments.js';
+import { connect, createConversation, V2 } from '../support/clients/chat-client.js';
+import { startNodes, stopNodes } from '../support/servers/nodes.js';
 
 let nodes: [TestApp, TestApp];
 beforeAll(async () => {

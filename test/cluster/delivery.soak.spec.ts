@@ -3,8 +3,8 @@ import { BusService } from '../../src/bus/bus.service.js';
 import { FollowedConversationsService } from '../../src/chat/delivery/followed-conversations.service.js';
 import { GapRepairService } from '../../src/chat/delivery/gap-repair.service.js';
 import { PASSWORD, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, createConversation, type Frame, V2 } from '../support/chat-client.js';
-import { startNodes, stopNodes } from '../support/nodes.js';
+import { type ChatClient, connect, createConversation, type Frame, V2 } from '../support/clients/chat-client.js';
+import { startNodes, stopNodes } from '../support/servers/nodes.js';
 
 let nodes: [TestApp, TestApp];
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ChatClient, connect, createConversation, type Frame } from '../support/chat-client.js';
-import type { Credentials } from '../support/chat-tester.js';
-import { type Cluster, startCluster } from '../support/cluster.js';
-import { hasRedis, startRedis } from '../support/redis-server.js';
+import { type ChatClient, connect, createConversation, type Frame } from '../support/clients/chat-client.js';
+import type { Credentials } from '../support/clients/chat-tester.js';
+import { type Cluster, startCluster } from '../support/servers/cluster.js';
+import { hasRedis, startRedis } from '../support/servers/redis-server.js';
 
 const percentile = (times: number[], part: number): number =>
   times.toSorted((a, b) => a - b)[Math.ceil(times.length * part) - 1]!;

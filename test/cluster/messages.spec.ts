@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { TestApp } from '../support/app.js';
-import { type ChatClient, connect, createConversation, type Frame, connectUsers } from '../support/chat-client.js';
-import { startNodes, stopNodes } from '../support/nodes.js';
+import {
+  type ChatClient,
+  connect,
+  createConversation,
+  type Frame,
+  connectUsers,
+} from '../support/clients/chat-client.js';
+import { startNodes, stopNodes } from '../support/servers/nodes.js';
 
 /** Without a bus: frames reach connections to the same node only. */
 let nodes: [TestApp, TestApp];

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
-import { connect, createConversation } from '../support/chat-client.js';
-import { ChatTester, checkHistory, randomOf, type StoredRow } from '../support/chat-tester.js';
-import { type Cluster, startCluster } from '../support/cluster.js';
-import { hasRedis, startRedis } from '../support/redis-server.js';
-import { startRedisCluster } from '../support/redis-cluster.js';
-import { startProxy } from '../support/tcp-proxy.js';
+import { connect, createConversation } from '../support/clients/chat-client.js';
+import { ChatTester, checkHistory, randomOf, type StoredRow } from '../support/clients/chat-tester.js';
+import { type Cluster, startCluster } from '../support/servers/cluster.js';
+import { hasRedis, startRedis } from '../support/servers/redis-server.js';
+import { startRedisCluster } from '../support/servers/redis-cluster.js';
+import { startProxy } from '../support/servers/tcp-proxy.js';
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const random = randomOf(SEED);

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ChatNodeService } from '../../src/chat/presence/chat-node.service.js';
 import { PresenceService } from '../../src/chat/presence/presence.service.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, dial } from '../support/chat-client.js';
-import { startNodes, stopNodes } from '../support/nodes.js';
+import { type ChatClient, connect, dial } from '../support/clients/chat-client.js';
+import { startNodes, stopNodes } from '../support/servers/nodes.js';
 
 let nodes: [TestApp, TestApp];
 beforeAll(async () => {

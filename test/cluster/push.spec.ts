@@ -3,9 +3,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PushWorker } from '../../src/chat/push/push.worker.js';
 import { createKeyPair } from '../../src/common/key-pair.js';
 import { type SignedInUser, type TestApp } from '../support/app.js';
-import { type ChatClient, connect, type Frame } from '../support/chat-client.js';
-import { startPushService } from '../support/push-service.js';
-import { startNodes, stopNodes } from '../support/nodes.js';
+import { type ChatClient, connect, type Frame } from '../support/clients/chat-client.js';
+import { startPushService } from '../support/servers/push-service.js';
+import { startNodes, stopNodes } from '../support/servers/nodes.js';
 
 let nodes: [TestApp, TestApp];
 let service: Awaited<ReturnType<typeof startPushService>>;

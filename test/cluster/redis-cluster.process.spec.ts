@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RedisClusterDriver } from '../../src/bus/drivers/redis-cluster-driver.js';
-import { startRedisCluster } from '../support/redis-cluster.js';
-import { hasRedis } from '../support/redis-server.js';
+import { startRedisCluster } from '../support/servers/redis-cluster.js';
+import { hasRedis } from '../support/servers/redis-server.js';
 
 const HEALING_MS = 5_000;
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PASSWORD } from '../support/app.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
-import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
+import { createDatabase, type TestDatabase } from '../support/setup/database.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
 
 /** Two processes of the built Machi on one database. */
 let nodes: [MachiProcess, MachiProcess];

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, expect, it } from 'vitest';
-import { connect, createConversation } from '../support/chat-client.js';
-import { freePort } from '../support/postgres-server.js';
-import { type Cluster, startCluster } from '../support/cluster.js';
+import { connect, createConversation } from '../support/clients/chat-client.js';
+import { freePort } from '../support/servers/postgres-server.js';
+import { type Cluster, startCluster } from '../support/servers/cluster.js';
 import { parseMetrics } from '../support/metrics.js';
 
 let cluster: Cluster;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { mailboxes, type Smtp, startSmtp } from '../support/smtp-server.js';
+import { mailboxes, type Smtp, startSmtp } from '../support/servers/smtp-server.js';
 
 let t: TestApp;
 let smtp: Smtp;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { codeAt, twoFactorUser } from '../support/totp.js';
+import { codeAt, twoFactorUser } from '../support/clients/totp.js';
 
 let t: TestApp;
 beforeAll(async () => {

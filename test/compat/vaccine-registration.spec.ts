@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { nationalId, vaccinationWorld } from '../support/vaccination.js';
+import { nationalId, vaccinationWorld } from '../support/vaccination/vaccination.js';
 
 let t: TestApp;
 let world: Awaited<ReturnType<typeof vaccinationWorld>>;

@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AccountRecovery1797001000000 } from '../../migrations/1797001000000-account-recovery.js';
 import { newDataSource } from '../../src/database/data-source.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
+import { createDatabase, type TestDatabase } from '../support/setup/database.js';
 
 let database: TestDatabase;
 let dataSource: DataSource;

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BatchedQuery } from '../../src/database/batched-query.js';
-import { POOL } from '../../src/database/pool.js';
+import { BatchedQuery } from '../../src/database/statements/batched-query.js';
+import { POOL } from '../../src/database/connections/pool.js';
 import { startApp, type TestApp } from '../support/app.js';
 
 let t: TestApp;

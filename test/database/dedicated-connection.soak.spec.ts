@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import pg from 'pg';
 import { ADVISORY_LOCKS } from '../../src/database/advisory-locks.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { createDatabase } from '../support/database.js';
-import { startProxy } from '../support/tcp-proxy.js';
+import { createDatabase } from '../support/setup/database.js';
+import { startProxy } from '../support/servers/tcp-proxy.js';
 
 let t: TestApp;
 let database: Awaited<ReturnType<typeof createDatabase>>;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import pg from 'pg';
 import { packageRoot } from '../../src/common/version.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
+import { createDatabase, type TestDatabase } from '../support/setup/database.js';
 
 const text = readFileSync(join(packageRoot(), 'docs/database.md'), 'utf8');
 

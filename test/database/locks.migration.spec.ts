@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { MessageReferences1809770000000 } from '../../migrations/1809770000000-message-references.js';
 import { NewestChapters1809780000000 } from '../../migrations/1809780000000-newest-chapters.js';
 import { newDataSource } from '../../src/database/data-source.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
+import { createDatabase, type TestDatabase } from '../support/setup/database.js';
 import { runMigration } from '../support/version-0-1-0.js';
 
 let database: TestDatabase;

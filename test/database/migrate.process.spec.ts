@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
-import { databaseEnv } from '../support/database.js';
-import { admin, dropDatabase } from '../support/global-setup.js';
-import { query } from '../support/postgres-server.js';
-import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
+import { databaseEnv } from '../support/setup/database.js';
+import { admin, dropDatabase } from '../support/setup/global-setup.js';
+import { query } from '../support/servers/postgres-server.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
 
 const name = `machi_empty_${randomBytes(6).toString('hex')}`;
 const database = databaseEnv({ ...inject('connection'), database: name });

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { DatabaseConnection } from '../../src/config/database-connection.js';
-import { connect } from '../support/chat-client.js';
-import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
-import { hasPgBouncer, startPgBouncer } from '../support/pgbouncer.js';
-import { query, startPostgresServer } from '../support/postgres-server.js';
-import { startProxy } from '../support/tcp-proxy.js';
+import type { DatabaseConnection } from '../../src/config/database/database-connection.js';
+import { connect } from '../support/clients/chat-client.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
+import { hasPgBouncer, startPgBouncer } from '../support/servers/pgbouncer.js';
+import { query, startPostgresServer } from '../support/servers/postgres-server.js';
+import { startProxy } from '../support/servers/tcp-proxy.js';
 
 const ADMIN_PASSWORD = 'quiet lantern forty';
 

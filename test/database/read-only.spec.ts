@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { connectUsers, createConversation } from '../support/chat-client.js';
-import { admin } from '../support/global-setup.js';
+import { connectUsers, createConversation } from '../support/clients/chat-client.js';
+import { admin } from '../support/setup/global-setup.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pino } from 'pino';
-import { parseDatabaseUrl } from '../../src/config/database-connection.js';
+import { parseDatabaseUrl } from '../../src/config/database/database-connection.js';
 import { newDataSource } from '../../src/database/data-source.js';
-import { reachDatabase } from '../../src/database/reach-database.js';
-import { type Certificates, createCertificates, hasOpenssl } from '../support/certificates.js';
-import { dataFolder, launch, whenServing } from '../support/machi-process.js';
-import { hasIpv6, query, startPostgresServer } from '../support/postgres-server.js';
+import { reachDatabase } from '../../src/database/connections/reach-database.js';
+import { type Certificates, createCertificates, hasOpenssl } from '../support/vaccination/certificates.js';
+import { dataFolder, launch, whenServing } from '../support/servers/machi-process.js';
+import { hasIpv6, query, startPostgresServer } from '../support/servers/postgres-server.js';
 
 type Server = Awaited<ReturnType<typeof startPostgresServer>>;
 

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { newDataSource } from '../../src/database/data-source.js';
-import type { DatabaseConnection } from '../../src/config/database-connection.js';
+import type { DatabaseConnection } from '../../src/config/database/database-connection.js';
 import { PASSWORD, startApp } from '../support/app.js';
-import { connect } from '../support/chat-client.js';
-import { admin, dropDatabase } from '../support/global-setup.js';
+import { connect } from '../support/clients/chat-client.js';
+import { admin, dropDatabase } from '../support/setup/global-setup.js';
 import { IDS, installVersion010, LATER_MIGRATIONS, runMigration } from '../support/version-0-1-0.js';
 
 /**

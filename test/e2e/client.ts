@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { expect } from 'vitest';
-import type { BodyOf, LooseBody } from '../support/api-body.js';
+import type { BodyOf, LooseBody } from '../support/api/api-body.js';
 
 /** Address and kind of the stack under test, and the password of its administrator. */
 export const MACHI_URL = (process.env['MACHI_URL'] ?? 'http://localhost:5000').replace(/\/$/, '');

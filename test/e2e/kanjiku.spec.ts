@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CookieJar } from '../support/cookie-jar.js';
+import { CookieJar } from '../support/clients/cookie-jar.js';
 import { type Answer, Client, PASSWORD, uniqueName } from './client.js';
 
 /** The example requests of the manga site, which keeps its tokens in two cookies. */

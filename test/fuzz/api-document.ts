@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/common/version.js';
-import { ACCESS_TABLE } from '../support/access-table.js';
+import { ACCESS_TABLE } from '../support/api/access-table.js';
 import type { Json } from './values.js';
 
 export interface Schema {
@@ -87,7 +87,7 @@ const TOKEN_IN_BODY = /^POST \/api\/(myvaccine|allvaccines|approve)$/;
  */
 export function isAllowed({ name }: Operation, role: Role): boolean | undefined {
   const access = ACCESS_TABLE[name];
-  if (access === undefined) throw new Error(`test/support/access-table.ts does not name ${name}`);
+  if (access === undefined) throw new Error(`test/support/api/access-table.ts does not name ${name}`);
   if (access === 'public') return true;
   if (access === 'any token of ours') return role === 'anonymous' ? undefined : true;
   if (role === 'anonymous') return TOKEN_IN_BODY.test(name) ? undefined : false;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { asyncapi, exampleOf } from '../support/asyncapi.js';
+import { asyncapi, exampleOf } from '../support/api/asyncapi.js';
 import { type Json, mutated } from './values.js';
 
 /** The events that clients send. */

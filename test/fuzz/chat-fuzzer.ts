@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../../src/chat/protocol/close-codes.js';
 import { MACHI_V2 } from '../../src/chat/protocol/subprotocol.js';
-import { assertDocumented } from '../support/asyncapi.js';
+import { assertDocumented } from '../support/api/asyncapi.js';
 import type { Role } from './api-document.js';
 import { type ChatCase, chatCasesOf, EVENTS } from './chat-cases.js';
 import { HANG_MS } from './http-client.js';

@@ -1,8 +1,8 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/database.js';
-import { dataFolder, launch, type MachiProcess, whenServing } from '../support/machi-process.js';
+import { createDatabase, type TestDatabase } from '../support/setup/database.js';
+import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
 import { OPERATIONS } from './api-document.js';
 import { EVENTS } from './chat-cases.js';
 import { ChatFuzzer } from './chat-fuzzer.js';

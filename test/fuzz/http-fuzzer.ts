@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ACCESS_TABLE } from '../support/access-table.js';
+import { ACCESS_TABLE } from '../support/api/access-table.js';
 import { isAllowed, type Operation, OPERATIONS, type Role } from './api-document.js';
 import { findUndocumented } from './documented.js';
 import { casesOf, type HttpCase } from './http-cases.js';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PERMISSION_NAMES } from '../../src/permissions/permissions.js';
-import { codeAt } from '../support/totp.js';
+import { codeAt } from '../support/clients/totp.js';
 import type { Role } from './api-document.js';
 import type { Mailbox } from './mailbox.js';
 import type { SecretWatch } from './secret-watch.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VERSION } from '../../src/common/version.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { startProxy } from '../support/tcp-proxy.js';
+import { startProxy } from '../support/servers/tcp-proxy.js';
 
 let t: TestApp;
 let proxy: Awaited<ReturnType<typeof startProxy>>;

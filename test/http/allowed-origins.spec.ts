@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { connect, dial } from '../support/chat-client.js';
+import { connect, dial } from '../support/clients/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { sendRaw } from '../support/raw-request.js';
+import { sendRaw } from '../support/clients/raw-request.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newKeys, startApp, type TestApp } from '../support/app.js';
-import { sendRaw } from '../support/raw-request.js';
+import { sendRaw } from '../support/clients/raw-request.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { routesOf } from '../support/routes.js';
+import { routesOf } from '../support/api/routes.js';
 
 const FRONT = 'https://front.example';
 const EVIL = 'https://evil.example';

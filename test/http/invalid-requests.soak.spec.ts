@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { sendRaw } from '../support/raw-request.js';
+import { sendRaw } from '../support/clients/raw-request.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { hasNginx, startNginx } from '../support/nginx.js';
-import { freePort } from '../support/postgres-server.js';
+import { hasNginx, startNginx } from '../support/servers/nginx.js';
+import { freePort } from '../support/servers/postgres-server.js';
 
 const ADDRESSES = ['127.0.0.2', '127.0.0.3'];
 const POST = { method: 'POST', body: 'text' };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { connectUsers, createConversation } from '../support/chat-client.js';
+import { connectUsers, createConversation } from '../support/clients/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

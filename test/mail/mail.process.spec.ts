@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Mail } from '../../src/mail/mail.entity.js';
 import { MailsService } from '../../src/mail/mails.service.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { databaseEnv } from '../support/database.js';
-import { launch, type MachiProcess, whenServing } from '../support/machi-process.js';
-import { type Smtp, startSmtp } from '../support/smtp-server.js';
+import { databaseEnv } from '../support/setup/database.js';
+import { launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
+import { type Smtp, startSmtp } from '../support/servers/smtp-server.js';
 
 /** Creates the database of the processes. Sends no mail itself: at the time of its clock, no mail is due. */
 let t: TestApp;

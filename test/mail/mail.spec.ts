@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Mail } from '../../src/mail/mail.entity.js';
 import { MailsService } from '../../src/mail/mails.service.js';
 import { newKeys, startApp, type TestApp } from '../support/app.js';
-import { sent, type Smtp, startSmtp } from '../support/smtp-server.js';
+import { sent, type Smtp, startSmtp } from '../support/servers/smtp-server.js';
 
 let t: TestApp;
 let smtp: Smtp;

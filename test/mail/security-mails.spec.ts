@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { addressOf, mailboxes, sent, type Smtp, startSmtp } from '../support/smtp-server.js';
+import { addressOf, mailboxes, sent, type Smtp, startSmtp } from '../support/servers/smtp-server.js';
 
 let t: TestApp;
 let smtp: Smtp;

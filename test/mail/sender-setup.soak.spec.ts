@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { addressOf, sent, type Smtp, startSmtp } from '../support/smtp-server.js';
+import { addressOf, sent, type Smtp, startSmtp } from '../support/servers/smtp-server.js';
 
 let smtp: Smtp;
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { POOL } from '../../src/database/pool.js';
+import { POOL } from '../../src/database/connections/pool.js';
 import { MetricsServerService } from '../../src/http/metrics/metrics-server.service.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { metricsOf } from '../support/metrics.js';

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { request as sendRequest } from 'node:http';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { insertPerson } from '../support/bookings.js';
-import { connect, connectUsers, createConversation } from '../support/chat-client.js';
-import { imageFile, upload } from '../support/images.js';
+import { insertPerson } from '../support/vaccination/bookings.js';
+import { connect, connectUsers, createConversation } from '../support/clients/chat-client.js';
+import { imageFile, upload } from '../support/projects/images.js';
 import { metricsOf } from '../support/metrics.js';
-import { sent } from '../support/smtp-server.js';
-import { vaccinationWorld } from '../support/vaccination.js';
+import { sent } from '../support/servers/smtp-server.js';
+import { vaccinationWorld } from '../support/vaccination/vaccination.js';
 
 const METRICS_TOKEN = randomBytes(24).toString('base64url');
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PERMISSION_NAMES, type Permission, UNUSED_PERMISSIONS } from '../../src/permissions/permissions.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { ACCESS_TABLE } from '../support/access-table.js';
+import { ACCESS_TABLE } from '../support/api/access-table.js';
 import { readSourceFiles, type SourceFile } from '../support/source-files.js';
-import { routesOf } from '../support/routes.js';
+import { routesOf } from '../support/api/routes.js';
 
 let t: TestApp;
 beforeAll(async () => {

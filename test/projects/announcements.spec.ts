@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { BodyOf } from '../support/api-body.js';
+import type { BodyOf } from '../support/api/api-body.js';
 import { type Answer, type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { projectsWorld } from '../support/projects.js';
+import { projectsWorld } from '../support/projects/projects.js';
 
 let t: TestApp;
 let world: Awaited<ReturnType<typeof projectsWorld>>;

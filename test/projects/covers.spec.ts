@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PageFilesWorker } from '../../src/projects/pages/page-files.worker.js';
 import { Storage } from '../../src/storage/storage.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { call, formOf, get, imageFile } from '../support/images.js';
-import { projectsWorld } from '../support/projects.js';
+import { call, formOf, get, imageFile } from '../support/projects/images.js';
+import { projectsWorld } from '../support/projects/projects.js';
 
 let t: TestApp;
 let world: Awaited<ReturnType<typeof projectsWorld>>;

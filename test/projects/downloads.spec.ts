@@ -5,8 +5,8 @@ import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { get, imageFile } from '../support/images.js';
-import { projectsWorld } from '../support/projects.js';
+import { get, imageFile } from '../support/projects/images.js';
+import { projectsWorld } from '../support/projects/projects.js';
 
 let t: TestApp;
 let world: Awaited<ReturnType<typeof projectsWorld>>;

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { projectsWorld } from '../support/projects.js';
-import { nodesOf, type PlanNode, rowsRead, scannedTables } from '../support/query-plan.js';
+import { projectsWorld } from '../support/projects/projects.js';
+import { nodesOf, type PlanNode, rowsRead, scannedTables } from '../support/statements/query-plan.js';
 
 const CHAPTERS = 3000;
 const PAGES = 100_000;

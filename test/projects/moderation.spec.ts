@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { imageFile } from '../support/images.js';
-import { projectsWorld } from '../support/projects.js';
+import { imageFile } from '../support/projects/images.js';
+import { projectsWorld } from '../support/projects/projects.js';
 
 let t: TestApp;
 let world: Awaited<ReturnType<typeof projectsWorld>>;

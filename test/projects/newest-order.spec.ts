@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ANONYMOUS, type Reader } from '../../src/projects/visibility/reader.js';
 import { isChapterVisible } from '../../src/projects/visibility/visibility.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { userInGroup } from '../support/visibility.js';
+import { userInGroup } from '../support/projects/visibility.js';
 
 const DAY_MS = 86_400_000;
 const PROJECTS = 40;

@@ -1,9 +1,9 @@
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { get, imageFile } from '../support/images.js';
-import { projectsWorld } from '../support/projects.js';
-import { startS3 } from '../support/s3-server.js';
+import { get, imageFile } from '../support/projects/images.js';
+import { projectsWorld } from '../support/projects/projects.js';
+import { startS3 } from '../support/servers/s3-server.js';
 
 let s3: Awaited<ReturnType<typeof startS3>>;
 let t: TestApp;

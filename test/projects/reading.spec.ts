@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { projectsWorld } from '../support/projects.js';
+import { projectsWorld } from '../support/projects/projects.js';
 
 let t: TestApp;
 let world: Awaited<ReturnType<typeof projectsWorld>>;

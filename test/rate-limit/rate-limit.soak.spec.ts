@@ -3,8 +3,8 @@ import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createOpenApiDocument } from '../../src/http/openapi/swagger.js';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { call, canUpload, formOf, startUpload } from '../support/images.js';
-import { startProxy } from '../support/tcp-proxy.js';
+import { call, canUpload, formOf, startUpload } from '../support/projects/images.js';
+import { startProxy } from '../support/servers/tcp-proxy.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { addressOf, mailboxes, type Smtp, startSmtp } from '../support/smtp-server.js';
+import { addressOf, mailboxes, type Smtp, startSmtp } from '../support/servers/smtp-server.js';
 
 const from = (network: string) => ({ 'x-forwarded-for': network });
 const signIn = (t: TestApp, login: string, network: string, password = PASSWORD) =>

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { startApp } from '../support/app.js';
-import { startS3 } from '../support/s3-server.js';
+import { startS3 } from '../support/servers/s3-server.js';
 
 const ready = (t: Awaited<ReturnType<typeof startApp>>) => t.request('GET', '/api/health/ready');
 

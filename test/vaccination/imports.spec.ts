@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { vaccinationWorld } from '../support/vaccination.js';
+import { vaccinationWorld } from '../support/vaccination/vaccination.js';
 
 type Kind = 'centres' | 'staff' | 'lots' | 'sessions';
 

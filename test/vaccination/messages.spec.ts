@@ -3,10 +3,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { Appointment } from '../../src/vaccination/appointments/appointment.entity.js';
 import { NoticesWorker } from '../../src/vaccination/messages/notices.worker.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { startSmsGateway } from '../support/sms-gateway.js';
-import { sent, type Smtp, startSmtp } from '../support/smtp-server.js';
-import { vaccinationRows } from '../support/vaccination-rows.js';
-import { vaccinationWorld } from '../support/vaccination.js';
+import { startSmsGateway } from '../support/servers/sms-gateway.js';
+import { sent, type Smtp, startSmtp } from '../support/servers/smtp-server.js';
+import { vaccinationRows } from '../support/vaccination/vaccination-rows.js';
+import { vaccinationWorld } from '../support/vaccination/vaccination.js';
 
 const PHONE = '+8801712345678';
 const MINUTE = 60_000;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { rounds } from '../support/rounds.js';
-import { vaccinationRows } from '../support/vaccination-rows.js';
-import { vaccinationWorld } from '../support/vaccination.js';
+import { rounds } from '../support/setup/rounds.js';
+import { vaccinationRows } from '../support/vaccination/vaccination-rows.js';
+import { vaccinationWorld } from '../support/vaccination/vaccination.js';
 
 const REPORTS = '/api/vaccination/reports';
 const KINDS = ['coverage', 'utilisation', 'no-shows', 'anomalies'];

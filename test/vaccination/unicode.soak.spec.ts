@@ -1,8 +1,8 @@
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { vaccinationDay } from '../support/vaccination-day.js';
-import { person } from '../support/vaccination.js';
+import { vaccinationDay } from '../support/vaccination/vaccination-day.js';
+import { person } from '../support/vaccination/vaccination.js';
 
 const API = '/api/vaccination';
 

@@ -1,9 +1,9 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../../../test/support/app.js';
-import { imageFile } from '../../../test/support/images.js';
-import { projectsWorld } from '../../../test/support/projects.js';
-import { startProxy } from '../../../test/support/tcp-proxy.js';
+import { imageFile } from '../../../test/support/projects/images.js';
+import { projectsWorld } from '../../../test/support/projects/projects.js';
+import { startProxy } from '../../../test/support/servers/tcp-proxy.js';
 import type * as Client from '../dist/index.js';
 import { chromiumPath, launchChromium, makeClient, openExample } from './chromium.js';
 

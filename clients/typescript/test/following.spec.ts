@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../../test/support/app.js';
-import { randomOf } from '../../../test/support/chat-tester.js';
-import { startProxy } from '../../../test/support/tcp-proxy.js';
+import { randomOf } from '../../../test/support/clients/chat-tester.js';
+import { startProxy } from '../../../test/support/servers/tcp-proxy.js';
 import { type ChatClient, type ChatCursor, type ChatEvent, MachiClient } from '../dist/index.js';
 
 let t: TestApp;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../../../test/support/app.js';
-import { type BrowserSubscription, startPushService } from '../../../test/support/push-service.js';
+import { type BrowserSubscription, startPushService } from '../../../test/support/servers/push-service.js';
 import { MachiClient } from '../dist/index.js';
 
 let t: TestApp;

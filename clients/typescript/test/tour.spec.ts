@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../../src/common/version.js';
-import { databaseEnv } from '../../../test/support/database.js';
+import { databaseEnv } from '../../../test/support/setup/database.js';
 import { startApp, type TestApp } from '../../../test/support/app.js';
 
 const ADMIN_PASSWORD = 'quiet lantern forty';

@@ -6,7 +6,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { causeMessage } from '../../common/cause-message.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { isUnavailable, Problem } from '../../http/problems/problem.js';
 import { PersonalDataRegistryService } from '../../personal-data/personal-data-registry.service.js';

@@ -8,7 +8,7 @@ import { SecurityMailsService } from '../../auth/security-mails.service.js';
 import type { VerifiedCredential } from '../../auth/verified-credential.js';
 import { Clock } from '../../common/clock.provider.js';
 import { afterCommit } from '../../database/after-commit.js';
-import { insertOrIgnore } from '../../database/insert-or-ignore.js';
+import { insertOrIgnore } from '../../database/statements/insert-or-ignore.js';
 import type { LargeFile } from '../../http/representation.js';
 import { Problem } from '../../http/problems/problem.js';
 import { PersonalDataRegistryService } from '../../personal-data/personal-data-registry.service.js';

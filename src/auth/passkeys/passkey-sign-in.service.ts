@@ -8,7 +8,7 @@ import type { SessionDto } from '../sessions/sessions.dto.js';
 import { signInResults } from '../sign-in-results.js';
 import { SignInService } from '../sign-in.service.js';
 import { Clock } from '../../common/clock.provider.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { Problem } from '../../http/problems/problem.js';
 import { MetricsService } from '../../metrics/metrics.service.js';
 import { verifyAuthentication, webauthn } from './webauthn.js';

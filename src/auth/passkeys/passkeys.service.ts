@@ -6,7 +6,7 @@ import { AuditService } from '../../audit/audit.service.js';
 import { type Device, deviceName } from '../sessions/device.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problems/problem.js';
-import { insertOrIgnore } from '../../database/insert-or-ignore.js';
+import { insertOrIgnore } from '../../database/statements/insert-or-ignore.js';
 import { SecurityMailsService } from '../security-mails.service.js';
 import { SignInMethodsService } from '../sign-in-methods.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';

@@ -9,7 +9,7 @@ import { deriveKey, keyedHash, newToken } from '../../common/encryption.js';
 import { Config } from '../../config/config.js';
 import { MAILS } from '../../mail/mail-templates.js';
 import { MailsService } from '../../mail/mails.service.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import type { Profile } from '../../users/profile.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { RecoveryService } from '../recovery/recovery.service.js';

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { DedicatedConnectionService } from '../../database/dedicated-connection.service.js';
-import { POOL } from '../../database/pool.js';
+import { DedicatedConnectionService } from '../../database/connections/dedicated-connection.service.js';
+import { POOL } from '../../database/connections/pool.js';
 
 /** The trigger `notify_session_ended` on `sessions` sends the id of each deleted session to this channel. */
 const CHANNEL = 'session_ended';

@@ -7,7 +7,7 @@ import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { COMPAT_SYSTEMS, type CompatSystem } from '../../config/compat-systems.js';
 import { Config } from '../../config/config.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem, tokenProblem } from '../../http/problems/problem.js';
 import { rightsOf } from '../../permissions/permissions.js';

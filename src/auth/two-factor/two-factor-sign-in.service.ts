@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { createHash, randomBytes } from 'node:crypto';
 import { type EntityManager, Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { VerifiedCredential } from '../verified-credential.js';
 import { TwoFactorChallenge } from './two-factor-challenge.entity.js';

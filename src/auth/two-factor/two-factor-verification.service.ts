@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { Problem } from '../../http/problems/problem.js';
 import { findTimeStep, isRecoveryCode } from './two-factor-codes.js';
 import { TwoFactorSecrets } from './two-factor-secrets.provider.js';

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Pool } from 'pg';
-import type { DedicatedConnectionService } from '../../database/dedicated-connection.service.js';
+import type { DedicatedConnectionService } from '../../database/connections/dedicated-connection.service.js';
 import type { BusDriver, BusReceiver, WireFrame } from '../bus-driver.js';
 
 const CHANNEL = 'bus';

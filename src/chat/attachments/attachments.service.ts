@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { Problem, tokenProblem } from '../../http/problems/problem.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import type { Representation } from '../../http/representation.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { ADVISORY_LOCKS, LOCK_EXCLUSIVE } from '../../database/advisory-locks.js';
-import { insertOrIgnore } from '../../database/insert-or-ignore.js';
+import { insertOrIgnore } from '../../database/statements/insert-or-ignore.js';
 import { Problem } from '../../http/problems/problem.js';
 import { BLOCKS_QUOTA } from '../../rate-limit/quotas.js';
 import { ChatQuotasService } from '../connections/chat-quotas.service.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { EntityManager, Repository } from 'typeorm';
 import { trimBlanks } from '../../common/text.js';
-import { findUnique } from '../../database/find-unique.js';
+import { findUnique } from '../../database/statements/find-unique.js';
 import { Problem, tokenProblem } from '../../http/problems/problem.js';
 import type { ChatSession } from './connection.js';
 import { Participant } from './participant.entity.js';

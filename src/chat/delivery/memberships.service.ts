@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { BatchedQuery } from '../../database/batched-query.js';
-import { POOL } from '../../database/pool.js';
+import { BatchedQuery } from '../../database/statements/batched-query.js';
+import { POOL } from '../../database/connections/pool.js';
 
 /** $1: participant ids, $2: the number of partitions, $3: only conversations of this partition, or null. */
 const SELECT = `select m.participant_id as id, array_agg(c.id::float8) as conversation_ids, array_agg(c.revision::float8) as revisions

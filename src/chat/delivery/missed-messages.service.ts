@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import { MetricsService } from '../../metrics/metrics.service.js';
 import { toFrames } from '../protocol/websocket-frames.js';
 import { FollowedConversationsService } from './followed-conversations.service.js';

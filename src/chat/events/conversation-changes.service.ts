@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { Problem } from '../../http/problems/problem.js';
 import { EventDeliveryService } from '../delivery/event-delivery.service.js';
 import type { Role } from '../protocol/roles.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import { EventDeliveryService, type StoredEvent } from '../delivery/event-delivery.service.js';
 import type { AttachmentDto } from '../protocol/message.dto.js';
 import { DELETED_USER } from '../protocol/placeholders.js';

@@ -3,7 +3,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { ADVISORY_LOCKS, LOCK_SHARED } from '../../database/advisory-locks.js';
 import { afterCommit } from '../../database/after-commit.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { Problem } from '../../http/problems/problem.js';
 import { MEMBERS_QUOTA } from '../../rate-limit/quotas.js';
 import { ChatQuotasService } from '../connections/chat-quotas.service.js';

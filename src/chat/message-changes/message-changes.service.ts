@@ -5,7 +5,7 @@ import { Problem } from '../../http/problems/problem.js';
 import { rightsOf } from '../../permissions/permissions.js';
 import { actorOf } from '../../users/caller.js';
 import { UsersService } from '../../users/users.service.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { AttachmentsService } from '../attachments/attachments.service.js';
 import { ConversationChangesService } from '../events/conversation-changes.service.js';
 import type { ChangedDto } from '../events/conversation-events.dto.js';

@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import type { Problem } from '../../http/problems/problem.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { DurationCounts } from '../../metrics/counts.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { FullMessageDto, MessageDto } from '../protocol/message.dto.js';
 import { ATTACHMENTS_ONLY } from '../protocol/placeholders.js';

@@ -4,9 +4,9 @@ import { DataSource } from 'typeorm';
 import { BusService } from '../../bus/bus.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { ADVISORY_LOCKS } from '../../database/advisory-locks.js';
-import { DedicatedConnectionService } from '../../database/dedicated-connection.service.js';
-import { destroyConnection } from '../../database/destroy-connection.js';
-import { POOL } from '../../database/pool.js';
+import { DedicatedConnectionService } from '../../database/connections/dedicated-connection.service.js';
+import { destroyConnection } from '../../database/connections/destroy-connection.js';
+import { POOL } from '../../database/connections/pool.js';
 
 /** Heartbeat interval. After a process was killed, `last_online` of its users is at most this wrong. */
 const HEARTBEAT_MS = 5_000;

@@ -5,7 +5,7 @@ import { causeMessage } from '../../common/cause-message.js';
 import { Clock } from '../../common/clock.provider.js';
 import { deriveKey, keyedHash } from '../../common/encryption.js';
 import { Config } from '../../config/config.js';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import { LabelCounts } from '../../metrics/counts.js';
 import { DELETED_USER } from '../protocol/placeholders.js';
 import { type ClaimedDelivery, POSTPONE, REMOVE, RENEW } from './push-deliveries.js';

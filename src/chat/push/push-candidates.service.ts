@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplica
 import { AsyncResource } from 'node:async_hooks';
 import type { Pool } from 'pg';
 import { BusService } from '../../bus/bus.service.js';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import { MemberCacheService } from '../delivery/member-cache.service.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { mentionsIn } from './mentions.js';

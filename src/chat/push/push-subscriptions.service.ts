@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { Problem, tokenProblem, validationFailed } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { UsersService } from '../../users/users.service.js';

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { causeMessage } from '../../common/cause-message.js';
 import { Clock } from '../../common/clock.provider.js';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import { LabelCounts } from '../../metrics/counts.js';
 import { MetricsService } from '../../metrics/metrics.service.js';
 import { PushCandidatesService } from './push-candidates.service.js';

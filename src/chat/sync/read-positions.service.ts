@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import { Problem } from '../../http/problems/problem.js';
 import { ConnectionsService } from '../connections/connections.service.js';
 import { PushesService } from '../delivery/pushes.service.js';

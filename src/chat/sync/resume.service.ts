@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import type { ConversationEventDto } from '../events/conversation-events.dto.js';
 import { ConversationEventsService } from '../events/conversation-events.service.js';
 import { MESSAGE_COLUMNS, MESSAGE_JOINS, type MessageRow, toFullMessage } from '../messages/message-columns.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import { MESSAGE_COLUMNS, MESSAGE_JOINS, type MessageRow, toFullMessage } from '../messages/message-columns.js';
 import type { Role } from '../protocol/roles.js';
 import type { ConversationSummaryDto } from './sync.dto.js';

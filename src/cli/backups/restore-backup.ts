@@ -7,7 +7,7 @@ import { causeMessage } from '../../common/cause-message.js';
 import type { Config } from '../../config/config.js';
 import { CREATED_KEYS, type CreatedKey } from '../../config/load-config.js';
 import { ADVISORY_LOCKS } from '../../database/advisory-locks.js';
-import { clientConfig } from '../../database/client-config.js';
+import { clientConfig } from '../../database/connections/client-config.js';
 import { listMigrations, migrateDatabase } from '../../database/open-database.js';
 import { isKey, PROBES_FOLDER, type Storage } from '../../storage/storage.js';
 import { CommandError, EXIT } from '../exit-codes.js';

@@ -1,8 +1,8 @@
 import { Client } from 'pg';
 import type { Config } from '../../config/config.js';
-import { clientConfig } from '../../database/client-config.js';
+import { clientConfig } from '../../database/connections/client-config.js';
 import { listMigrations } from '../../database/open-database.js';
-import type { ReachedDatabase } from '../../database/reach-database.js';
+import type { ReachedDatabase } from '../../database/connections/reach-database.js';
 import { NationalIdsService } from '../../national-ids/national-ids.service.js';
 import { type Check, error, ok, warning } from './check.js';
 

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DatabaseConnection } from '../../config/database-connection.js';
+import type { DatabaseConnection } from '../../config/database/database-connection.js';
 import { EmbeddedPostgresError } from './embedded-postgres-error.js';
 import { lastLine, PostgresCluster } from './postgres-cluster.js';
 import { PostgresProcess } from './postgres-process.js';

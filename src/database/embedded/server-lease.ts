@@ -1,7 +1,7 @@
 import pg from 'pg';
-import type { DatabaseConnection } from '../../config/database-connection.js';
+import type { DatabaseConnection } from '../../config/database/database-connection.js';
 import { ADVISORY_LOCKS } from '../advisory-locks.js';
-import { destroyConnection } from '../destroy-connection.js';
+import { destroyConnection } from '../connections/destroy-connection.js';
 
 const CONFIG = {
   user: 'postgres',

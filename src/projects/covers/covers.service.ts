@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
-import { SqlValues } from '../../database/sql-values.js';
+import { SqlValues } from '../../database/statements/sql-values.js';
 import { Config } from '../../config/config.js';
 import { Problem } from '../../http/problems/problem.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';

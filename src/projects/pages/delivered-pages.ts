@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { BatchedQuery } from '../../database/batched-query.js';
+import { BatchedQuery } from '../../database/statements/batched-query.js';
 import type { ChapterVisibility } from '../visibility/visibility.js';
 import type { Page } from './page.entity.js';
 

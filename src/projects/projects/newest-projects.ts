@@ -1,4 +1,4 @@
-import type { SqlValues } from '../../database/sql-values.js';
+import type { SqlValues } from '../../database/statements/sql-values.js';
 import type { TimePosition } from '../cursors.js';
 import type { Reader } from '../visibility/reader.js';
 import { readableAt, releasedUntil, visibleChapter } from '../visibility/visibility.js';

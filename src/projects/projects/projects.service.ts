@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { changedValues } from '../../common/changes.js';
 import { Clock } from '../../common/clock.provider.js';
-import { insertOrIgnore } from '../../database/insert-or-ignore.js';
+import { insertOrIgnore } from '../../database/statements/insert-or-ignore.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';

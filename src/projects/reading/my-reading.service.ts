@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
-import { SqlValues } from '../../database/sql-values.js';
+import { SqlValues } from '../../database/statements/sql-values.js';
 import { type Page, type PageQueryDto, toPage } from '../../http/pagination.dto.js';
 import type { Caller } from '../../users/caller.js';
 import { ChapterListsService } from '../chapters/chapter-lists.service.js';

@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { In, Repository } from 'typeorm';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
-import { returningRows } from '../../database/returning.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { FileDeletionsService } from '../../storage/file-deletions.service.js';
 import { StagedFilesService } from './files/staged-files.service.js';
 import { Upload } from './upload.entity.js';

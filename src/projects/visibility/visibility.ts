@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.js';
-import type { SqlValues } from '../../database/sql-values.js';
+import type { SqlValues } from '../../database/statements/sql-values.js';
 import { ANONYMOUS, type Reader } from './reader.js';
 
 // The one place that decides who sees a project or a chapter. Every statement that reads them for a reader uses the

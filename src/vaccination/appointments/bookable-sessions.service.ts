@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import { Problem } from '../../http/problems/problem.js';
 import { dayOf } from '../days.js';
 import { eligibilityOf, type Course, type Person } from '../eligibility/eligibility.js';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import { ResultCounter } from '../../http/metrics/result-counter.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { isUnavailable, Problem, unavailable } from '../../http/problems/problem.js';

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { BatchedQuery } from '../../database/batched-query.js';
-import { JSON_TIMES } from '../../database/json-times.js';
-import { POOL } from '../../database/pool.js';
+import { BatchedQuery } from '../../database/statements/batched-query.js';
+import { JSON_TIMES } from '../../database/statements/json-times.js';
+import { POOL } from '../../database/connections/pool.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
 import { SESSION_COLUMNS, SESSION_JOINS, type SessionRow } from '../sessions/session-rows.js';

@@ -6,7 +6,7 @@ import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
-import { findUnique } from '../../database/find-unique.js';
+import { findUnique } from '../../database/statements/find-unique.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, Repository } from 'typeorm';
-import { findUnique } from '../../database/find-unique.js';
+import { findUnique } from '../../database/statements/find-unique.js';
 import type { ReadRows } from '../read-rows.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';

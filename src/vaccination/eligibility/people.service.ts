@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 import { DosesService } from '../doses/doses.service.js';
 import { fromPool, type ReadRows } from '../read-rows.js';
 import type { Person } from './eligibility.js';

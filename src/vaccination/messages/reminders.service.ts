@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
-import { POOL } from '../../database/pool.js';
+import { POOL } from '../../database/connections/pool.js';
 
 /** On the day before a session, at this local time of its centre, people are reminded. */
 const REMINDER_TIME = '09:00';

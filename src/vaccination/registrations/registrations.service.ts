@@ -4,7 +4,7 @@ import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
-import { insertOrIgnore } from '../../database/insert-or-ignore.js';
+import { insertOrIgnore } from '../../database/statements/insert-or-ignore.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import { ID_NUMBERS_QUOTA, PHONE_NUMBERS_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';

@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { AuditAction } from '../../audit/audit.actions.js';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
-import { findUnique } from '../../database/find-unique.js';
+import { findUnique } from '../../database/statements/find-unique.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { AUDIENCE, startProvider } from '../../support/oidc-issuer.js';
+import { AUDIENCE, startProvider } from '../../support/servers/oidc-issuer.js';
 
 let provider: Awaited<ReturnType<typeof startProvider>>;
 let t: TestApp;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { oidcClient, oidcEnv } from '../../support/oidc-client.js';
-import { startProvider } from '../../support/oidc-issuer.js';
+import { oidcClient, oidcEnv } from '../../support/clients/oidc-client.js';
+import { startProvider } from '../../support/servers/oidc-issuer.js';
 
 let provider: Awaited<ReturnType<typeof startProvider>>;
 let t: TestApp;

@@ -2,7 +2,7 @@ import { exportJWK, type JWK } from 'jose';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../../support/app.js';
-import { AUDIENCE, startIssuer } from '../../support/oidc-issuer.js';
+import { AUDIENCE, startIssuer } from '../../support/servers/oidc-issuer.js';
 
 let issuer: Awaited<ReturnType<typeof startIssuer>>;
 let t: TestApp;

@@ -2,7 +2,7 @@ import { exportJWK } from 'jose';
 import { createHmac, createSecretKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../../support/app.js';
-import { AUDIENCE, listen, startIssuer } from '../../support/oidc-issuer.js';
+import { AUDIENCE, listen, startIssuer } from '../../support/servers/oidc-issuer.js';
 
 /** Two issuers that do what a test makes them do; the second one is there to be mistaken for. */
 let issuer: Awaited<ReturnType<typeof startIssuer>>;

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { oidcClient, oidcEnv } from '../../support/oidc-client.js';
-import { startProvider } from '../../support/oidc-issuer.js';
-import { addressOf, mailboxes, type Smtp, startSmtp } from '../../support/smtp-server.js';
+import { oidcClient, oidcEnv } from '../../support/clients/oidc-client.js';
+import { startProvider } from '../../support/servers/oidc-issuer.js';
+import { addressOf, mailboxes, type Smtp, startSmtp } from '../../support/servers/smtp-server.js';
 
 let provider: Awaited<ReturnType<typeof startProvider>>;
 let t: TestApp;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TestApp, startApp } from '../../support/app.js';
-import { ORIGIN, PASSKEY_ENV, passkeyClient } from '../../support/passkey-client.js';
-import { cbor, type Deviations, VirtualAuthenticator } from '../../support/virtual-authenticator.js';
+import { ORIGIN, PASSKEY_ENV, passkeyClient } from '../../support/clients/passkey-client.js';
+import { cbor, type Deviations, VirtualAuthenticator } from '../../support/clients/virtual-authenticator.js';
 
 const MINUTE = 60_000;
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type TestApp, startApp } from '../../support/app.js';
-import { ORIGIN, PASSKEY_ENV, passkeyClient } from '../../support/passkey-client.js';
-import { twoFactorUser } from '../../support/totp.js';
-import { type Deviations, VirtualAuthenticator } from '../../support/virtual-authenticator.js';
+import { ORIGIN, PASSKEY_ENV, passkeyClient } from '../../support/clients/passkey-client.js';
+import { twoFactorUser } from '../../support/clients/totp.js';
+import { type Deviations, VirtualAuthenticator } from '../../support/clients/virtual-authenticator.js';
 
 const MINUTE = 60_000;
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Answer, PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { VirtualAuthenticator } from '../../support/virtual-authenticator.js';
+import { VirtualAuthenticator } from '../../support/clients/virtual-authenticator.js';
 
 const ORIGIN = 'https://machi.example';
 const CROWD = 30;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, PASSWORD, type TestApp, startApp } from '../../support/app.js';
-import { PASSKEY_ENV, passkeyClient } from '../../support/passkey-client.js';
+import { PASSKEY_ENV, passkeyClient } from '../../support/clients/passkey-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { requestId } from '../../../src/http/request-context.js';
 import { type Answer, PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { addressOf, mailboxes, sent, type Smtp, startSmtp } from '../../support/smtp-server.js';
+import { addressOf, mailboxes, sent, type Smtp, startSmtp } from '../../support/servers/smtp-server.js';
 
 let t: TestApp;
 let smtp: Smtp;

@@ -2,8 +2,8 @@ import bcrypt from 'bcrypt';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { PasswordChangesService } from '../../../src/auth/passwords/password-changes.service.js';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { addressOf } from '../../support/smtp-server.js';
-import { twoFactorUser } from '../../support/totp.js';
+import { addressOf } from '../../support/servers/smtp-server.js';
+import { twoFactorUser } from '../../support/clients/totp.js';
 
 let t: TestApp;
 beforeAll(async () => {

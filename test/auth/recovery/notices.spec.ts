@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { RECOVERY_ENV, recoveryClient } from '../../support/recovery-client.js';
-import { addressOf, type Smtp, startSmtp } from '../../support/smtp-server.js';
-import { type TwoFactorUser, twoFactorUser } from '../../support/totp.js';
+import { RECOVERY_ENV, recoveryClient } from '../../support/clients/recovery-client.js';
+import { addressOf, type Smtp, startSmtp } from '../../support/servers/smtp-server.js';
+import { type TwoFactorUser, twoFactorUser } from '../../support/clients/totp.js';
 
 let t: TestApp;
 let smtp: Smtp;

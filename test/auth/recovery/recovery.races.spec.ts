@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Answer, PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { ORIGIN } from '../../support/passkey-client.js';
-import { DAY, NEW_PASSWORD, RECOVERY_ENV, recoveryClient } from '../../support/recovery-client.js';
-import { addressOf, type Smtp, startSmtp } from '../../support/smtp-server.js';
-import { codeAt } from '../../support/totp.js';
-import { VirtualAuthenticator } from '../../support/virtual-authenticator.js';
+import { ORIGIN } from '../../support/clients/passkey-client.js';
+import { DAY, NEW_PASSWORD, RECOVERY_ENV, recoveryClient } from '../../support/clients/recovery-client.js';
+import { addressOf, type Smtp, startSmtp } from '../../support/servers/smtp-server.js';
+import { codeAt } from '../../support/clients/totp.js';
+import { VirtualAuthenticator } from '../../support/clients/virtual-authenticator.js';
 
 let t: TestApp;
 let smtp: Smtp;

@@ -1,7 +1,7 @@
 import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../../support/app.js';
-import { openSession, statusWith } from '../../support/session-client.js';
+import { openSession, statusWith } from '../../support/clients/session-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

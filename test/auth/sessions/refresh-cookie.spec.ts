@@ -3,11 +3,11 @@ import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isKnownOrigin } from '../../../src/http/origin.js';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { connect, dial } from '../../support/chat-client.js';
-import { CookieJar } from '../../support/cookie-jar.js';
-import { ORIGIN, passkeyClient } from '../../support/passkey-client.js';
-import { statusWith } from '../../support/session-client.js';
-import { challengeFor, codeAt, twoFactorUser } from '../../support/totp.js';
+import { connect, dial } from '../../support/clients/chat-client.js';
+import { CookieJar } from '../../support/clients/cookie-jar.js';
+import { ORIGIN, passkeyClient } from '../../support/clients/passkey-client.js';
+import { statusWith } from '../../support/clients/session-client.js';
+import { challengeFor, codeAt, twoFactorUser } from '../../support/clients/totp.js';
 
 const COOKIE = '__Secure-refresh-token';
 const FRONT_END = { origin: ORIGIN };

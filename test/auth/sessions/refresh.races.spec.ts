@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { openSession, refreshSession, statusWith } from '../../support/session-client.js';
+import { openSession, refreshSession, statusWith } from '../../support/clients/session-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

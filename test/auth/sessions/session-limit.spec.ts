@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { connect } from '../../support/chat-client.js';
-import { statusWith } from '../../support/session-client.js';
+import { connect } from '../../support/clients/chat-client.js';
+import { statusWith } from '../../support/clients/session-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

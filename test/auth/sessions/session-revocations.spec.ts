@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { SessionRevocationsService } from '../../../src/auth/sessions/session-revocations.service.js';
 import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { startProxy } from '../../support/tcp-proxy.js';
+import { startProxy } from '../../support/servers/tcp-proxy.js';
 
 let t: TestApp;
 let proxy: Awaited<ReturnType<typeof startProxy>>;

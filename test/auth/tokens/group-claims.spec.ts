@@ -1,7 +1,7 @@
 import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { connect } from '../../support/chat-client.js';
+import { connect } from '../../support/clients/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import { SessionsService } from '../../../src/auth/sessions/sessions.service.js'
 import { SignInService } from '../../../src/auth/sign-in.service.js';
 import type { Problem } from '../../../src/http/problems/problem.js';
 import { PASSWORD, type TestApp, startApp } from '../../support/app.js';
-import { challengeFor, codeAt, twoFactorUser } from '../../support/totp.js';
-import { STEP, twoFactorClient } from '../../support/two-factor-client.js';
+import { challengeFor, codeAt, twoFactorUser } from '../../support/clients/totp.js';
+import { STEP, twoFactorClient } from '../../support/clients/two-factor-client.js';
 
 const MINUTE = 60_000;
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Answer, PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { challengeFor, codeAt, type TwoFactorUser, twoFactorUser, wrongCodeAt } from '../../support/totp.js';
+import { challengeFor, codeAt, type TwoFactorUser, twoFactorUser, wrongCodeAt } from '../../support/clients/totp.js';
 
 let t: TestApp;
 beforeAll(async () => {

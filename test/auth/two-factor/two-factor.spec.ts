@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type TestApp, startApp } from '../../support/app.js';
-import { challengeFor, codeAt, twoFactorUser, wrongCodeAt } from '../../support/totp.js';
-import { STEP, twoFactorClient } from '../../support/two-factor-client.js';
+import { challengeFor, codeAt, twoFactorUser, wrongCodeAt } from '../../support/clients/totp.js';
+import { STEP, twoFactorClient } from '../../support/clients/two-factor-client.js';
 
 const MINUTE = 60_000;
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { connect } from '../../support/chat-client.js';
-import { CookieJar } from '../../support/cookie-jar.js';
-import { KanjikuClient, keyOf, newUser, SESSION, USERS } from '../../support/kanjiku-client.js';
+import { connect } from '../../support/clients/chat-client.js';
+import { CookieJar } from '../../support/clients/cookie-jar.js';
+import { KanjikuClient, keyOf, newUser, SESSION, USERS } from '../../support/clients/kanjiku-client.js';
 
 let t: TestApp;
 let site: KanjikuClient;

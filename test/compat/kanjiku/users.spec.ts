@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
-import { CookieJar } from '../../support/cookie-jar.js';
-import { KanjikuClient, keyOf, newUser, USERS } from '../../support/kanjiku-client.js';
+import { CookieJar } from '../../support/clients/cookie-jar.js';
+import { KanjikuClient, keyOf, newUser, USERS } from '../../support/clients/kanjiku-client.js';
 
 let t: TestApp;
 let site: KanjikuClient;

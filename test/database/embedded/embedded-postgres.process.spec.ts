@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DatabaseConnection } from '../../../src/config/database-connection.js';
+import type { DatabaseConnection } from '../../../src/config/database/database-connection.js';
 import { EmbeddedPostgres } from '../../../src/database/embedded/embedded-postgres.js';
-import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from '../../support/machi-process.js';
+import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from '../../support/servers/machi-process.js';
 
 const ADMIN_PASSWORD = 'quiet lantern forty';
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../../support/app.js';
-import { connect, V2 } from '../../support/chat-client.js';
-import { imageFile } from '../../support/images.js';
-import { projectsWorld } from '../../support/projects.js';
-import { uploadsWorld } from '../../support/uploads.js';
+import { connect, V2 } from '../../support/clients/chat-client.js';
+import { imageFile } from '../../support/projects/images.js';
+import { projectsWorld } from '../../support/projects/projects.js';
+import { uploadsWorld } from '../../support/projects/uploads.js';
 
 let t: TestApp;
 let world: Awaited<ReturnType<typeof projectsWorld>>;

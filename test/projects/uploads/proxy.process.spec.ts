@@ -7,10 +7,10 @@ import { packageRoot } from '../../../src/common/version.js';
 import { MAX_PAGE_BYTES } from '../../../src/images/image-jobs.js';
 import { UPLOAD_LIMITS } from '../../../src/projects/uploads/limits.js';
 import { startApp, type TestApp } from '../../support/app.js';
-import { imageFile, jpegOf, MIB } from '../../support/images.js';
-import { hasNginx, startNginx } from '../../support/nginx.js';
-import { projectsWorld } from '../../support/projects.js';
-import { uploadsWorld } from '../../support/uploads.js';
+import { imageFile, jpegOf, MIB } from '../../support/projects/images.js';
+import { hasNginx, startNginx } from '../../support/servers/nginx.js';
+import { projectsWorld } from '../../support/projects/projects.js';
+import { uploadsWorld } from '../../support/projects/uploads.js';
 
 /** The largest body of each route that takes more than JSON, in bytes. */
 const BODIES: Record<string, number> = {

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { PagesService } from '../../../src/projects/pages/pages.service.js';
 import { CommitRunsService } from '../../../src/projects/uploads/commits/commit-runs.service.js';
 import { startApp, type TestApp } from '../../support/app.js';
-import { imageFile } from '../../support/images.js';
-import { projectsWorld } from '../../support/projects.js';
-import { orphanedFiles, pageFiles, uploadsWorld } from '../../support/uploads.js';
+import { imageFile } from '../../support/projects/images.js';
+import { projectsWorld } from '../../support/projects/projects.js';
+import { orphanedFiles, pageFiles, uploadsWorld } from '../../support/projects/uploads.js';
 
 let t: TestApp;
 let uploads: ReturnType<typeof uploadsWorld>;

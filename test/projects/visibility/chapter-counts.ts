@@ -1,4 +1,4 @@
-import { type Kind, KINDS, type Person, SIGNED_IN, type VisibilityWorld } from '../../support/visibility.js';
+import { type Kind, KINDS, type Person, SIGNED_IN, type VisibilityWorld } from '../../support/projects/visibility.js';
 import { allPages, read } from './surface.js';
 
 /** A route that counts the chapters of projects. */

@@ -1,5 +1,5 @@
 import { PAGE_VARIANTS } from '../../../src/images/image-jobs.js';
-import { type Kind, SIGNED_IN, type VisibilityWorld } from '../../support/visibility.js';
+import { type Kind, SIGNED_IN, type VisibilityWorld } from '../../support/projects/visibility.js';
 import { allPages, type ChapterSurface, filterIds, idsIn, isPublished, isSeenBy, read } from './surface.js';
 
 const UPLOADERS: Kind[] = ['uploader', 'other uploader', 'admin'];

@@ -6,7 +6,7 @@ import {
   type Person,
   type ProjectCase,
   type VisibilityWorld,
-} from '../../support/visibility.js';
+} from '../../support/projects/visibility.js';
 import { allPages, filterIds, idsIn, isSeenBy, read, type Surface } from './surface.js';
 
 const UPLOADERS: Kind[] = ['uploader', 'other uploader', 'admin'];

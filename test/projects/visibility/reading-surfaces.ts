@@ -1,7 +1,13 @@
 import { expect } from 'vitest';
-import { call } from '../../support/images.js';
+import { call } from '../../support/projects/images.js';
 import { unzip } from '../../support/personal-data.js';
-import { type ChapterCase, type Kind, type Person, SIGNED_IN, type VisibilityWorld } from '../../support/visibility.js';
+import {
+  type ChapterCase,
+  type Kind,
+  type Person,
+  SIGNED_IN,
+  type VisibilityWorld,
+} from '../../support/projects/visibility.js';
 import { allPages, type ChapterSurface, filterIds, isPublished, isSeenBy } from './surface.js';
 
 type Item = { chapter: { id: string; project: { id: string } } };

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SqlValues } from '../../../src/database/sql-values.js';
+import { SqlValues } from '../../../src/database/statements/sql-values.js';
 import { ANONYMOUS, type Reader } from '../../../src/projects/visibility/reader.js';
 import { isChapterVisible, visibleChapter } from '../../../src/projects/visibility/visibility.js';
 import { startApp, type TestApp } from '../../support/app.js';
-import { userInGroup, visibilityWorld, type VisibilityWorld } from '../../support/visibility.js';
+import { userInGroup, visibilityWorld, type VisibilityWorld } from '../../support/projects/visibility.js';
 
 const DAY_MS = 86_400_000;
 

@@ -1,4 +1,4 @@
-import type { ChapterCase, Kind, Person, VisibilityWorld } from '../../support/visibility.js';
+import type { ChapterCase, Kind, Person, VisibilityWorld } from '../../support/projects/visibility.js';
 
 /** A route, or several, that shows or counts chapters or projects. */
 export interface Surface {

@@ -1,8 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ProjectsModule } from '../../../src/projects/projects.module.js';
 import { startApp, type TestApp } from '../../support/app.js';
-import { routesOf } from '../../support/routes.js';
-import { type Kind, KINDS, type Person, visibilityWorld, type VisibilityWorld } from '../../support/visibility.js';
+import { routesOf } from '../../support/api/routes.js';
+import {
+  type Kind,
+  KINDS,
+  type Person,
+  visibilityWorld,
+  type VisibilityWorld,
+} from '../../support/projects/visibility.js';
 import { CHAPTER_COUNTS } from './chapter-counts.js';
 import { CHAPTER_SURFACES } from './chapter-surfaces.js';
 import { EXEMPT_ROUTES } from './exempt-routes.js';

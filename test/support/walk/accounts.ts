@@ -1,13 +1,13 @@
 import { PASSWORD } from '../app.js';
-import { formOf, imageFile } from '../images.js';
-import { CookieJar } from '../cookie-jar.js';
-import { KanjikuClient, newUser, SESSION, USERS } from '../kanjiku-client.js';
-import { ORIGIN } from '../passkey-client.js';
-import { NEW_PASSWORD, recoveryClient } from '../recovery-client.js';
-import { addressOf, type Smtp } from '../smtp-server.js';
-import { codeAt } from '../totp.js';
-import { nationalId } from '../vaccination.js';
-import { VirtualAuthenticator } from '../virtual-authenticator.js';
+import { formOf, imageFile } from '../projects/images.js';
+import { CookieJar } from '../clients/cookie-jar.js';
+import { KanjikuClient, newUser, SESSION, USERS } from '../clients/kanjiku-client.js';
+import { ORIGIN } from '../clients/passkey-client.js';
+import { NEW_PASSWORD, recoveryClient } from '../clients/recovery-client.js';
+import { addressOf, type Smtp } from '../servers/smtp-server.js';
+import { codeAt } from '../clients/totp.js';
+import { nationalId } from '../vaccination/vaccination.js';
+import { VirtualAuthenticator } from '../clients/virtual-authenticator.js';
 import type { Walker } from './walker.js';
 
 const STEP_MS = 30_000;

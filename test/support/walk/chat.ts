@@ -1,6 +1,6 @@
-import { type ChatClient, connect, type Frame, V2 } from '../chat-client.js';
-import { attach } from '../attachments.js';
-import { startPushService } from '../push-service.js';
+import { type ChatClient, connect, type Frame, V2 } from '../clients/chat-client.js';
+import { attach } from '../projects/attachments.js';
+import { startPushService } from '../servers/push-service.js';
 import type { Walker } from './walker.js';
 
 /** All events of the chat, from a member of a conversation with 500 members and 2,005 messages. */

@@ -1,6 +1,6 @@
 import type { SignedInUser } from '../app.js';
-import { person as newPerson } from '../vaccination.js';
-import { vaccinationDay } from '../vaccination-day.js';
+import { person as newPerson } from '../vaccination/vaccination.js';
+import { vaccinationDay } from '../vaccination/vaccination-day.js';
 import type { Walker } from './walker.js';
 
 const API = '/api/vaccination';

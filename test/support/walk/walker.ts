@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import type { LooseBody } from '../api-body.js';
+import type { LooseBody } from '../api/api-body.js';
 import type { SignedInUser, TestApp } from '../app.js';
-import { call } from '../images.js';
-import type { StatementRecorder } from '../statement-recorder.js';
+import { call } from '../projects/images.js';
+import type { StatementRecorder } from '../statements/statement-recorder.js';
 
 interface Options {
   token?: string;

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CertificatesService } from '../../../src/vaccination/certificates/certificates.service.js';
 import { isUvci } from '../../../src/vaccination/certificates/formats/uvci.js';
 import { type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { vaccinationWorld } from '../../support/vaccination.js';
-import { recordDose } from '../../support/vaccination-doses.js';
+import { vaccinationWorld } from '../../support/vaccination/vaccination.js';
+import { recordDose } from '../../support/vaccination/vaccination-doses.js';
 
 const DAY_MS = 86_400_000;
 

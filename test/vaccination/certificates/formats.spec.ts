@@ -9,8 +9,8 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { extractText, getDocumentProxy } from 'unpdf';
 import { type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { vaccinationWorld } from '../../support/vaccination.js';
-import { recordDose } from '../../support/vaccination-doses.js';
+import { vaccinationWorld } from '../../support/vaccination/vaccination.js';
+import { recordDose } from '../../support/vaccination/vaccination-doses.js';
 
 // Its types and its module disagree about the default export.
 const jsQR = ((jsQRModule as { default?: unknown }).default ?? jsQRModule) as typeof jsQRModule.default;

@@ -10,8 +10,8 @@ import type { Config } from '../../../src/config/config.js';
 import { CertificateKeys } from '../../../src/vaccination/certificates/certificate-keys.provider.js';
 import { CertificatesService } from '../../../src/vaccination/certificates/certificates.service.js';
 import { startApp, type TestApp } from '../../support/app.js';
-import { vaccinationWorld } from '../../support/vaccination.js';
-import { recordDose } from '../../support/vaccination-doses.js';
+import { vaccinationWorld } from '../../support/vaccination/vaccination.js';
+import { recordDose } from '../../support/vaccination/vaccination-doses.js';
 
 const [OLD, NEXT] = [createKeyPair(), createKeyPair()];
 const publicPem = (pem: string) => createPublicKey(pem).export({ type: 'spki', format: 'pem' }).toString();

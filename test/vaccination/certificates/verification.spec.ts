@@ -8,9 +8,9 @@ import { signHcert } from '../../../src/vaccination/certificates/formats/hcert.j
 import { signShc, toJws } from '../../../src/vaccination/certificates/formats/shc.js';
 import { createUvci } from '../../../src/vaccination/certificates/formats/uvci.js';
 import { startApp, type TestApp } from '../../support/app.js';
-import { rounds } from '../../support/rounds.js';
-import { vaccinationWorld } from '../../support/vaccination.js';
-import { recordDose } from '../../support/vaccination-doses.js';
+import { rounds } from '../../support/setup/rounds.js';
+import { vaccinationWorld } from '../../support/vaccination/vaccination.js';
+import { recordDose } from '../../support/vaccination/vaccination-doses.js';
 
 const DAY_MS = 86_400_000;
 

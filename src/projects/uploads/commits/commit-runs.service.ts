@@ -6,7 +6,7 @@ import { causeMessage } from '../../../common/cause-message.js';
 import { AuditService } from '../../../audit/audit.service.js';
 import { Clock } from '../../../common/clock.provider.js';
 import { mapUntilFailure } from '../../../common/map-until-failure.js';
-import { returningRows } from '../../../database/returning.js';
+import { returningRows } from '../../../database/statements/returning.js';
 import { ResultCounter } from '../../../http/metrics/result-counter.js';
 import { isUnavailable, Problem } from '../../../http/problems/problem.js';
 import { mapToProblem } from '../../../http/problems/problem-mapping.js';

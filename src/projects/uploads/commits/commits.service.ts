@@ -4,7 +4,7 @@ import { type EntityManager, Repository } from 'typeorm';
 import { AuditService } from '../../../audit/audit.service.js';
 import { Clock } from '../../../common/clock.provider.js';
 import { afterCommit } from '../../../database/after-commit.js';
-import { returningRows } from '../../../database/returning.js';
+import { returningRows } from '../../../database/statements/returning.js';
 import { Problem, validationFailed } from '../../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../../users/caller.js';
 import { ChapterListsService } from '../../chapters/chapter-lists.service.js';

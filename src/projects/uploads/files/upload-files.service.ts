@@ -7,7 +7,7 @@ import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../../../common/clock.provider.js';
 import { mapUntilFailure } from '../../../common/map-until-failure.js';
-import { returningRows } from '../../../database/returning.js';
+import { returningRows } from '../../../database/statements/returning.js';
 import { Problem } from '../../../http/problems/problem.js';
 import { mapToProblem } from '../../../http/problems/problem-mapping.js';
 import { formatOf } from '../../../images/image-format.js';

@@ -1,0 +1,79 @@
+import { Client, type ClientConfig } from 'pg';
+import type { DatabaseConnection, SessionAttributes } from '../../config/database/database-connection.js';
+
+const CONNECT_TIMEOUT_MS = 3_000;
+/** The server cancels a statement after this time. */
+const STATEMENT_TIMEOUT_MS = 10_000;
+/** The client waits this much longer for a server that does not answer at all. */
+const EXTRA_QUERY_TIMEOUT_MS = 2_000;
+/** The server ends a transaction whose process sends nothing for this time, because it holds locks. */
+const IDLE_TRANSACTION_TIMEOUT_MS = 60_000;
+
+export interface SessionOptions {
+  /** In milliseconds. 0 sets no limit, for migrations. */
+  statementTimeout?: number;
+  /** Whether a transaction pooler is between: a session may then lead to another server process at any time. */
+  isPooled?: boolean;
+}
+
+/** Options of node-postgres, and the function that prepares each new connection; the pool calls it by this name. */
+export interface SessionConfig extends ClientConfig {
+  onConnect(client: Pick<Client, 'query'>): Promise<void>;
+}
+
+export function clientConfig(
+  { host, port, database, user, password, ssl = false, sessionAttributes = 'any', settings }: DatabaseConnection,
+  { statementTimeout = STATEMENT_TIMEOUT_MS, isPooled = false }: SessionOptions = {},
+): SessionConfig {
+  return {
+    host,
+    port,
+    database,
+    user,
+    password,
+    application_name: 'machi',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: statementTimeout && statementTimeout + EXTRA_QUERY_TIMEOUT_MS,
+    keepAlive: true,
+    ...settings,
+    ssl,
+    async onConnect(client) {
+      // Not a startup parameter, which PgBouncer refuses. Behind a transaction pooler it would reach other clients.
+      if (!isPooled) await client.query(sessionSettings(statementTimeout));
+      await assertSessionAttributes(client, sessionAttributes);
+    },
+  };
+}
+
+/** PostgreSQL would compile a statement whose cost it overestimates, in each execution: that takes longer than ours do. */
+const WITHOUT_COMPILER = 'set jit = off';
+
+const sessionSettings = (statementTimeout: number): string =>
+  `set statement_timeout = ${statementTimeout}; set idle_in_transaction_session_timeout = ${IDLE_TRANSACTION_TIMEOUT_MS}; ${WITHOUT_COMPILER}`;
+
+/** Throws an error with the SQLSTATE 08004 if the server is of the wrong kind. Other servers are not tried. */
+async function assertSessionAttributes(client: Pick<Client, 'query'>, expected: SessionAttributes): Promise<void> {
+  if (expected === 'any' || expected === 'prefer-standby') return;
+  const { rows } = await client.query<{ is_read_only: boolean; is_standby: boolean }>(
+    `select current_setting('transaction_read_only') = 'on' as is_read_only, pg_is_in_recovery() as is_standby`,
+  );
+  const { is_read_only, is_standby } = rows[0]!;
+  const fits = { 'read-write': !is_read_only, 'read-only': is_read_only, primary: !is_standby, standby: is_standby };
+  if (fits[expected]) return;
+  const message = `the server is not what target_session_attrs=${expected} asks for`;
+  throw Object.assign(new Error(message), { code: '08004' });
+}
+
+type Query = (...args: unknown[]) => unknown;
+
+/**
+ * Sends named statements without their name. Behind a transaction pooler, the process that prepared a statement is not the one
+ * that executes it next.
+ */
+export class UnnamedStatementsClient extends Client {
+  override query = ((statement: unknown, ...rest: unknown[]) => {
+    const isNamed = typeof statement === 'object' && statement !== null && 'name' in statement;
+    const unnamed = isNamed ? { ...statement, name: undefined } : statement;
+    return (Client.prototype.query as Query).call(this, unnamed, ...rest);
+  }) as Client['query'];
+}
