@@ -51,7 +51,7 @@ export function newestParts(
   inRange.push(`p.newest_at >= ${oldestOnPage} - ${earlyAccess}`);
   const notReleased = [ofOthers, `p.newest_at > ${until}`]; // the chapter before the newest one may count
   const join = joinNewest(reader, now, values, false);
-  const parts = [inRange, notReleased].map((conditions) => ({ conditions, join }));
+  const parts: PartOfProjects[] = [inRange, notReleased].map((part) => ({ conditions: part, join }));
   return reader.id === null
     ? parts
     : [...parts, { conditions: [hasOwnChapters], join: joinNewest(reader, now, values) }];
