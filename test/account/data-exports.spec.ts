@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DataExportFilesWorker } from '../../src/account/exports/data-export-files.worker.js';
 import { PersonalDataRegistryService } from '../../src/personal-data/personal-data-registry.service.js';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { call } from '../support/projects/images.js';
+import { call } from '../support/files/images.js';
 import { KEPT_MARKS, MARKS, personalColumns, personWithEverything, unzip } from '../support/personal-data.js';
 
 const PATH = '/api/users/me/exports';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { call, get, imageFile, upload } from '../support/projects/images.js';
+import { call, get, imageFile, upload } from '../support/files/images.js';
 
 let t: TestApp;
 let moderators: string[];

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AvatarFilesWorker } from '../../src/avatars/avatar-files.worker.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { avatarFilesIn, get, imageFile, upload } from '../support/projects/images.js';
+import { avatarFilesIn, get, imageFile, upload } from '../support/files/images.js';
 import { launch, whenServing } from '../support/servers/machi-process.js';
 
 const HOUR_MS = 3_600_000;

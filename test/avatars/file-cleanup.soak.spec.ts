@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Storage } from '../../src/storage/storage.js';
 import { AvatarFilesWorker } from '../../src/avatars/avatar-files.worker.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { avatarFilesIn, call, imageFile, upload } from '../support/projects/images.js';
+import { avatarFilesIn, call, imageFile, upload } from '../support/files/images.js';
 
 const HOUR_MS = 3_600_000;
 let image: Buffer;

@@ -2,16 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { JpegOptions } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import {
-  type Format,
-  FORMATS,
-  get,
-  imageFile,
-  jpegOf,
-  scene,
-  upload,
-  uploadOutcome,
-} from '../support/projects/images.js';
+import { type Format, FORMATS, get, imageFile, jpegOf, scene, upload, uploadOutcome } from '../support/files/images.js';
 
 let t: TestApp;
 let user: SignedInUser;

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import sharp from 'sharp';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { imageFile, upload } from '../support/projects/images.js';
+import { imageFile, upload } from '../support/files/images.js';
 
 let image: Buffer;
 let slowImage: Buffer; // keeps its worker busy for about a second

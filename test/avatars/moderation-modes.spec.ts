@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { get, imageFile, upload, uploadApproved } from '../support/projects/images.js';
+import { get, imageFile, upload, uploadApproved } from '../support/files/images.js';
 
 let seed = 500;
 const nextImage = (): Promise<Buffer> => imageFile(++seed);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { call, formOf, get, imageFile, upload, uploadApproved } from '../support/projects/images.js';
+import { call, formOf, get, imageFile, upload, uploadApproved } from '../support/files/images.js';
 
 let t: TestApp;
 let moderator: string;

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { call, imageFile, uploadOutcome } from '../support/projects/images.js';
+import { call, imageFile, uploadOutcome } from '../support/files/images.js';
 import { rounds } from '../support/setup/rounds.js';
 
 let t: TestApp;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { call, formOf, imageFile } from '../support/projects/images.js';
+import { call, formOf, imageFile } from '../support/files/images.js';
 
 let t: TestApp;
 let moderator: string;

@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { scene, upload } from '../support/projects/images.js';
+import { scene, upload } from '../support/files/images.js';
 
 let t: TestApp;
 let moderator: string;

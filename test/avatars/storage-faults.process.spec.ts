@@ -2,7 +2,7 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { avatarFilesIn, call, formOf, get, imageFile, upload, uploadApproved } from '../support/projects/images.js';
+import { avatarFilesIn, call, formOf, get, imageFile, upload, uploadApproved } from '../support/files/images.js';
 import { startS3 } from '../support/servers/s3-server.js';
 import { canMount, mountSmallDisk } from '../support/servers/small-disk.js';
 

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { get, upload } from '../support/projects/images.js';
+import { get, upload } from '../support/files/images.js';
 
 let t: TestApp;
 let user: SignedInUser;

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { jpegOf, MIB, uploadOutcome } from '../support/projects/images.js';
+import { jpegOf, MIB, uploadOutcome } from '../support/files/images.js';
 
 let t: TestApp;
 let user: SignedInUser;

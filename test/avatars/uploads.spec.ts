@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { call, FORMATS, formOf, get, imageFile, scene, upload } from '../support/projects/images.js';
+import { call, FORMATS, formOf, get, imageFile, scene, upload } from '../support/files/images.js';
 
 let t: TestApp;
 let moderator: string;

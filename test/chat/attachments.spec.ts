@@ -4,9 +4,9 @@ import { AttachmentFilesWorker } from '../../src/chat/attachments/attachment-fil
 import { PAGE_VARIANTS } from '../../src/images/image-jobs.js';
 import { Storage } from '../../src/storage/storage.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { attach, imagesOf, outcomeOf, type Uploaded, uploadAttachment } from '../support/projects/attachments.js';
+import { attach, imagesOf, outcomeOf, type Uploaded, uploadAttachment } from '../support/clients/attachments.js';
 import { type ChatClient, connect, createConversation, type Frame, V2 } from '../support/clients/chat-client.js';
-import { call, get, imageFile, jpegOf, MIB, scene } from '../support/projects/images.js';
+import { call, get, imageFile, jpegOf, MIB, scene } from '../support/files/images.js';
 
 const HOUR_MS = 3_600_000;
 

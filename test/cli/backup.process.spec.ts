@@ -13,7 +13,7 @@ import { insertPerson } from '../support/vaccination/bookings.js';
 import { connectUsers, createConversation } from '../support/clients/chat-client.js';
 import { databaseEnv } from '../support/setup/database.js';
 import { admin, dropDatabase } from '../support/setup/global-setup.js';
-import { imageFile, upload } from '../support/projects/images.js';
+import { imageFile, upload } from '../support/files/images.js';
 import { cli } from '../support/clients/machi-cli.js';
 import { startS3 } from '../support/servers/s3-server.js';
 import { keysOf } from '../support/storage.js';

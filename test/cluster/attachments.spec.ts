@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FollowedConversationsService } from '../../src/chat/delivery/followed-conversations.service.js';
 import type { TestApp } from '../support/app.js';
-import { attach, imagesOf } from '../support/projects/attachments.js';
+import { attach, imagesOf } from '../support/clients/attachments.js';
 import { connect, createConversation, V2 } from '../support/clients/chat-client.js';
 import { startNodes, stopNodes } from '../support/servers/nodes.js';
 

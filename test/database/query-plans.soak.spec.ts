@@ -43,7 +43,6 @@ const EXPLAIN = {
   'auto_explain.log_timing': 'off',
   'auto_explain.log_nested_statements': 'on',
   'auto_explain.log_parameter_max_length': '0',
-  jit: 'off',
 };
 
 /** Successful requests to a route, in the metrics. */

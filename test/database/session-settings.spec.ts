@@ -1,7 +1,7 @@
 import { expect, inject, it } from 'vitest';
 import { newDataSource } from '../../src/database/data-source.js';
 
-/** These settings of a connection of the pool. */
+/** The values of these settings in a connection of the pool. */
 async function settingsOf(options: { statementTimeout?: number }, names: string[]): Promise<string[]> {
   const dataSource = await newDataSource(inject('connection'), { size: 1, ...options }).initialize();
   const rows = await dataSource.query<{ value: string }[]>(
@@ -22,6 +22,6 @@ it('migrations have no limit for a statement', async () => {
   expect(await settingsOf({ statementTimeout: 0 }, LIMITS)).toEqual(['0', '1min']);
 });
 
-it('connections of the pool execute statements without compiling them', async () => {
+it('connections of the pool turn off just-in-time compilation', async () => {
   expect(await settingsOf({}, ['jit'])).toEqual(['off']);
 });

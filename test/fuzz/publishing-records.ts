@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { zipOf } from '../support/projects/zip.js';
+import { zipOf } from '../support/files/zip.js';
 
 /** Sends a request as someone, and throws unless it succeeds. Objects are sent as JSON. */
 type Send = (method: string, path: string, body?: object | FormData | Blob) => Promise<Record<string, unknown>>;

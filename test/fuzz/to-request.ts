@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { zipOf, type ZipEntry } from '../support/projects/zip.js';
+import { zipOf, type ZipEntry } from '../support/files/zip.js';
 import { isFile, type Operation, resolveRef, type Role } from './api-document.js';
 import type { Body, HttpCase } from './http-cases.js';
 import type { HttpRequest } from './http-client.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { imageFile, upload } from '../support/projects/images.js';
+import { imageFile, upload } from '../support/files/images.js';
 import { readSourceFiles } from '../support/source-files.js';
 
 let t: TestApp;

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
 import { insertPerson } from '../support/vaccination/bookings.js';
 import { connect, connectUsers, createConversation } from '../support/clients/chat-client.js';
-import { imageFile, upload } from '../support/projects/images.js';
+import { imageFile, upload } from '../support/files/images.js';
 import { metricsOf } from '../support/metrics.js';
 import { sent } from '../support/servers/smtp-server.js';
 import { vaccinationWorld } from '../support/vaccination/vaccination.js';

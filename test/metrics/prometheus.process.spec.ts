@@ -9,7 +9,7 @@ import { newKeys, type SignedInUser, startApp, type TestApp } from '../support/a
 import { insertPerson } from '../support/vaccination/bookings.js';
 import { type ChatClient, connect, createConversation } from '../support/clients/chat-client.js';
 import { databaseEnv } from '../support/setup/database.js';
-import { imageFile, upload } from '../support/projects/images.js';
+import { imageFile, upload } from '../support/files/images.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
 import { hasPrometheus, startPrometheus } from '../support/servers/prometheus.js';
 import { vaccinationWorld } from '../support/vaccination/vaccination.js';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PageFilesWorker } from '../../src/projects/pages/page-files.worker.js';
 import { Storage } from '../../src/storage/storage.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { call, formOf, get, imageFile } from '../support/projects/images.js';
+import { call, formOf, get, imageFile } from '../support/files/images.js';
 import { projectsWorld } from '../support/projects/projects.js';
 
 let t: TestApp;

@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { get, imageFile } from '../support/projects/images.js';
+import { get, imageFile } from '../support/files/images.js';
 import { projectsWorld } from '../support/projects/projects.js';
 
 let t: TestApp;

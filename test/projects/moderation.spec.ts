@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { imageFile } from '../support/projects/images.js';
+import { imageFile } from '../support/files/images.js';
 import { projectsWorld } from '../support/projects/projects.js';
 
 let t: TestApp;

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
-import { get, imageFile } from '../support/projects/images.js';
+import { get, imageFile } from '../support/files/images.js';
 import { projectsWorld } from '../support/projects/projects.js';
 import { startS3 } from '../support/servers/s3-server.js';
 

@@ -5,7 +5,7 @@ import { PAGE_VARIANTS } from '../../src/images/image-jobs.js';
 import { PageFilesWorker } from '../../src/projects/pages/page-files.worker.js';
 import { Storage } from '../../src/storage/storage.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
-import { get, imageFile, scene } from '../support/projects/images.js';
+import { get, imageFile, scene } from '../support/files/images.js';
 import { projectsWorld } from '../support/projects/projects.js';
 
 const MINUTE_MS = 60_000;

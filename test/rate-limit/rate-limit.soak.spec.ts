@@ -3,7 +3,7 @@ import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createOpenApiDocument } from '../../src/http/openapi/swagger.js';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
-import { call, canUpload, formOf, startUpload } from '../support/projects/images.js';
+import { call, canUpload, formOf, startUpload } from '../support/files/images.js';
 import { startProxy } from '../support/servers/tcp-proxy.js';
 
 let t: TestApp;

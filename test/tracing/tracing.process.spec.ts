@@ -4,7 +4,7 @@ import { MailWorker } from '../../src/mail/mail.worker.js';
 import { newKeys, type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { connect, createConversation } from '../support/clients/chat-client.js';
 import { databaseEnv } from '../support/setup/database.js';
-import { imageFile, upload } from '../support/projects/images.js';
+import { imageFile, upload } from '../support/files/images.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
 import { type Span, startOtlpReceiver } from '../support/servers/otlp-receiver.js';
 import { hasRedis, startRedis } from '../support/servers/redis-server.js';

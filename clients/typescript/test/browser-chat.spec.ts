@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../../../test/support/app.js';
-import { imageFile } from '../../../test/support/projects/images.js';
+import { imageFile } from '../../../test/support/files/images.js';
 import { projectsWorld } from '../../../test/support/projects/projects.js';
 import { startProxy } from '../../../test/support/servers/tcp-proxy.js';
 import type * as Client from '../dist/index.js';

@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../../test/support/app.js';
-import { jpegOf } from '../../../test/support/projects/images.js';
+import { jpegOf } from '../../../test/support/files/images.js';
 import { startProxy } from '../../../test/support/servers/tcp-proxy.js';
 import type * as Client from '../dist/index.js';
 import { chromiumPath, launchChromium, makeClient, openExample } from './chromium.js';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../../test/support/app.js';
-import { imageFile, jpegOf } from '../../../test/support/projects/images.js';
+import { imageFile, jpegOf } from '../../../test/support/files/images.js';
 import { projectsWorld } from '../../../test/support/projects/projects.js';
-import { zipOf } from '../../../test/support/projects/zip.js';
+import { zipOf } from '../../../test/support/files/zip.js';
 import { MachiClient, MachiProblem, MemorySessionStore, paginate, UnexpectedResponse } from '../dist/index.js';
 
 const TOKEN_LIFETIME_MS = 15 * 60_000;

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../../test/support/app.js';
 import { randomOf } from '../../../test/support/clients/chat-tester.js';
-import { jpegOf } from '../../../test/support/projects/images.js';
+import { jpegOf } from '../../../test/support/files/images.js';
 import { startProxy } from '../../../test/support/servers/tcp-proxy.js';
 import { type ChatClient, type ChatClose, ChatError, type ChatMessage, MachiClient } from '../dist/index.js';
 

@@ -45,11 +45,9 @@ export function clientConfig(
   };
 }
 
-/** PostgreSQL would compile a statement whose cost it overestimates, in each execution: that takes longer than ours do. */
-const WITHOUT_COMPILER = 'set jit = off';
-
+/** Time limits, and no just-in-time compilation: it would take longer than most statements whose cost PostgreSQL overestimates. */
 const sessionSettings = (statementTimeout: number): string =>
-  `set statement_timeout = ${statementTimeout}; set idle_in_transaction_session_timeout = ${IDLE_TRANSACTION_TIMEOUT_MS}; ${WITHOUT_COMPILER}`;
+  `set statement_timeout = ${statementTimeout}; set idle_in_transaction_session_timeout = ${IDLE_TRANSACTION_TIMEOUT_MS}; set jit = off`;
 
 /** Throws an error with the SQLSTATE 08004 if the server is of the wrong kind. Other servers are not tried. */
 async function assertSessionAttributes(client: Pick<Client, 'query'>, expected: SessionAttributes): Promise<void> {

@@ -15,7 +15,7 @@ interface PageOfProjects {
 /** Some of the rows of `projects p`. */
 export interface PartOfProjects {
   conditions: string[];
-  /** What they are joined with. */
+  /** Reads what the rows are sorted by; empty: that is a column of them. */
   join: string;
 }
 
@@ -59,7 +59,8 @@ export function newestParts(
 
 /**
  * Joins `projects p` with the time at which the reader could first read the newest of its chapters, as `newest.at`; null: there is
- * none. `hasUploads`: the reader may have uploaded some of them. The newest of the others is the last one in the order of an index.
+ * none. `hasUploads`: the reader may have uploaded some of them. These are read apart, because `chapters_latest_idx` is in the order of the
+ * times of other uploaders' chapters.
  */
 export function joinNewest(reader: Reader, now: Date, values: SqlValues, hasUploads = reader.id !== null): string {
   const newest = (at: string, condition = 'true'): string => `(select ${at} as at from chapters c

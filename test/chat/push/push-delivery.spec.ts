@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PushWorker } from '../../../src/chat/push/push.worker.js';
 import type { SignedInUser } from '../../support/app.js';
 import { startApp, type TestApp } from '../../support/app.js';
-import { attach } from '../../support/projects/attachments.js';
+import { attach } from '../../support/clients/attachments.js';
 import { type ChatClient, connect, connectUsers, type Frame, V2 } from '../../support/clients/chat-client.js';
 import { metricsOf } from '../../support/metrics.js';
 import {

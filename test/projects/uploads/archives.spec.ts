@@ -1,11 +1,11 @@
 import { deflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { imageFile, MIB } from '../../support/projects/images.js';
+import { imageFile, MIB } from '../../support/files/images.js';
 import { projectsWorld } from '../../support/projects/projects.js';
 import { stagedFiles, uploadsWorld } from '../../support/projects/uploads.js';
 import { rounds } from '../../support/setup/rounds.js';
-import { type ZipEntry, zipOf } from '../../support/projects/zip.js';
+import { type ZipEntry, zipOf } from '../../support/files/zip.js';
 
 let t: TestApp;
 let uploads: ReturnType<typeof uploadsWorld>;

@@ -3,11 +3,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { scene } from '../../support/projects/images.js';
+import { scene } from '../../support/files/images.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../../support/servers/machi-process.js';
 import { createDatabase, type TestDatabase } from '../../support/setup/database.js';
 import { newKeys, PASSWORD } from '../../support/app.js';
-import { zipOf } from '../../support/projects/zip.js';
+import { zipOf } from '../../support/files/zip.js';
 
 const PAGES = 12;
 

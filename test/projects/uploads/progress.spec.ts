@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../../support/app.js';
 import { connect, V2 } from '../../support/clients/chat-client.js';
-import { imageFile } from '../../support/projects/images.js';
+import { imageFile } from '../../support/files/images.js';
 import { projectsWorld } from '../../support/projects/projects.js';
 import { uploadsWorld } from '../../support/projects/uploads.js';
 

@@ -7,7 +7,7 @@ import { packageRoot } from '../../../src/common/version.js';
 import { MAX_PAGE_BYTES } from '../../../src/images/image-jobs.js';
 import { UPLOAD_LIMITS } from '../../../src/projects/uploads/limits.js';
 import { startApp, type TestApp } from '../../support/app.js';
-import { imageFile, jpegOf, MIB } from '../../support/projects/images.js';
+import { imageFile, jpegOf, MIB } from '../../support/files/images.js';
 import { hasNginx, startNginx } from '../../support/servers/nginx.js';
 import { projectsWorld } from '../../support/projects/projects.js';
 import { uploadsWorld } from '../../support/projects/uploads.js';

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { startApp } from '../../support/app.js';
-import { imageFile, jpegOf } from '../../support/projects/images.js';
+import { imageFile, jpegOf } from '../../support/files/images.js';
 import { projectsWorld } from '../../support/projects/projects.js';
 import { startS3 } from '../../support/servers/s3-server.js';
 import { canMount, mountSmallDisk } from '../../support/servers/small-disk.js';
 import { stagedFiles, uploadsWorld } from '../../support/projects/uploads.js';
-import { zipOf } from '../../support/projects/zip.js';
+import { zipOf } from '../../support/files/zip.js';
 
 let images: Buffer[];
 beforeAll(async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { PagesService } from '../../../src/projects/pages/pages.service.js';
 import { CommitRunsService } from '../../../src/projects/uploads/commits/commit-runs.service.js';
 import { startApp, type TestApp } from '../../support/app.js';
-import { imageFile } from '../../support/projects/images.js';
+import { imageFile } from '../../support/files/images.js';
 import { projectsWorld } from '../../support/projects/projects.js';
 import { orphanedFiles, pageFiles, uploadsWorld } from '../../support/projects/uploads.js';
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../../support/app.js';
-import { imageFile } from '../../support/projects/images.js';
+import { imageFile } from '../../support/files/images.js';
 import { projectsWorld } from '../../support/projects/projects.js';
 import { orphanedFiles, stagedFiles, uploadsWorld } from '../../support/projects/uploads.js';
-import { zipOf } from '../../support/projects/zip.js';
+import { zipOf } from '../../support/files/zip.js';
 
 let t: TestApp;
 let world: Awaited<ReturnType<typeof projectsWorld>>;

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { call } from '../../support/projects/images.js';
+import { call } from '../../support/files/images.js';
 import { unzip } from '../../support/personal-data.js';
 import {
   type ChapterCase,

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BodyOf } from '../api/api-body.js';
 import type { SignedInUser, TestApp } from '../app.js';
-import { call, type Reply } from './images.js';
+import { call, type Reply } from '../files/images.js';
 import type { projectsWorld } from './projects.js';
 
 type World = Awaited<ReturnType<typeof projectsWorld>>;

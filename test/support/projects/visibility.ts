@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type SignedInUser, type TestApp } from '../app.js';
-import { call, formOf, imageFile } from './images.js';
+import { call, formOf, imageFile } from '../files/images.js';
 import { projectsWorld } from './projects.js';
 
 const DAY_MS = 86_400_000;

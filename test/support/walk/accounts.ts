@@ -1,5 +1,5 @@
 import { PASSWORD } from '../app.js';
-import { formOf, imageFile } from '../projects/images.js';
+import { formOf, imageFile } from '../files/images.js';
 import { CookieJar } from '../clients/cookie-jar.js';
 import { KanjikuClient, newUser, SESSION, USERS } from '../clients/kanjiku-client.js';
 import { ORIGIN } from '../clients/passkey-client.js';

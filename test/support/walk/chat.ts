@@ -1,5 +1,5 @@
 import { type ChatClient, connect, type Frame, V2 } from '../clients/chat-client.js';
-import { attach } from '../projects/attachments.js';
+import { attach } from '../clients/attachments.js';
 import { startPushService } from '../servers/push-service.js';
 import type { Walker } from './walker.js';
 

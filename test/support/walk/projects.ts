@@ -1,7 +1,7 @@
-import { imageFile } from '../projects/images.js';
+import { imageFile } from '../files/images.js';
 import { projectsWorld } from '../projects/projects.js';
 import { uploadsWorld } from '../projects/uploads.js';
-import { zipOf } from '../projects/zip.js';
+import { zipOf } from '../files/zip.js';
 import type { Walker } from './walker.js';
 
 type World = Awaited<ReturnType<typeof projectsWorld>>;

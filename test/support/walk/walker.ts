@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { LooseBody } from '../api/api-body.js';
 import type { SignedInUser, TestApp } from '../app.js';
-import { call } from '../projects/images.js';
+import { call } from '../files/images.js';
 import type { StatementRecorder } from '../statements/statement-recorder.js';
 
 interface Options {

@@ -1,6 +1,6 @@
 import type { BodyOf } from '../api/api-body.js';
 import type { SignedInUser, TestApp } from '../app.js';
-import { call, formOf, get, imageFile, type Reply } from './images.js';
+import { call, formOf, get, imageFile, type Reply } from '../files/images.js';
 
 export type Uploaded = BodyOf<'POST', '/api/chat/attachments'>;
 
