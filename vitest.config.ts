@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { builtModules } from './test/support/setup/built-modules.js';
 import { RepeatedTestsReporter } from './test/support/setup/repeated-tests.reporter.js';
 
 /**
@@ -7,7 +8,10 @@ import { RepeatedTestsReporter } from './test/support/setup/repeated-tests.repor
  * processors.
  */
 export default defineConfig({
+  // npm test has built them; Vitest alone, as in an editor, loads the sources
+  plugins: process.env['TEST_BUILT_MODULES'] === '1' ? [builtModules()] : [],
   test: {
+    server: { deps: { external: [/\/dist\//] } },
     include: ['src/**/*.spec.ts', 'test/**/*.spec.ts'],
     // npm run test:e2e needs a running Machi; npm run test:fuzz and npm run test:soak take minutes
     exclude: ['test/e2e/**', 'test/fuzz/**', 'test/**/*.{process,races,soak}.spec.ts'],

@@ -33,6 +33,7 @@ class LongestFirst extends BaseSequencer {
 
 /** `npm run test:soak`: Machi and what it needs as processes that are stopped, races, floods, and the long form of model checkers. */
 export default defineConfig({
+  ...base,
   test: {
     ...base.test,
     include: ['test/**/*.{process,races,soak}.spec.ts', ...withLongForm],

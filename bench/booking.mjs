@@ -2,13 +2,8 @@
 // process of its own, on the same PostgreSQL, in turns.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pg from 'pg';
-import { newDataSource } from '../dist/src/database/data-source.js';
-import { EmbeddedPostgres } from '../dist/src/database/embedded/embedded-postgres.js';
-import { migrate } from '../dist/src/database/open-database.js';
+import { startPostgres } from './support/postgres.mjs';
 import { toRows } from './support/results.mjs';
 import { makeCentre, makeSessions, registerPeople } from './support/vaccination-world.mjs';
 
@@ -33,13 +28,11 @@ const query = (client) => (text, values) => client.query(text, values);
 export const options = { seconds: 4, rounds: 5, people: 80_000 };
 
 export async function run({ seconds, rounds, people = 50_000, isQuick }) {
-  const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
-  const postgres = new EmbeddedPostgres(dataDir, { info() {}, warn: console.warn });
-  await postgres.start();
+  const postgres = await startPostgres();
   const client = new pg.Client(postgres.connection);
   try {
     await client.connect();
-    await makeDatabase(client, postgres.connection, people);
+    await makeCentreAndPeople(client, people);
     const rows = [];
     for (const scene of SCENES) {
       const loads = isQuick ? LOADS.filter(([name]) => name !== SECOND_BASELINE) : LOADS;
@@ -53,14 +46,10 @@ export async function run({ seconds, rounds, people = 50_000, isQuick }) {
   } finally {
     await client.end();
     await postgres.stop();
-    rmSync(dataDir, { recursive: true, force: true });
   }
 }
 
-async function makeDatabase(client, connection, people) {
-  const dataSource = await newDataSource(connection, { size: 2, statementTimeout: 0 }).initialize();
-  await migrate(dataSource, { info() {}, warn: console.warn });
-  await dataSource.destroy();
+async function makeCentreAndPeople(client, people) {
   await makeCentre(query(client));
   const { rows } = await client.query(
     `insert into users (id, username, fullname, created_at, updated_at)

@@ -6,7 +6,6 @@ import { median, usage } from './support/harness.mjs';
 import { toRows } from './support/results.mjs';
 import { makeUsers } from './support/world.mjs';
 
-const WARM_UP_MS = 1500;
 const CONTENT = 'x'.repeat(60);
 const digits = (mark) => String(mark).padStart(4, '0');
 const request = (conversation_id, mark) =>
@@ -29,6 +28,7 @@ const answer = (conversation_id, mark) =>
 export const options = { seconds: 4, rounds: 5 };
 
 export function run({ seconds, rounds, isQuick }) {
+  const times = { seconds, warmUp: isQuick ? 0.7 : 1.5 };
   return withChat(2, async (world, load) => {
     await world.query('create table bare_messages (like messages including all)');
     const bare = await world.start('bare ws', 'bench/baselines/broadcast.mjs', {});
@@ -41,17 +41,17 @@ export function run({ seconds, rounds, isQuick }) {
       [1, 200],
     ]) {
       const sides = await makeSides(world, bare, rooms, size);
-      const series = await compare(load, sides, { seconds, rounds, window: 1 });
+      const series = await compare(load, sides, { ...times, rounds, window: 1 });
       const title = `Chat, ${rooms} × ${size} users`;
       rows.push(...toRows(`${title}, a message each in flight`, series, { unit: 'deliveries/s' }));
       const ceilings = series.map(({ rounds: results }) => median(results.map(({ sends }) => sends)));
       const [machi, baseline] = sides;
       const store = { ...baseline, server: storing, postgresCpu: world.postgresCpu };
-      await measure(load, store, { seconds, window: 1 }); // the others are warm
+      await measure(load, store, { ...times, window: 1 }); // the others are warm
       const loads = [{ name: '10 messages/s', rate: 10, compared: [machi, store, baseline] }];
       if (!isQuick) loads.push({ name: 'half of what both can', rate: Math.min(...ceilings) / 2, compared: sides });
       for (const { name, rate, compared } of loads) {
-        const pairs = await compare(load, compared, { seconds, rounds: Math.min(3, rounds), rate, window: 0 });
+        const pairs = await compare(load, compared, { ...times, rounds: Math.min(3, rounds), rate, window: 0 });
         for (const { rounds: results } of pairs) for (const result of results) result.rate = result.p50;
         const unit = { unit: 'ms', isLowerBetter: true };
         rows.push(...toRows(`${title}, p50 of the round trip at ${name}`, pairs, unit));
@@ -93,10 +93,10 @@ async function compare(load, sides, { rounds, ...conditions }) {
 }
 
 /** One round: each client has `window` messages in flight, or all together send `rate` per second. */
-async function measure(load, { server, list, postgresCpu }, { seconds, window, rate = 0 }) {
+async function measure(load, { server, list, postgresCpu }, { seconds, warmUp, window, rate = 0 }) {
   await load.connect({ port: Number(new URL(server.url).port) }, list);
   await load.all('start', { window, rate: rate / 2 });
-  await sleep(WARM_UP_MS);
+  await sleep(warmUp * 1000);
   await load.all('reset');
   const [before, pgBefore, start] = [usage(server.pid), postgresCpu(), performance.now()];
   await sleep(seconds * 1000);

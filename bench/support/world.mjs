@@ -1,26 +1,20 @@
 // The environment of the benches: PostgreSQL, Machi and the servers beside it, all stopped at the end; users with sessions.
 import jwt from 'jsonwebtoken';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { readKeyPair } from '../../dist/src/common/key-pair.js';
-import { EmbeddedPostgres } from '../../dist/src/database/embedded/embedded-postgres.js';
 import { startServer, treeCpu } from './harness.mjs';
+import { startPostgres } from './postgres.mjs';
 
 const FAR_FUTURE = 253402300799;
 
 /** Runs `work` with a PostgreSQL and Machi, with these settings, and stops all that was started. Returns what it returns. */
 export async function withWorld(env, work) {
-  const dataDir = mkdtempSync(join(tmpdir(), 'machi-bench-'));
-  const postgres = new EmbeddedPostgres(dataDir, { info() {}, warn: console.warn }, { max_connections: '200' });
-  const stops = [];
+  const { dataDir, connection, stop } = await startPostgres();
+  const stops = [stop];
   try {
-    stops.push(async () => rmSync(dataDir, { recursive: true, force: true }));
-    await postgres.start();
-    stops.push(() => postgres.stop());
-    const { connection } = postgres;
     const postmaster = Number(readFileSync(join(dataDir, 'postgres/postmaster.pid'), 'utf8').split('\n')[0]);
     const pem = { format: 'pem', type: 'pkcs8' };
     const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export(pem);
@@ -75,7 +69,7 @@ export async function withWorld(env, work) {
       issuer: `urn:machi:${settings.NODE_ENV}`,
     });
   } finally {
-    for (const stop of stops.toReversed()) await stop();
+    for (const stopOne of stops.toReversed()) await stopOne();
   }
 }
 

@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { PagesService } from '../../../src/projects/pages/pages.service.js';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CommitRunsService } from '../../../src/projects/uploads/commits/commit-runs.service.js';
 import { startApp, type TestApp } from '../../support/app.js';
 import { imageFile } from '../../support/files/images.js';
 import { projectsWorld } from '../../support/projects/projects.js';
-import { orphanedFiles, pageFiles, uploadsWorld } from '../../support/projects/uploads.js';
+import { holdPages, orphanedFiles, pageFiles, uploadsWorld } from '../../support/projects/uploads.js';
 
 let t: TestApp;
 let uploads: ReturnType<typeof uploadsWorld>;
@@ -115,25 +114,17 @@ it('a commit, files, an order and the end of the same upload at once leave a cha
 
 it('a commit whose run stands still is taken over by another one, and the first writes nothing any more', async () => {
   const { user, path, id } = await openWithFiles(2);
-  const pages = t.app.get(PagesService, { strict: false });
-  const store = pages.store.bind(pages);
-  let resume = (): void => undefined;
-  const isResumed = new Promise<void>((resolve) => (resume = resolve));
-  let calls = 0;
-  const spy = vi.spyOn(pages, 'store').mockImplementation(async (source) => {
-    if (++calls <= 2) await isResumed; // both pages of the first run
-    return store(source);
-  });
+  const pages = holdPages(t, 2); // those of the first run
   await uploads.commit({ user, path });
-  await expect.poll(() => calls).toBe(2);
+  await expect.poll(pages.started).toBe(2);
   await t.dataSource.query(`update uploads set claimed_until = now() - interval '1 second' where id = $1`, [id]);
   const done = await uploads.settled({ user, path });
   expect(done).toMatchObject({ state: 'committed', done: 2 });
   const files = pageFiles(t).length;
-  resume();
-  await expect.poll(() => spy.mock.settledResults.filter(({ type }) => type === 'fulfilled').length).toBe(4);
+  pages.release();
+  await expect.poll(pages.stored).toBe(4);
   await expect.poll(() => pageFiles(t).length).toBe(files);
-  spy.mockRestore();
+  pages.restore();
   const rows = await t.dataSource.query('select position from pages where chapter_id = $1 order by 1', [
     done.chapter_id,
   ]);

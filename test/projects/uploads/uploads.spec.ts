@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../../support/app.js';
 import { imageFile } from '../../support/files/images.js';
 import { projectsWorld } from '../../support/projects/projects.js';
-import { orphanedFiles, stagedFiles, uploadsWorld } from '../../support/projects/uploads.js';
+import { holdPages, orphanedFiles, stagedFiles, uploadsWorld } from '../../support/projects/uploads.js';
 import { zipOf } from '../../support/files/zip.js';
 
 let t: TestApp;
@@ -259,19 +259,17 @@ describe('a commit', () => {
     const [first, second] = [await uploads.open(), await uploads.open()];
     for (const upload of [first, second]) await uploads.addFiles(upload, [['1.jpg', images[0]!]]);
     const admin = await t.asAdmin();
-    const lock = t.dataSource.createQueryRunner();
-    await lock.startTransaction();
-    await lock.query('select from upload_files for update'); // holds the pages back
+    const pages = holdPages(t);
     await uploads.commit(first);
     await uploads.commit(second);
+    await expect.poll(pages.started).toBeGreaterThan(0);
     const [group] = await t.dataSource.query(`select group_id from group_members where user_id = $1`, [first.user.id]);
     await t.request('DELETE', `/api/groups/${group.group_id}/members/${first.user.id}`, { token: admin });
     const { body } = await t.request('GET', `/api/projects/${second.project.id}`, { token: admin });
     const removed = await t.request('DELETE', `/api/projects/${second.project.id}?version=${body['version']}`, {
       token: admin,
     });
-    await lock.rollbackTransaction();
-    await lock.release();
+    pages.release();
     expect(removed.status).toBe(204);
     const result = async (id: string) =>
       (await t.dataSource.query('select state, problem from uploads where id = $1', [id]))[0];
@@ -279,6 +277,7 @@ describe('a commit', () => {
     await expect.poll(() => result(second.id)).toEqual({ state: 'failed', problem: 'chapter_not_found' });
     expect((await uploads.read(first)).body.code).toBe('forbidden');
     await expect.poll(() => orphanedFiles(t)).toEqual([]);
+    pages.restore();
   });
 });
 

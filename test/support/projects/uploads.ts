@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { vi } from 'vitest';
+import { PagesService } from '../../../src/projects/pages/pages.service.js';
 import type { BodyOf } from '../api/api-body.js';
 import type { SignedInUser, TestApp } from '../app.js';
 import { call, type Reply } from '../files/images.js';
@@ -70,6 +72,25 @@ export function uploadsWorld(t: TestApp, world: World) {
   }
 
   return { send, json, open, addFiles, addArchive, read, commit, settled };
+}
+
+/** Keeps the next pages that commits make, all or as many as given, from being stored until `release` is called. */
+export function holdPages(t: TestApp, count = Infinity) {
+  const pages = t.app.get(PagesService, { strict: false });
+  const store = pages.store.bind(pages);
+  let release = (): void => undefined;
+  const isReleased = new Promise<void>((resolve) => (release = resolve));
+  const spy = vi.spyOn(pages, 'store').mockImplementation(async (source) => {
+    if (spy.mock.calls.length <= count) await isReleased;
+    return store(source);
+  });
+  return {
+    release,
+    /** How many pages were or are to be stored since. */
+    started: () => spy.mock.calls.length,
+    stored: () => spy.mock.settledResults.filter(({ type }) => type === 'fulfilled').length,
+    restore: () => spy.mockRestore(),
+  };
 }
 
 /** The uploaded files in the local storage. */

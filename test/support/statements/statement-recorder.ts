@@ -131,12 +131,12 @@ export class StatementRecorder {
   }
 }
 
-/** The innermost file of ours on the stack that is not of the database module. */
+/** The innermost source file of ours on the stack that is not of the database module. */
 function sourceOfCall(): string {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 60;
   const { stack = '' } = new Error('a statement');
   Error.stackTraceLimit = stackTraceLimit;
-  const files = [...stack.matchAll(/\/(src\/(?!database\/)[\w/.-]+\.ts):\d+/g)].map(([, file]) => file!);
-  return files[0] ?? 'unknown';
+  const [, name] = /\/(src\/(?!database\/)[\w/.-]+)\.[jt]s:\d+/.exec(stack) ?? []; // .js when it was built
+  return name ? `${name}.ts` : 'unknown';
 }
