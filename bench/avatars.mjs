@@ -9,8 +9,6 @@ import { toRows } from './support/results.mjs';
 import { makeUsers, withWorld } from './support/world.mjs';
 
 const AT_ONCE = 20;
-/** V8 compiles what an upload runs only after some hundred. */
-const WARM_UP_UPLOADS = 120;
 /** Of the WebP encoder: see src/images/square-image.ts. */
 const EFFORT = 2;
 const SHARP_EFFORT = 4;
@@ -47,7 +45,7 @@ export function run({ seconds, rounds, uploads = 40, isQuick }) {
     ];
     for (let round = 0; round <= rounds; round++) {
       for (const { pid, upload, rounds: results } of series) {
-        const result = await measure(pid, round === 0 ? WARM_UP_UPLOADS : uploads, 4, upload);
+        const result = await measure(pid, uploads, 4, upload);
         if (round > 0) results.push(result);
       }
     }

@@ -21,7 +21,7 @@ export function run({ rounds, isQuick, skip }) {
     skip('library-import: no zip');
     return [];
   }
-  const pages = isQuick ? 30 : 200;
+  const pages = isQuick ? 20 : 200;
   return withWorld({}, async (world) => {
     const files = await makePages(world.dataDir, pages);
     const archive = makeArchive(world.dataDir, files);

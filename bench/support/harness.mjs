@@ -52,11 +52,12 @@ export function treeCpu(pid) {
 }
 
 /**
- * Loads the servers alternately (A B A B …) after an uncounted warm-up round, so that noise affects both. `headersOf` gives
- * the headers of each connection by its number, and `pathOf` of a server its path, if it is not that of all.
+ * Loads the servers alternately (A B A B …) after an uncounted warm-up round of half the length, so that noise affects both.
+ * `headersOf` gives the headers of each connection by its number, and `pathOf` of a server its path, if it is not that of all.
  */
 export async function interleave(servers, { path, headersOf = () => ({}), connections = 32, seconds, rounds }) {
   for (let round = 0; round <= rounds; round++) {
+    const duration = round === 0 ? Math.ceil(seconds / 2) : seconds;
     for (const server of servers) {
       const before = usage(server.pid);
       let connection = 0;
@@ -66,7 +67,7 @@ export async function interleave(servers, { path, headersOf = () => ({}), connec
         if (own === undefined) client.setHeaders(headers);
         else client.setRequests([{ method: 'GET', path: own, headers }]);
       };
-      const result = await autocannon({ url: server.url + path, setupClient, connections, duration: seconds });
+      const result = await autocannon({ url: server.url + path, setupClient, connections, duration });
       const after = usage(server.pid);
       if (result.non2xx || result.errors)
         throw new Error(`${server.name}: ${result.non2xx} refused, ${result.errors} failed`);

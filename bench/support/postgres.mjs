@@ -14,7 +14,7 @@ let prepared;
 export async function startPostgres() {
   prepared ??= prepare();
   const dataDir = makeFolder();
-  execFileSync('cp', ['-a', join(await prepared, '.'), dataDir]); // with the owner: root starts it as another user
+  execFileSync('cp', ['-a', `${await prepared}/.`, dataDir]); // with the owner: root starts it as another user
   const postgres = new EmbeddedPostgres(dataDir, LOG, { max_connections: '200' });
   await postgres.start();
   const stop = async () => {
