@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createKeyPair } from '../../../src/common/key-pair.js';
+import { createKeyPair } from '../../../src/common/keys/key-pair.js';
 import { newKeys, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
 import { startPushService } from '../../support/servers/push-service.js';
 

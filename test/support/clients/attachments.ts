@@ -1,6 +1,7 @@
 import type { BodyOf } from '../api/api-body.js';
 import type { SignedInUser, TestApp } from '../app.js';
 import { call, formOf, get, imageFile, type Reply } from '../files/images.js';
+import { type ChatClient, connect, createConversation, V2 } from './chat-client.js';
 
 export type Uploaded = BodyOf<'POST', '/api/chat/attachments'>;
 
@@ -32,4 +33,28 @@ export async function imagesOf(t: TestApp, user: Pick<SignedInUser, 'token'>, id
 export async function outcomeOf(t: TestApp, path: string, token?: string): Promise<number | string> {
   const { status, body } = await get(t, path, token);
   return status === 200 ? 200 : (body['code'] as string);
+}
+
+/** A user who is connected. */
+export interface Member extends SignedInUser {
+  client: ChatClient;
+}
+
+/** Tests of attachments move the clock by weeks. */
+export const LONG_SESSIONS = { IDENTITY_TOKEN_TTL: '90d', REFRESH_TOKEN_TTL: '90d', SESSION_MAX_AGE: '90d' };
+
+/** Users who send each other attachments. */
+export function attachmentMembers(app: () => TestApp) {
+  async function member(options = V2 as Parameters<typeof connect>[2]): Promise<Member> {
+    const user = await app().user();
+    return { ...user, client: await connect(app(), user, options) };
+  }
+
+  /** Two users of machi.v2 and one of an old client in a conversation. */
+  async function world() {
+    const [hana, ren, old] = [await member(), await member(), await member({})];
+    return { hana, ren, old, id: await createConversation(hana.client, ren.client, old.client) };
+  }
+
+  return { member, world };
 }
