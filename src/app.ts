@@ -12,7 +12,7 @@ import { requestMetrics } from './http/metrics/request-metrics.js';
 import { MetricsService } from './metrics/metrics.service.js';
 import { urlCheck } from './http/url-check.middleware.js';
 import { ProblemFilter } from './http/problems/problem.filter.js';
-import { requestLog } from './http/request-log.middleware.js';
+import { requestLog } from './http/log/request-log.middleware.js';
 import { validationPipe } from './http/validation.js';
 import type { Config } from './config/config.js';
 import { setupSwagger } from './http/openapi/swagger.js';

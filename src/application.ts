@@ -12,7 +12,7 @@ import { openDatabase } from './database/open-database.js';
 import type { ReachedDatabase } from './database/connections/reach-database.js';
 import { hasExample } from './http/example.js';
 import { HttpAdapter } from './http/http-adapter.js';
-import { NestLogger } from './http/logger.js';
+import { NestLogger } from './http/log/logger.js';
 import { MetricsServerService } from './http/metrics/metrics-server.service.js';
 
 /** Opens the pool, runs pending migrations if `MIGRATE=on`, and creates the application. Throws DatabaseError or ConfigError. */

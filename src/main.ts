@@ -1,4 +1,4 @@
-import { isTracingRequested } from './config/tracing-variables.js';
+import { isTracingRequested } from './config/environment/tracing-variables.js';
 
 // Libraries are instrumented before the application loads them, so nothing else is imported statically here.
 if (isTracingRequested()) await (await import('./tracing/sdk.js')).startTracing();

@@ -1,4 +1,4 @@
-import { createLogger } from './http/logger.js';
+import { createLogger } from './http/log/logger.js';
 import { ConfigError } from './config/config-error.js';
 import { loadConfig } from './config/load-config.js';
 import { DatabaseError } from './database/database-error.js';

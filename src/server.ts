@@ -3,7 +3,7 @@ import cluster from 'node:cluster';
 import type { Logger } from 'pino';
 import { ConfigError } from './config/config-error.js';
 import type { Config } from './config/config.js';
-import { isTracingRequested } from './config/tracing-variables.js';
+import { isTracingRequested } from './config/environment/tracing-variables.js';
 import type { DatabaseConnection } from './config/database/database-connection.js';
 import { loadConfig } from './config/load-config.js';
 import { EmbeddedPostgres } from './database/embedded/embedded-postgres.js';
@@ -11,7 +11,7 @@ import { EmbeddedPostgresError } from './database/embedded/embedded-postgres-err
 import { DatabaseError } from './database/database-error.js';
 import { reachDatabase } from './database/connections/reach-database.js';
 import type { HttpAdapter } from './http/http-adapter.js';
-import { createLogger } from './http/logger.js';
+import { createLogger } from './http/log/logger.js';
 import { WorkerProcesses } from './worker-processes.js';
 
 const EX_CONFIG = 78; // sysexits.h

@@ -4,7 +4,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { readKeyPair } from '../../dist/src/common/key-pair.js';
+import { readKeyPair } from '../../dist/src/common/keys/key-pair.js';
 import { startServer, treeCpu } from './harness.mjs';
 import { startPostgres } from './postgres.mjs';
 

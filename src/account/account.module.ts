@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { AuthModule } from '../auth/auth.module.js';
-import { SecurityMailsModule } from '../auth/security-mails.module.js';
+import { SecurityMailsModule } from '../auth/security-mails/security-mails.module.js';
 import { SessionsModule } from '../auth/sessions/sessions.module.js';
 import { PasswordResetsModule } from '../auth/passwords/password-resets.module.js';
 import { PasswordsModule } from '../auth/passwords/passwords.module.js';

@@ -6,7 +6,7 @@ import { PasswordChangesService } from '../auth/passwords/password-changes.servi
 import { PasswordHasherService } from '../auth/passwords/password-hasher.service.js';
 import { PasswordPolicyService } from '../auth/passwords/password-policy.service.js';
 import { ReauthenticationService } from '../auth/reauthentication.service.js';
-import { SecurityMailsService } from '../auth/security-mails.service.js';
+import { SecurityMailsService } from '../auth/security-mails/security-mails.service.js';
 import { actorOf, type Caller } from '../users/caller.js';
 import { UsersService } from '../users/users.service.js';
 import type { ChangePasswordDto } from './account.dto.js';

@@ -7,7 +7,7 @@ import { AuditService } from '../audit/audit.service.js';
 import { PasswordChangesService } from '../auth/passwords/password-changes.service.js';
 import { PasswordFailuresService } from '../auth/passwords/password-failures.service.js';
 import { PasswordHasherService } from '../auth/passwords/password-hasher.service.js';
-import { SecurityMailsService } from '../auth/security-mails.service.js';
+import { SecurityMailsService } from '../auth/security-mails/security-mails.service.js';
 import { GroupsService } from '../groups/groups.service.js';
 import { Problem } from '../http/problems/problem.js';
 import { rightsOf } from '../permissions/permissions.js';

@@ -7,7 +7,7 @@ import { REGISTRATION_QUOTA } from '../rate-limit/quotas.js';
 import { RateLimit } from '../rate-limit/rate-limit.decorator.js';
 import { CreateUserDto, toUserDto, UserDto } from '../users/users.dto.js';
 import { RegistrationService } from './registration.service.js';
-import { publicPath } from '../http/request-context.js';
+import { publicPath } from '../http/log/request-context.js';
 
 /** Registration. */
 @ApiTags('users')

@@ -3,7 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, In, Repository } from 'typeorm';
 import { Clock } from '../common/clock.provider.js';
 import { type Page, readCursor, toPage } from '../http/pagination.dto.js';
-import { requestContext } from '../http/request-context.js';
+import { requestContext } from '../http/log/request-context.js';
 import type { AuditAction } from './audit.actions.js';
 import { AuditEvent } from './audit-event.entity.js';
 import { type AuditEventDto, type AuditQueryDto, toAuditEventDto } from './audit.dto.js';

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
-import { createKeyPair, readCertifiedKeyPair, readCertifiedKeys, readKeyPair } from '../common/key-pair.js';
+import { createKeyPair, readCertifiedKeyPair, readCertifiedKeys, readKeyPair } from '../common/keys/key-pair.js';
 import type { Config } from '../config/config.js';
 import { secretFile } from '../config/load-config.js';
 import { CommandError, EXIT } from './exit-codes.js';

@@ -6,7 +6,7 @@ import { AttachmentFilesWorker } from '../chat/attachments/attachment-files.work
 import { causeMessage } from '../common/cause-message.js';
 import { PageFilesWorker } from '../projects/pages/page-files.worker.js';
 import { UploadCleanupService } from '../projects/uploads/upload-cleanup.service.js';
-import { RateLimitCountersService } from '../rate-limit/rate-limit-counters.service.js';
+import { RateLimitCountersService } from '../rate-limit/counters/rate-limit-counters.service.js';
 import { BookingRequestsWorker } from '../vaccination/appointments/booking-requests.worker.js';
 
 /** What servers delete in the background, by the name that `machi sweep` prints. */

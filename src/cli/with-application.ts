@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { AppModule } from '../app.module.js';
 import { loadConfig } from '../config/load-config.js';
 import { openDatabase } from '../database/open-database.js';
-import { NestLogger } from '../http/logger.js';
+import { NestLogger } from '../http/log/logger.js';
 import { createLog, withDatabase } from './with-database.js';
 
 /** Runs `work` with the services of the application. Throws ConfigError, DatabaseError, EmbeddedPostgresError. */

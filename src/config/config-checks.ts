@@ -1,4 +1,4 @@
-import { isSafeUrl } from '../common/http-client.js';
+import { isSafeUrl } from '../common/http-client/http-client.js';
 import { type Config, databaseTls, DEFAULT_MAIL_FROM } from './config.js';
 import { parseDatabaseUrl } from './database/database-connection.js';
 import { type Parameters, tlsChoices } from './database/database-tls.js';

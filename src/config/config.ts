@@ -1,7 +1,7 @@
 import { IsEmail, IsIn, IsOptional, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import { cpus } from 'node:os';
 import { AsSystems, COMPAT_SYSTEMS, type CompatSystem, isSystems } from './compat-systems.js';
-import { readCertifiedKeyPair, readCertifiedKeys, readKeyPair, readVerificationKeys } from '../common/key-pair.js';
+import { readCertifiedKeyPair, readCertifiedKeys, readKeyPair, readVerificationKeys } from '../common/keys/key-pair.js';
 import { type DatabaseConnection, parseDatabaseUrl, toConnection } from './database/database-connection.js';
 import { type Parameters, SSL_MODES } from './database/database-tls.js';
 import {

@@ -15,7 +15,7 @@ import {
   UpdateGroupDto,
 } from './groups.dto.js';
 import { GroupsService } from './groups.service.js';
-import { publicPath } from '../http/request-context.js';
+import { publicPath } from '../http/log/request-context.js';
 
 @ApiTags('groups')
 @Controller('groups')

@@ -2,7 +2,7 @@ import { Controller, Get, Header, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { VERSION } from '../common/version.js';
-import { requestContext } from '../http/request-context.js';
+import { requestContext } from '../http/log/request-context.js';
 import { ApiProblems, Public } from '../permissions/access.decorators.js';
 import { SkipRequestLimit } from '../rate-limit/rate-limit.decorator.js';
 import { ClientDto, HealthDto, ReadyDto, StatusDto } from './health.dto.js';

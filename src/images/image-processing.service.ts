@@ -8,7 +8,7 @@ import type { Writable } from 'node:stream';
 import pLimit from 'p-limit';
 import { ResultCounter } from '../http/metrics/result-counter.js';
 import { Problem, unavailable } from '../http/problems/problem.js';
-import { isClientDisconnected } from '../http/request-context.js';
+import { isClientDisconnected } from '../http/log/request-context.js';
 import { MetricsService } from '../metrics/metrics.service.js';
 import { packageRoot } from '../common/version.js';
 import {

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { deriveKey } from '../common/encryption.js';
+import { deriveKey } from '../common/keys/encryption.js';
 
 /** The length of the prefix of stored values that names the key which made them. */
 export const KEY_ID_BYTES = 4;

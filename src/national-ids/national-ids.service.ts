@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { decrypt, encrypt, keyedHash } from '../common/encryption.js';
+import { decrypt, encrypt, keyedHash } from '../common/keys/encryption.js';
 import { Config } from '../config/config.js';
 import { type Key, KEY_ID_BYTES, KeyRing } from './key-ring.js';
 

@@ -5,7 +5,7 @@ import { type BackoffPolicy, NETWORK_BACKOFF } from './backoff-policies.js';
 import { clientNetworks } from './client-network.js';
 import { rateLimited, sendRateLimitHeaders } from './rate-limit-headers.js';
 import { RateLimitMetricsService } from './rate-limit-metrics.service.js';
-import { type Counter, RateLimitCountersService } from './rate-limit-counters.service.js';
+import { type Counter, RateLimitCountersService } from './counters/rate-limit-counters.service.js';
 
 /** An attempt that is counted as a failure until its result is known: call exactly one of succeed, fail and release. */
 export class BackoffAttempt {

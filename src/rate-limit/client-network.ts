@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { isIPv4 } from 'node:net';
-import { requestContext } from '../http/request-context.js';
+import { requestContext } from '../http/log/request-context.js';
 
 /** A network under which a client is counted. */
 export interface ClientNetwork {

@@ -5,8 +5,8 @@ import { clientNetworks } from './client-network.js';
 import { type Quota, quotaKey } from './quotas.js';
 import { sendQuotaHeaders } from './rate-limit-headers.js';
 import { RateLimitMetricsService } from './rate-limit-metrics.service.js';
-import { RateLimitStorageService, toRecord } from './rate-limit-storage.service.js';
-import { RequestCountsService } from './request-counts.service.js';
+import { RateLimitStorageService, toRecord } from './counters/rate-limit-storage.service.js';
+import { RequestCountsService } from './counters/request-counts.service.js';
 
 /** Takes a counted request back. */
 export type Refund = () => Promise<void>;

@@ -1,6 +1,6 @@
 import type { ThrottlerStorage } from '@nestjs/throttler';
 import { Problem } from '../http/problems/problem.js';
-import { requestContext } from '../http/request-context.js';
+import { requestContext } from '../http/log/request-context.js';
 import type { Quota } from './quotas.js';
 
 /** A limit and how much of it the client has used, as draft-ietf-httpapi-ratelimit-headers describes it. */

@@ -3,12 +3,12 @@ import { ThrottlerGuard, type ThrottlerModuleOptions, type ThrottlerRequest } fr
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
 import { clientNetworks } from './client-network.js';
-import { RequestCountsService } from './request-counts.service.js';
+import { RequestCountsService } from './counters/request-counts.service.js';
 import { requestsQuota } from './quotas.js';
 import { QuotasService } from './quotas.service.js';
 import { sendQuotaHeaders } from './rate-limit-headers.js';
 import { RateLimitMetricsService } from './rate-limit-metrics.service.js';
-import { type RateLimitStorageService, toRecord } from './rate-limit-storage.service.js';
+import { type RateLimitStorageService, toRecord } from './counters/rate-limit-storage.service.js';
 import { quotaOf, SkipRequestLimit } from './rate-limit.decorator.js';
 
 /** For `@nestjs/throttler`: it counts the quota that a route declares with `@RateLimit`. */

@@ -6,12 +6,12 @@ import { BusModule } from '../bus/bus.module.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import { BackoffService } from './backoff.service.js';
 import { QuotasService } from './quotas.service.js';
-import { RateLimitCounter } from './rate-limit-counter.entity.js';
-import { RateLimitCountersService } from './rate-limit-counters.service.js';
+import { RateLimitCounter } from './counters/rate-limit-counter.entity.js';
+import { RateLimitCountersService } from './counters/rate-limit-counters.service.js';
 import { RateLimitGuard, throttlerOptions } from './rate-limit.guard.js';
 import { RateLimitMetricsService } from './rate-limit-metrics.service.js';
-import { RateLimitStorageService } from './rate-limit-storage.service.js';
-import { RequestCountsService } from './request-counts.service.js';
+import { RateLimitStorageService } from './counters/rate-limit-storage.service.js';
+import { RequestCountsService } from './counters/request-counts.service.js';
 
 @Global()
 @Module({

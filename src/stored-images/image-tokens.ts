@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { parse, stringify } from 'uuid';
 import type { Clock } from '../common/clock.provider.js';
-import { deriveKey } from '../common/encryption.js';
+import { deriveKey } from '../common/keys/encryption.js';
 
 const MAX_AGE_SECONDS = 15 * 60;
 /** Tokens made within this time are the same, so that the entity tag of what contains them does not change with each request. */

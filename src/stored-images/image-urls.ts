@@ -1,4 +1,4 @@
-import { publicPath } from '../http/request-context.js';
+import { publicPath } from '../http/log/request-context.js';
 import { PAGE_VARIANTS, type PageVariant } from '../images/image-jobs.js';
 
 /** The addresses of images below a path, by variant. `token` is one of `ImageTokens`, for images that not everyone sees. */

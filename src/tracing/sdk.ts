@@ -10,7 +10,7 @@ import { createRequire } from 'node:module';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VERSION } from '../common/version.js';
-import { tracingExporter } from '../config/tracing-variables.js';
+import { tracingExporter } from '../config/environment/tracing-variables.js';
 import { RedactingExporter } from './redacting-exporter.js';
 
 /** At shutdown, spans that were not exported yet have this long. */

@@ -1,4 +1,4 @@
-import { publicPath } from '../http/request-context.js';
+import { publicPath } from '../http/log/request-context.js';
 
 /** The path of one size of an avatar. The image at a path never changes. */
 export const avatarUrl = (avatarId: string, size: 64 | 128 | 256 | 512): string =>

@@ -1,6 +1,6 @@
 import type { QueryConfig } from 'pg';
 import { prepared } from '../database/statements/prepared.js';
-import { publicPath } from '../http/request-context.js';
+import { publicPath } from '../http/log/request-context.js';
 
 /** The row of a list: the users of the page as JSON, and the last username if there are more. */
 export interface ListRow {

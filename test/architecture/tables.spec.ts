@@ -28,7 +28,7 @@ const EXCEPTIONS: Record<string, string> = {
   'chat/delivery/memberships.service.ts: users': 'joins the usernames of members',
   'chat/delivery/missed-messages.service.ts: users': 'joins the usernames of senders',
   'chat/push/push-deliveries.ts: users': 'joins the usernames of senders and of members who are mentioned',
-  'chat/push/push-subscriptions.service.ts: sessions':
+  'chat/push/subscriptions/push-subscriptions.service.ts: sessions':
     'locks the session, so that it does not end without the subscription',
   'chat/presence/chat-node.service.ts: users': 'joins the usernames of participants',
   'chat/events/conversation-events.service.ts: users': 'joins the usernames of those whom an event is about',

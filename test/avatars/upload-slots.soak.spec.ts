@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { RateLimitCountersService } from '../../src/rate-limit/rate-limit-counters.service.js';
+import { RateLimitCountersService } from '../../src/rate-limit/counters/rate-limit-counters.service.js';
 import { quotaKey, UPLOAD_QUOTA } from '../../src/rate-limit/quotas.js';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { call, canUpload, formOf, get, imageFile, openUpload, startUpload, upload } from '../support/files/images.js';

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { createKeyPair, readCertifiedKeys, readKeyPair } from '../../src/common/key-pair.js';
+import { createKeyPair, readCertifiedKeys, readKeyPair } from '../../src/common/keys/key-pair.js';
 import { cli } from '../support/clients/machi-cli.js';
 import { createDatabase, databaseEnv, type TestDatabase } from '../support/setup/database.js';
 import { admin, dropDatabase } from '../support/setup/global-setup.js';

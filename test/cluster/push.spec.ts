@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PushWorker } from '../../src/chat/push/push.worker.js';
-import { createKeyPair } from '../../src/common/key-pair.js';
+import { createKeyPair } from '../../src/common/keys/key-pair.js';
 import { type SignedInUser, type TestApp } from '../support/app.js';
 import { type ChatClient, connect, type Frame } from '../support/clients/chat-client.js';
 import { startPushService } from '../support/servers/push-service.js';

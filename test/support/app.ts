@@ -12,7 +12,7 @@ import { configureApp, NEST_OPTIONS } from '../../src/app.js';
 import { AppModule } from '../../src/app.module.js';
 import { Clock } from '../../src/common/clock.provider.js';
 import { HttpAdapter } from '../../src/http/http-adapter.js';
-import { serializeError } from '../../src/http/logger.js';
+import { serializeError } from '../../src/http/log/logger.js';
 import type { DatabaseConnection } from '../../src/config/database/database-connection.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { clientConfig } from '../../src/database/connections/client-config.js';

@@ -41,7 +41,7 @@ const masked = (output: string): string[] =>
 
 describe('npm run tour', () => {
   it('prints what the README shows', async () => {
-    const { code, output } = await run('tour.mjs');
+    const { code, output } = await run('tour/tour.mjs');
     const readme = readFileSync(join(packageRoot(), 'README.md'), 'utf8');
     const [, section] = readme.split(/<!-- tour -->|<!-- end of the tour -->/);
     expect(code, output).toBe(0);
@@ -49,7 +49,7 @@ describe('npm run tour', () => {
   });
 
   it('can be walked again on the same database', async () => {
-    const { code, output } = await run('tour.mjs');
+    const { code, output } = await run('tour/tour.mjs');
     expect(code, output).toBe(0);
     expect(output).toContain('"username":"hana.sato2"');
   });
@@ -57,7 +57,7 @@ describe('npm run tour', () => {
 
 describe('npm run tour:vaccination', () => {
   it('prints what docs/vaccination.md shows', async () => {
-    const { code, output } = await run('vaccination-tour.mjs');
+    const { code, output } = await run('tour/vaccination-tour.mjs');
     const document = readFileSync(join(packageRoot(), 'docs/vaccination.md'), 'utf8');
     const [, section] = document.split(/<!-- drive -->|<!-- end of the drive -->/);
     expect(code, output).toBe(0);

@@ -5,7 +5,7 @@ import { AuditService } from '../../audit/audit.service.js';
 import { type Claimant, ReauthenticationService } from '../../auth/reauthentication.service.js';
 import type { VerifiedCredential } from '../../auth/verified-credential.js';
 import { Clock } from '../../common/clock.provider.js';
-import { deriveKey, keyedHash, newToken } from '../../common/encryption.js';
+import { deriveKey, keyedHash, newToken } from '../../common/keys/encryption.js';
 import { Config } from '../../config/config.js';
 import { Problem } from '../../http/problems/problem.js';
 import { MAILS } from '../../mail/mail-templates.js';

@@ -4,7 +4,7 @@ import { Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { ReauthenticationService } from '../../auth/reauthentication.service.js';
-import { SecurityMailsService } from '../../auth/security-mails.service.js';
+import { SecurityMailsService } from '../../auth/security-mails/security-mails.service.js';
 import type { VerifiedCredential } from '../../auth/verified-credential.js';
 import { Clock } from '../../common/clock.provider.js';
 import { afterCommit } from '../../database/after-commit.js';

@@ -14,7 +14,7 @@ import { actorOf, type Caller } from '../../users/caller.js';
 import { MAX_FULLNAME, USERNAME } from '../../users/users.dto.js';
 import { UsersService } from '../../users/users.service.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
-import { SecurityMailsService } from '../security-mails.service.js';
+import { SecurityMailsService } from '../security-mails/security-mails.service.js';
 import type { VerifiedCredential } from '../verified-credential.js';
 import { ExternalIdentity } from './external-identity.entity.js';
 import type { Identity } from './identity-provider.js';

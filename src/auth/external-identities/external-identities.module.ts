@@ -9,7 +9,7 @@ import { Config } from '../../config/config.js';
 import { ExternalAccountsService } from './external-accounts.service.js';
 import { TokenExchangeController } from './token-exchange.controller.js';
 import { ReauthenticationModule } from '../reauthentication.module.js';
-import { SecurityMailsModule } from '../security-mails.module.js';
+import { SecurityMailsModule } from '../security-mails/security-mails.module.js';
 import { AcceptedIssuer } from './accepted-issuer.entity.js';
 import { AcceptedIssuersService } from './accepted-issuers.service.js';
 import { ExternalIdentity } from './external-identity.entity.js';

@@ -8,7 +8,7 @@ import { SIGN_IN_QUOTA } from '../../rate-limit/quotas.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
-import { SecurityMailsService } from '../security-mails.service.js';
+import { SecurityMailsService } from '../security-mails/security-mails.service.js';
 import type { Device } from '../sessions/device.js';
 import type { SessionDto } from '../sessions/sessions.dto.js';
 import { signInResults } from '../sign-in-results.js';

@@ -1,6 +1,6 @@
 import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
 import type { Clock } from '../../common/clock.provider.js';
-import { fetchJson, isSafeUrl } from '../../common/http-client.js';
+import { fetchJson, isSafeUrl } from '../../common/http-client/http-client.js';
 import { type Problem, unavailable } from '../../http/problems/problem.js';
 
 /** How long fetched keys are used: a key that the issuer withdraws is refused after this time. */

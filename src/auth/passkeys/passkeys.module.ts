@@ -5,7 +5,7 @@ import { AuthModule } from '../auth.module.js';
 import { ExternalIdentitiesModule } from '../external-identities/external-identities.module.js';
 import { UsersModule } from '../../users/users.module.js';
 import { ReauthenticationModule } from '../reauthentication.module.js';
-import { SecurityMailsModule } from '../security-mails.module.js';
+import { SecurityMailsModule } from '../security-mails/security-mails.module.js';
 import { PasskeyChallenge } from './passkey-challenge.entity.js';
 import { PasskeyChallengesService } from './passkey-challenges.service.js';
 import { PasskeySessionsController } from './passkey-sessions.controller.js';

@@ -7,7 +7,7 @@ import { type Device, deviceName } from '../sessions/device.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problems/problem.js';
 import { insertOrIgnore } from '../../database/statements/insert-or-ignore.js';
-import { SecurityMailsService } from '../security-mails.service.js';
+import { SecurityMailsService } from '../security-mails/security-mails.service.js';
 import { SignInMethodsService } from '../sign-in-methods.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { ReauthenticationService } from '../reauthentication.service.js';

@@ -5,7 +5,7 @@ import { DataSource, type EntityManager, type FindOptionsWhere, MoreThan } from 
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Problem } from '../../http/problems/problem.js';
-import { deriveKey, keyedHash, newToken } from '../../common/encryption.js';
+import { deriveKey, keyedHash, newToken } from '../../common/keys/encryption.js';
 import { Config } from '../../config/config.js';
 import { MAILS } from '../../mail/mail-templates.js';
 import { MailsService } from '../../mail/mails.service.js';

@@ -3,7 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
 import { MailModule } from '../../mail/mail.module.js';
 import { UsersModule } from '../../users/users.module.js';
-import { SecurityMailsModule } from '../security-mails.module.js';
+import { SecurityMailsModule } from '../security-mails/security-mails.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { MethodRemovalLink } from './method-removal-link.entity.js';
 import { MethodRemovalLinksController } from './method-removal-links.controller.js';

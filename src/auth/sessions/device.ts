@@ -1,7 +1,7 @@
 import bowser from 'bowser';
 import type { Request } from 'express';
 import { createHash } from 'node:crypto';
-import { requestContext } from '../../http/request-context.js';
+import { requestContext } from '../../http/log/request-context.js';
 import { networkOf } from '../../rate-limit/client-network.js';
 import type { CompatSystem } from '../../config/compat-systems.js';
 

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Config } from '../../config/config.js';
 import { isKnownOrigin } from '../../http/origin.js';
 import { Problem } from '../../http/problems/problem.js';
-import { publicPath } from '../../http/request-context.js';
+import { publicPath } from '../../http/log/request-context.js';
 import { maxAgeOf } from '../tokens/cookie-age.js';
 import { cookieTokens } from '../tokens/request-tokens.js';
 import type { SessionDto } from './sessions.dto.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
-import { SecurityMailsService } from '../security-mails.service.js';
+import { SecurityMailsService } from '../security-mails/security-mails.service.js';
 import { type Device, deviceName } from './device.js';
 import type { Session } from './session.entity.js';
 

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
-import { SecurityMailsModule } from '../security-mails.module.js';
+import { SecurityMailsModule } from '../security-mails/security-mails.module.js';
 import { UsersModule } from '../../users/users.module.js';
 import { SigningKeysModule } from '../tokens/signing-keys.module.js';
 import { SigningKeys } from '../tokens/signing-keys.provider.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { JwtSecretRequestType, type JwtModuleOptions } from '@nestjs/jwt';
 import { decodeProtectedHeader } from 'jose';
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { type PublishedKey, readKeyPair, readVerificationKeys } from '../../common/key-pair.js';
+import { type PublishedKey, readKeyPair, readVerificationKeys } from '../../common/keys/key-pair.js';
 import { Config } from '../../config/config.js';
 
 /** HS256 with SECRET_KEY, ES256 with key pairs. */

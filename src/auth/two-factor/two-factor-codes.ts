@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Secret, TOTP } from 'otpauth';
-import { keyedHash } from '../../common/encryption.js';
+import { keyedHash } from '../../common/keys/encryption.js';
 
 /** The parameters that authenticator apps assume: RFC 6238 with SHA-1, 6 digits, 30 s. */
 const TOTP_PARAMETERS = { algorithm: 'SHA1', digits: 6, period: 30 } as const;

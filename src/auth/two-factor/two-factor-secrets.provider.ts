@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { decrypt, deriveKey, encrypt } from '../../common/encryption.js';
+import { decrypt, deriveKey, encrypt } from '../../common/keys/encryption.js';
 import { Config } from '../../config/config.js';
 import { hashRecoveryCode } from './two-factor-codes.js';
 

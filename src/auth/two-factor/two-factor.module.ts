@@ -4,7 +4,7 @@ import { AuditModule } from '../../audit/audit.module.js';
 import { ReauthenticationModule } from '../reauthentication.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { UsersModule } from '../../users/users.module.js';
-import { SecurityMailsModule } from '../security-mails.module.js';
+import { SecurityMailsModule } from '../security-mails/security-mails.module.js';
 import { TwoFactorSignInService } from './two-factor-sign-in.service.js';
 import { TwoFactorVerificationService } from './two-factor-verification.service.js';
 import { TwoFactor } from './two-factor.entity.js';

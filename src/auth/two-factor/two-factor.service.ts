@@ -10,7 +10,7 @@ import { BackoffService } from '../../rate-limit/backoff.service.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { UsersService } from '../../users/users.service.js';
 import { ReauthenticationService } from '../reauthentication.service.js';
-import { SecurityMailsService } from '../security-mails.service.js';
+import { SecurityMailsService } from '../security-mails/security-mails.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import { findTimeStep, newRecoveryCodes, newSecret, secretUri } from './two-factor-codes.js';
 import { TwoFactorSecrets } from './two-factor-secrets.provider.js';

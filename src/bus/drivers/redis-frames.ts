@@ -1,4 +1,4 @@
-import { deriveKey } from '../../common/encryption.js';
+import { deriveKey } from '../../common/keys/encryption.js';
 import type { WireFrame } from '../bus-driver.js';
 
 /** Fixed for all versions: nodes of two versions run together during an update. */

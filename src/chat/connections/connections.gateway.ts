@@ -13,7 +13,7 @@ import { SessionRevocationsService } from '../../auth/sessions/session-revocatio
 import { Config } from '../../config/config.js';
 import type { Problem } from '../../http/problems/problem.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
-import { parseIpAddress } from '../../http/request-context.js';
+import { parseIpAddress } from '../../http/log/request-context.js';
 import { networksOf } from '../../rate-limit/client-network.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
 import { CLOSE_CODES, type CloseReason } from '../protocol/close-codes.js';

@@ -3,14 +3,14 @@ import type { Pool } from 'pg';
 import { SessionsService } from '../../auth/sessions/sessions.service.js';
 import { causeMessage } from '../../common/cause-message.js';
 import { Clock } from '../../common/clock.provider.js';
-import { deriveKey, keyedHash } from '../../common/encryption.js';
+import { deriveKey, keyedHash } from '../../common/keys/encryption.js';
 import { Config } from '../../config/config.js';
 import { POOL } from '../../database/connections/pool.js';
 import { LabelCounts } from '../../metrics/counts.js';
 import { DELETED_USER } from '../protocol/placeholders.js';
 import { type ClaimedDelivery, POSTPONE, REMOVE, RENEW } from './push-deliveries.js';
 import { type PushAnswer, PushSenderService } from './push-sender.service.js';
-import { PushSubscriptionsService } from './push-subscriptions.service.js';
+import { PushSubscriptionsService } from './subscriptions/push-subscriptions.service.js';
 
 const MAX_TEXT = 120;
 const FIRST_BACKOFF_MS = 30_000;

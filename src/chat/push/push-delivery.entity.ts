@@ -1,6 +1,6 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import { Message } from '../messages/message.entity.js';
-import { PushSubscription } from './push-subscription.entity.js';
+import { PushSubscription } from './subscriptions/push-subscription.entity.js';
 
 /**
  * The newest message of a conversation that is to be pushed to a subscription. Without its text, which is read when it is sent. A

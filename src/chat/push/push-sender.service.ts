@@ -5,8 +5,8 @@ import { createECDH, type KeyObject } from 'node:crypto';
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { Clock } from '../../common/clock.provider.js';
-import { readKeyPair } from '../../common/key-pair.js';
-import { lookupPublic } from '../../common/public-address.js';
+import { readKeyPair } from '../../common/keys/key-pair.js';
+import { lookupPublic } from '../../common/http-client/public-address.js';
 import { Config } from '../../config/config.js';
 
 /** For the whole answer. */

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
-import { FairQueue } from '../../common/fair-queue.js';
+import { FairQueue } from '../../common/concurrency/fair-queue.js';
 import { POOL } from '../../database/connections/pool.js';
 import { returningRows } from '../../database/statements/returning.js';
 import { Problem, unavailable } from '../../http/problems/problem.js';

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCertifiedKeyPair, readCertifiedKeys } from '../../common/key-pair.js';
+import { readCertifiedKeyPair, readCertifiedKeys } from '../../common/keys/key-pair.js';
 import type { Config } from '../../config/config.js';
 import { CREATED_KEYS, type CreatedKey } from '../../config/load-config.js';
 

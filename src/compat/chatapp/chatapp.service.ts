@@ -3,7 +3,7 @@ import { RegistrationService } from '../../account/registration.service.js';
 import { IDENTITY_COOKIE } from '../../auth/tokens/request-tokens.js';
 import type { Device } from '../../auth/sessions/device.js';
 import { SignInService } from '../../auth/sign-in.service.js';
-import { cookiePath } from '../../http/request-context.js';
+import { cookiePath } from '../../http/log/request-context.js';
 import { assertValid } from '../../http/validation.js';
 import { CreateUserDto } from '../../users/users.dto.js';
 import { maxAgeOf } from '../../auth/tokens/cookie-age.js';

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { SessionDto } from '../../auth/sessions/sessions.dto.js';
 import { cookieTokens, KANJIKU_IDENTITY_COOKIE } from '../../auth/tokens/request-tokens.js';
 import type { Config } from '../../config/config.js';
-import { cookiePath } from '../../http/request-context.js';
+import { cookiePath } from '../../http/log/request-context.js';
 import { maxAgeOf } from '../../auth/tokens/cookie-age.js';
 
 const REFRESH_COOKIE = 'RefreshToken';

@@ -1,5 +1,5 @@
 import type { Pool, QueryResultRow } from 'pg';
-import { SharedRuns } from '../../common/shared-runs.js';
+import { SharedRuns } from '../../common/concurrency/shared-runs.js';
 
 /**
  * Reads rows by their ids, with one query for all requests that arrive in one turn of the event loop or while the previous query

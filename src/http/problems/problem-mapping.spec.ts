@@ -1,7 +1,7 @@
 import { NotFoundException } from '@nestjs/common';
 import { EntityNotFoundError, QueryFailedError } from 'typeorm';
 import { describe, expect, it } from 'vitest';
-import { serializeError } from '../logger.js';
+import { serializeError } from '../log/logger.js';
 import { Problem } from './problem.js';
 import { mapToProblem } from './problem-mapping.js';
 

@@ -15,7 +15,7 @@ import {
 } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { publicPath } from '../../http/request-context.js';
+import { publicPath } from '../../http/log/request-context.js';
 import { UuidParam } from '../../http/validation.js';
 import { VersionQueryDto } from '../../http/versions.dto.js';
 import { IF_MATCH, readExpectedVersion, sendVersioned, versionTag } from '../../http/versions.js';

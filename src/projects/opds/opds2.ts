@@ -1,4 +1,4 @@
-import { publicPath } from '../../http/request-context.js';
+import { publicPath } from '../../http/log/request-context.js';
 import { fullNameOf } from '../chapters/chapter-names.js';
 import {
   type Catalogue,

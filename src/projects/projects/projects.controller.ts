@@ -3,7 +3,7 @@ import { ApiHeader, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@n
 import type { Request, Response } from 'express';
 import { refToHeaders } from '../../http/openapi/response-headers.js';
 import { PageQueryDto } from '../../http/pagination.dto.js';
-import { publicPath } from '../../http/request-context.js';
+import { publicPath } from '../../http/log/request-context.js';
 import { VersionQueryDto } from '../../http/versions.dto.js';
 import { IF_MATCH, readExpectedVersion, sendVersioned, versionTag } from '../../http/versions.js';
 import { ApiProblems, RequirePermissions } from '../../permissions/access.decorators.js';

@@ -19,7 +19,7 @@ import { readFiles } from '../../http/bodies/read-files.js';
 import { FormOnlyGuard } from '../../http/bodies/form-only.guard.js';
 import { Problem } from '../../http/problems/problem.js';
 import { type ProblemCode, PROBLEMS } from '../../http/problems/problem-catalogue.js';
-import { publicPath } from '../../http/request-context.js';
+import { publicPath } from '../../http/log/request-context.js';
 import { UuidParam } from '../../http/validation.js';
 import { IF_MATCH, readExpectedVersion, sendVersioned, versionTag } from '../../http/versions.js';
 import { ApiProblems, RequirePermissions } from '../../permissions/access.decorators.js';

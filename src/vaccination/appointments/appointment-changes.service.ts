@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import type { EntityManager } from 'typeorm';
-import { FairQueue } from '../../common/fair-queue.js';
+import { FairQueue } from '../../common/concurrency/fair-queue.js';
 import { unavailable } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';
 

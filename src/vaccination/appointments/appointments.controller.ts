@@ -3,7 +3,7 @@ import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Config } from '../../config/config.js';
 import { validationFailed } from '../../http/problems/problem.js';
-import { publicPath } from '../../http/request-context.js';
+import { publicPath } from '../../http/log/request-context.js';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { BOOKING_QUOTA } from '../../rate-limit/quotas.js';

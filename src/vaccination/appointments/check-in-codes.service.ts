@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { timingSafeEqual } from 'node:crypto';
-import { deriveKey, keyedHash } from '../../common/encryption.js';
+import { deriveKey, keyedHash } from '../../common/keys/encryption.js';
 import { Config } from '../../config/config.js';
 
 const DIGITS = 6;

@@ -17,7 +17,7 @@ import {
   UpdateCentreDto,
 } from './centres.dto.js';
 import { CentresService } from './centres.service.js';
-import { publicPath } from '../../http/request-context.js';
+import { publicPath } from '../../http/log/request-context.js';
 
 @ApiTags('vaccination')
 @Controller('vaccination/centres')

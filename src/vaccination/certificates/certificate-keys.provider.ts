@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { createHash, type KeyObject } from 'node:crypto';
-import { type CertifiedKey, readCertifiedKeyPair, readCertifiedKeys } from '../../common/key-pair.js';
+import { type CertifiedKey, readCertifiedKeyPair, readCertifiedKeys } from '../../common/keys/key-pair.js';
 import { Config } from '../../config/config.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { SignedDocument } from './formats/signed-document.js';

@@ -4,7 +4,7 @@ import type { Request, Response } from 'express';
 import { AcceptsBody } from '../../http/bodies/body.guard.js';
 import { PageQueryDto } from '../../http/pagination.dto.js';
 import { sendRepresentation } from '../../http/representation.js';
-import { publicPath } from '../../http/request-context.js';
+import { publicPath } from '../../http/log/request-context.js';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';

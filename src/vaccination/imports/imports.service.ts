@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import { setImmediate } from 'node:timers/promises';
 import type { EntityManager } from 'typeorm';
-import { FairQueue } from '../../common/fair-queue.js';
+import { FairQueue } from '../../common/concurrency/fair-queue.js';
 import { ADVISORY_LOCKS, LOCK_EXCLUSIVE } from '../../database/advisory-locks.js';
 import { Problem, unavailable } from '../../http/problems/problem.js';
 import type { Caller } from '../../users/caller.js';

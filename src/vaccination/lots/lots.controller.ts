@@ -6,7 +6,7 @@ import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { CreateLotDto, LotDto, LotsPageDto, LotsQueryDto, toLotDto, UpdateLotDto } from './lots.dto.js';
 import { LotsService } from './lots.service.js';
-import { publicPath } from '../../http/request-context.js';
+import { publicPath } from '../../http/log/request-context.js';
 
 @ApiTags('vaccination')
 @Controller('vaccination/lots')

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectEntityManager } from '@nestjs/typeorm';
 import type { EntityManager } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
-import { deriveKey } from '../../common/encryption.js';
+import { deriveKey } from '../../common/keys/encryption.js';
 import { Config } from '../../config/config.js';
 import { validationFailed } from '../../http/problems/problem.js';
 import {

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { validate as isUuid } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
-import { SharedReads } from '../../common/shared-runs.js';
+import { SharedReads } from '../../common/concurrency/shared-runs.js';
 import { JSON_TIMES } from '../../database/statements/json-times.js';
 import { POOL } from '../../database/connections/pool.js';
 import { prepared } from '../../database/statements/prepared.js';

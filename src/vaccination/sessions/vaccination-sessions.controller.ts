@@ -18,7 +18,7 @@ import {
   UpdateVaccinationSessionDto,
 } from './vaccination-sessions.dto.js';
 import { VaccinationSessionsService } from './vaccination-sessions.service.js';
-import { publicPath } from '../../http/request-context.js';
+import { publicPath } from '../../http/log/request-context.js';
 
 /** How long a client may show the list without asking again. */
 const LIST_CACHE_SECONDS = 5;

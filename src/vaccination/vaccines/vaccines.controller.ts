@@ -13,7 +13,7 @@ import {
   VaccinesQueryDto,
 } from './vaccines.dto.js';
 import { VaccinesService } from './vaccines.service.js';
-import { publicPath } from '../../http/request-context.js';
+import { publicPath } from '../../http/log/request-context.js';
 
 @ApiTags('vaccination')
 @Controller('vaccination/vaccines')

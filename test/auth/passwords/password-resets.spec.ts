@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { requestId } from '../../../src/http/request-context.js';
+import { requestId } from '../../../src/http/log/request-context.js';
 import { type Answer, PASSWORD, startApp, type TestApp } from '../../support/app.js';
 import { addressOf, mailboxes, sent, type Smtp, startSmtp } from '../../support/servers/smtp-server.js';
 

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import pg from 'pg';
-import { requestContext } from '../../../src/http/request-context.js';
+import { requestContext } from '../../../src/http/log/request-context.js';
 import { type PlanNode, readPlan } from './query-plan.js';
 
 /** A statement as Machi sent it, with the plans of what PostgreSQL executed for it. */

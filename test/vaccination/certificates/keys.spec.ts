@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Directory, SHCReader } from 'kill-the-clipboard';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createKeyPair, readCertifiedKeyPair, readCertifiedKeys } from '../../../src/common/key-pair.js';
+import { createKeyPair, readCertifiedKeyPair, readCertifiedKeys } from '../../../src/common/keys/key-pair.js';
 import type { Config } from '../../../src/config/config.js';
 import { CertificateKeys } from '../../../src/vaccination/certificates/certificate-keys.provider.js';
 import { CertificatesService } from '../../../src/vaccination/certificates/certificates.service.js';

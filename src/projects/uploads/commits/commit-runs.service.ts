@@ -5,7 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { causeMessage } from '../../../common/cause-message.js';
 import { AuditService } from '../../../audit/audit.service.js';
 import { Clock } from '../../../common/clock.provider.js';
-import { mapUntilFailure } from '../../../common/map-until-failure.js';
+import { mapUntilFailure } from '../../../common/concurrency/map-until-failure.js';
 import { returningRows } from '../../../database/statements/returning.js';
 import { ResultCounter } from '../../../http/metrics/result-counter.js';
 import { isUnavailable, Problem } from '../../../http/problems/problem.js';

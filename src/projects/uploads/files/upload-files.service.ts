@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../../../common/clock.provider.js';
-import { mapUntilFailure } from '../../../common/map-until-failure.js';
+import { mapUntilFailure } from '../../../common/concurrency/map-until-failure.js';
 import { returningRows } from '../../../database/statements/returning.js';
 import { Problem } from '../../../http/problems/problem.js';
 import { mapToProblem } from '../../../http/problems/problem-mapping.js';

@@ -3,12 +3,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { prepare, root } from './prepare.mjs';
+import { prepare, root } from '../prepare.mjs';
 
 await prepare();
 const { inDays, isRunning, newClient, newNationalId, PASSWORD, readSettings, signInAsAdministrator } =
-  await import('./development.mjs');
-const { startTemporaryMachi } = await import('./temporary-machi.mjs');
+  await import('../development.mjs');
+const { startTemporaryMachi } = await import('../temporary-machi.mjs');
 const { answerLines, requestLines } = await import('./tour-print.mjs');
 
 const ERRORS = ['code', 'detail', 'remaining_tries'];

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SECRET_KEY } from '../../test/support/setup/config.js';
-import type { Config } from './config.js';
-import { loadConfig } from './load-config.js';
+import { SECRET_KEY } from '../../../test/support/setup/config.js';
+import type { Config } from '../config.js';
+import { loadConfig } from '../load-config.js';
 
 let folder: string;
 beforeAll(() => {

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { root } from './prepare.mjs';
+import { root } from '../prepare.mjs';
 
 const clients = join(root, 'scripts/clients');
 const generated = join(clients, 'generated');

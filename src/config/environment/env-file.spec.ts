@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { KEYS } from '../../test/support/setup/config.js';
-import { loadConfig } from './load-config.js';
+import { KEYS } from '../../../test/support/setup/config.js';
+import { loadConfig } from '../load-config.js';
 
 let folder: string;
 beforeAll(() => {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
-import { MachiClient, MachiProblem } from '../clients/typescript/dist/index.js';
-import { inDays, newClient, newNationalId, PASSWORD, signInAsAdministrator } from './development.mjs';
-import { root } from './prepare.mjs';
+import { MachiClient, MachiProblem } from '../../clients/typescript/dist/index.js';
+import { inDays, newClient, newNationalId, PASSWORD, signInAsAdministrator } from '../development.mjs';
+import { root } from '../prepare.mjs';
 import { answerLines, frameLines, requestLines } from './tour-print.mjs';
 
 const PROBLEM = ['code', 'detail', 'errors'];

@@ -1,8 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { UuidParam } from '../../http/validation.js';
-import { ApiProblems, Public, SignedIn } from '../../permissions/access.decorators.js';
-import { type Caller, CurrentUser } from '../../users/caller.js';
+import { UuidParam } from '../../../http/validation.js';
+import { ApiProblems, Public, SignedIn } from '../../../permissions/access.decorators.js';
+import { type Caller, CurrentUser } from '../../../users/caller.js';
 import {
   CreatePushSubscriptionDto,
   keysOf,

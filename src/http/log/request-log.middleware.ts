@@ -1,8 +1,8 @@
 import type { RequestHandler } from 'express';
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { traceIds } from '../tracing/tracing.js';
-import type { RequestObserver } from './metrics/request-metrics.js';
+import { traceIds } from '../../tracing/tracing.js';
+import type { RequestObserver } from '../metrics/request-metrics.js';
 import { parseIpAddress, runInRequestContext } from './request-context.js';
 
 /**

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { ThrottlerStorage } from '@nestjs/throttler';
-import { Clock } from '../common/clock.provider.js';
+import { Clock } from '../../common/clock.provider.js';
 import { RateLimitCountersService } from './rate-limit-counters.service.js';
 
 type ThrottlerRecord = Awaited<ReturnType<ThrottlerStorage['increment']>>;

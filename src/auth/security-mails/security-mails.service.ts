@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { NoticeKind } from '../mail/mail-templates.js';
-import { MailsService } from '../mail/mails.service.js';
-import { UsersService } from '../users/users.service.js';
+import type { NoticeKind } from '../../mail/mail-templates.js';
+import { MailsService } from '../../mail/mails.service.js';
+import { UsersService } from '../../users/users.service.js';
 
 /** Informs users by mail about changes to their account. Unverified addresses may belong to others and get no notice. */
 @Injectable()

@@ -1,7 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import { type Logger, pino, type SerializedError, stdSerializers } from 'pino';
-import type { Config } from '../config/config.js';
-import { traceIds } from '../tracing/tracing.js';
+import type { Config } from '../../config/config.js';
+import { traceIds } from '../../tracing/tracing.js';
 import { requestId } from './request-context.js';
 
 /** Fields of database errors that contain personal data, such as query parameters. They must not be logged. */

@@ -1,6 +1,6 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } from 'typeorm';
-import { Session } from '../../auth/sessions/session.entity.js';
-import { User } from '../../users/user.entity.js';
+import { Session } from '../../../auth/sessions/session.entity.js';
+import { User } from '../../../users/user.entity.js';
 
 /** A browser in which a user has turned pushes on (Push API). Deleted with the session that has done so. */
 @Entity('push_subscriptions')

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { BusService } from '../bus/bus.service.js';
+import { BusService } from '../../bus/bus.service.js';
 import { RequestCounts } from './request-counts.js';
 
 const KIND = 'request_counts';

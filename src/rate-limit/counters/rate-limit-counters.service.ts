@@ -2,11 +2,11 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Pool } from 'pg';
 import { LessThan, type Repository } from 'typeorm';
-import { Clock } from '../common/clock.provider.js';
-import { deriveKey, keyedHash } from '../common/encryption.js';
-import { Config } from '../config/config.js';
-import { POOL } from '../database/connections/pool.js';
-import type { BackoffPolicy } from './backoff-policies.js';
+import { Clock } from '../../common/clock.provider.js';
+import { deriveKey, keyedHash } from '../../common/keys/encryption.js';
+import { Config } from '../../config/config.js';
+import { POOL } from '../../database/connections/pool.js';
+import type { BackoffPolicy } from '../backoff-policies.js';
 import { RateLimitCounter } from './rate-limit-counter.entity.js';
 
 const HOUR_MS = 3_600_000;

@@ -2,11 +2,11 @@
 // temporary database if none runs. `-- --write` puts the output into README.md; a test keeps the two equal.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { prepare, root } from './prepare.mjs';
+import { prepare, root } from '../prepare.mjs';
 
 await prepare();
-const { isRunning, readSettings } = await import('./development.mjs');
-const { startTemporaryMachi } = await import('./temporary-machi.mjs');
+const { isRunning, readSettings } = await import('../development.mjs');
+const { startTemporaryMachi } = await import('../temporary-machi.mjs');
 const { Tour } = await import('./tour-steps.mjs');
 
 const { url } = readSettings();

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isSafeUrl } from '../../common/http-client.js';
+import { isSafeUrl } from '../../../common/http-client/http-client.js';
 
 export const MAX_ENDPOINT = 2000;
 

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { prepare, root } from './prepare.mjs';
+import { prepare, root } from '../prepare.mjs';
 
 await prepare();
 const client = join(root, 'clients/typescript');
@@ -93,4 +93,4 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-run(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--config', 'vitest.client.config.ts']);
+run(process.execPath, [join(root, 'scripts/test.mjs'), '--config', 'vitest.client.config.ts']);
