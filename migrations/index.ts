@@ -51,6 +51,7 @@ import { PublishedChapters1809750000000 } from './1809750000000-published-chapte
 import { AppendLookUps1809760000000 } from './1809760000000-append-look-ups.js';
 import { MessageReferences1809770000000 } from './1809770000000-message-references.js';
 import { NewestChapters1809780000000 } from './1809780000000-newest-chapters.js';
+import { ExpiryIndexes1809790000000 } from './1809790000000-expiry-indexes.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -107,4 +108,5 @@ export const migrations = [
   AppendLookUps1809760000000,
   MessageReferences1809770000000,
   NewestChapters1809780000000,
+  ExpiryIndexes1809790000000,
 ];

@@ -27,6 +27,7 @@ import { EmailChangesService } from './email/email-changes.service.js';
 import { EmailVerificationPagesController } from './email/email-verification-pages.controller.js';
 import { EmailVerificationsController } from './email/email-verifications.controller.js';
 import { EmailVerificationsService } from './email/email-verifications.service.js';
+import { ExpiredEmailVerificationsWorker } from './email/expired-email-verifications.worker.js';
 import { FirstAdministratorService } from './first-administrator.service.js';
 import { ProfileService } from './profile.service.js';
 import { RegistrationController } from './registration.controller.js';
@@ -70,6 +71,7 @@ import { RegistrationService } from './registration.service.js';
     OperatorService,
     EmailChangesService,
     EmailVerificationsService,
+    ExpiredEmailVerificationsWorker,
     FirstAdministratorService,
     ProfileService,
     RegistrationService,

@@ -1,6 +1,9 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import { ExpiredEmailVerificationsWorker } from '../account/email/expired-email-verifications.worker.js';
 import { DataExportFilesWorker } from '../account/exports/data-export-files.worker.js';
 import { AuditPartitionsWorker } from '../audit/audit-partitions.worker.js';
+import { ExpiredRemovalLinksWorker } from '../auth/recovery/expired-removal-links.worker.js';
+import { ExpiredSessionsWorker } from '../auth/sessions/expired-sessions.worker.js';
 import { AvatarFilesWorker } from '../avatars/avatar-files.worker.js';
 import { AttachmentFilesWorker } from '../chat/attachments/attachment-files.worker.js';
 import { causeMessage } from '../common/cause-message.js';
@@ -23,6 +26,9 @@ const SWEEPERS: Record<string, (app: INestApplicationContext) => Promise<unknown
   'exports of personal data': (app) => app.get(DataExportFilesWorker, ANYWHERE).deleteRemovedFiles(),
   'export files without a row': (app) => app.get(DataExportFilesWorker, ANYWHERE).sweep(),
   'partitions of the audit log': (app) => app.get(AuditPartitionsWorker, ANYWHERE).run(),
+  'expired sessions': (app) => app.get(ExpiredSessionsWorker, ANYWHERE).run(),
+  'expired e-mail verifications': (app) => app.get(ExpiredEmailVerificationsWorker, ANYWHERE).run(),
+  'expired method removal links': (app) => app.get(ExpiredRemovalLinksWorker, ANYWHERE).run(),
   'counters of rate limits': (app) => app.get(RateLimitCountersService, ANYWHERE).purge(),
   'booking requests': (app) => app.get(BookingRequestsWorker, ANYWHERE).removeOld(),
 };

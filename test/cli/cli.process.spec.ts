@@ -155,7 +155,7 @@ describe('machi, while a server runs,', () => {
       run('national-ids', 'rotate'),
     ]);
     expect(swept).toMatchObject({ code: 0, body: { failed: 0 } });
-    expect(swept.body['sweepers']).toHaveLength(13);
+    expect(swept.body['sweepers']).toHaveLength(16);
     expect([migrated.body, plan.body, rotated.body]).toEqual([
       { migrated: [] },
       { pending: [], unknown: [] },

@@ -64,6 +64,10 @@ const LOCKS: Record<string, { tables: string[]; reason: string }> = {
     reason: 'drops two foreign keys and adds triggers, which change the catalogue only',
   },
   MessageChanges1809400001000: { tables: ['messages'], reason: 'columns without a default' },
+  ExpiryIndexes1809790000000: {
+    tables: ['email_verifications', 'sessions'],
+    reason: 'builds indexes; docs/upgrading.md tells so',
+  },
   NodeLeases1809300001000: { tables: ['chat_nodes'], reason: 'a row per process' },
 };
 

@@ -1,9 +1,10 @@
-import { Column, Entity, JoinColumn, OneToOne, PrimaryColumn, Unique } from 'typeorm';
+import { Column, Entity, Index, JoinColumn, OneToOne, PrimaryColumn, Unique } from 'typeorm';
 import { User } from '../../users/user.entity.js';
 
 /** The newest verification link that was mailed for a user. A change of the address removes it. */
 @Entity('email_verifications')
 @Unique('email_verifications_token_hash_key', ['token_hash'])
+@Index('email_verifications_expires_at_idx', ['expires_at'])
 export class EmailVerification {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'email_verifications_pkey' }) user_id: string;
   @Column('bytea') token_hash: Buffer;

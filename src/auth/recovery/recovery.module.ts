@@ -5,6 +5,7 @@ import { MailModule } from '../../mail/mail.module.js';
 import { UsersModule } from '../../users/users.module.js';
 import { SecurityMailsModule } from '../security-mails/security-mails.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
+import { ExpiredRemovalLinksWorker } from './expired-removal-links.worker.js';
 import { MethodRemovalLink } from './method-removal-link.entity.js';
 import { MethodRemovalLinksController } from './method-removal-links.controller.js';
 import { MethodRemovalLinksService } from './method-removal-links.service.js';
@@ -22,7 +23,7 @@ import { RecoveryService } from './recovery.service.js';
     UsersModule,
   ],
   controllers: [MethodRemovalLinksController],
-  providers: [RecoveryService, RecoveredMethodsService, MethodRemovalLinksService],
+  providers: [RecoveryService, RecoveredMethodsService, MethodRemovalLinksService, ExpiredRemovalLinksWorker],
   exports: [RecoveryService, MethodRemovalLinksService],
 })
 export class RecoveryModule {}

@@ -9,6 +9,8 @@ import type { CompatSystem } from '../../config/compat-systems.js';
 @Entity('sessions')
 @Unique('sessions_token_id_key', ['token_id'])
 @Index('sessions_user_id_idx', ['user_id'])
+@Index('sessions_expires_at_idx', ['expires_at'])
+@Index('sessions_issued_at_idx', ['issued_at'])
 export class Session {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'sessions_pkey' }) id: string;
   @Column('uuid') user_id: string;
@@ -21,6 +23,7 @@ export class Session {
   @Column('text', { nullable: true }) user_agent: string | null;
   @Column('inet', { nullable: true }) ip: string | null;
   @Column('timestamptz') created_at: Date;
+  /** When the newest identity token was issued; later than `issued_at` if it was renewed without rotation. */
   @Column('timestamptz') last_used_at: Date;
   /** The replaced system whose route opened the session; null: a route of ours. */
   @Column('text', { nullable: true }) compat_system: CompatSystem | null;

@@ -8,6 +8,7 @@ import { SigningKeysModule } from '../tokens/signing-keys.module.js';
 import { SigningKeys } from '../tokens/signing-keys.provider.js';
 import { TokensService } from '../tokens/tokens.service.js';
 import { CookieSessionsService } from './cookie-sessions.service.js';
+import { ExpiredSessionsWorker } from './expired-sessions.worker.js';
 import { SessionMailsService } from './session-mails.service.js';
 import { SessionRefreshService } from './session-refresh.service.js';
 import { SessionRevocationsService } from './session-revocations.service.js';
@@ -36,6 +37,7 @@ import { UserSessionsController } from './user-sessions.controller.js';
     CookieSessionsService,
     SessionMailsService,
     SessionRevocationsService,
+    ExpiredSessionsWorker,
     TokensService,
   ],
   exports: [SessionsService, SessionRefreshService, SessionRevocationsService, TokensService],

@@ -5,7 +5,6 @@ import { type EntityManager, type FindOptionsWhere, Not, Repository } from 'type
 import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
 import { Clock } from '../../common/clock.provider.js';
-import { COMPAT_SYSTEMS, type CompatSystem } from '../../config/compat-systems.js';
 import { Config } from '../../config/config.js';
 import { returningRows } from '../../database/statements/returning.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
@@ -19,6 +18,7 @@ import { TokensService } from '../tokens/tokens.service.js';
 import { isTwoFactorOn } from '../is-two-factor-on.js';
 import type { VerifiedCredential } from '../verified-credential.js';
 import type { Device } from './device.js';
+import { type ExpiryLimits, expiryLimits, hasNoToken, hasReachedEnd } from './session-expiry.js';
 import { SessionMailsService } from './session-mails.service.js';
 import { Session } from './session.entity.js';
 import {
@@ -47,9 +47,8 @@ const MAX_SESSIONS = 100;
 const REMOVE_SURPLUS = `delete from sessions where id in (
   select id from sessions where user_id = $1 and id <> $2 order by id desc offset ${MAX_SESSIONS - 1}) returning id`;
 
-/** The session has reached its end, or all its tokens have expired. Parameters: `expiryLimits`. */
-const IS_EXPIRED = `coalesce(expires_at <= :now, false)
-  or issued_at <= (cast(:oldestIssues as jsonb) ->> coalesce(compat_system, 'none'))::timestamptz`;
+/** Parameters: `expiryLimits`. */
+const IS_EXPIRED = `coalesce(${hasReachedEnd(':now')}, false) or (${hasNoToken(':oldestRefresh', ':oldestIdentities')})`;
 
 /** Opens, lists and revokes sessions. */
 @Injectable()
@@ -215,15 +214,7 @@ export class SessionsService {
     return new Set(live.map(({ id }) => id));
   }
 
-  /** `oldestIssues`: tokens that a session of this system issued then, or earlier, have expired. */
-  private expiryLimits(): { now: Date; oldestIssues: string } {
-    const now = this.clock.now();
-    const oldestIssueOf = (system: CompatSystem | null): Date => {
-      const lifetime = Math.max(this.config.identityLifetime(system), this.config.REFRESH_TOKEN_TTL);
-      return new Date(lifetime === Infinity ? 0 : now - lifetime);
-    };
-    const ofSystems = COMPAT_SYSTEMS.map((system) => [system, oldestIssueOf(system)]);
-    const oldestIssues = JSON.stringify({ none: oldestIssueOf(null), ...Object.fromEntries(ofSystems) });
-    return { now: new Date(now), oldestIssues };
+  private expiryLimits(): ExpiryLimits {
+    return expiryLimits(this.config, this.clock.now());
   }
 }
