@@ -52,6 +52,7 @@ import { AppendLookUps1809760000000 } from './1809760000000-append-look-ups.js';
 import { MessageReferences1809770000000 } from './1809770000000-message-references.js';
 import { NewestChapters1809780000000 } from './1809780000000-newest-chapters.js';
 import { ExpiryIndexes1809790000000 } from './1809790000000-expiry-indexes.js';
+import { CounterIndex1809790001000 } from './1809790001000-counter-index.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -109,4 +110,5 @@ export const migrations = [
   MessageReferences1809770000000,
   NewestChapters1809780000000,
   ExpiryIndexes1809790000000,
+  CounterIndex1809790001000,
 ];

@@ -9,7 +9,7 @@ import { AttachmentFilesWorker } from '../chat/attachments/attachment-files.work
 import { causeMessage } from '../common/cause-message.js';
 import { PageFilesWorker } from '../projects/pages/page-files.worker.js';
 import { UploadCleanupService } from '../projects/uploads/upload-cleanup.service.js';
-import { RateLimitCountersService } from '../rate-limit/counters/rate-limit-counters.service.js';
+import { ExpiredCountersWorker } from '../rate-limit/counters/expired-counters.worker.js';
 import { BookingRequestsWorker } from '../vaccination/appointments/booking-requests.worker.js';
 
 /** What servers delete in the background, by the name that `machi sweep` prints. */
@@ -29,7 +29,7 @@ const SWEEPERS: Record<string, (app: INestApplicationContext) => Promise<unknown
   'expired sessions': (app) => app.get(ExpiredSessionsWorker, ANYWHERE).run(),
   'expired e-mail verifications': (app) => app.get(ExpiredEmailVerificationsWorker, ANYWHERE).run(),
   'expired method removal links': (app) => app.get(ExpiredRemovalLinksWorker, ANYWHERE).run(),
-  'counters of rate limits': (app) => app.get(RateLimitCountersService, ANYWHERE).purge(),
+  'counters of rate limits': (app) => app.get(ExpiredCountersWorker, ANYWHERE).run(),
   'booking requests': (app) => app.get(BookingRequestsWorker, ANYWHERE).removeOld(),
 };
 

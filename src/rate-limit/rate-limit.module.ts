@@ -6,6 +6,7 @@ import { BusModule } from '../bus/bus.module.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import { BackoffService } from './backoff.service.js';
 import { QuotasService } from './quotas.service.js';
+import { ExpiredCountersWorker } from './counters/expired-counters.worker.js';
 import { RateLimitCounter } from './counters/rate-limit-counter.entity.js';
 import { RateLimitCountersService } from './counters/rate-limit-counters.service.js';
 import { RateLimitGuard, throttlerOptions } from './rate-limit.guard.js';
@@ -22,6 +23,7 @@ import { RequestCountsService } from './counters/request-counts.service.js';
   ],
   providers: [
     RateLimitCountersService,
+    ExpiredCountersWorker,
     RateLimitMetricsService,
     RateLimitStorageService,
     BackoffService,

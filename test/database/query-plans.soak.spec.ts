@@ -74,7 +74,6 @@ const ALLOWED: [name: RegExp, reason: string][] = [
   [/push-candidates/, 'reads who has subscribed, in the background'],
   [/sessions\/recurring \d+ × .*audit_events/, 'records each session that it creates'],
   [/waitlist\/promotions/, 'reads the queue of all who wait, in the background'],
-  [/rate-limit-counters.*rate_limit_counters/, 'deletes old counters once an hour; an index would cost every request'],
 ];
 
 let database: TestDatabase;

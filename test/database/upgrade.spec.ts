@@ -68,6 +68,10 @@ const LOCKS: Record<string, { tables: string[]; reason: string }> = {
     tables: ['email_verifications', 'sessions'],
     reason: 'builds indexes; docs/upgrading.md tells so',
   },
+  CounterIndex1809790001000: {
+    tables: ['rate_limit_counters'],
+    reason: 'builds an index; docs/upgrading.md tells so',
+  },
   NodeLeases1809300001000: { tables: ['chat_nodes'], reason: 'a row per process' },
 };
 

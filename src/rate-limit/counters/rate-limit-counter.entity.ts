@@ -1,7 +1,8 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** The count of one limit for one subject. The table is unlogged: after a crash of PostgreSQL counting starts again. */
 @Entity('rate_limit_counters')
+@Index('rate_limit_counters_seen_at_idx', ['seen_at'])
 export class RateLimitCounter {
   /** A keyed hash of the limit's name and its subject. */
   @PrimaryColumn('bytea', { primaryKeyConstraintName: 'rate_limit_counters_pkey' }) key: Buffer;

@@ -1,16 +1,13 @@
-import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Pool } from 'pg';
-import { LessThan, type Repository } from 'typeorm';
+import type { Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { deriveKey, keyedHash } from '../../common/keys/encryption.js';
 import { Config } from '../../config/config.js';
 import { POOL } from '../../database/connections/pool.js';
 import type { BackoffPolicy } from '../backoff-policies.js';
 import { RateLimitCounter } from './rate-limit-counter.entity.js';
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 
 const MAX_WAIT_SECONDS = 900;
 const MAX_DOUBLINGS = 10;
@@ -58,9 +55,8 @@ export interface Counter extends Row {
 
 /** The table `rate_limit_counters`: all nodes count together, and counts survive a restart of the application. */
 @Injectable()
-export class RateLimitCountersService implements OnApplicationBootstrap, OnApplicationShutdown {
+export class RateLimitCountersService {
   private readonly hashKey: Buffer;
-  private purgeTimer: NodeJS.Timeout | undefined;
 
   constructor(
     @InjectRepository(RateLimitCounter) private readonly counters: Repository<RateLimitCounter>,
@@ -69,14 +65,6 @@ export class RateLimitCountersService implements OnApplicationBootstrap, OnAppli
     private readonly clock: Clock,
   ) {
     this.hashKey = deriveKey(config.SECRET_KEY, 'limits');
-  }
-
-  onApplicationBootstrap(): void {
-    this.purgeTimer = setInterval(() => void this.purge().catch(() => undefined), HOUR_MS).unref();
-  }
-
-  onApplicationShutdown(): void {
-    clearInterval(this.purgeTimer);
   }
 
   /** The key of a counter: a keyed hash, because users type passwords into the field of the login by mistake. */
@@ -121,11 +109,5 @@ export class RateLimitCountersService implements OnApplicationBootstrap, OnAppli
     if (rows[0]) return { key, isAllowed: true, ...rows[0] };
     const row = await this.counters.findOneBy({ key });
     return { key, isAllowed: false, count: row?.count ?? 0, until: row?.until ?? this.clock.date() };
-  }
-
-  /** Deletes counters that have no effect any more. */
-  async purge(): Promise<void> {
-    const now = this.clock.now();
-    await this.counters.delete({ seen_at: LessThan(new Date(now - DAY_MS)), until: LessThan(new Date(now)) });
   }
 }
