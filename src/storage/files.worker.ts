@@ -1,8 +1,7 @@
 import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import { causeMessage } from '../common/cause-message.js';
 import { Clock } from '../common/clock.provider.js';
-import type { FileDeletionsService } from './file-deletions.service.js';
+import type { FileDeletion, FileDeletionsService } from './file-deletions.service.js';
 import type { Storage } from './storage.js';
 
 const REMOVALS_INTERVAL_MS = 2_000;
@@ -10,8 +9,6 @@ const SWEEP_INTERVAL_MS = 3_600_000;
 /** Files are stored before their row. Younger files may still get one. */
 const ORPHAN_AGE_MS = 3_600_000;
 const ORPHANS_PER_QUERY = 500;
-/** Ids whose files are deleted at the same time. */
-const AT_ONCE = 8;
 
 /**
  * Deletes the files of one folder that are no longer needed, in the background: those that the database has listed for
@@ -65,39 +62,22 @@ export abstract class FilesWorker implements OnApplicationBootstrap, BeforeAppli
     await this.deleteWithoutRow(keys);
   }
 
-  /**
-   * Deletes the files of some ids, and then, in one transaction, what lists them: whoever adds an entry waits for that. Returns
-   * false, and deletes nothing, while a backup runs.
-   */
+  /** Deletes the files of some ids, and what lists them. Returns whether all are deleted: see FileDeletionsService. */
   protected deleteListed(
     ids: string[],
-    deleteFilesOf: (id: string) => Promise<void>,
-    forget: (manager: EntityManager, ids: string[]) => Promise<unknown>,
+    remove: FileDeletion['remove'],
+    forget: FileDeletion['forget'],
   ): Promise<boolean> {
-    return this.deletions.unlessBackupRuns(async (manager) => {
-      const deleted: string[] = [];
-      try {
-        for (let from = 0; from < ids.length && !this.isStopping; from += AT_ONCE) {
-          const some = ids.slice(from, from + AT_ONCE);
-          await Promise.all(some.map(deleteFilesOf));
-          deleted.push(...some);
-        }
-      } finally {
-        if (deleted.length > 0) await forget(manager, deleted);
-      }
-    });
+    return this.deletions.deleteFiles(ids, { remove, forget, isStopping: () => this.isStopping });
   }
 
   private async deleteWithoutRow(keys: string[]): Promise<void> {
     const known = await this.findKnownIds([...new Set(keys.map((key) => this.idOf(key)!))]);
     const orphans = keys.filter((key) => !known.has(this.idOf(key)!));
     if (orphans.length === 0) return;
-    await this.deletions.unlessBackupRuns(() => this.deleteOrphans(orphans));
-  }
-
-  private async deleteOrphans(orphans: string[]): Promise<void> {
-    for (const key of orphans) await this.storage.delete(key);
-    this.log.warn(`Deleted ${orphans.length} files without a row (${this.kind})`);
+    const remove = (key: string): Promise<void> => this.storage.delete(key);
+    const areDeleted = await this.deletions.deleteFiles(orphans, { remove, isStopping: () => this.isStopping });
+    if (areDeleted) this.log.warn(`Deleted ${orphans.length} files without a row (${this.kind})`);
   }
 
   /** Skips a run while the previous one has not ended. */

@@ -37,7 +37,7 @@ export class DataExportFilesWorker extends FilesWorker {
     const rows = await this.exports.query<Row[]>(TO_DELETE, [this.clock.date()]);
     if (rows.length === 0) return false;
     const files = new Map(rows.map(({ id, file_id }) => [id, file_id]));
-    const hasRun = await this.deleteListed(
+    const areDeleted = await this.deleteListed(
       [...files.keys()],
       async (id) => {
         const file = files.get(id);
@@ -45,7 +45,7 @@ export class DataExportFilesWorker extends FilesWorker {
       },
       (manager, ids) => manager.delete(DataExport, ids),
     );
-    return hasRun && rows.length === BATCH_SIZE;
+    return areDeleted && rows.length === BATCH_SIZE;
   }
 
   protected idOf(key: string): string | undefined {

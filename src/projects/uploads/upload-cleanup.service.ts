@@ -52,12 +52,12 @@ export class UploadCleanupService {
   /** Deletes some files of uploads that have ended. Returns whether there may be more to delete now. */
   private async deleteFiles(): Promise<boolean> {
     const ids = (await this.uploads.query<{ id: string }[]>(FILES_TO_DELETE)).map(({ id }) => id);
-    if (ids.length === 0) return false;
-    const hasRun = await this.deletions.unlessBackupRuns(async (manager) => {
-      await this.staged.remove(ids);
-      await manager.delete(UploadFile, ids);
+    const areDeleted = await this.deletions.deleteFiles(ids, {
+      remove: (id) => this.staged.remove([id]),
+      forget: (manager, some) => manager.delete(UploadFile, some),
+      isStopping: () => false,
     });
-    return hasRun && ids.length === BATCH_SIZE;
+    return areDeleted && ids.length === BATCH_SIZE;
   }
 
   /** Deletes stored files without a row, which crashes have left behind. */
@@ -66,23 +66,21 @@ export class UploadCleanupService {
     for await (const id of this.staged.listOlder(new Date(this.clock.now() - ORPHAN_AGE_MS))) {
       if (signal.aborted) return;
       ids.push(id);
-      if (ids.length === BATCH_SIZE) await this.removeOrphans(ids.splice(0));
+      if (ids.length === BATCH_SIZE) await this.removeOrphans(ids.splice(0), signal);
     }
-    await this.removeOrphans(ids);
+    await this.removeOrphans(ids, signal);
   }
 
-  private async removeOrphans(ids: string[]): Promise<void> {
+  private async removeOrphans(ids: string[], signal: AbortSignal): Promise<void> {
     if (ids.length === 0) return;
     const known = new Set(
       (await this.files.find({ select: { id: true }, where: { id: In(ids) } })).map(({ id }) => id),
     );
     const orphans = ids.filter((id) => !known.has(id));
-    if (orphans.length > 0) await this.deletions.unlessBackupRuns(() => this.deleteOrphans(orphans));
-  }
-
-  private async deleteOrphans(orphans: string[]): Promise<void> {
-    await this.staged.remove(orphans);
-    this.log.warn(`Deleted ${orphans.length} uploaded files without a row`);
+    if (orphans.length === 0) return;
+    const remove = (id: string): Promise<void> => this.staged.remove([id]);
+    const areDeleted = await this.deletions.deleteFiles(orphans, { remove, isStopping: () => signal.aborted });
+    if (areDeleted) this.log.warn(`Deleted ${orphans.length} uploaded files without a row`);
   }
 
   private async expire(): Promise<void> {
