@@ -108,10 +108,9 @@ export class LocalStorage extends Storage {
   }
 
   override async findFile(key: string): Promise<LocalFile | null> {
-    const path = join(await this.open(), key);
     return this.read(key, async (file, { offset }) => {
       await file.close();
-      return { path, offset };
+      return { path: join(await this.open(), key), offset };
     });
   }
 
@@ -138,17 +137,28 @@ export class LocalStorage extends Storage {
   }
 
   override async deleteUnfinished(before: Date): Promise<void> {
-    const folder = join(await this.open(), UNFINISHED_FOLDER);
-    for (const name of await readdir(folder)) {
-      const found = await stat(join(folder, name)).catch(ignoring(NOT_FOUND));
-      if (found && found.mtime < before) await rm(join(folder, name), { force: true });
+    try {
+      const folder = join(await this.open(), UNFINISHED_FOLDER);
+      for (const name of await readdir(folder)) {
+        const found = await stat(join(folder, name)).catch(ignoring(NOT_FOUND));
+        if (found && found.mtime < before) await rm(join(folder, name), { force: true });
+      }
+    } catch (error) {
+      throw mapStorageError(error);
     }
   }
 
-  /** Creates the folder if needed and returns its real path. The folder itself may be a symbolic link. */
+  /**
+   * Creates the folder if needed and returns its real path. The folder itself may be a symbolic link. Throws
+   * `storage_unavailable`.
+   */
   private open(): Promise<string> {
-    this.root ??= mkdir(join(this.folder, UNFINISHED_FOLDER), { recursive: true }).then(() => realpath(this.folder));
-    this.root.catch(() => (this.root = undefined));
+    this.root ??= mkdir(join(this.folder, UNFINISHED_FOLDER), { recursive: true })
+      .then(() => realpath(this.folder))
+      .catch((error: unknown) => {
+        this.root = undefined;
+        throw mapStorageError(error);
+      });
     return this.root;
   }
 

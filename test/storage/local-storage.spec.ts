@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, expect, it } from 'vitest';
 import { writeObjectFileSync } from '../../src/common/object-file.js';
@@ -56,6 +57,35 @@ it('the local driver creates its folder again after it was removed', async () =>
   await expect(own.put('a/b', bytes, metadataOf(bytes))).rejects.toMatchObject(UNAVAILABLE);
   await own.put('a/b', bytes, metadataOf(bytes));
   expect(await own.head('a/b')).toMatchObject({ size: 1 });
+});
+
+it('every method of the local driver throws storage_unavailable when its folder is a file, or is removed meanwhile', async () => {
+  writeFileSync(join(folder, 'file'), '');
+  const unusable = new LocalStorage(join(folder, 'file'));
+  const results = await Promise.allSettled([
+    unusable.put('a/b', bytes, metadataOf(bytes)),
+    unusable.putAll([{ key: 'a/b', source: bytes, metadata: metadataOf(bytes) }]),
+    unusable.putStream('a/b', Readable.from([bytes]), metadataOf(bytes)),
+    unusable.findWorkFolder(),
+    unusable.moveAll([{ key: 'a/b', path: 'b' }]),
+    unusable.get('a/b'),
+    unusable.head('a/b'),
+    unusable.findFile('a/b'),
+    unusable.delete('a/b'),
+    unusable.deleteUnfinished(new Date()),
+    keysOf(unusable.list('')),
+  ]);
+  for (const result of results) {
+    expect(result).toMatchObject({
+      reason: { ...UNAVAILABLE, cause: { code: expect.stringMatching(/ENOTDIR|EEXIST/) } },
+    });
+  }
+  const removed = new LocalStorage(join(folder, 'removed-meanwhile'));
+  rmSync(await removed.findWorkFolder(), { recursive: true });
+  await expect(removed.deleteUnfinished(new Date())).rejects.toMatchObject({
+    ...UNAVAILABLE,
+    cause: { code: 'ENOENT' },
+  });
 });
 
 it('the local driver leaves no unfinished files, and deletes old ones that a crash has left', async () => {

@@ -40,6 +40,8 @@ describe('mapToProblem', () => {
     ['a server without free connections', 503, 'database_unavailable', query({ code: '53300' })],
     ['a server whose disk fails', 503, 'database_unavailable', query({ code: '58P01' })],
     ['a refused connection', 503, 'database_unavailable', database({ code: 'ECONNREFUSED' })],
+    ['a missing socket', 503, 'database_unavailable', database({ code: 'ENOENT', syscall: 'connect' })],
+    ['a missing file', 500, 'internal_error', database({ code: 'ENOENT', syscall: 'open' })],
     ['a lost connection', 503, 'database_unavailable', database({}, 'Connection terminated unexpectedly')],
     ['a query timeout', 503, 'database_unavailable', database({}, 'Query read timeout')],
     ['invalid SQL', 500, 'internal_error', query({ code: '42601' })],

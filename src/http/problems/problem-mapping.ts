@@ -54,15 +54,7 @@ const CONSTRAINTS: Record<string, ProblemCode> = {
   release_groups_name_key: 'release_group_name_taken',
 };
 
-const CONNECTION_ERRORS = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOENT',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
+const CONNECTION_ERRORS = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
 const CONNECTION_MESSAGES =
   /^Connection terminated|^timeout exceeded when trying to connect|^Client has encountered a connection error|Query read timeout/;
 
@@ -92,7 +84,7 @@ export function mapToProblem(error: unknown): Problem {
   return new Problem(code, { cause: error });
 }
 
-type Failure = Error & { code?: unknown; type?: unknown; status?: unknown; constraint?: unknown };
+type Failure = Error & { code?: unknown; syscall?: unknown; type?: unknown; status?: unknown; constraint?: unknown };
 
 const isFailure = (error: unknown): error is Failure => error instanceof Error;
 
@@ -105,10 +97,11 @@ function codeOf(error: unknown): ProblemCode {
   return databaseCode(failure) ?? codeOfStatus(failure.status);
 }
 
-function databaseCode({ code, message, constraint }: Failure): ProblemCode | undefined {
+function databaseCode({ code, syscall, message, constraint }: Failure): ProblemCode | undefined {
   if (CONNECTION_MESSAGES.test(message)) return 'database_unavailable';
   if (typeof code !== 'string') return undefined;
   if (CONNECTION_ERRORS.has(code)) return 'database_unavailable';
+  if (code === 'ENOENT' && syscall === 'connect') return 'database_unavailable'; // no socket; else a file is missing
   if (typeof constraint === 'string' && CONSTRAINTS[constraint]) return CONSTRAINTS[constraint];
   return code.length === 5 ? SQLSTATES.find(([prefix]) => code.startsWith(prefix))?.[1] : undefined;
 }
