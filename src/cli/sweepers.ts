@@ -21,8 +21,8 @@ const SWEEPERS: Record<string, (app: INestApplicationContext) => Promise<unknown
     app.get(AttachmentFilesWorker, ANYWHERE).sweep(),
   'page files to delete': (app) => app.get(PageFilesWorker, ANYWHERE).deleteRemovedFiles(),
   'page files without a row': (app) => app.get(PageFilesWorker, ANYWHERE).sweep(),
-  'uploads that have ended': (app) => app.get(UploadCleanupService, ANYWHERE).run(),
-  'uploaded files without a row': (app) => app.get(UploadCleanupService, ANYWHERE).sweep(new AbortController().signal),
+  'uploads that have ended': (app) => app.get(UploadCleanupService, ANYWHERE).run(NEVER),
+  'uploaded files without a row': (app) => app.get(UploadCleanupService, ANYWHERE).sweep(NEVER),
   'exports of personal data': (app) => app.get(DataExportFilesWorker, ANYWHERE).deleteRemovedFiles(),
   'export files without a row': (app) => app.get(DataExportFilesWorker, ANYWHERE).sweep(),
   'partitions of the audit log': (app) => app.get(AuditPartitionsWorker, ANYWHERE).run(),
@@ -34,6 +34,8 @@ const SWEEPERS: Record<string, (app: INestApplicationContext) => Promise<unknown
 };
 
 const ANYWHERE = { strict: false };
+/** Sweepers run to their end. */
+const NEVER = new AbortController().signal;
 
 export interface SweepResult {
   sweeper: string;

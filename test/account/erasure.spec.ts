@@ -29,7 +29,7 @@ beforeAll(async () => {
   expect((await t.request('DELETE', '/api/users/me', { token, body: { password } })).status).toBe(204);
   // What runs every few seconds.
   await t.app.get(AvatarFilesWorker, { strict: false }).deleteRemovedFiles();
-  await t.app.get(UploadCleanupService, { strict: false }).run();
+  await t.app.get(UploadCleanupService, { strict: false }).run(new AbortController().signal);
   await t.app.get(AttachmentFilesWorker, { strict: false }).deleteRemovedFiles();
   await t.app.get(DataExportFilesWorker, { strict: false }).deleteRemovedFiles();
 });

@@ -43,19 +43,19 @@ export class UploadCleanupService {
   ) {}
 
   /** Abandons uploads that have expired; deletes the files of uploads that have ended, and at last their rows. */
-  async run(): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
     await this.expire();
-    while (await this.deleteFiles());
+    while (await this.deleteFiles(signal));
     await this.uploads.query(DELETE_ENDED, [this.clock.date()]);
   }
 
   /** Deletes some files of uploads that have ended. Returns whether there may be more to delete now. */
-  private async deleteFiles(): Promise<boolean> {
+  private async deleteFiles(signal: AbortSignal): Promise<boolean> {
     const ids = (await this.uploads.query<{ id: string }[]>(FILES_TO_DELETE)).map(({ id }) => id);
     const areDeleted = await this.deletions.deleteFiles(ids, {
       remove: (id) => this.staged.remove([id]),
       forget: (manager, some) => manager.delete(UploadFile, some),
-      isStopping: () => false,
+      isStopping: () => signal.aborted,
     });
     return areDeleted && ids.length === BATCH_SIZE;
   }

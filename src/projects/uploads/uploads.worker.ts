@@ -34,7 +34,10 @@ export class UploadsWorker implements OnApplicationBootstrap, BeforeApplicationS
     const sweep = (): void => this.once('Sweeping uploads', () => this.cleanup.sweep(this.stopping.signal));
     this.timers = [
       setInterval(() => this.wake(), POLL_INTERVAL_MS).unref(),
-      setInterval(() => this.once('Cleaning up uploads', () => this.cleanup.run()), CLEANUP_INTERVAL_MS).unref(),
+      setInterval(
+        () => this.once('Cleaning up uploads', () => this.cleanup.run(this.stopping.signal)),
+        CLEANUP_INTERVAL_MS,
+      ).unref(),
       setInterval(sweep, SWEEP_INTERVAL_MS).unref(),
     ];
     sweep();

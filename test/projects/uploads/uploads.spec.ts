@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { UploadsWorker } from '../../../src/projects/uploads/uploads.worker.js';
+import { Storage } from '../../../src/storage/storage.js';
 import { startApp, type TestApp } from '../../support/app.js';
 import { imageFile } from '../../support/files/images.js';
 import { projectsWorld } from '../../support/projects/projects.js';
@@ -315,4 +317,27 @@ describe('the uploads of a user', () => {
       expect(await start(wrong)).toBe('validation_failed');
     }
   });
+});
+
+it('the deletion of files of ended uploads stops when the application stops', async () => {
+  const own = await startApp();
+  const { id } = await uploadsWorld(own, await projectsWorld(own)).open();
+  let release = (): void => undefined;
+  const stopped = new Promise<void>((resolve) => (release = resolve));
+  const deletes = vi.spyOn(own.app.get(Storage, { strict: false }), 'delete').mockReturnValue(stopped);
+  await own.dataSource.query(
+    `insert into upload_files (id, upload_id, name, name_key, position, size, sha256, created_at)
+      select gen_random_uuid(), $1, n, n, n, 1, '', now() from generate_series(1, 300) n`,
+    [id],
+  );
+  await own.dataSource.query(`update uploads set state = 'abandoned' where id = $1`, [id]);
+  await expect.poll(() => deletes.mock.calls.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  const stopping = own.app.get(UploadsWorker, { strict: false }).beforeApplicationShutdown();
+  release();
+  await stopping;
+  const [{ count }] = await own.dataSource.query<[{ count: number }]>(
+    'select count(*)::integer as count from upload_files',
+  );
+  expect([count > 0, count < 300, deletes.mock.calls.length]).toEqual([true, true, 300 - count]);
+  await own.stop();
 });
