@@ -1,8 +1,11 @@
+import { Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Problem } from './problems/problem.js';
+
+const log = new Logger('Responses');
 
 /** First and last byte, both inclusive. */
 interface Range {
@@ -55,10 +58,15 @@ export async function sendRepresentation(
 const openBody = async (request: Request, file: LargeFile, range: Range): Promise<Buffer | Readable> =>
   request.method === 'HEAD' ? Buffer.alloc(0) : file.open(range);
 
-/** Sends a stream as the rest of a response. A client that leaves, and a stream that fails, end both. */
+/**
+ * Sends a stream as the rest of a response. Does not throw: a client that leaves ends the stream, and a stream that fails is logged
+ * and ends the connection, so that the client sees an incomplete body.
+ */
 export async function sendStream(response: Response, body: Readable): Promise<void> {
   await pipeline(body, response).catch((error: unknown) => {
-    if (!response.destroyed) throw error; // nothing has been sent
+    body.destroy(); // Node 24 leaves it open when the client has left before
+    // The pipeline destroys a response with the error of its stream. One whose client leaves closes without an error.
+    if (response.errored) log.error(new Error('Sending a file failed', { cause: error }));
   });
 }
 

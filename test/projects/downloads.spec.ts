@@ -1,9 +1,13 @@
+import { Logger } from '@nestjs/common';
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { get as httpGet, type IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { requestId } from '../../src/http/log/request-context.js';
+import { Storage } from '../../src/storage/storage.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { get, imageFile } from '../support/files/images.js';
 import { projectsWorld } from '../support/projects/projects.js';
@@ -13,6 +17,9 @@ let world: Awaited<ReturnType<typeof projectsWorld>>;
 beforeAll(async () => {
   t = await startApp();
   world = await projectsWorld(t);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
 });
 afterAll(() => t.stop());
 
@@ -38,6 +45,14 @@ function filesOf(archive: Buffer): Map<string, Buffer> {
   }
   return files;
 }
+
+/** More than what is kept in memory. */
+const largeImage = (): Promise<Buffer> => {
+  const noise = { type: 'gaussian', mean: 120, sigma: 60 } as const;
+  return sharp({ create: { width: 1500, height: 1500, channels: 3, background: '#777', noise } })
+    .png()
+    .toBuffer();
+};
 
 describe('GET /api/chapters/:id/download.cbz', () => {
   it('sends the original images, stored in order, and a ComicInfo.xml, with their length and a name', async () => {
@@ -111,12 +126,10 @@ describe('GET /api/chapters/:id/download.cbz', () => {
     expect([wrong.status, wrong.headers.get('www-authenticate')]).toEqual([401, expect.stringContaining('Basic')]);
   });
 
-  it('stops reading files when the client leaves early', async () => {
+  it('stops reading files when the client leaves early, and logs no error', async () => {
+    const errors = vi.spyOn(Logger.prototype, 'error');
     const chapter = await world.chapter((await world.project()).id);
-    const noise = { type: 'gaussian', mean: 120, sigma: 60 } as const;
-    const large = await sharp({ create: { width: 1500, height: 1500, channels: 3, background: '#777', noise } })
-      .png()
-      .toBuffer();
+    const large = await largeImage();
     await world.addPages(chapter.id, [large, large]);
     const openPages = () =>
       readdirSync('/proc/self/fd').filter((fd) => {
@@ -132,6 +145,40 @@ describe('GET /api/chapters/:id/download.cbz', () => {
     await expect.poll(openPages).toBe(1);
     response.destroy();
     await expect.poll(openPages).toBe(0);
+    expect(errors).not.toHaveBeenCalled();
+  });
+});
+
+describe('a file that the storage fails to read to its end', () => {
+  it('is cut off, also when the storage ends the connection, and logged once with the id of the request', async () => {
+    const chapter = await world.chapter((await world.project()).id);
+    const [id] = await world.addPages(chapter.id, [await largeImage()]);
+    const logged: unknown[] = [];
+    vi.spyOn(Logger.prototype, 'error').mockImplementation((error: Error) => {
+      logged.push([requestId(), error.message, (error.cause as Error).message]);
+    });
+    const storage = t.app.get(Storage, { strict: false });
+    const open = storage.get.bind(storage);
+    vi.spyOn(storage, 'get').mockImplementation(async (...args) => {
+      const object = (await open(...args))!;
+      object.body.destroy();
+      const body = Readable.from(
+        (async function* () {
+          yield Buffer.alloc(200_000);
+          throw Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
+        })(),
+        { objectMode: false },
+      );
+      return { ...object, body };
+    });
+    for (const path of [`/api/chapters/${chapter.id}/download.cbz`, `/api/pages/${id}/image?variant=original`]) {
+      const response = await fetch(t.url + path);
+      expect(response.status).toBe(200);
+      await expect(response.arrayBuffer()).rejects.toThrow();
+      await expect
+        .poll(() => logged.splice(0))
+        .toEqual([[response.headers.get('x-request-id'), 'Sending a file failed', 'aborted']]);
+    }
   });
 });
 
