@@ -206,6 +206,24 @@ describe('GET /api/users/me/export', () => {
     expect(JSON.parse((await unzip(file.bytes)).get('users/account.json')!.toString())).toMatchObject({ id: user.id });
   });
 
+  it('answers 404 to HEAD and 403 foreign_origin to pages of other sites, which send the cookie, and requests nothing', async () => {
+    const user = await t.user();
+    const cookie = `login-token=${user.token}`;
+    const head = await t.request('HEAD', '/api/users/me/export', { headers: { cookie } });
+    expect(head.status).toBe(404);
+    for (const [name, value] of [
+      ['origin', 'https://evil.example'],
+      ['sec-fetch-site', 'cross-site'],
+    ] as const) {
+      const { status, body } = await t.request('GET', '/api/users/me/export', { headers: { cookie, [name]: value } });
+      expect([status, body.code]).toEqual([403, 'foreign_origin']);
+    }
+    expect((await t.request('GET', CURRENT, { token: user.token })).body.code).toBe('data_export_not_found');
+    const own = { cookie, 'sec-fetch-site': 'same-origin' };
+    expect((await t.request('GET', '/api/users/me/export', { headers: own })).status).toBe(202);
+    await settled(user);
+  });
+
   it('answers 403 sign_in_again to an older session, which POST with the password serves', async () => {
     const user = await t.user();
     t.clock.advance(11 * MINUTE_MS);

@@ -1,8 +1,12 @@
-import { Body, Controller, Delete, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
+import { Config } from '../../config/config.js';
 import { refToHeaders } from '../../http/openapi/response-headers.js';
 import { publicPath } from '../../http/log/request-context.js';
+import { NoHeadGuard } from '../../http/no-head.guard.js';
+import { isForeignOrigin } from '../../http/origin.js';
+import { Problem } from '../../http/problems/problem.js';
 import { sendRepresentation } from '../../http/representation.js';
 import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
@@ -20,7 +24,10 @@ const RETRY_AFTER_SECONDS = '2';
 @Controller('users/me')
 @SignedIn()
 export class DataExportsController {
-  constructor(private readonly exports: DataExportsService) {}
+  constructor(
+    private readonly exports: DataExportsService,
+    private readonly config: Config,
+  ) {}
 
   /**
    * Leads to the copy of one's own data: redirects to the file when it is ready, tells the progress while it is being made, and
@@ -28,11 +35,14 @@ export class DataExportsController {
    * `wrong_password` if the session or the password has changed at the same moment.
    */
   @Get('export')
+  @UseGuards(NoHeadGuard)
   @ApiOperation({ operationId: 'exportMe' })
   @ApiResponse({ status: 303, description: 'The file is ready.', headers: refToHeaders('Location') })
   @ApiAcceptedResponse({ type: DataExportDto, headers: refToHeaders('Location', 'Retry-After') })
-  @ApiProblems('sign_in_again', 'wrong_password', 'rate_limited')
-  async export(@CurrentUser() caller: Caller, @Res() response: Response): Promise<void> {
+  @ApiProblems('foreign_origin', 'sign_in_again', 'wrong_password', 'rate_limited')
+  async export(@CurrentUser() caller: Caller, @Req() request: Request, @Res() response: Response): Promise<void> {
+    // A change, although it is a GET, and a cookie may authenticate it.
+    if (isForeignOrigin(request, this.config)) throw new Problem('foreign_origin');
     const found = await this.exports.getOrCreate(caller);
     response.set('cache-control', 'private, no-store');
     if (found.state === 'ready') return void response.status(303).location(publicPath(FILE)).end();
