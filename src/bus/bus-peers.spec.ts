@@ -52,10 +52,10 @@ describe('the other nodes of the bus', () => {
     expect(losses).toHaveLength(2);
   });
 
-  it('report no loss for a node that says goodbye', () => {
+  it('report no loss for a node that announces its shutdown', () => {
     peers.onHeartbeat('a', [0, 0], 0);
     peers.onFrame('a', 1, 1);
-    peers.onGoodbye('a', [0, 1]);
+    peers.onShutdown('a', [0, 1]);
     vi.advanceTimersByTime(10_000);
     peers.check(10_000);
     expect(losses).toEqual([]);

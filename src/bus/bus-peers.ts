@@ -36,7 +36,7 @@ export class BusPeers {
     if (counts.some((count) => count > 0)) this.onLoss(undefined); // it has published before it was heard
   }
 
-  onGoodbye(publisher: string, counts: number[]): void {
+  onShutdown(publisher: string, counts: number[]): void {
     const peer = this.peers.get(publisher);
     if (!peer) return;
     this.compareLater(publisher, peer, counts);

@@ -12,7 +12,8 @@ const HEARTBEAT_MS = 1_000;
 /** If the own heartbeats do not come back for this long, the connection carries nothing. */
 const ECHO_TIMEOUT_MS = 3_000;
 const HEARTBEAT = 'heartbeat';
-const GOODBYE = 'goodbye';
+/** The value on the wire: nodes of another version may run during an update. */
+const SHUTDOWN = 'goodbye';
 
 type ItemHandler = (head: never, body: Buffer | null) => void;
 type LossHandler = (partition: number | undefined) => void;
@@ -92,14 +93,14 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
       onConnected: () => this.onConnected(),
       onDisconnected: (reason) => this.onDisconnected(reason),
     });
-    this.timer = setInterval(() => this.beat(), HEARTBEAT_MS);
+    this.timer = setInterval(() => this.checkHeartbeats(), HEARTBEAT_MS);
   }
 
   async onApplicationShutdown(): Promise<void> {
     if (!this.driver) return;
     clearInterval(this.timer);
     this.flush();
-    this.sendHeartbeat(GOODBYE);
+    this.sendHeartbeat(SHUTDOWN);
     await this.driver.stop();
   }
 
@@ -115,7 +116,7 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
     driver.publish(frames);
   }
 
-  private beat(): void {
+  private checkHeartbeats(): void {
     const now = performance.now();
     this.expectEchoes(now);
     this.sendHeartbeat(HEARTBEAT);
@@ -153,7 +154,7 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
     if (publisher === this.publisher) return this.onEcho(partition);
     const [first] = items ?? [];
     if (first?.kind === HEARTBEAT) return this.peers.onHeartbeat(publisher, first.head as number[], now);
-    if (first?.kind === GOODBYE) return this.peers.onGoodbye(publisher, first.head as number[]);
+    if (first?.kind === SHUTDOWN) return this.peers.onShutdown(publisher, first.head as number[]);
     this.received++;
     this.peers.onFrame(publisher, partition, count);
     if (!items) return this.onLost(partition);

@@ -10,7 +10,7 @@ const MAX_PER_ITEM = 100;
 type Head = [quotaName: string, requests: [subject: string, count: number][], windowEnd: number];
 
 /**
- * Counts of requests that are held in memory. The nodes tell each other every second what they have counted; while the bus is not
+ * Counts of requests that are held in memory. The nodes share them every second; while the bus is not
  * reached, each node counts for itself.
  */
 @Injectable()
@@ -39,7 +39,7 @@ export class RequestCountsService implements OnApplicationBootstrap, OnApplicati
 
   private share(): void {
     for (const [name, counts] of this.byQuota) {
-      const { requests, windowEnd } = counts.takeUntold();
+      const { requests, windowEnd } = counts.takeUnshared();
       for (let i = 0; i < requests.length; i += MAX_PER_ITEM) {
         const head: Head = [name, requests.slice(i, i + MAX_PER_ITEM), windowEnd];
         this.bus.send(0, { kind: KIND, head });

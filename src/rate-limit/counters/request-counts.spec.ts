@@ -23,29 +23,29 @@ describe('RequestCounts', () => {
     expect([countOf('new'), countOf('new'), countOf('n0')]).toEqual([1, 1, 2]);
   });
 
-  it('of several nodes together count the requests that they tell each other of', () => {
+  it('of several nodes together count the requests that they share', () => {
     const [here, there] = [new RequestCounts(true), new RequestCounts(true)];
     const count = (counts: RequestCounts, times: number, now: number, network = 'a') => {
       let last = 0;
       for (let i = 0; i < times; i++) last = counts.increment(network, now, WINDOW_MS).count;
       return last;
     };
-    const tell = () => {
-      const { requests, windowEnd } = here.takeUntold();
+    const share = () => {
+      const { requests, windowEnd } = here.takeUnshared();
       there.addRemote(requests, windowEnd);
       return requests;
     };
     count(there, 5, 61_000);
     count(here, 30, 62_000);
-    count(here, 3, 62_000, 'rare'); // too few to be told
-    expect(tell()).toEqual([['a', 30]]);
-    expect(tell()).toEqual([]);
+    count(here, 3, 62_000, 'rare'); // too few to be shared
+    expect(share()).toEqual([['a', 30]]);
+    expect(share()).toEqual([]);
     expect(count(there, 1, 63_000)).toBe(36);
     count(here, 1, 64_000);
-    expect(tell()).toEqual([['a', 1]]);
+    expect(share()).toEqual([['a', 1]]);
     expect(count(there, 1, 120_000)).toBe(1); // the next window
     count(here, 30, 119_000);
-    tell();
+    share();
     expect(count(there, 1, 120_001)).toBe(2); // what was counted in the window before does not count
   });
 });

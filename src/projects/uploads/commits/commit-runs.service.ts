@@ -152,7 +152,7 @@ export class CommitRunsService {
       );
       if (!upload) return await this.pages.discard([page]);
       run.upload = upload;
-      this.progress.tell(upload);
+      this.progress.publish(upload);
     } catch (error) {
       if (mapToProblem(error).code === 'chapter_not_found') await this.pages.discard([page]);
       throw error;
@@ -204,7 +204,7 @@ export class CommitRunsService {
     });
     if (!upload) return;
     this.results.add('ok', {});
-    this.progress.tell(upload);
+    this.progress.publish(upload);
   }
 
   /** The user with the rights of this moment. Throws `forbidden` when they may not upload any more. */
@@ -248,7 +248,7 @@ export class CommitRunsService {
     });
     if (!upload) return;
     this.results.add(problem, {});
-    this.progress.tell(upload);
+    this.progress.publish(upload);
   }
 
   private async finish(
