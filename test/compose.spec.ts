@@ -122,7 +122,7 @@ describe('production', () => {
     });
     expect(api!.volumes).toContain('production-data:/data');
     expect([migrate!.scale, valkey!.secrets]).toEqual([undefined, ['redis_url']]);
-    // Three nodes while they are replaced, each with its pool and one connection more.
+    // Three nodes while they are replaced, each with its pool and four connections more.
     const { DB_POOL_SIZE } = new Config();
     expect(Number(/max_connections=\$\{DB_CONNECTIONS:-(\d+)\}/.exec(db!.command!)?.[1])).toBeGreaterThan(
       3 * (DB_POOL_SIZE + 4),
