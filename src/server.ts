@@ -88,7 +88,10 @@ class Server {
   }
 }
 
-/** Stops the server on SIGTERM, SIGINT and unexpected errors, also during the start. A second signal exits at once. */
+/**
+ * Stops the server on SIGTERM, SIGINT and unexpected errors, also during the start. A second signal exits at once; an error while the
+ * server stops does not, since requests are still being answered.
+ */
 function stopOnSignals(server: Server, { DRAIN_SECONDS }: Config, log: Logger): void {
   const stop = async (reason: string, exitCode: number): Promise<void> => {
     if (stoppingSince !== undefined) {
@@ -105,7 +108,7 @@ function stopOnSignals(server: Server, { DRAIN_SECONDS }: Config, log: Logger): 
   };
   const stopOnError = (error: unknown): void => {
     log.fatal({ err: error }, 'Unexpected error');
-    void stop('an unexpected error', 1);
+    if (stoppingSince === undefined) void stop('an unexpected error', 1);
   };
   process.on('SIGTERM', () => void stop('SIGTERM', 0));
   process.on('SIGINT', () => void stop('SIGINT', 0));

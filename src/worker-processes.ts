@@ -3,13 +3,17 @@ import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 
 const RESTART_MS = 1_000;
+const MAX_RESTART_MS = 30_000;
 
 /**
  * Runs `WORKERS` processes of this program that share its port. They are nodes like those of several machines: each has its own pool,
- * and they hear of each other over the bus. A worker that ends is started again, unless it ended before it listened.
+ * and they hear of each other over the bus. A worker that ends is started again, after a longer time whenever it has not listened
+ * since. One that has never listened stops all: its settings are wrong.
  */
 export class WorkerProcesses {
   private running = 0;
+  /** By worker, how often it has ended since it listened; undefined if it never has. */
+  private readonly failures: (number | undefined)[] = [];
   private isStopping = false;
   private exitCode = 0;
 
@@ -29,25 +33,27 @@ export class WorkerProcesses {
     const metricsPort = METRICS_PORT === undefined ? undefined : METRICS_PORT + index;
     const metrics = metricsPort === undefined ? {} : { METRICS_PORT: String(metricsPort) };
     const worker = cluster.fork({ WORKERS: '1', ...metrics });
-    let hasListened = false;
     this.running++;
     worker.on('listening', ({ port }) => {
       if (port === metricsPort) return; // which it opens before PORT
-      hasListened = true;
+      this.failures[index] = 0;
       this.log.info(`Worker ${index + 1} listens`);
     });
     worker.once('exit', (code, signal) => {
       this.running--;
-      this.onExit(index, hasListened, code ?? signal);
+      this.onExit(index, code ?? signal);
     });
   }
 
-  private onExit(index: number, hasListened: boolean, reason: number | string): void {
+  private onExit(index: number, reason: number | string): void {
     if (reason !== 0) this.exitCode = typeof reason === 'number' ? reason : 1;
-    if (!this.isStopping && hasListened) {
+    const failures = this.failures[index];
+    if (!this.isStopping && failures !== undefined) {
       this.exitCode = 0;
-      this.log.error(`Worker ${index + 1} ended (${reason}); starting another one in ${RESTART_MS} ms`);
-      setTimeout(() => this.isStopping || this.fork(index), RESTART_MS);
+      this.failures[index] = failures + 1;
+      const delay = Math.min(RESTART_MS * 2 ** failures, MAX_RESTART_MS);
+      this.log.error(`Worker ${index + 1} ended (${reason}); starting another one in ${delay} ms`);
+      setTimeout(() => this.isStopping || this.fork(index), delay);
       return;
     }
     if (!this.isStopping) this.stop('SIGTERM');

@@ -245,3 +245,20 @@ it('after SIGTERM open requests are answered, readiness is 503, new connections 
   expect(isAlive(server)).toBe(false);
   folder.remove();
 });
+
+it('an unexpected error while the server stops is logged, and open requests are answered', async () => {
+  const folder = dataFolder();
+  const failLate = `process.on('SIGTERM', () => setTimeout(() => Promise.reject(new Error('too late')), 1100))`;
+  const options = ['--import', `data:text/javascript,${encodeURIComponent(failLate)}`];
+  const machi = await whenServing(launch({ DATA_DIR: folder.path }, 'main', { options }));
+  const head = 'POST /api/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2';
+  const request = open(machi, `${head}\r\n\r\n{`);
+  await expect.poll(() => isReady(machi)).toBe(true); // a later request was answered: it has arrived
+  const code = machi.kill('SIGTERM');
+  await expect.poll(() => machi.output()).toContain('too late');
+  request.socket.write('}');
+  await once(request.socket, 'close');
+  expect(request.answer()).toMatch(/^HTTP\/1.1 422 /);
+  expect(await code).toBe(0);
+  folder.remove();
+});

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
+import { causeMessage } from '../common/cause-message.js';
 import { MetricsService } from '../metrics/metrics.service.js';
 import type { BusDriver, WireFrame } from './bus-driver.js';
 import { type BusItem, decodeFrame, encodeFrames } from './bus-frame.js';
@@ -148,7 +149,19 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
     this.driver!.publish(this.driver!.heartbeatPartitions.map((partition) => ({ partition, header, body: null })));
   }
 
+  /** What cannot be read, as a frame of another version of Machi may be, counts as lost. */
   private receive(wire: WireFrame): void {
+    try {
+      this.handle(wire);
+    } catch (error) {
+      this.log.warn(
+        `A frame from the bus could not be read (${causeMessage(error)}); what it may have said is read from the database`,
+      );
+      this.onLost(wire.partition);
+    }
+  }
+
+  private handle(wire: WireFrame): void {
     const { publisher, partition, count, items } = decodeFrame(wire);
     const now = performance.now();
     if (publisher === this.publisher) return this.onEcho(partition);

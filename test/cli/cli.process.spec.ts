@@ -9,6 +9,7 @@ import { cli } from '../support/clients/machi-cli.js';
 import { createDatabase, databaseEnv, type TestDatabase } from '../support/setup/database.js';
 import { admin, dropDatabase } from '../support/setup/global-setup.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
+import { freePort } from '../support/servers/postgres-server.js';
 
 const PASSWORD = 'quiet lantern forty';
 
@@ -64,7 +65,8 @@ describe('machi, while a server runs,', () => {
   const run = cli(() => settings);
   beforeAll(async () => {
     database = await createDatabase();
-    settings = { ...database.env, DATA_DIR: folder.path };
+    const METRICS_PORT = String(await freePort()); // in use by the server when a command starts
+    settings = { ...database.env, DATA_DIR: folder.path, METRICS_PORT };
     machi = await whenServing(launch({ ...settings, ADMIN_PASSWORD: PASSWORD }));
   });
   afterAll(async () => {

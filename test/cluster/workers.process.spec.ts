@@ -4,14 +4,15 @@ import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, expect, it } from 'vitest';
 import { connect, createConversation } from '../support/clients/chat-client.js';
 import { freePort } from '../support/servers/postgres-server.js';
+import type { MachiProcess } from '../support/servers/machi-process.js';
 import { type Cluster, startCluster } from '../support/servers/cluster.js';
 import { parseMetrics } from '../support/metrics.js';
 
 let cluster: Cluster;
 afterAll(() => cluster.stop());
 
-const workers = (): number[] => {
-  const pid = cluster.nodes[0]!.child.pid!;
+const workersOf = ({ child }: MachiProcess): number[] => {
+  const pid = child.pid!;
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 };
 
@@ -53,17 +54,34 @@ it('WORKERS=2 serves one port with two processes, starts a killed one again, and
   expect(counts.reduce((sum, count) => sum + count)).toBe(clients.length);
   expect(await connections()).toEqual(counts);
 
-  const [killed] = workers();
+  const [killed] = workersOf(machi!);
   process.kill(killed!, 'SIGKILL');
   await expect.poll(listened, { timeout: 45_000 }).toBe(3);
-  expect(workers()).toHaveLength(2);
-  expect(workers()).not.toContain(killed);
+  expect(workersOf(machi!)).toHaveLength(2);
+  expect(workersOf(machi!)).not.toContain(killed);
   expect(machi!.output()).toMatch(/Worker \d ended \(SIGKILL\)/);
   expect((await connections()).reduce((sum, count) => sum + count)).toBeLessThanOrEqual(clients.length);
   const again = await connect(machi!, users[0]!);
   expect(await again.get('get_messages', { conversation_id })).toMatchObject({ conversation_id });
 
   expect(await machi!.kill('SIGTERM'), machi!.output()).toBe(0);
+});
+
+it('a worker that cannot start again is tried again, and the other one goes on', async () => {
+  const metricsPort = await freePortPair();
+  const env = { BUS: 'postgres', WORKERS: '2', PORT: String(await freePort()), METRICS_PORT: String(metricsPort) };
+  const machi = cluster.launch(env);
+  await expect.poll(() => machi.output().match(/Worker \d listens/g)?.length, { timeout: 45_000 }).toBe(2);
+  const [killed] = workersOf(machi);
+  process.kill(killed!, 'SIGKILL');
+  await expect.poll(() => machi.output()).toMatch(/Worker \d ended \(SIGKILL\)/);
+  const index = Number(/Worker (\d) ended/.exec(machi.output())![1]) - 1;
+  const holder = createServer().listen(metricsPort + index, '127.0.0.1'); // the new worker cannot listen there
+  await expect.poll(() => machi.output(), { timeout: 45_000 }).toMatch(/ended \(78\); starting another one in 2000 ms/);
+  expect(workersOf(machi)).toHaveLength(1);
+  holder.close();
+  await expect.poll(() => machi.output().match(/Worker \d listens/g)?.length, { timeout: 45_000 }).toBe(3);
+  expect(await machi.kill('SIGTERM'), machi.output()).toBe(0);
 });
 
 it('WORKERS=2 with a PORT in use exits with 78 and starts no further workers', async () => {

@@ -33,7 +33,7 @@ export function encode({ header, body }: WireFrame): Buffer {
 export function decoderFor(channels: string[]): (channel: Buffer, message: Buffer) => WireFrame {
   const partitions = new Map(channels.map((channel, partition) => [channel, partition]));
   return (channel, message) => {
-    const end = 4 + message.readUInt32BE();
+    const end = message.length < 4 ? 4 : 4 + message.readUInt32BE(); // of what is no frame the header is empty
     const partition = partitions.get(channel.toString('latin1'))!;
     return { partition, header: message.toString('utf8', 4, end), body: message.subarray(end) };
   };

@@ -99,8 +99,10 @@ export class FrameDispatcherService {
       const { handler, content } = frame;
       try {
         if (!connection.takeFrame()) throw rateLimited('Too many frames; wait a moment.');
-        if (!connection.isAuthenticated && handler?.mode !== 'authentication')
-          return connection.close('token_required');
+        if (!connection.isAuthenticated && handler?.mode !== 'authentication') {
+          connection.close('token_required');
+          continue; // the queue is empty now, and learns from `take` that this worker ends
+        }
         if (!handler || content instanceof Problem) throw content;
         if (handler.mode === 'pipelined') received.track(handler.handle(connection, content) as Promise<void>);
         else await this.answer(connection, handler, content, frame.requestId);
