@@ -16,10 +16,11 @@ import { WaitlistEntry } from './waitlist-entry.entity.js';
 /** People who are promoted in one transaction. */
 const MAX_BATCH = 100;
 
-/** $1 now. Sessions with free places for which people wait. */
+/** $1 now. Sessions with free places for which people wait. In random order: one that fails must not keep the others from their turn. */
 const SESSIONS_TO_FILL = `select s.id from vaccination_sessions s
   where s.status = 'open' and s.booked < s.capacity and s.starts_at > $1
-    and exists (select from vaccination_waitlist_entries w where w.session_id = s.id)`;
+    and exists (select from vaccination_waitlist_entries w where w.session_id = s.id)
+  order by random()`;
 
 const TRY_LOCK = `select pg_try_advisory_xact_lock(${ADVISORY_LOCKS.waitlist}, hashtext($1)) as is_locked`;
 

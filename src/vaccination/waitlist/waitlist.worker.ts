@@ -33,8 +33,8 @@ export class WaitlistWorker implements OnApplicationBootstrap, BeforeApplication
 
   private async promote(): Promise<void> {
     try {
-      await this.promotions.promoteAll();
       if (this.polls++ % POLLS_PER_CLEANUP === 0) await this.promotions.removeOutdated();
+      await this.promotions.promoteAll();
     } catch (error) {
       const reason = (error as Error).message;
       this.log.warn(`Promoting people from the waitlists failed (${reason}); retrying in ${POLL_INTERVAL_MS} ms`);

@@ -89,6 +89,24 @@ describe('/api/vaccination/sessions/:id/waitlist', () => {
     expect(await hasPlace(second, session.id)).toBe(false);
   });
 
+  it('promotes in the other sessions while one session fails', async () => {
+    const sessions = (await Promise.all([1, 2, 3].map(() => newSession()))).map(({ id }) => id);
+    const people = await citizens(6);
+    for (const [i, session] of sessions.entries()) {
+      expect((await book(people[2 * i]!, session)).status).toBe(201);
+      expect((await join(people[2 * i + 1]!, session)).status).toBe(201);
+    }
+    await t.dataSource.query(`
+      create function fail() returns trigger language plpgsql as $$ begin raise 'out of order'; end $$;
+      create trigger fail before insert on vaccination_appointments for each row
+        when (new.session_id = '${sessions[1]}') execute function fail()`);
+    for (const session of sessions) await setCapacity(session, 2);
+    await expect.poll(() => hasPlace(people[1]!, sessions[0]!)).toBe(true);
+    await expect.poll(() => hasPlace(people[5]!, sessions[2]!)).toBe(true);
+    await t.dataSource.query('drop trigger fail on vaccination_appointments; drop function fail');
+    await expect.poll(() => hasPlace(people[3]!, sessions[1]!)).toBe(true);
+  });
+
   it('promotes in order when the capacity is raised, and skips who has booked elsewhere', async () => {
     const [session, elsewhere] = [await newSession(), await newSession()];
     const [owner, first, second, third] = (await citizens(4)) as [Citizen, Citizen, Citizen, Citizen];
