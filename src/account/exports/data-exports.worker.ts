@@ -42,9 +42,9 @@ export class DataExportsWorker implements OnApplicationBootstrap, BeforeApplicat
 
   private async runAll(): Promise<void> {
     while (!this.stopping.signal.aborted) {
-      const run = await this.runs.claim(this.stopping.signal);
+      const run = await this.runs.claim();
       if (!run) return;
-      await this.runs.run(run);
+      await this.runs.run(run, this.stopping.signal);
     }
   }
 }

@@ -52,11 +52,11 @@ export class UploadsWorker implements OnApplicationBootstrap, BeforeApplicationS
   private wake(): void {
     this.once('Claiming commits', async () => {
       while (this.runs < MAX_RUNS && !this.stopping.signal.aborted) {
-        const run = await this.commitRuns.claim(this.stopping.signal);
+        const run = await this.commitRuns.claim();
         if (!run) return;
         this.runs++;
         this.track(
-          this.commitRuns.run(run).finally(() => {
+          this.commitRuns.run(run, this.stopping.signal).finally(() => {
             this.runs--;
             this.wake();
           }),

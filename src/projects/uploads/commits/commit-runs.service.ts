@@ -1,11 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { type EntityManager, Repository } from 'typeorm';
-import { v7 as uuidv7 } from 'uuid';
 import { causeMessage } from '../../../common/cause-message.js';
 import { AuditService } from '../../../audit/audit.service.js';
 import { Clock } from '../../../common/clock.provider.js';
 import { mapUntilFailure } from '../../../common/concurrency/map-until-failure.js';
+import { type Claim, LeasedRows } from '../../../database/statements/leased-rows.js';
 import { returningRows } from '../../../database/statements/returning.js';
 import { ResultCounter } from '../../../http/metrics/result-counter.js';
 import { isUnavailable, Problem } from '../../../http/problems/problem.js';
@@ -23,8 +23,6 @@ import { Upload } from '../upload.entity.js';
 import { UploadFile } from '../files/upload-file.entity.js';
 import { UploadProgressService } from './upload-progress.service.js';
 
-const LEASE_SECONDS = 10;
-const RENEWAL_INTERVAL_MS = 3_000;
 /** Runs without a further page, for example because the process is killed each time. */
 const MAX_ATTEMPTS = 5;
 /** How long a run that failed waits for the next one. */
@@ -32,36 +30,19 @@ const RETRY_SECONDS = 5;
 /** How long the result of a commit can be read. */
 const RESULT_AGE_MS = 7 * 86_400_000;
 
-/** $1 the new claim. A run that has stopped renewing its claim has died; another one goes on with its work. */
-const CLAIM = `update uploads set claim_id = $1, attempts = attempts + 1,
-    claimed_until = clock_timestamp() + interval '${LEASE_SECONDS} seconds'
-  where id = (select id from uploads where state = 'committing'
-      and (claimed_until is null or claimed_until < clock_timestamp())
-    order by id limit 1 for update skip locked) returning *`;
-
-const RENEW = `update uploads set claimed_until = clock_timestamp() + interval '${LEASE_SECONDS} seconds'
-  where id = $1 and claim_id = $2 and state = 'committing' returning id`;
-
-/** $3: seconds until the next run; $4: whether this run counts as an attempt. */
-const RELEASE = `update uploads set claim_id = null, claimed_until = clock_timestamp() + $3 * interval '1 second',
-    attempts = greatest(0, attempts - case when $4 then 0 else 1 end)
-  where id = $1 and claim_id = $2`;
+const IS_UNFINISHED = `state = 'committing'`;
+const IS_CLAIMED = `id = $1 and claim_id = $2 and ${IS_UNFINISHED}`;
 
 /** Only the run that holds the claim writes. */
 const COUNT_PAGE = `update uploads set done = done + 1, attempts = 0, updated_at = $3
-  where id = $1 and claim_id = $2 and state = 'committing' returning *`;
+  where ${IS_CLAIMED} returning *`;
 
 const FINISH = `update uploads set state = $3, problem = $4, problem_file = $5, claim_id = null, claimed_until = null,
     updated_at = $6, expires_at = $7
-  where id = $1 and claim_id = $2 and state = 'committing' returning *`;
+  where ${IS_CLAIMED} returning *`;
 
-/** A commit that this process works on. */
-interface Run {
-  upload: Upload;
-  claimId: string;
-  /** Aborted when the process stops or another run has taken the commit. */
-  signal: AbortSignal;
-}
+/** A commit that this process works on. `row` is replaced when a page is counted. */
+type Run = Claim<Upload>;
 
 /** The file of a page that was refused. */
 class PageRefusal extends Error {
@@ -81,6 +62,7 @@ class PageRefusal extends Error {
 export class CommitRunsService {
   private readonly log = new Logger('Uploads');
   private readonly results: ResultCounter;
+  private readonly leases: LeasedRows<Upload>;
 
   constructor(
     @InjectRepository(Upload) private readonly uploads: Repository<Upload>,
@@ -95,52 +77,37 @@ export class CommitRunsService {
     metrics: MetricsService,
   ) {
     this.results = new ResultCounter(metrics, 'machi_chapter_commits_total', 'Commits of chapters by result.');
+    this.leases = new LeasedRows(uploads.manager, { table: 'uploads', isUnfinished: IS_UNFINISHED });
   }
 
   /** Takes a commit that no process works on; undefined when there is none. */
-  async claim(stopping: AbortSignal): Promise<Run | undefined> {
-    const claimId = uuidv7();
-    const [upload] = await returningRows<Upload>(this.uploads.manager, CLAIM, [claimId]);
-    return upload && { upload, claimId, signal: stopping };
+  claim(): Promise<Run | undefined> {
+    return this.leases.claim();
   }
 
   /** Runs a commit to its end, or releases it for a later run. Never rejects. */
-  async run(claimed: Run): Promise<void> {
-    const lost = new AbortController();
-    const run = { ...claimed, signal: AbortSignal.any([claimed.signal, lost.signal]) };
-    const renewal = setInterval(() => {
-      this.renew(run).then(
-        (isHeld) => isHeld || lost.abort(),
-        () => undefined, // the database fails: so does the next page
-      );
-    }, RENEWAL_INTERVAL_MS);
+  async run(run: Run, stopping: AbortSignal): Promise<void> {
     try {
-      if (run.upload.attempts > MAX_ATTEMPTS) throw new Problem('upload_interrupted');
-      await this.makePages(run);
-      if (!run.signal.aborted) await this.publish(run);
-      else if (!lost.signal.aborted) await this.release(run, 0, false);
+      await this.leases.whileClaimed(run, stopping, (signal) => this.complete(run, signal));
     } catch (error) {
       await this.settle(run, error).catch((failure: Error) =>
-        this.log.warn(`Ending the commit of upload ${run.upload.id} failed (${failure.message}); retrying`),
+        this.log.warn(`Ending the commit of upload ${run.row.id} failed (${failure.message}); retrying`),
       );
-    } finally {
-      clearInterval(renewal);
     }
   }
 
-  private async renew({ upload, claimId }: Run): Promise<boolean> {
-    return (await returningRows(this.uploads.manager, RENEW, [upload.id, claimId])).length > 0;
-  }
-
-  private async release({ upload, claimId }: Run, seconds: number, isAttempt: boolean): Promise<void> {
-    await this.uploads.query(RELEASE, [upload.id, claimId, seconds, isAttempt]);
+  private async complete(run: Run, signal: AbortSignal): Promise<void> {
+    if (run.row.attempts > MAX_ATTEMPTS) throw new Problem('upload_interrupted');
+    await this.makePages(run, signal);
+    if (signal.aborted) await this.leases.release(run, 0, false);
+    else await this.publish(run);
   }
 
   /** Makes the missing pages: some are stored while the image workers make others. Starts no other after a failure. */
-  private async makePages(run: Run): Promise<void> {
-    const files = await this.files.find({ where: { upload_id: run.upload.id }, order: { position: 'ASC' } });
+  private async makePages(run: Run, signal: AbortSignal): Promise<void> {
+    const files = await this.files.find({ where: { upload_id: run.row.id }, order: { position: 'ASC' } });
     await mapUntilFailure(files, 2 * this.pages.concurrency, async (file, index) => {
-      if (!run.signal.aborted && file.page_id === null) await this.makePage(run, file, index + 1);
+      if (!signal.aborted && file.page_id === null) await this.makePage(run, file, index + 1);
     });
   }
 
@@ -151,7 +118,7 @@ export class CommitRunsService {
         this.insertPage(manager, run, file, page, position),
       );
       if (!upload) return await this.pages.discard([page]);
-      run.upload = upload;
+      run.row = upload;
       this.progress.publish(upload);
     } catch (error) {
       if (mapToProblem(error).code === 'chapter_not_found') await this.pages.discard([page]);
@@ -170,7 +137,7 @@ export class CommitRunsService {
   /** Undefined when another run has taken the commit. */
   private async insertPage(
     manager: EntityManager,
-    { upload, claimId }: Run,
+    { row: upload, claimId }: Run,
     file: UploadFile,
     page: StoredPage,
     position: number,
@@ -185,9 +152,9 @@ export class CommitRunsService {
   }
 
   private async publish(run: Run): Promise<void> {
-    const uploader = await this.findUploader(run.upload);
+    const uploader = await this.findUploader(run.row);
     const upload = await this.uploads.manager.transaction(async (manager) => {
-      const { chapter_id, file_count } = run.upload;
+      const { chapter_id, file_count } = run.row;
       if (chapter_id === null) throw new Problem('chapter_not_found');
       await lockChapter(manager, chapter_id);
       const finished = await this.finish(manager, run, 'committed');
@@ -219,20 +186,18 @@ export class CommitRunsService {
   private async settle(run: Run, error: unknown): Promise<void> {
     if (error instanceof PageRefusal) return this.fail(run, error.code, error.file);
     const { code } = mapToProblem(error);
-    const { attempts, expires_at } = run.upload;
+    const { attempts, expires_at } = run.row;
     const canGoAway = isUnavailable(code) && this.clock.date() < expires_at;
     const isUnexpected = !(error instanceof Problem) && attempts < MAX_ATTEMPTS;
     if (!canGoAway && !isUnexpected) return this.fail(run, code, null);
     if (!canGoAway) this.log.error(error);
-    this.log.warn(
-      `The commit of upload ${run.upload.id} failed (${causeMessage(error)}); retrying in ${RETRY_SECONDS} s`,
-    );
-    return this.release(run, RETRY_SECONDS, !canGoAway);
+    this.log.warn(`The commit of upload ${run.row.id} failed (${causeMessage(error)}); retrying in ${RETRY_SECONDS} s`);
+    return this.leases.release(run, RETRY_SECONDS, !canGoAway);
   }
 
   private async fail(run: Run, problem: ProblemCode, file: string | null): Promise<void> {
     const upload = await this.uploads.manager.transaction(async (manager) => {
-      const { id, user_id, session_id, chapter_id } = run.upload;
+      const { id, user_id, session_id, chapter_id } = run.row;
       const hasChapter = chapter_id !== null && (await manager.existsBy(Chapter, { id: chapter_id }));
       if (hasChapter) await lockChapter(manager, chapter_id);
       const failed = await this.finish(manager, run, 'failed', problem, file);
@@ -253,7 +218,7 @@ export class CommitRunsService {
 
   private async finish(
     manager: EntityManager,
-    { upload, claimId }: Run,
+    { row: upload, claimId }: Run,
     state: 'committed' | 'failed',
     problem: string | null = null,
     file: string | null = null,
