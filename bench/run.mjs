@@ -1,4 +1,4 @@
-// `npm run bench` runs all benches in about fifteen minutes, prints one table and writes bench/results.json and bench/results.svg.
+// `npm run bench` runs all benches in about thirteen minutes, prints one table and writes bench/results.json and bench/results.svg.
 // `npm run bench -- me lists` runs some of them for longer. Options: --seconds,
 // --rounds (of each comparison), --quick, --rates (of the bench town), --sizes (of growth). --document writes the table into
 // docs/performance.md and some of its figures into README.md.
