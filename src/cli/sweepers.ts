@@ -30,7 +30,7 @@ const SWEEPERS: Record<string, (app: INestApplicationContext) => Promise<unknown
   'expired e-mail verifications': (app) => app.get(ExpiredEmailVerificationsWorker, ANYWHERE).run(),
   'expired method removal links': (app) => app.get(ExpiredRemovalLinksWorker, ANYWHERE).run(),
   'counters of rate limits': (app) => app.get(ExpiredCountersWorker, ANYWHERE).run(),
-  'booking requests': (app) => app.get(BookingRequestsWorker, ANYWHERE).removeOld(),
+  'booking requests': (app) => app.get(BookingRequestsWorker, ANYWHERE).run(),
 };
 
 const ANYWHERE = { strict: false };

@@ -27,7 +27,6 @@ import { CertificatesController } from './certificates/certificates.controller.j
 import { DoseCertificatesController } from './certificates/dose-certificates.controller.js';
 import { CertificatesService } from './certificates/certificates.service.js';
 import { HcertKeysController } from './certificates/hcert-keys.controller.js';
-import { BookingRequest } from './appointments/booking-request.entity.js';
 import { BookingRequestsWorker } from './appointments/booking-requests.worker.js';
 import { SessionCancellationsController } from './cancellations/session-cancellations.controller.js';
 import { SessionCancellationsService } from './cancellations/session-cancellations.service.js';
@@ -107,7 +106,6 @@ import { WalkInsService } from './walk-ins/walk-ins.service.js';
       Dose,
       AdverseEvent,
       Certificate,
-      BookingRequest,
       WaitlistEntry,
     ]),
     AuditModule,

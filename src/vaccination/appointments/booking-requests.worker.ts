@@ -1,37 +1,24 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { LessThan, Repository } from 'typeorm';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
-import { BookingRequest } from './booking-request.entity.js';
+import { POOL } from '../../database/connections/pool.js';
+import { type ExpiredRows, ExpiredRowsWorker } from '../../database/expired-rows.worker.js';
 
-const HOUR_MS = 3_600_000;
-const RETENTION_MS = 24 * HOUR_MS;
+const RETENTION_MS = 86_400_000;
 
-/** Forgets requests with an `Idempotency-Key` after a day. Any number of processes may run it. */
+/** Forgets requests with an `Idempotency-Key` after a day. An opening leaves one per booking. */
 @Injectable()
-export class BookingRequestsWorker implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly log = new Logger(BookingRequestsWorker.name);
-  private timer: NodeJS.Timeout | undefined;
-
+export class BookingRequestsWorker extends ExpiredRowsWorker {
   constructor(
-    @InjectRepository(BookingRequest) private readonly requests: Repository<BookingRequest>,
+    @Inject(POOL) pool: Pool,
     private readonly clock: Clock,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.removeOld(), HOUR_MS).unref();
+  ) {
+    super(pool, 'old booking requests');
   }
 
-  onApplicationShutdown(): void {
-    clearInterval(this.timer);
-  }
-
-  /** Never rejects. */
-  async removeOld(): Promise<void> {
-    try {
-      await this.requests.delete({ created_at: LessThan(new Date(this.clock.now() - RETENTION_MS)) });
-    } catch (error) {
-      this.log.warn(`Removing old booking requests failed (${(error as Error).message}); retrying in an hour`);
-    }
+  protected listExpired(): ExpiredRows[] {
+    const values = [new Date(this.clock.now() - RETENTION_MS)];
+    const rows = { table: 'vaccination_booking_requests', key: 'key' };
+    return [{ ...rows, where: 'created_at < $1', orderBy: 'created_at', values }];
   }
 }

@@ -62,7 +62,10 @@ const REMIND_OF_NEXT_DOSES = `with due as (
 )
 insert into vaccination_notices (kind, dose_id) select 'next_dose', subject_id from recorded`;
 
-const DELETE_OLD = `delete from vaccination_reminders where created_at < $1::timestamptz - interval '${RETENTION_DAYS} days'`;
+/** The rest with the next call. */
+const DELETE_OLD = `delete from vaccination_reminders where (subject_id, session_id) in (
+  select subject_id, session_id from vaccination_reminders
+  where created_at < $1::timestamptz - interval '${RETENTION_DAYS} days' order by created_at limit 1000 for update skip locked)`;
 
 /** Records reminders that are due. Each is recorded once, also by several nodes at a time, and after a downtime. */
 @Injectable()

@@ -260,9 +260,9 @@ it('requests with an Idempotency-Key are forgotten after a day', async () => {
   });
   const before = await count();
   t.clock.advance(DAY_MS - 1);
-  await t.app.get(BookingRequestsWorker).removeOld();
+  await t.app.get(BookingRequestsWorker).run();
   expect(await count()).toBe(before);
   t.clock.advance(2);
-  await t.app.get(BookingRequestsWorker).removeOld();
+  await t.app.get(BookingRequestsWorker).run();
   expect(await count()).toBe(0);
 });
