@@ -100,10 +100,20 @@ async function measure(pid, uploads, atOnce, upload) {
 
 function usageWithWorkers(pid) {
   const workers = readdirSync(`/proc/${pid}/task`)
-    .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean))
+    .flatMap((task) => childrenOf(pid, task))
     .filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').match(/image-worker|baselines\/avatars/));
   const all = [pid, ...workers].map(usage);
   return { cpu: all.reduce((sum, { cpu }) => sum + cpu, 0), rss: all.reduce((sum, { rss }) => sum + rss, 0) };
+}
+
+/** The processes that a thread has started. */
+function childrenOf(pid, task) {
+  try {
+    return readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean);
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return []; // the thread has just ended
+    throw error;
+  }
 }
 
 async function compareDelivery({ machi, dataDir }, bare, { id }, { seconds, rounds }) {
