@@ -154,9 +154,7 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
     try {
       this.handle(wire);
     } catch (error) {
-      this.log.warn(
-        `A frame from the bus could not be read (${causeMessage(error)}); what it may have said is read from the database`,
-      );
+      this.log.warn(`A frame from the bus could not be read (${causeMessage(error)}); the database is read instead`);
       this.onLost(wire.partition);
     }
   }

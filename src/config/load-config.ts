@@ -54,7 +54,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env, envFile
   return Object.freeze(Object.assign(toConfig({ ...created, ...values }), { notices }));
 }
 
-/** The same for a command: it runs beside the server, so it serves no metrics on the port of the server. */
+/** The same for a command. It may run beside the server, so it leaves METRICS_PORT, which several WORKERS would need, to the server. */
 export const loadCommandConfig = (): Config => loadConfig({ ...process.env, METRICS_PORT: '', WORKERS: '1' });
 
 /** Reads and validates the environment; the only place that does. Changes nothing. Throws ConfigError with all errors found. */

@@ -19,7 +19,7 @@ export interface FileDeletion {
   isStopping: () => boolean;
 }
 
-/** Keeps backups and deletions of stored files apart: a backup copies the rows first and their files afterwards. */
+/** Deletes stored files, but not while a backup runs: it copies the rows first and their files afterwards. */
 @Injectable()
 export class FileDeletionsService {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}

@@ -58,15 +58,16 @@ export class DataExportRunsService {
   }
 
   /** Runs an export to its end, or releases it for a later run. Never rejects. */
-  async run(claim: Claim<DataExport>, stopping: AbortSignal): Promise<void> {
-    try {
-      await this.leases.whileClaimed(claim, stopping, (signal) => this.complete(claim, signal));
-    } catch (error) {
-      const settled = stopping.aborted ? this.leases.release(claim, 0, false) : this.settle(claim, error);
-      await settled.catch((failure: Error) =>
-        this.log.warn(`Ending data export ${claim.row.id} failed (${failure.message}); retrying`),
-      );
-    }
+  run(claim: Claim<DataExport>, stopping: AbortSignal): Promise<void> {
+    return this.leases.whileClaimed(claim, stopping, (signal) =>
+      this.complete(claim, signal)
+        .catch((error: unknown) =>
+          stopping.aborted ? this.leases.release(claim, 0, false) : this.settle(claim, error),
+        )
+        .catch((failure: Error) =>
+          this.log.warn(`Ending data export ${claim.row.id} failed (${failure.message}); retrying`),
+        ),
+    );
   }
 
   private async complete(claim: Claim<DataExport>, signal: AbortSignal): Promise<void> {

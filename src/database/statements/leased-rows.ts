@@ -67,7 +67,7 @@ export class LeasedRows<Row extends { id: string }> {
     }
   }
 
-  /** Leaves the row to a later run, in so many seconds. `isAttempt`: whether this run counts. Does nothing when the claim is lost. */
+  /** Lets the row be claimed again after `seconds`. `isAttempt`: whether this run counts. Does nothing when the claim is lost. */
   async release({ row, claimId }: Claim<Row>, seconds: number, isAttempt: boolean): Promise<void> {
     await this.manager.query(this.releaseSql, [row.id, claimId, seconds, isAttempt]);
   }

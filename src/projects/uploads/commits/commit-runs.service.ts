@@ -86,14 +86,14 @@ export class CommitRunsService {
   }
 
   /** Runs a commit to its end, or releases it for a later run. Never rejects. */
-  async run(run: Run, stopping: AbortSignal): Promise<void> {
-    try {
-      await this.leases.whileClaimed(run, stopping, (signal) => this.complete(run, signal));
-    } catch (error) {
-      await this.settle(run, error).catch((failure: Error) =>
-        this.log.warn(`Ending the commit of upload ${run.row.id} failed (${failure.message}); retrying`),
-      );
-    }
+  run(run: Run, stopping: AbortSignal): Promise<void> {
+    return this.leases.whileClaimed(run, stopping, (signal) =>
+      this.complete(run, signal)
+        .catch((error: unknown) => this.settle(run, error))
+        .catch((failure: Error) =>
+          this.log.warn(`Ending the commit of upload ${run.row.id} failed (${failure.message}); retrying`),
+        ),
+    );
   }
 
   private async complete(run: Run, signal: AbortSignal): Promise<void> {
