@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connect, createConversation } from '../support/clients/chat-client.js';
 import { freePort } from '../support/servers/postgres-server.js';
 import type { MachiProcess } from '../support/servers/machi-process.js';
@@ -9,6 +9,12 @@ import { type Cluster, startCluster } from '../support/servers/cluster.js';
 import { parseMetrics } from '../support/metrics.js';
 
 let cluster: Cluster;
+let metricsPort: number;
+beforeAll(async () => {
+  metricsPort = await freePortPair();
+  const env = { BUS: 'postgres', WORKERS: '2', PORT: String(await freePort()), METRICS_PORT: String(metricsPort) };
+  cluster = await startCluster(1, env);
+});
 afterAll(() => cluster.stop());
 
 const workersOf = ({ child }: MachiProcess): number[] => {
@@ -30,9 +36,6 @@ async function freePortPair(): Promise<number> {
 }
 
 it('WORKERS=2 serves one port with two processes, starts a killed one again, and stops with SIGTERM', async () => {
-  const metricsPort = await freePortPair();
-  const env = { BUS: 'postgres', WORKERS: '2', PORT: String(await freePort()), METRICS_PORT: String(metricsPort) };
-  cluster = await startCluster(1, env);
   const [machi] = cluster.nodes;
   const listened = () => machi!.output().match(/Worker \d listens/g)?.length ?? 0;
   await expect.poll(listened).toBe(2);
@@ -68,15 +71,14 @@ it('WORKERS=2 serves one port with two processes, starts a killed one again, and
 });
 
 it('a worker that cannot start again is tried again, and the other one goes on', async () => {
-  const metricsPort = await freePortPair();
-  const env = { BUS: 'postgres', WORKERS: '2', PORT: String(await freePort()), METRICS_PORT: String(metricsPort) };
-  const machi = cluster.launch(env);
+  const firstPort = await freePortPair();
+  const machi = cluster.launch({ PORT: String(await freePort()), METRICS_PORT: String(firstPort) });
   await expect.poll(() => machi.output().match(/Worker \d listens/g)?.length, { timeout: 45_000 }).toBe(2);
   const [killed] = workersOf(machi);
   process.kill(killed!, 'SIGKILL');
   await expect.poll(() => machi.output()).toMatch(/Worker \d ended \(SIGKILL\)/);
   const index = Number(/Worker (\d) ended/.exec(machi.output())![1]) - 1;
-  const holder = createServer().listen(metricsPort + index, '127.0.0.1'); // the new worker cannot listen there
+  const holder = createServer().listen(firstPort + index, '127.0.0.1'); // the new worker cannot listen there
   await expect.poll(() => machi.output(), { timeout: 45_000 }).toMatch(/ended \(78\); starting another one in 2000 ms/);
   expect(workersOf(machi)).toHaveLength(1);
   holder.close();
