@@ -11,6 +11,7 @@ import { EmbeddedPostgresError } from './database/embedded/embedded-postgres-err
 import { DatabaseError } from './database/database-error.js';
 import { reachDatabase } from './database/connections/reach-database.js';
 import type { HttpAdapter } from './http/http-adapter.js';
+import { LogOutput } from './http/log/log-output.js';
 import { createLogger } from './http/log/logger.js';
 import { WorkerProcesses } from './worker-processes.js';
 
@@ -92,19 +93,19 @@ class Server {
  * Stops the server on SIGTERM, SIGINT and unexpected errors, also during the start. A second signal exits at once; an error while the
  * server stops does not, since requests are still being answered.
  */
-function stopOnSignals(server: Server, { DRAIN_SECONDS }: Config, log: Logger): void {
+function stopOnSignals(server: Server, { DRAIN_SECONDS }: Config, log: Logger, output: LogOutput): void {
   const stop = async (reason: string, exitCode: number): Promise<void> => {
     if (stoppingSince !== undefined) {
-      if (Date.now() - stoppingSince > REPEATED_SIGNAL_MS) process.exit(1);
+      if (Date.now() - stoppingSince > REPEATED_SIGNAL_MS) await output.exit(1);
       return;
     }
     stoppingSince = Date.now();
     log.info(`Received ${reason}; stopping`);
-    setTimeout(() => process.exit(1), (DRAIN_SECONDS + CLOSE_TIMEOUT_SECONDS) * 1000);
+    setTimeout(() => void output.exit(1), (DRAIN_SECONDS + CLOSE_TIMEOUT_SECONDS) * 1000);
     const isClean = await server.stop();
     if (isTracingRequested()) await (await import('./tracing/sdk.js')).stopTracing();
     log.info('Stopped');
-    process.exit(isClean ? exitCode : 1);
+    await output.exit(isClean ? exitCode : 1);
   };
   const stopOnError = (error: unknown): void => {
     log.fatal({ err: error }, 'Unexpected error');
@@ -116,9 +117,9 @@ function stopOnSignals(server: Server, { DRAIN_SECONDS }: Config, log: Logger): 
   process.on('unhandledRejection', stopOnError);
 }
 
-function exitWithStartError(error: unknown): never {
+async function exitWithStartError(error: unknown, output: LogOutput): Promise<void> {
   process.stderr.write(`${explain(error as Error)}\n`);
-  process.exit(error instanceof ConfigError ? EX_CONFIG : 1);
+  await output.exit(error instanceof ConfigError ? EX_CONFIG : 1);
 }
 
 /** One sentence for the operator; a stack trace for a defect. */
@@ -132,17 +133,18 @@ function explain(error: Error): string {
 
 /** When a signal or an unexpected error began to stop the process; then that decides over the exit code. */
 let stoppingSince: number | undefined;
+const output = new LogOutput();
 
 try {
   const config = loadConfig();
-  const log = await createLogger(config);
+  const log = await createLogger(config, output);
   for (const notice of config.notices) log.warn(notice);
-  if (config.WORKERS > 1 && cluster.isPrimary) new WorkerProcesses(config, log).start();
+  if (config.WORKERS > 1 && cluster.isPrimary) new WorkerProcesses(config, log, output).start();
   else {
     const server = new Server(config, log);
-    stopOnSignals(server, config, log);
+    stopOnSignals(server, config, log, output);
     await server.start();
   }
 } catch (error) {
-  if (stoppingSince === undefined) exitWithStartError(error);
+  if (stoppingSince === undefined) await exitWithStartError(error, output);
 }

@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
+import type { LogOutput } from './http/log/log-output.js';
 
 const RESTART_MS = 1_000;
 const MAX_RESTART_MS = 30_000;
@@ -20,6 +21,7 @@ export class WorkerProcesses {
   constructor(
     private readonly config: Config,
     private readonly log: Logger,
+    private readonly output: LogOutput,
   ) {}
 
   start(): void {
@@ -57,12 +59,12 @@ export class WorkerProcesses {
       return;
     }
     if (!this.isStopping) this.stop('SIGTERM');
-    if (this.running === 0) process.exit(this.exitCode);
+    if (this.running === 0) void this.output.exit(this.exitCode);
   }
 
   private stop(signal: NodeJS.Signals): void {
     this.isStopping = true;
     for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill(signal);
-    if (this.running === 0) process.exit(this.exitCode);
+    if (this.running === 0) void this.output.exit(this.exitCode);
   }
 }

@@ -2,6 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import { type Logger, pino, type SerializedError, stdSerializers } from 'pino';
 import type { Config } from '../../config/config.js';
 import { traceIds } from '../../tracing/tracing.js';
+import type { LogOutput } from './log-output.js';
 import { requestId } from './request-context.js';
 
 /** Fields of database errors that contain personal data, such as query parameters. They must not be logged. */
@@ -25,10 +26,10 @@ export function serializeError(error: Error): SerializedError {
 }
 
 /**
- * Writes JSON lines; in development, readable text. Lines written while a request is handled carry its id, and that of its trace
+ * Writes JSON lines to the output; in development, readable text. Lines written while a request is handled carry its id, and that of its trace
  * if traces are on.
  */
-export async function createLogger(config: Config): Promise<Logger> {
+export async function createLogger(config: Config, output: LogOutput): Promise<Logger> {
   const options = {
     level: config.LOG_LEVEL,
     base: { app: config.APP_NAME },
@@ -38,7 +39,11 @@ export async function createLogger(config: Config): Promise<Logger> {
       return { ...(id === undefined ? undefined : { request_id: id }), ...traceIds() };
     },
   };
-  if (config.NODE_ENV !== 'development') return pino(options);
+  if (config.NODE_ENV !== 'development') {
+    const log = pino(options, output);
+    output.onDropped((lines) => log.warn(`${lines} log lines were dropped: nobody read standard output`));
+    return log;
+  }
   const { default: pretty } = await import('pino-pretty');
   return pino(
     options,
