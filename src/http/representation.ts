@@ -59,15 +59,23 @@ const openBody = async (request: Request, file: LargeFile, range: Range): Promis
   request.method === 'HEAD' ? Buffer.alloc(0) : file.open(range);
 
 /**
- * Sends a stream as the rest of a response. Does not throw: a client that leaves ends the stream, and a stream that fails is logged
- * and ends the connection, so that the client sees an incomplete body.
+ * Sends a stream as the rest of a response, which has its `content-length`. Does not throw: a client that leaves ends the stream. A stream
+ * that fails or is too short is logged and ends the connection: a client would wait for the rest, and take the next response for it.
  */
 export async function sendStream(response: Response, body: Readable): Promise<void> {
-  await pipeline(body, response).catch((error: unknown) => {
+  const size = Number(response.getHeader('content-length'));
+  let sent = 0;
+  body.on('data', ({ length }: Buffer) => (sent += length));
+  try {
+    await pipeline(body, response, { end: false });
+    if (sent !== size) throw new Error(`${sent} of ${size} bytes`);
+    response.end();
+  } catch (error) {
     body.destroy(); // Node 24 leaves it open when the client has left before
-    // The pipeline destroys a response with the error of its stream. One whose client leaves closes without an error.
-    if (response.errored) log.error(new Error('Sending a file failed', { cause: error }));
-  });
+    if (response.destroyed) return; // the client has left
+    log.error(new Error('Sending a file failed', { cause: error }));
+    response.destroy();
+  }
 }
 
 /** The entity tag of a text, with its quotes. */

@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { once } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync, truncateSync } from 'node:fs';
 import { get as httpGet, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
@@ -180,6 +181,20 @@ describe('a file that the storage fails to read to its end', () => {
         .toEqual([[response.headers.get('x-request-id'), 'Sending a file failed', 'aborted']]);
     }
   });
+});
+
+it('a file that is shorter than it was when it was stored is cut off, and logged', async () => {
+  const chapter = await world.chapter((await world.project()).id);
+  const [id] = await world.addPages(chapter.id, [await largeImage()]);
+  const logged: string[] = [];
+  vi.spyOn(Logger.prototype, 'error').mockImplementation((error: Error) => {
+    logged.push((error.cause as Error).message);
+  });
+  const file = join(t.config.DATA_DIR, 'uploads/pages', id!.slice(-2), `${id}-original`);
+  truncateSync(file, 200_000);
+  const response = await fetch(`${t.url}/api/pages/${id}/image?variant=original`);
+  await expect(response.arrayBuffer()).rejects.toThrow();
+  await expect.poll(() => logged).toEqual([expect.stringMatching(/^\d+ of \d+ bytes$/)]);
 });
 
 describe('OPDS page streaming', () => {
