@@ -1,10 +1,12 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { packageRoot } from '../../src/common/version.js';
 import { dataFolder, launch, whenServing } from '../support/servers/machi-process.js';
+import { freePort } from '../support/servers/postgres-server.js';
 import { createDatabase, type TestDatabase } from '../support/setup/database.js';
 
 let folder: ReturnType<typeof dataFolder>;
@@ -45,6 +47,28 @@ it('a process whose standard output is closed while its last lines are written e
   child.stdin.end('exit');
   expect(await once(child, 'exit')).toEqual([3, null]);
 });
+
+it.each(['test', 'development'])(
+  'a process (%s) whose standard output is on a full disk answers requests and stops',
+  async (mode) => {
+    const port = String(await freePort());
+    const stdout = openSync('/dev/full', 'w');
+    const machi = launch({ NODE_ENV: mode, PORT: port, DATA_DIR: folder.path, ...database.env }, 'main', { stdout });
+    closeSync(stdout);
+    const health = `http://127.0.0.1:${port}/api/health`;
+    await expect
+      .poll(
+        () =>
+          fetch(health).then(
+            ({ status }) => status,
+            () => 0,
+          ),
+        { timeout: 30_000 },
+      )
+      .toBe(200);
+    expect(await machi.kill('SIGTERM')).toBe(0);
+  },
+);
 
 it('lines beyond 16 MiB are dropped, and their number is logged once standard output is read', async () => {
   const child = run(`

@@ -7,8 +7,8 @@ const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const FLUSH_TIMEOUT_MS = 1000;
 
 /**
- * Standard output, for log lines. Requests do not wait for it: lines that its reader does not take are kept, those beyond 16 MiB are
- * dropped and counted. When nobody can read it any more, lines are discarded.
+ * Standard output, for log lines. Requests do not wait for it: lines that its reader does not take, or that do not fit on a full disk, are
+ * kept; those beyond 16 MiB are dropped and counted. When its reader has ended, lines are discarded.
  */
 export class LogOutput {
   private dropped = 0;
@@ -16,8 +16,9 @@ export class LogOutput {
   private readonly stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_WAITING_BYTES });
 
   constructor() {
-    this.stream.on('error', () => (this.isClosed = true)); // pino itself discards later lines
+    this.stream.on('error', ({ code }: NodeJS.ErrnoException) => (this.isClosed ||= code === 'EPIPE'));
     this.stream.on('drop', () => this.dropped++);
+    process.stdout.on('error', () => undefined); // of the messages at the start: what nobody can read is no reason to stop
   }
 
   /** Calls `report` with the number of dropped lines whenever standard output is read again. */
@@ -40,17 +41,18 @@ export class LogOutput {
    */
   async exit(code: number): Promise<never> {
     if (!(await this.flush())) process.kill(process.pid, 'SIGKILL');
+    this.stream.destroy(); // what could not be written by now is lost
     process.exit(code);
   }
 
-  /** Whether there is nothing left to write, after at most a second. */
+  /** Waits until all lines are written or cannot be written. False if that takes more than a second. */
   private async flush(): Promise<boolean> {
     if (this.isClosed) return true;
-    const written = once(this.stream, 'drain').then(
+    const ended = once(this.stream, 'drain').then(
       () => true,
-      () => true, // nobody can read it any more
+      () => true, // its 'error'
     );
-    this.stream.write(''); // 'drain' follows also when nothing waits
-    return Promise.race([written, setTimeout(FLUSH_TIMEOUT_MS, false)]);
+    this.stream.write(''); // 'drain' or 'error' follows also when nothing waits
+    return Promise.race([ended, setTimeout(FLUSH_TIMEOUT_MS, false)]);
   }
 }

@@ -32,23 +32,23 @@ export function dataFolder(): { path: string; remove: () => void; postmaster: ()
 /**
  * Starts `dist/src/<program>.js`, which `npm test` has built. Of this process's environment only PATH is passed on. Listens on
  * a free port of the loopback interface. `options` are those of Node.js,
- * `args` those of the program.
+ * `args` those of the program, `stdout` is an open file.
  */
 export function launch(
   env: Record<string, string>,
   program = 'main',
-  { cwd = tmpdir(), options = [] as string[], args = [] as string[] } = {},
+  { cwd = tmpdir(), options = [] as string[], args = [] as string[], stdout: target = 'pipe' as 'pipe' | number } = {},
 ): MachiProcess {
   const file = join(packageRoot(), `dist/src/${program}.js`);
   const child = spawn(process.execPath, [...options, file, ...args], {
     cwd,
     env: { PATH: process.env['PATH'], NODE_ENV: 'development', PORT: '0', BCRYPT_COST: '4', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', target, 'pipe'],
   });
   let output = '';
   let stdout = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
-  child.stdout.on('data', (chunk) => (stdout += String(chunk)));
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += String(chunk)));
+  child.stdout?.on('data', (chunk) => (stdout += String(chunk)));
   const ended = once(child, 'close').then(([code]) => code as number | null);
   return {
     child,
