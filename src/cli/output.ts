@@ -1,3 +1,5 @@
+import { EXIT } from './exit-codes.js';
+
 /** How often a line about the progress is written where it cannot be replaced, and where it can (a terminal). */
 const LINE_MS = 5_000;
 const REDRAW_MS = 100;
@@ -9,7 +11,14 @@ export class Output {
   private writtenAt = -Infinity;
   private isLineOpen = false;
 
-  constructor(readonly isJson: boolean) {}
+  /** A result that cannot be written does not interrupt the command, which closes its database. */
+  constructor(readonly isJson: boolean) {
+    process.stdout.on('error', ({ message }) => {
+      if (this.isStdoutTaken) return; // whoever writes there handles it
+      process.stderr.write(`The result cannot be written to standard output: ${message}.\n`);
+      process.exitCode = EXIT.cannotCreate;
+    });
+  }
 
   /** Writes the result of a command. */
   result(result: object, text: string): void {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -123,6 +123,13 @@ describe('machi, while a server runs,', () => {
     const { code, body, output } = await run(...args);
     expect([code, body.error?.code]).toEqual([exitCode, errorCode]);
     expect(output).not.toContain(' at ');
+  });
+
+  it('exits with 73 and a sentence when its result cannot be written', async () => {
+    const stdout = openSync('/dev/full', 'w');
+    const { ended, output } = launch(settings, 'cli/machi', { args: ['migrate', '--plan'], stdout });
+    closeSync(stdout);
+    expect([await ended, output()]).toEqual([73, expect.stringMatching(/^The result cannot be written.*ENOSPC.*\n$/)]);
   });
 
   it('explains each command with --help', async () => {

@@ -19,6 +19,16 @@ export interface MachiProcess {
   kill: (signal: NodeJS.Signals) => Promise<number | null>;
 }
 
+interface LaunchOptions {
+  cwd?: string;
+  /** Of Node.js. */
+  options?: string[];
+  /** Of the program. */
+  args?: string[];
+  /** An open file that standard output goes to instead of `stdout()`. */
+  stdout?: number;
+}
+
 /** A temporary data folder. `postmaster` reads the process id of the embedded PostgreSQL in it. */
 export function dataFolder(): { path: string; remove: () => void; postmaster: () => number } {
   const path = mkdtempSync(join(tmpdir(), 'machi-process-'));
@@ -31,19 +41,17 @@ export function dataFolder(): { path: string; remove: () => void; postmaster: ()
 
 /**
  * Starts `dist/src/<program>.js`, which `npm test` has built. Of this process's environment only PATH is passed on. Listens on
- * a free port of the loopback interface. `options` are those of Node.js,
- * `args` those of the program, `stdout` is an open file.
+ * a free port of the loopback interface.
  */
 export function launch(
   env: Record<string, string>,
   program = 'main',
-  { cwd = tmpdir(), options = [] as string[], args = [] as string[], stdout: target = 'pipe' as 'pipe' | number } = {},
+  { cwd = tmpdir(), options = [], args = [], stdout: file }: LaunchOptions = {},
 ): MachiProcess {
-  const file = join(packageRoot(), `dist/src/${program}.js`);
-  const child = spawn(process.execPath, [...options, file, ...args], {
+  const child = spawn(process.execPath, [...options, join(packageRoot(), `dist/src/${program}.js`), ...args], {
     cwd,
     env: { PATH: process.env['PATH'], NODE_ENV: 'development', PORT: '0', BCRYPT_COST: '4', ...env },
-    stdio: ['ignore', target, 'pipe'],
+    stdio: ['ignore', file ?? 'pipe', 'pipe'],
   });
   let output = '';
   let stdout = '';
