@@ -1,16 +1,18 @@
 import { ApiProperty, PartialType, PickType } from '@nestjs/swagger';
 import { IsInt, IsOptional, IsUUID, Max, Min } from 'class-validator';
 import { PageQueryDto } from '../../http/pagination.dto.js';
-import { IsLine } from '../../http/validation.js';
+import { InLowerCase, IsLine } from '../../http/validation.js';
 import { IsDay } from '../days.js';
 import type { Lot } from './lot.entity.js';
 
 /** A lot that a centre received. */
 export class CreateLotDto {
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5c */
+  @InLowerCase()
   @IsUUID()
   centre_id: string;
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5b */
+  @InLowerCase()
   @IsUUID()
   vaccine_id: string;
   /**

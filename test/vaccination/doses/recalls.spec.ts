@@ -196,3 +196,16 @@ it('of 20 lots that are added while their number is recalled, each is refused or
     expect(await t.dataSource.query(usable, [number])).toEqual([]);
   }
 });
+
+it('POST of a lot answers 409 lot_recalled for a recalled one, also when the id of the vaccine is in capital letters', async () => {
+  await recall('FU-1');
+  const body = { centre_id: here.centreId.toUpperCase(), number: 'fu-1', expires_on: '2027-06-30', received: 10 };
+  const { token } = day.manager;
+  const add = (vaccine_id: string, number = 'fu-1') =>
+    t.request('POST', '/api/vaccination/lots', { token, body: { ...body, vaccine_id, number } });
+  for (const id of [day.vaccineId, day.vaccineId.toUpperCase()]) {
+    expect((await add(id)).body).toMatchObject({ status: 409, code: 'lot_recalled' });
+  }
+  const { vaccineId: vaccine_id } = day;
+  expect((await add(vaccine_id.toUpperCase(), 'FU-2')).body).toMatchObject({ vaccine_id, centre_id: here.centreId });
+});
