@@ -20,6 +20,8 @@ const MAX_AGE_DAYS = 130 * 366;
 const HAS_APPOINTMENT = `select 1 from vaccination_appointments
   where registration_id = $1 and status in ('booked', 'checked_in') limit 1`;
 
+const HAS_DOSE = `select 1 from vaccination_doses where registration_id = $1 and status = 'completed' limit 1`;
+
 /** A registration to insert; the date of birth and the phone number may be unknown. */
 export type NewRegistration = Omit<CreateRegistrationDto, 'date_of_birth' | 'phone'> &
   Pick<Registration, 'date_of_birth' | 'phone'>;
@@ -133,7 +135,21 @@ export class RegistrationsService {
     this.assertDateOfBirth(date_of_birth);
     if (id_number === undefined && dto.id_type === undefined && dto.date_of_birth === undefined) return dto;
     const number = this.ids.read(id_type, id_number ?? this.ids.decrypt(before), date_of_birth);
-    return { ...dto, ...(await this.ids.toColumns(manager, before.id, id_type, number)) };
+    const columns = await this.ids.toColumns(manager, before.id, id_type, number);
+    if (!columns.id_hash.equals(this.ids.hashesOf(before)[0]!)) await this.assertWithoutDoses(manager, before.id);
+    return { ...dto, ...columns };
+  }
+
+  /**
+   * A record of a dose stays with the id number under which it was given: otherwise its owner could hand it to another person,
+   * whose documents the staff then verifies. Throws `registration_decided`.
+   */
+  private async assertWithoutDoses(manager: EntityManager, id: string): Promise<void> {
+    const given = await manager.query<unknown[]>(HAS_DOSE, [id]);
+    if (given.length === 0) return;
+    throw new Problem('registration_decided', {
+      detail: 'The person got a dose under this id number: it cannot change.',
+    });
   }
 
   /** A registration of the caller with its number, locked until the transaction ends. Throws `registration_not_found`. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type SignedInUser, startApp, type TestApp } from '../../support/app.js';
 import { nationalId, person, vaccinationWorld } from '../../support/vaccination/vaccination.js';
+import { recordDose } from '../../support/vaccination/vaccination-doses.js';
 
 const PATH = '/api/vaccination/registrations';
 
@@ -199,6 +200,29 @@ describe('PATCH /api/vaccination/registrations/{id}', () => {
       const { status, body: problem } = await patch(id, owner, fields);
       expect([status, problem.code]).toEqual([409, 'registration_decided']);
     }
+  });
+
+  it('keeps the id number of a person who got a dose, so that the record cannot be handed to another person', async () => {
+    const id_number = nationalId();
+    const { id, owner } = await world.registration({ id_number });
+    const { id: doseId } = await recordDose(t, world, owner, { registrationId: id });
+    const { token } = owner;
+    expect((await t.request('POST', `${PATH}/${id}/withdraw`, { token })).body.status).toBe('withdrawn');
+    const others = [
+      { id_number: nationalId() },
+      { id_type: 'PASSPORT', id_number: 'AB1234567' },
+      person({ legal_name: 'Other' }),
+    ];
+    for (const fields of others) {
+      expect((await patch(id, owner, fields)).body).toMatchObject({ status: 409, code: 'registration_decided' });
+    }
+    const corrected = await patch(id, owner, { legal_name: 'Hana Tanaka', id_number: `1990${id_number}` });
+    expect(corrected.body).toMatchObject({ legal_name: 'Hana Tanaka', status: 'pending' });
+    await t.dataSource.query(
+      `update vaccination_doses set status = 'entered_in_error', error_at = now(), error_reason = 'x' where id = $1`,
+      [doseId],
+    );
+    expect((await patch(id, owner, { id_number: nationalId() })).status).toBe(200);
   });
 
   it('answers 409 person_registered for the id number of another person', async () => {
