@@ -235,9 +235,14 @@ export class BookingsService {
       const request = candidates[Number(n) - 1]!;
       if (outcome === 'booked') request.resolve(request.id);
       else if (outcome === 'repeated') request.resolve(stored_id!);
-      else if (outcome === 'full') request.reject(await this.sessions.fullProblem(request.session, request.person));
+      else if (outcome === 'full') await this.refuseFull(request);
       else request.reject(toOutcomeProblem(outcome));
     }
+  }
+
+  /** A failure to find alternatives concerns this request only: others of the batch have booked. */
+  private async refuseFull({ session, person, reject }: Candidate): Promise<void> {
+    await this.sessions.fullProblem(session, person).then(reject, reject);
   }
 
   /** Earlier requests with the same keys may have booked: then a refusal would be a wrong answer. */

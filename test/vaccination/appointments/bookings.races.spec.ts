@@ -71,3 +71,20 @@ it('booking, moving and cancelling at once through two nodes keep every counter 
   expect(statuses).toContain(204);
   expect(await one.dataSource.query(WRONG_COUNTERS)).toEqual([]);
 });
+
+it('a failure to find alternatives for one who is refused concerns nobody who has booked in the same batch', async () => {
+  const { id: vaccine_id } = await world.vaccine({ disease: '27836007' });
+  const session = (capacity: number) => world.session({ vaccine_id, capacity });
+  const [full, free, broken] = [await session(1), await session(20), await session(1)];
+  // A zone that the database does not know makes the search for alternatives fail.
+  await one.dataSource.query(
+    `update vaccination_centres set time_zone = 'No/Where' where id = (
+      select centre_id from vaccination_sessions where id = $1)`,
+    [broken.id],
+  );
+  // The first request is a batch of its own.
+  const answers = await Promise.all(people.slice(0, 40).map((each, i) => book(one, each, i % 2 ? full.id : free.id)));
+  const ofFree = answers.filter((_, i) => i % 2 === 0).map(({ status }) => status);
+  expect(ofFree).toEqual(Array<number>(20).fill(201));
+  expect(await one.dataSource.query(WRONG_COUNTERS)).toEqual([]);
+});
