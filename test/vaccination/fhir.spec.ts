@@ -131,6 +131,10 @@ describe('a FHIR search', () => {
     expect(await count('Appointment?status=noshow')).toBe(0);
     expect(await count(`Slot?status=free&schedule=Schedule/${ids.centre}&service-type=208`)).toBe(1);
     expect(await count('Slot?start=ge2027-06-01')).toBe(0);
+    await t.dataSource.query(`update vaccination_centres set status = 'closed' where id = $1`, [ids.centre]);
+    expect(await count(`Slot?status=free&schedule=Schedule/${ids.centre}`)).toBe(0);
+    expect((await get(`Slot/${ids.slot}`)).body).toMatchObject({ status: 'busy-unavailable' });
+    await t.dataSource.query(`update vaccination_centres set status = 'active' where id = $1`, [ids.centre]);
     expect(await count(`Patient?_id=${ids.patient}`)).toBe(1);
     expect(await count(`Patient?identifier=urn:ietf:rfc:3986|urn:uuid:${ids.patient}`)).toBe(1);
   });

@@ -127,8 +127,8 @@ export function toSlot(session: VaccinationSession): Slot {
   };
 }
 
-function slotStatus({ status, booked, capacity }: VaccinationSession): Slot['status'] {
-  if (status !== 'open') return 'busy-unavailable';
+function slotStatus({ status, booked, capacity, centre, vaccine }: VaccinationSession): Slot['status'] {
+  if (status !== 'open' || centre.status !== 'active' || !vaccine.is_active) return 'busy-unavailable';
   return booked < capacity ? 'free' : 'busy';
 }
 

@@ -141,7 +141,8 @@ export class FhirService {
     if (query['service-type']) {
       builder.andWhere('(v.cvx_code = :code or v.who_code = :code)', { code: query['service-type'] });
     }
-    const status = `case when s.status <> 'open' then 'busy-unavailable' when s.booked < s.capacity then 'free' else 'busy' end`;
+    const status = `case when s.status <> 'open' or c.status <> 'active' or not v.is_active then 'busy-unavailable'
+      when s.booked < s.capacity then 'free' else 'busy' end`;
     if (query.status) builder.andWhere(`${status} in (:...statuses)`, { statuses: query.status });
     if (!query.start) builder.andWhere('s.starts_at >= :now', { now: this.clock.date() });
     for (const condition of dateConditions('s.starts_at', query.start)) builder.andWhere(...condition);

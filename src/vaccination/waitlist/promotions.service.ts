@@ -16,10 +16,15 @@ import { WaitlistEntry } from './waitlist-entry.entity.js';
 /** People who are promoted in one transaction. */
 const MAX_BATCH = 100;
 
-/** $1 now. Sessions with free places for which people wait. In random order: one that fails must not keep the others from their turn. */
+/**
+ * $1 now. Sessions with free places for which people wait. While the centre is closed or the vaccine inactive, they go on waiting.
+ * In random order: one that fails must not keep the others from their turn.
+ */
 const SESSIONS_TO_FILL = `select s.id from vaccination_sessions s
   where s.status = 'open' and s.booked < s.capacity and s.starts_at > $1
     and exists (select from vaccination_waitlist_entries w where w.session_id = s.id)
+    and (select c.status from vaccination_centres c where c.id = s.centre_id) = 'active'
+    and (select v.is_active from vaccines v where v.id = s.vaccine_id)
   order by random()`;
 
 const TRY_LOCK = `select pg_try_advisory_xact_lock(${ADVISORY_LOCKS.waitlist}, hashtext($1)) as is_locked`;
@@ -94,7 +99,7 @@ export class PromotionsService {
     if (!lock.is_locked) return nothing; // another process fills this session
     const read = fromManager(manager);
     const session = (await this.sessions.read([sessionId], read)).get(sessionId);
-    if (!session || session.status !== 'open' || session.available <= 0) return nothing;
+    if (session?.status !== 'open' || !session.vaccine.is_active || session.available <= 0) return nothing;
     const next = await manager.query<Waiting[]>(NEXT, [sessionId, Math.min(session.available, MAX_BATCH)]);
     const people = await this.people.read(next, read);
     const candidates = next.flatMap((waiting) =>

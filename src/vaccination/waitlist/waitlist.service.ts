@@ -62,7 +62,10 @@ export class WaitlistService {
       await lockPerson(manager, key);
       const read = fromManager(manager);
       const person = (await this.people.read([key], read)).get(registrationId)!;
-      this.bookable.doseFor(person, (await this.bookable.read([sessionId], read)).get(sessionId));
+      const session = (await this.bookable.read([sessionId], read)).get(sessionId);
+      this.bookable.doseFor(person, session);
+      // From its start on, nobody is promoted.
+      if (session!.starts_at <= this.clock.date()) throw new Problem('session_closed');
       const own = await manager.findBy(WaitlistEntry, { registration_id: registrationId });
       if (own.some(({ session_id }) => session_id === sessionId)) throw new Problem('already_waiting');
       if (own.length >= MAX_WAITLISTS) throw new Problem('too_many_waitlists');

@@ -128,6 +128,25 @@ describe('POST /api/vaccination/appointments', () => {
     expect((await book(stranger.user, stranger.person, second.id)).body['code']).toBe('session_closed');
   });
 
+  it('refuses bookings, moves and the waitlist of a session whose centre is closed, and keeps its appointments', async () => {
+    const { id: vaccine_id } = await world.vaccine();
+    const { id: centre_id } = await world.centre();
+    const [session, other] = [await world.session({ vaccine_id, centre_id }), await world.session({ vaccine_id })];
+    const [guest, mover, late] = [await citizen(), await citizen(), await citizen()];
+    expect((await book(guest.user, guest.person, session.id)).status).toBe(201);
+    const { body } = await book(mover.user, mover.person, other.id);
+    const centre = `/api/vaccination/centres/${centre_id}` as const;
+    await t.request('PATCH', centre, { token: world.manager.token, body: { status: 'closed' } });
+    expect((await book(late.user, late.person, session.id)).body['code']).toBe('session_closed');
+    expect((await move(mover.user, body.id, session.id)).body['code']).toBe('session_closed');
+    const waitlist = `/api/vaccination/sessions/${session.id}/waitlist` as const;
+    const entry = { token: late.user.token, body: { registration_id: late.person } };
+    expect((await t.request('POST', waitlist, entry)).body['code']).toBe('session_closed');
+    expect(await bookedOf(session.id)).toBe(1);
+    await t.request('PATCH', centre, { token: world.manager.token, body: { status: 'active' } });
+    expect((await book(late.user, late.person, session.id)).status).toBe(201);
+  });
+
   it('answers a repeated request with the same appointment, and 422 for another body with the same key', async () => {
     const { user, person } = await citizen();
     const [session, other] = [await world.session({ capacity: 1 }), await world.session()];

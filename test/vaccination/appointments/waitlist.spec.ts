@@ -187,6 +187,41 @@ describe('/api/vaccination/sessions/:id/waitlist', () => {
     expect((await join(someone, sixth.id)).body).toMatchObject({ status: 409, code: 'too_many_waitlists' });
   });
 
+  it.each([
+    ['the vaccine is inactive', { is_active: false }, { is_active: true }],
+    ['the centre is closed', { status: 'closed' }, { status: 'active' }],
+  ])('keeps those who wait, in order, while %s, and promotes them afterwards', async (_, pause, resume) => {
+    const { id: vaccine_id } = await world.vaccine();
+    const { id: centre_id } = await world.centre();
+    const session = await newSession({ vaccine_id, centre_id });
+    const [owner, first, second] = (await citizens(3)) as [Citizen, Citizen, Citizen];
+    const { body } = await book(owner, session.id);
+    for (const each of [first, second]) expect((await join(each, session.id)).status).toBe(201);
+    const path =
+      'status' in pause ? `/api/vaccination/centres/${centre_id}` : `/api/vaccination/vaccines/${vaccine_id}`;
+    const patch = (fields: object) => t.request('PATCH', path as never, { token: world.manager.token, body: fields });
+    await patch(pause);
+    expect((await cancel(owner, body['id'])).status).toBe(204);
+    await t.app.get(PromotionsService).promoteAll();
+    expect([await positionOf(first, session.id), await positionOf(second, session.id)]).toEqual([1, 2]);
+    await patch(resume);
+    await expect.poll(() => hasPlace(first, session.id), { timeout: 5_000 }).toBe(true);
+    expect(await positionOf(second, session.id)).toBe(1);
+  });
+
+  it('answers 409 session_closed once the session has started, since nobody is promoted from then on', async () => {
+    const session = await newSession({ days: 1 / 24 });
+    expect((await book(await citizen(), session.id)).status).toBe(201);
+    await t.dataSource.query('update vaccination_sessions set starts_at = $2 where id = $1', [
+      session.id,
+      t.clock.date(),
+    ]);
+    const late = await citizen();
+    expect((await join(late, session.id)).body).toMatchObject({ status: 409, code: 'session_closed' });
+    expect((await setCapacity(session.id, 2)).status).toBe(200);
+    expect((await book(late, session.id)).status).toBe(201);
+  });
+
   it('removes who leaves, and answers 404 to who does not wait', async () => {
     const session = await newSession({ capacity: 0 });
     const someone = await citizen();
