@@ -15,9 +15,9 @@ import { Dose } from '../doses/dose.entity.js';
 import type { CertificateFacts } from './formats/certificate-content.js';
 import { CertificateKeys } from './certificate-keys.provider.js';
 import { Certificate } from './certificate.entity.js';
-import { type CertificateDto, toCertificateDto } from './certificates.dto.js';
-import { signHcert } from './formats/hcert.js';
-import { signShc } from './formats/shc.js';
+import { type CertificateDto, toCertificateDto, toStatedDto } from './certificates.dto.js';
+import { isHcertOf, signHcert } from './formats/hcert.js';
+import { isShcOf, signShc } from './formats/shc.js';
 import { fromSeconds, toSeconds } from './formats/signed-document.js';
 import { createUvci } from './formats/uvci.js';
 
@@ -77,7 +77,7 @@ export class CertificatesService {
       const dose = await findDose(manager, doseId);
       if (!dose || dose.registration.user_id !== caller.id) throw new Problem('dose_not_found');
       const current = await manager.findOneBy(Certificate, { dose_id: doseId, revoked_at: IsNull() });
-      if (current && this.isUpToDate(current, dose)) {
+      if (current && (await this.isUpToDate(current, dose))) {
         return { certificate: current, isNew: false };
       }
       await this.revokeForDose(manager, doseId);
@@ -113,13 +113,14 @@ export class CertificatesService {
       .where('r.user_id = :userId', { userId: caller.id });
   }
 
-  private isUpToDate({ issued_at, expires_at, shc_kid }: Certificate, { registration, vaccine }: Dose): boolean {
-    return (
-      expires_at.getTime() - RENEWAL_DAYS * DAY_SECONDS * 1000 > this.clock.now() &&
-      shc_kid === this.keys.getSigningKey().shcKid &&
-      issued_at >= registration.updated_at &&
-      issued_at >= vaccine.updated_at
-    );
+  /** A change of what a certificate does not state, such as the phone number, must not revoke one that people have printed. */
+  private async isUpToDate(current: Certificate, dose: Dose): Promise<boolean> {
+    const { uvci, issued_at, expires_at, hcert, shc, shc_kid } = current;
+    if (expires_at.getTime() - RENEWAL_DAYS * DAY_SECONDS * 1000 <= this.clock.now()) return false;
+    if (shc_kid !== this.keys.getSigningKey().shcKid) return false;
+    const { country, issuer } = toStatedDto(current);
+    const facts = { ...this.toFacts(dose), uvci, country, issuer, issued_at, expires_at };
+    return isShcOf(facts, shc) && isHcertOf(facts, hcert);
   }
 
   private async issue(manager: EntityManager, dose: Dose): Promise<Certificate> {

@@ -109,7 +109,7 @@ describe('POST /api/vaccination/certificates', () => {
     ],
     [
       'the vaccine',
-      `update vaccines set updated_at = $2 where id = (select vaccine_id from vaccination_doses where registration_id = $1)`,
+      `update vaccines set cvx_code = '207', updated_at = $2 where id = (select vaccine_id from vaccination_doses where registration_id = $1)`,
     ],
   ])('replaces a certificate after a correction of %s', async (_, statement) => {
     const owner = await t.user();
@@ -121,6 +121,25 @@ describe('POST /api/vaccination/certificates', () => {
     expect([second.status, second.body.id === first.id]).toEqual([201, false]);
     expect((await verify(first.hcert)).reason).toBe('revoked');
     expect((await create(owner, id)).body.id).toBe(second.body.id);
+  });
+
+  it('keeps a certificate when something changes that it does not state', async () => {
+    const owner = await t.user();
+    const { id, registration_id } = await recordDose(t, world, owner);
+    const first = (await create(owner, id)).body;
+    t.clock.advance(1000);
+    const path = `/api/vaccination/registrations/${registration_id}` as const;
+    const { status } = await t.request('PATCH', path, { token: owner.token, body: { phone: '01812345678' } });
+    expect(status).toBe(200);
+    await t.dataSource.query(
+      `update vaccines set is_active = false, updated_at = $2
+        where id = (select vaccine_id from vaccination_doses where id = $1)`,
+      [id, t.clock.date()],
+    );
+    t.clock.advance(1000);
+    const second = await create(owner, id);
+    expect([second.status, second.body.id]).toEqual([200, first.id]);
+    expect((await verify(first.hcert)).valid).toBe(true);
   });
 
   it('answers 404 for doses of others, doses in error and doses that do not exist', async () => {

@@ -40,8 +40,19 @@ interface Parts {
 
 /** Signs a EU Digital COVID Certificate. Returns the text of its QR code. */
 export async function signHcert(facts: CertificateFacts, kid: Buffer, key: KeyObject): Promise<string> {
+  const payload = await toPayload(facts);
+  return encodeHcert({ kid, payload, signature: signEs256(key, toBeSigned({ kid, payload })) });
+}
+
+/** Whether an HC1 certificate states these facts. */
+export async function isHcertOf(facts: CertificateFacts, text: string): Promise<boolean> {
+  const parts = attempt(() => toParts(text));
+  return parts !== undefined && parts.payload.equals(await toPayload(facts));
+}
+
+async function toPayload(facts: CertificateFacts): Promise<Buffer> {
   const dcc = await toDcc(facts);
-  const payload = Buffer.from(
+  return Buffer.from(
     encode(
       new Map<number, unknown>([
         [CLAIM.iss, facts.country],
@@ -51,7 +62,6 @@ export async function signHcert(facts: CertificateFacts, kid: Buffer, key: KeyOb
       ]),
     ),
   );
-  return encodeHcert({ kid, payload, signature: signEs256(key, toBeSigned({ kid, payload })) });
 }
 
 /** An HC1 certificate that was read but not verified. */

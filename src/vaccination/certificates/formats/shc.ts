@@ -49,6 +49,12 @@ export function signShc(facts: CertificateFacts, { issuerUrl, rid }: ShcOptions,
   return toNumeric(`${header}.${payload}.${signature.toString('base64url')}`);
 }
 
+/** Whether a SMART Health Card states these facts. */
+export function isShcOf(facts: CertificateFacts, text: string): boolean {
+  const claims = attempt(() => JSON.parse(inflate(toJws(text).split('.')[1]!)) as ShcClaims);
+  return JSON.stringify(claims?.vc.credentialSubject?.fhirBundle) === JSON.stringify(toBundle(facts));
+}
+
 /** The JWS in the text of a QR code, as files of the type `.smart-health-card` have it. */
 export function toJws(text: string): string {
   const pairs = text.slice(PREFIX.length).match(/\d\d/g) ?? [];
@@ -79,9 +85,18 @@ export function readShc(text: string): SignedDocument | undefined {
 
 const fromBase64url = (text: string): string => Buffer.from(text, 'base64url').toString();
 
+/** What a payload is expected to have; untrusted. */
+interface ShcClaims {
+  nbf: unknown;
+  exp: unknown;
+  vc: { rid: unknown; credentialSubject?: { fhirBundle?: unknown } };
+}
+
+const inflate = (payload: string): string =>
+  inflateRawSync(Buffer.from(payload, 'base64url'), { maxOutputLength: MAX_INFLATED_BYTES }).toString();
+
 function open(payload: string): OpenedDocument {
-  const inflated = inflateRawSync(Buffer.from(payload, 'base64url'), { maxOutputLength: MAX_INFLATED_BYTES });
-  const { nbf, exp, vc } = JSON.parse(inflated.toString()) as { nbf: unknown; exp: unknown; vc: { rid: unknown } };
+  const { nbf, exp, vc } = JSON.parse(inflate(payload)) as ShcClaims;
   return { not_before: fromSeconds(nbf), expires_at: fromSeconds(exp), record: { rid: requireText(vc.rid) } };
 }
 
