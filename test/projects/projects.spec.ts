@@ -62,6 +62,15 @@ describe('/api/projects', () => {
     expect((await world.project({ title: '進撃' })).slug).toMatch(/^project-[0-9a-f]{8}$/);
   });
 
+  it('gives projects of the same title that are created at once slugs of their own', async () => {
+    await t.warmUp();
+    const body = { title: 'Created at once', original_language: 'ja' };
+    const create = () => t.request('POST', '/api/projects', { token, body });
+    const answers = await Promise.all(Array.from({ length: 10 }, create));
+    expect(answers.map(({ status }) => status)).toEqual(Array<number>(10).fill(201));
+    expect(new Set(answers.map(({ body: { slug } }) => slug)).size).toBe(10);
+  });
+
   it('redirects from a former slug, keeps it from other projects, and lets the project take it again', async () => {
     const { id } = await world.project({ slug: 'old-name' });
     await patch(id, { version: 1, slug: 'new-name' });

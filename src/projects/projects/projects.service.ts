@@ -8,6 +8,7 @@ import { Clock } from '../../common/clock.provider.js';
 import { insertOrIgnore } from '../../database/statements/insert-or-ignore.js';
 import { type Page, type PageQueryDto, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
+import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { readerOf } from '../visibility/reader.js';
 import { Project } from './project.entity.js';
@@ -39,7 +40,17 @@ export class ProjectsService {
   ) {}
 
   /** Creates a project. Returns its id. Throws `slug_taken`. */
-  create(caller: Caller, { slug, ...fields }: CreateProjectDto): Promise<string> {
+  async create(caller: Caller, dto: CreateProjectDto): Promise<string> {
+    try {
+      return await this.insert(caller, dto);
+    } catch (error) {
+      // A project of the same title may have been created since its slug was free. The second attempt finds it.
+      if (dto.slug !== undefined || mapToProblem(error).code !== 'slug_taken') throw error;
+      return this.insert(caller, dto);
+    }
+  }
+
+  private insert(caller: Caller, { slug, ...fields }: CreateProjectDto): Promise<string> {
     const id = uuidv7();
     const now = this.clock.date();
     const dto = inStoredOrder(fields);
