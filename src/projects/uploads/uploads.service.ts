@@ -8,6 +8,7 @@ import { Config } from '../../config/config.js';
 import { returningRows } from '../../database/statements/returning.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
+import { FileDeletionsService } from '../../storage/file-deletions.service.js';
 import { ChapterListsService } from '../chapters/chapter-lists.service.js';
 import type { ChapterState } from '../chapters/chapter.entity.js';
 import { ProjectSearchService } from '../projects/project-search.service.js';
@@ -43,6 +44,7 @@ export class UploadsService {
     @InjectRepository(Upload) private readonly uploads: Repository<Upload>,
     @InjectRepository(UploadFile) private readonly files: Repository<UploadFile>,
     private readonly staged: StagedFilesService,
+    private readonly deletions: FileDeletionsService,
     private readonly projects: ProjectSearchService,
     private readonly chapters: ChapterListsService,
     private readonly config: Config,
@@ -109,7 +111,9 @@ export class UploadsService {
       const removed = await returningRows(manager, REMOVE_FILE, [id, fileId]);
       if (removed.length === 0) throw new Problem('upload_file_not_found');
     });
-    await this.staged.discard([fileId]);
+    // While a backup runs, its rows keep their files: the worker deletes this one later.
+    const remove = (each: string): Promise<void> => this.staged.remove([each]);
+    await this.deletions.deleteFiles([fileId], { remove, isStopping: () => false }).catch(() => undefined);
   }
 
   /** Ends an open upload without a chapter. The worker deletes its files. Throws `upload_not_found`, `upload_not_open`. */

@@ -38,6 +38,18 @@ it('of 20 uploads that a user starts at once, one is started', async () => {
   expect(codes).toEqual(['ok', ...Array.from({ length: 19 }, () => 'upload_exists')]);
 });
 
+it('of two requests that add the same file at once both succeed, and the file is added once', async () => {
+  for (let round = 0; round < 5; round++) {
+    const upload = await uploads.open();
+    await t.warmUp();
+    const add = (bytes: Buffer) => uploads.addFiles(upload, [['1.jpg', bytes]]);
+    expect(codesOf(await Promise.all([add(images[0]!), add(images[0]!)]))).toEqual(['ok', 'ok']);
+    expect((await add(images[1]!)).body.code).toBe('upload_file_exists');
+    expect((await uploads.read(upload)).body.files).toMatchObject([{ name: '1.jpg' }]);
+  }
+  await expect.poll(() => orphanedFiles(t)).toEqual([]);
+});
+
 it('of 10 orders of one version that are set at once, one wins as a whole', async () => {
   const { user, path, ids, version } = await openWithFiles(4);
   const orders = Array.from({ length: 10 }, (_, i) => [...ids.slice(i % 4), ...ids.slice(0, i % 4)]);

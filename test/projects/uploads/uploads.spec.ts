@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ADVISORY_LOCKS, LOCK_EXCLUSIVE } from '../../../src/database/advisory-locks.js';
+import { UploadCleanupService } from '../../../src/projects/uploads/upload-cleanup.service.js';
 import { UploadsWorker } from '../../../src/projects/uploads/uploads.worker.js';
 import { Storage } from '../../../src/storage/storage.js';
 import { startApp, type TestApp } from '../../support/app.js';
@@ -145,6 +147,26 @@ describe('files', () => {
     expect([status, names(body)]).toEqual([200, ['1.jpg', '2.jpg', '3.jpg']]);
     const other = await uploads.addFiles(upload, [['1.JPG', images[3]!]]);
     expect([other.status, other.body.code]).toEqual([409, 'upload_file_exists']);
+  });
+
+  it('that are removed while a backup runs stay stored, since a row of the backup may have them', async () => {
+    const upload = await uploads.open();
+    const { body } = await uploads.addFiles(upload, [
+      ['1.jpg', images[0]!],
+      ['2.jpg', images[1]!],
+    ]);
+    const [first, second] = body.files.map(({ id }) => id) as [string, string];
+    const remove = (id: string) => uploads.send(upload.user, 'DELETE', `${upload.path}/files/${id}`);
+    await t.dataSource.transaction(async (manager) => {
+      await manager.query(LOCK_EXCLUSIVE, [ADVISORY_LOCKS.fileDeletions]);
+      expect((await remove(first)).status).toBe(204);
+      expect(stagedFiles(t)).toContain(first);
+    });
+    expect((await remove(second)).status).toBe(204);
+    expect(stagedFiles(t)).not.toContain(second);
+    t.clock.advance(2 * HOUR_MS);
+    await t.app.get(UploadCleanupService, { strict: false }).sweep(new AbortController().signal);
+    expect(stagedFiles(t)).not.toContain(first);
   });
 
   it('of a form that breaks off stay as far as they have arrived whole', async () => {

@@ -65,10 +65,15 @@ export class UploadFilesService {
       const sha256 = hash.digest('hex');
       if (await this.isThere(uploadId, name, sha256)) return;
       const stored: StoredFile = { id: uuidv7(), name, size, sha256 };
-      await this.store(caller, uploadId, async (ids) => {
+      const storing = this.store(caller, uploadId, async (ids) => {
         ids.push(stored.id);
         await this.staged.put(stored.id, Readable.from(readRange(file, 0, stored.size)), stored.size);
         return [stored];
+      });
+      await storing.catch(async (error: unknown) => {
+        // Another request may have added the same file since.
+        const isTaken = mapToProblem(error).code === 'upload_file_exists';
+        if (!isTaken || !(await this.isThere(uploadId, name, sha256))) throw error;
       });
     });
   }
