@@ -177,6 +177,24 @@ describe('small counts', () => {
 });
 
 describe('GET /api/vaccination/reports/utilisation', () => {
+  it('adds up capacities of more places than an integer of the database holds', async () => {
+    const { centreId, code, sessionId } = await place({ capacity: 100_000 });
+    await t.dataSource.query(
+      `insert into vaccination_sessions
+        select (n).* from (
+          select jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid())) as n
+          from vaccination_sessions s, generate_series(1, 21999) where s.id = $1
+        ) copies`,
+      [sessionId],
+    );
+    const { status, body } = await get('utilisation', { centre: centreId });
+    expect([status, body['items']]).toEqual([
+      200,
+      [{ centre: code, sessions: 22_000, capacity: 2_200_000_000, booked: 0, use: 0 }],
+    ]);
+    await t.dataSource.query('delete from vaccination_sessions where centre_id = $1', [centreId]);
+  });
+
   it('compares booked places with the capacity, without days of 1 to 4 bookings', async () => {
     const { centreId, code, vaccineId } = await place({ capacity: 40 });
     const session = async (day: string, capacity: number, booked: number, status = 'closed') => {

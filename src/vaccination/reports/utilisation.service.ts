@@ -19,8 +19,9 @@ const CELLS = `with shown as (
   having sum(n.booked) = 0 or sum(n.booked) >= ${SMALLEST_COUNT}
 )`;
 
-const MEASURES = `sum(s.sessions)::integer as sessions, sum(s.capacity)::integer as capacity,
-  sum(s.booked)::integer as booked, coalesce(round(sum(s.booked) / nullif(sum(s.capacity), 0), 3), 0)::float8 as use`;
+/** The capacity of many sessions is more than an integer of the database holds. */
+const MEASURES = `sum(s.sessions)::integer as sessions, sum(s.capacity)::float8 as capacity,
+  sum(s.booked)::float8 as booked, coalesce(round(sum(s.booked) / nullif(sum(s.capacity), 0), 3), 0)::float8 as use`;
 
 /** Compares the booked places with the capacity of the sessions. */
 @Injectable()
