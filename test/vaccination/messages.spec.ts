@@ -273,14 +273,27 @@ describe('a dose', () => {
     return { lotId, registrationId };
   }
 
+  const remind = async (time: string): Promise<string[]> => {
+    t.clock.set(Date.parse(time));
+    await notices().remind();
+    await deliver();
+    return smtp.mails.splice(0).map(({ subject }) => subject);
+  };
+
+  it('is followed by no message while the next one cannot be booked, and by one when the vaccine is active again', async () => {
+    const { id: vaccineId } = await world.vaccine();
+    const { id: sessionId } = await world.session({ centre_id: ids.centreId, vaccine_id: vaccineId });
+    await give({ vaccineId, sessionId });
+    const setActive = (is_active: boolean) =>
+      t.dataSource.query('update vaccines set is_active = $2 where id = $1', [vaccineId, is_active]);
+    await setActive(false);
+    expect(await remind('2027-04-26T03:00:00Z')).toEqual([]);
+    await setActive(true);
+    expect(await remind('2027-04-27T03:00:00Z')).toEqual([expect.stringContaining('Next vaccination dose due')]);
+  });
+
   it('is followed by one message when the next one is due, unless that is booked', async () => {
     const { registrationId } = await give();
-    const remind = async (time: string): Promise<string[]> => {
-      t.clock.set(Date.parse(time));
-      await notices().remind();
-      await deliver();
-      return smtp.mails.splice(0).map(({ subject }) => subject);
-    };
     expect(await remind('2027-04-26T02:59:00Z')).toEqual([]); // 56 days later, before 09:00
     expect(await remind('2027-04-26T03:00:00Z')).toEqual([expect.stringContaining('Next vaccination dose due')]);
     expect(await remind('2027-04-27T03:00:00Z')).toEqual([]);

@@ -26,7 +26,7 @@ const REMIND_OF_APPOINTMENTS = `with due as (
 insert into vaccination_notices (kind, appointment_id) select 'reminder', subject_id from recorded`;
 
 /**
- * The next dose of a vaccine on the day that is recommended for it, if it is neither given nor booked. The condition on given_at
+ * The next dose of an active vaccine on the day that is recommended for it, if it is neither given nor booked. The condition on given_at
  * finds the doses of those days, with two days more for time zones; "offset 0" makes it a look-up for each vaccine.
  */
 const REMIND_OF_NEXT_DOSES = `with due as (
@@ -45,7 +45,7 @@ const REMIND_OF_NEXT_DOSES = `with due as (
     select (d.given_at at time zone c.time_zone)::date + (v.doses -> d.dose::integer ->> 'recommended_interval_days')::integer
       as day, $1::timestamptz at time zone c.time_zone as now
   ) next
-  where d.status = 'completed' and d.dose < jsonb_array_length(v.doses) and r.status = 'verified'
+  where v.is_active and d.status = 'completed' and d.dose < jsonb_array_length(v.doses) and r.status = 'verified'
     and next.now >= next.day + time '${REMINDER_TIME}' and next.day > next.now::date - ${NEXT_DOSE_DAYS}
     and (select 1 from vaccination_reminders m where m.subject_id = d.id and m.session_id = d.id limit 1) is null
     and not exists (
