@@ -136,7 +136,7 @@ export class RegistrationsService {
     if (id_number === undefined && dto.id_type === undefined && dto.date_of_birth === undefined) return dto;
     const number = this.ids.read(id_type, id_number ?? this.ids.decrypt(before), date_of_birth);
     const columns = await this.ids.toColumns(manager, before.id, id_type, number);
-    if (!columns.id_hash.equals(this.ids.hashesOf(before)[0]!)) await this.assertWithoutDoses(manager, before.id);
+    await this.assertMayHaveId(manager, before, columns.id_hash);
     return { ...dto, ...columns };
   }
 
@@ -144,9 +144,11 @@ export class RegistrationsService {
    * A record of a dose stays with the id number under which it was given: otherwise its owner could hand it to another person,
    * whose documents the staff then verifies. Throws `registration_decided`.
    */
-  private async assertWithoutDoses(manager: EntityManager, id: string): Promise<void> {
-    const given = await manager.query<unknown[]>(HAS_DOSE, [id]);
-    if (given.length === 0) return;
+  private async assertMayHaveId(manager: EntityManager, before: Registration, id_hash: Buffer): Promise<void> {
+    if (id_hash.equals(before.id_hash)) return;
+    const given = await manager.query<unknown[]>(HAS_DOSE, [before.id]);
+    // The stored hash may be one of a former key.
+    if (given.length === 0 || id_hash.equals(this.ids.hashesOf(before)[0]!)) return;
     throw new Problem('registration_decided', {
       detail: 'The person got a dose under this id number: it cannot change.',
     });
