@@ -8,6 +8,8 @@ export class OpenConnections {
   private readonly sockets = new Set<Socket>();
   private readonly responses = new Set<ServerResponse>();
   private readonly newest = new WeakMap<Socket, ServerResponse>();
+  /** How many requests of a connection wait for their turn. */
+  private readonly waiting = new WeakMap<Socket, number>();
 
   constructor(private readonly server: Server) {
     server.on('connection', (socket: Socket) => {
@@ -18,7 +20,8 @@ export class OpenConnections {
 
   /**
    * Calls `handle` once the earlier responses on this connection are sent. Node.js starts all requests that a client sends
-   * without waiting (RFC 9112, section 9.3.2), and would hold their responses for a client that reads none.
+   * without waiting (RFC 9112, section 9.3.2), and would hold their responses for a client that reads none. Nothing is read
+   * while requests wait, because each of them takes some kilobytes of memory.
    */
   inTurn({ socket }: IncomingMessage, response: ServerResponse, handle: () => void): void {
     const previous = this.newest.get(socket);
@@ -30,8 +33,22 @@ export class OpenConnections {
       if (!this.server.listening) response.setHeader('connection', 'close');
       handle();
     };
-    if (previous && !previous.closed) previous.once('close', start);
-    else start();
+    if (!previous || previous.closed) return start();
+    this.countWaiting(socket, 1);
+    previous.once('close', () => {
+      this.countWaiting(socket, -1);
+      start();
+    });
+    return undefined;
+  }
+
+  private countWaiting(socket: Socket, change: 1 | -1): void {
+    const before = this.waiting.get(socket) ?? 0;
+    const count = before + change;
+    this.waiting.set(socket, count);
+    if (count === 0) socket.resume();
+    // Later: Node.js resumes the connection itself at the end of each request of the bytes that it has just read.
+    else if (before === 0) process.nextTick(() => this.waiting.get(socket)! > 0 && socket.pause());
   }
 
   /** The response on this connection that has not ended yet. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
 import { sendRaw } from '../support/clients/raw-request.js';
@@ -129,6 +130,30 @@ describe('a client that does not read its responses', () => {
     expect(started.mock.calls.length).toBeLessThan(50);
     socket.resume();
     await expect.poll(() => started.mock.calls.length, { timeout: 25_000 }).toBe(101);
+    socket.destroy();
+    await quick.stop();
+  });
+
+  it('is not read further while its requests wait, so that few of them are held', async () => {
+    const quick = await startApp();
+    const adapter = quick.app.getHttpAdapter() as unknown as { handle: (...args: unknown[]) => void };
+    const handle = adapter.handle.bind(adapter);
+    let answer: () => void = () => undefined;
+    const started = vi.spyOn(adapter, 'handle').mockImplementationOnce((...args) => (answer = () => handle(...args)));
+    let received = 0;
+    quick.app.getHttpServer().on('request', () => received++);
+    const socket = connect(quick.port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (data: Buffer) => (text = (text + data.toString()).slice(-10_000)));
+    const count = 5_000;
+    socket.write(`GET /api/misc/ping HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(200)}\r\n\r\n`.repeat(count));
+    socket.write('GET /api/unknown HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nend');
+    await expect.poll(() => received).toBeGreaterThan(1);
+    await sleep(500); // long enough for more to arrive
+    expect([started.mock.calls.length, received < 1_500]).toEqual([1, true]);
+    answer();
+    await expect.poll(() => received, { timeout: 60_000 }).toBe(count + 1);
+    await expect.poll(() => text, { timeout: 60_000 }).toContain('route_not_found');
     socket.destroy();
     await quick.stop();
   });
