@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { AuthModule } from '../auth/auth.module.js';
+import { PasswordResetsModule } from '../auth/passwords/password-resets.module.js';
+import { ReauthenticationModule } from '../auth/reauthentication.module.js';
 import { ImagesModule } from '../images/images.module.js';
 import { StorageModule } from '../storage/storage.module.js';
 import { ChapterListsService } from './chapters/chapter-lists.service.js';
@@ -96,6 +98,8 @@ import { ReaderAuthenticatorService } from './visibility/reader-authenticator.se
     AuthModule,
     BusModule,
     ImagesModule,
+    PasswordResetsModule,
+    ReauthenticationModule,
     StorageModule,
     UsersModule,
   ],

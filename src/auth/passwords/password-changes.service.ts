@@ -6,17 +6,27 @@ import { SessionsService } from '../sessions/sessions.service.js';
 import { TwoFactor } from '../two-factor/two-factor.entity.js';
 import { PasswordReset } from './password-reset.entity.js';
 
+/** Ends what a module lets a user do without a session, in the transaction of a new password. */
+type ReplacedListener = (manager: EntityManager, userId: string) => Promise<void>;
+
 /** Stores a new password and ends everything that the old one gave access to. */
 @Injectable()
 export class PasswordChangesService {
+  private readonly listeners: ReplacedListener[] = [];
+
   constructor(
     private readonly users: UsersService,
     private readonly sessions: SessionsService,
   ) {}
 
+  /** For modules with credentials of their own, which an intruder may have created. To be called in a constructor. */
+  onReplaced(listener: ReplacedListener): void {
+    this.listeners.push(listener);
+  }
+
   /**
-   * Stores the hash of a new password, revokes all sessions, and ends password resets and setups of sign-in methods that
-   * were started with the old password. The transaction must hold the lock of the user's row. `changes` are further
+   * Stores the hash of a new password, revokes all sessions, and ends password resets, setups of sign-in methods that
+   * were started with the old password, and the credentials of other modules. The transaction must hold the lock of the user's row. `changes` are further
    * columns to set.
    */
   async replace(
@@ -30,5 +40,6 @@ export class PasswordChangesService {
     await manager.delete(PasswordReset, { user_id: userId });
     await manager.delete(TwoFactor, { user_id: userId, confirmed_at: IsNull() });
     await manager.delete(PasskeyChallenge, { user_id: userId });
+    for (const listener of this.listeners) await listener(manager, userId);
   }
 }

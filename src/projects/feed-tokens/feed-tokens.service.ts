@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { createHash } from 'node:crypto';
-import { Repository } from 'typeorm';
+import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
+import { PasswordChangesService } from '../../auth/passwords/password-changes.service.js';
+import { ReauthenticationService } from '../../auth/reauthentication.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { newToken } from '../../common/keys/encryption.js';
+import { returningRows } from '../../database/statements/returning.js';
 import { Problem } from '../../http/problems/problem.js';
 import { rightsOf } from '../../permissions/permissions.js';
 import { actorOf, type Caller } from '../../users/caller.js';
@@ -31,18 +34,23 @@ export class FeedTokensService {
     private readonly users: UsersService,
     private readonly clock: Clock,
     private readonly audit: AuditService,
-  ) {}
+    private readonly reauthentication: ReauthenticationService,
+    passwordChanges: PasswordChangesService,
+  ) {
+    passwordChanges.onReplaced((manager, userId) => this.removeAll(manager, userId));
+  }
 
   /** The caller's tokens, oldest first. */
   list(caller: Caller): Promise<FeedToken[]> {
     return this.tokens.find({ where: { user_id: caller.id }, order: { id: 'ASC' } });
   }
 
-  /** Creates a token. Throws `too_many_feed_tokens`. */
+  /** Creates a token, which outlives the session. Throws `too_many_feed_tokens`, `invalid_token`. */
   create(caller: Caller, name: string): Promise<{ row: FeedToken; token: string }> {
     const token = `mft_${newToken()}`;
     return this.tokens.manager.transaction(async (manager) => {
       await this.users.lockForUpdate(manager, caller.id); // requests at once must not exceed the limit
+      await this.reauthentication.assertSession(manager, caller); // a new password may have ended it since
       if ((await manager.countBy(FeedToken, { user_id: caller.id })) >= MAX_TOKENS) {
         throw new Problem('too_many_feed_tokens');
       }
@@ -70,6 +78,19 @@ export class FeedTokensService {
         details: { feed_token_id: id },
       });
     });
+  }
+
+  /** Revokes all tokens of a user who has a new password. */
+  private async removeAll(manager: EntityManager, userId: string): Promise<void> {
+    const sql = 'delete from feed_tokens where user_id = $1 returning id';
+    const removed = await returningRows<Pick<FeedToken, 'id'>>(manager, sql, [userId]);
+    if (removed.length === 0) return;
+    const entries = removed.map(({ id: feed_token_id }) => ({
+      action: 'feed_token.removed' as const,
+      subject_id: userId,
+      details: { feed_token_id, reason: 'new_password' },
+    }));
+    await this.audit.writeAll(manager, entries);
   }
 
   /** The user of a token with their rights as of now; null for a token that is not valid, and for a deactivated user. */

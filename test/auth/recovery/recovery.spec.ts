@@ -179,6 +179,24 @@ describe('a password reset by mail on a verified address', () => {
     expect(confirmed.body['code']).toBe('two_step_not_found');
   });
 
+  it('revokes the feed tokens, with which an intruder would go on reading, as a change of the password does', async () => {
+    const user = await t.verifiedUser();
+    const create = async (token: string): Promise<string> =>
+      (await t.request('POST', '/api/me/feed-tokens', { token, body: { name: 'Reader' } })).body.token;
+    const read = async (token: string) => (await t.request('GET', `/api/feeds/me/${token}.rss`)).status;
+    const first = await create(user.token);
+    expect(await read(first)).toBe(200);
+    await reset(user);
+    expect(await read(first)).toBe(404);
+
+    const session = await t.signIn(user.username, NEW_PASSWORD);
+    const second = await create(session);
+    const body = { current_password: NEW_PASSWORD, new_password: PASSWORD };
+    expect((await t.request('PUT', '/api/users/me/password', { token: session, body })).status).toBe(204);
+    expect(await read(second)).toBe(404);
+    expect((await auditOf(user.id)).filter((action) => action === 'feed_token.removed')).toHaveLength(2);
+  });
+
   it('ends a pending change of the e-mail address', async () => {
     const user = await t.verifiedUser();
     const email = `intruder.${user.username}@example.org`;
