@@ -5,6 +5,7 @@ import { type EntityManager, Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
 import { returningRows } from '../../database/statements/returning.js';
 import { Problem } from '../../http/problems/problem.js';
+import { isMethodPresent } from '../is-method-present.js';
 import type { VerifiedCredential } from '../verified-credential.js';
 import { TwoFactorChallenge } from './two-factor-challenge.entity.js';
 import { TwoFactorVerificationService } from './two-factor-verification.service.js';
@@ -47,14 +48,21 @@ export class TwoFactorSignInService {
     private readonly clock: Clock,
   ) {}
 
-  /** Returns if the user has no two-factor authentication. Throws `two_step_required` with a challenge otherwise. */
-  async require({ userId, passwordHash }: VerifiedCredential): Promise<void> {
+  /**
+   * Returns if the user has no two-factor authentication, or if the identity that was checked has been removed since. Throws
+   * `two_step_required` with a challenge otherwise.
+   */
+  async require(credential: VerifiedCredential): Promise<void> {
     const challenge = randomBytes(32).toString('base64url');
     const expires_at = new Date(this.clock.now() + CHALLENGE_LIFETIME_MS);
-    const values = [hashOf(challenge), userId, passwordHash, expires_at];
+    const values = [hashOf(challenge), credential.userId, credential.passwordHash, expires_at];
     const issued = await this.twoFactors.query<unknown[]>(ISSUE_CHALLENGE, values);
     if (issued.length === 0) return;
     await this.twoFactors.query(DELETE_EXPIRED, [this.clock.date()]);
+    if (!(await this.isStillLinked(credential))) {
+      await this.twoFactors.manager.delete(TwoFactorChallenge, { challenge_hash: hashOf(challenge) });
+      return;
+    }
     throw new Problem('two_step_required', { members: { challenge, challenge_expires_at: expires_at } });
   }
 
@@ -68,6 +76,12 @@ export class TwoFactorSignInService {
     );
     if (!credential) throw new Problem('wrong_code'); // outside the transaction, which has committed the count
     return credential;
+  }
+
+  /** Asked once the challenge is stored, because a removal of the identity ends the challenges that it finds. */
+  private async isStillLinked(credential: VerifiedCredential): Promise<boolean> {
+    if (credential.identityId === undefined) return true;
+    return this.twoFactors.manager.transaction((manager) => isMethodPresent(manager, credential));
   }
 
   /** Null for a wrong code. */

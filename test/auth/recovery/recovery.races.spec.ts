@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { TwoFactorSignInService } from '../../../src/auth/two-factor/two-factor-sign-in.service.js';
 import { type Answer, PASSWORD, startApp, type TestApp } from '../../support/app.js';
 import { ORIGIN } from '../../support/clients/passkey-client.js';
 import { DAY, NEW_PASSWORD, RECOVERY_ENV, recoveryClient } from '../../support/clients/recovery-client.js';
@@ -23,8 +24,18 @@ const client = recoveryClient(
   () => t,
   () => smtp,
 );
-const { mailbox, passkeys, addPasskey, exchange, linkIdentity, resetToken, setPassword, signInWithPasskey, submit } =
-  client;
+const {
+  mailbox,
+  passkeys,
+  addPasskey,
+  enableTwoFactor,
+  exchange,
+  linkIdentity,
+  resetToken,
+  setPassword,
+  signInWithPasskey,
+  submit,
+} = client;
 
 const ROUNDS = 16;
 
@@ -168,5 +179,31 @@ describe('a sign-in that has checked its credential when a recovery removes it',
     const { status, body } = await removeDuring(() => exchange(subject), 'external_identities', user.id);
     expect([status, body['code']]).toEqual([401, 'invalid_token']);
     expect(await countOf('sessions', user.id)).toBe(0);
+  });
+
+  it('gets no challenge for a code with an identity', async () => {
+    const user = await t.verifiedUser();
+    const subject = `removed.${user.username}`;
+    const id = await linkIdentity(user, subject);
+    await enableTwoFactor(user);
+    const twoFactor = t.app.get(TwoFactorSignInService);
+    const issue = twoFactor.require.bind(twoFactor);
+    vi.spyOn(twoFactor, 'require').mockImplementationOnce(async (credential) => {
+      const body = { current_password: PASSWORD };
+      const removed = await t.request('DELETE', `/api/users/me/identities/${id}`, { token: user.token, body });
+      expect(removed.status).toBe(204);
+      return issue(credential);
+    });
+    const { status, body } = await exchange(subject);
+    expect([status, body['code']]).toEqual([401, 'invalid_token']);
+    expect(await countOf('two_factor_challenges', user.id)).toBe(0);
+  });
+
+  it('creates no feed token with a session', async () => {
+    const user = await t.verifiedUser();
+    const create = () => t.request('POST', '/api/me/feed-tokens', { token: user.token, body: { name: 'x' } });
+    const { status, body } = await removeDuring(create, 'feed_tokens', user.id);
+    expect([status, body['code']]).toEqual([401, 'invalid_token']);
+    expect(await countOf('feed_tokens', user.id)).toBe(0);
   });
 });
