@@ -140,6 +140,18 @@ describe('the copy of the data about a user', () => {
     const part = await call(t, 'GET', FILE, person.token, { headers: { range: 'bytes=100-' } });
     expect([part.status, part.bytes.equals(whole.bytes.subarray(100))]).toEqual([206, true]);
   });
+
+  it('is audited when it is downloaded without its first byte, too', async () => {
+    const count = async () => {
+      const sql = `select from audit_events where action = 'data_export.downloaded' and subject_id = $1`;
+      return (await t.dataSource.query<unknown[]>(sql, [person.id])).length;
+    };
+    const before = await count();
+    const part = await call(t, 'GET', FILE, person.token, { headers: { range: 'bytes=1-' } });
+    expect([part.status, await count()]).toEqual([206, before + 1]);
+    await call(t, 'HEAD', FILE, person.token);
+    expect(await count()).toBe(before + 1);
+  });
 });
 
 /** All ids under which the person is in tables. */
