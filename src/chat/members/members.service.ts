@@ -53,6 +53,8 @@ const SELECT_MEMBERS = `select coalesce(u.username, '${DELETED_USER}') as userna
   where m.conversation_id = $1 and coalesce(u.username, '${DELETED_USER}') > $3::citext
   order by coalesce(u.username, '${DELETED_USER}'), p.id limit ${PAGE_SIZE}`;
 
+/** In a conversation of two, the other member has blocked the caller ($2). The name would reach them as a message does not. */
+const IS_REFUSED = 'select is_refused($1, $2) as is_refused';
 /** Locks the conversations that a user owns, in the order in which append_messages locks conversations. */
 const LOCK_OWNED = `select c.id, c.revision, p.id as participant_id
   from participants p join conversation_members m on m.participant_id = p.id and m.role = 'owner'
@@ -140,10 +142,15 @@ export class MembersService {
     });
   }
 
-  /** Gives a conversation another name. Throws `chat_role_required`. */
+  /**
+   * Gives a conversation another name. Throws `chat_role_required`; `conversation_not_found` also about a conversation of two
+   * whose other member has blocked the caller.
+   */
   rename(caller: Actor, conversationId: number, name: string): Promise<ChangedDto> {
     return this.change(caller, conversationId, async ({ manager, role, name: oldName, record }) => {
       requireRole(role, 'admin');
+      const [row] = await manager.query<[{ is_refused: boolean }]>(IS_REFUSED, [conversationId, caller.participant_id]);
+      if (row.is_refused) throw new Problem('conversation_not_found');
       if (name === oldName) return;
       await manager.query('update conversations set name = $2 where id = $1', [conversationId, name]);
       await record('renamed', { value: name });

@@ -136,6 +136,22 @@ describe.each([
   });
 });
 
+it('a blocked user cannot rename a conversation of the two, and can rename a larger one', async () => {
+  const [victim, blocked, third] = await connectUsers(t, 3, V2);
+  const rename = (conversation_id: number, name: string) => blocked!.askPastPushes('rename', { conversation_id, name });
+  const pair = await createConversation(blocked!, victim!);
+  const group = await createConversation(blocked!, victim!, third!);
+  await block(victim!, blocked!);
+  const answer = await rename(pair, 'You cannot ignore me');
+  expect(answer).toMatchObject({ success: false, code: 'conversation_not_found' });
+  await victim!.expectNoFrame();
+  expect(await victim!.get('get_conversation_info', { id: pair })).toMatchObject({ name: 'Harbour' });
+  expect(await rename(group, 'Boats')).toMatchObject({ success: true });
+  expect(await victim!.next()).toMatchObject({ data: { kind: 'renamed', name: 'Boats' } });
+  await unblock(victim!, blocked!);
+  expect(await rename(pair, 'Quay')).toMatchObject({ success: true });
+});
+
 it('a message acknowledged before the block is acknowledged again when it is sent again', async () => {
   const [victim, blocked] = await connectUsers(t, 2);
   const conversation_id = await createConversation(victim!, blocked!);
