@@ -80,7 +80,8 @@ export class ChatWsAdapter extends WsAdapter {
     client.on('message', (data: RawData, isBinary) =>
       dispatcher.receive(connection, isBinary ? null : (data as Buffer).toString()),
     );
-    for (const event of ['ping', 'pong']) client.on(event, () => dispatcher.receiveControlFrame(connection));
+    for (const event of ['ping', 'pong'])
+      client.on(event, (payload: Buffer) => dispatcher.receiveControlFrame(connection, payload.length));
   }
 
   /** Why an upgrade is refused; undefined if it is accepted. */

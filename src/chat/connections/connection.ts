@@ -25,6 +25,8 @@ const PING_INTERVAL_MS = 25_000;
 const AUTHENTICATION_MS = 10_000;
 /** How long before its expiry a client of `machi.v2` is told. */
 const EXPIRING_MS = 30_000;
+/** The bytes of a control frame of a client before its payload of up to 125 bytes (RFC 6455, section 5.2). */
+const CONTROL_FRAME_HEADER_BYTES = 6;
 /** Frames that a client may send between our close frame and its answer. */
 const MAX_FRAMES_AFTER_CLOSE = 1_000;
 /** After these codes the client must not, or cannot, read what is still queued. */
@@ -145,6 +147,11 @@ export class Connection {
   /** Records that a text or binary frame is complete. */
   noteFrame(): void {
     this.unfinished.clear();
+  }
+
+  /** Records that a ping or pong is complete. It may be within a frame of several fragments. */
+  noteControlFrame(payloadBytes: number): void {
+    this.unfinished.remove(CONTROL_FRAME_HEADER_BYTES + payloadBytes);
   }
 
   /** Counts a frame against the frame limit. Returns false if the limit is exceeded. */

@@ -78,8 +78,9 @@ export class FrameDispatcherService {
   }
 
   /** Counts a ping or pong as a frame; ws answers pings. */
-  receiveControlFrame(connection: Connection): void {
+  receiveControlFrame(connection: Connection, payloadBytes: number): void {
     connection.noteActivity();
+    connection.noteControlFrame(payloadBytes);
     if (!connection.takeFrame()) connection.takeViolation('rate');
   }
 

@@ -27,6 +27,13 @@ export class UnfinishedFrame {
     return this.bytes <= FREE_BYTES || this.budget.count(this.counted - counted);
   }
 
+  /** Takes back bytes that were not of this frame: control frames may arrive between its fragments. */
+  remove(bytes: number): void {
+    const counted = this.counted;
+    this.bytes = Math.max(0, this.bytes - bytes);
+    this.budget.count(this.counted - counted);
+  }
+
   /** The frame is complete, or its connection closed. */
   clear(): void {
     if (this.counted > 0) this.budget.count(-this.counted);

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConnectionsService } from '../../../src/chat/connections/connections.service.js';
 import { startApp, type TestApp } from '../../support/app.js';
 import { type ChatClient, connect, connectUsers, createConversation } from '../../support/clients/chat-client.js';
 
@@ -106,6 +108,23 @@ it('frames of more than 8 Mi characters from all connections of a user are refus
   one.send(frame);
   expect(await one.next()).toMatchObject({ success: true });
   t.clock.run();
+});
+
+it('pings and pongs do not count as bytes of the frame that is being received', async () => {
+  const free = await startApp({ env: { RATE_LIMITS: 'off' } });
+  const [one] = await connectUsers(free, 1);
+  const held = (): number => free.app.get(ConnectionsService)['receiveBudget']['total'];
+  one!.socket.send('{"type":"ping","padding":"'.padEnd(100_000, 'x'), { fin: false });
+  await expect.poll(held).toBeGreaterThan(30_000);
+  const before = held();
+  for (let i = 0; i < 1_000; i++) one!.socket.pong('x'.repeat(125));
+  one!.socket.ping('last');
+  await once(one!.socket, 'pong');
+  expect(held()).toBe(before);
+  one!.socket.send('"}');
+  expect(await one!.next()).toMatchObject({ type: 'ping', success: true });
+  expect(held()).toBe(0);
+  await free.stop();
 });
 
 it('connections are cut when more than 64 MiB of unfinished long frames are held', async () => {
