@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.provider.js';
 import { Config } from '../config/config.js';
 import { clientNetworks } from './client-network.js';
-import { type Quota, quotaKey } from './quotas.js';
+import { type Quota, quotaKey, requestsQuota } from './quotas.js';
 import { sendQuotaHeaders } from './rate-limit-headers.js';
 import { RateLimitMetricsService } from './rate-limit-metrics.service.js';
 import { RateLimitStorageService, toRecord } from './counters/rate-limit-storage.service.js';
@@ -35,6 +35,24 @@ export class QuotasService {
     const { count, windowEnd } = this.requestCounts.of(quota.name).increment(subject, now, quota.windowMs);
     if (count > quota.limit) this.metrics.countRefusal(quota);
     sendQuotaHeaders(quota, toRecord(count, count <= quota.limit, windowEnd - now));
+  }
+
+  /**
+   * Counts a request against the limit of all routes, in memory, under each network of the client. Headers are sent only when
+   * the limit is reached. Throws `rate_limited`.
+   */
+  consumeRequest(networks = clientNetworks()): void {
+    if (this.config.RATE_LIMITS === 'off') return;
+    const quota = requestsQuota(this.config.MAX_REQUESTS_PER_MINUTE);
+    const counts = this.requestCounts.of(quota.name);
+    const now = this.clock.now();
+    for (const { key, scale } of networks) {
+      const limit = quota.limit * scale;
+      const { count, windowEnd } = counts.increment(key, now, quota.windowMs);
+      if (count <= limit) continue;
+      this.metrics.countRefusal(quota);
+      sendQuotaHeaders({ ...quota, limit }, toRecord(count, false, windowEnd - now)); // throws
+    }
   }
 
   /** Counts one request of the subject, by default each of the client's networks. Throws `rate_limited` when none is left. */

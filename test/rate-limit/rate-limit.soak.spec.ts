@@ -1,8 +1,10 @@
 import { createSecretKey, randomUUID } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { createOpenApiDocument } from '../../src/http/openapi/swagger.js';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
+import { socketUrl } from '../support/clients/chat-client.js';
 import { call, canUpload, formOf, startUpload } from '../support/files/images.js';
 import { startProxy } from '../support/servers/tcp-proxy.js';
 
@@ -422,6 +424,26 @@ describe('the limit on all requests of a network', () => {
     const answers = await statuses(46, (i) => get('/api/users/me', from(Math.floor(i / 5))));
     expect(answers).toEqual([...Array<number>(45).fill(401), 429]);
     expect((await get('/api/users/me', '2001:db8:49::1')).status).toBe(401);
+  });
+
+  it('counts upgrades of the chat, and refuses them with 429 before it looks at their tokens', async () => {
+    const from = newNetwork();
+    const token = await limited.asAdmin();
+    const upgrade = (headers: Record<string, string>): Promise<[number, string | undefined]> =>
+      new Promise((resolve) => {
+        const socket = new WebSocket(socketUrl(limited), { headers: { 'x-forwarded-for': from, ...headers } });
+        socket.on('upgrade', ({ statusCode }) => resolve([statusCode!, undefined]));
+        socket.on('unexpected-response', (_, response) => {
+          resolve([response.statusCode!, response.headers['retry-after']]);
+          socket.terminate();
+        });
+        socket.on('error', () => undefined).on('open', () => socket.close());
+      });
+    for (let i = 0; i < 4; i++) expect(await upgrade({ authorization: `Bearer ${token}` })).toEqual([101, undefined]);
+    expect((await get('/api/users/me', from)).status).toBe(401);
+    expect(await upgrade({ authorization: `Bearer ${token}` })).toEqual([429, expect.stringMatching(/^\d+$/)]);
+    expect(await upgrade({ origin: 'https://evil.example' })).toEqual([403, undefined]);
+    expect((await get('/api/users/me', from)).status).toBe(429);
   });
 
   it('does not count health checks', async () => {

@@ -7,12 +7,15 @@ import type { Config } from '../../config/config.js';
 import { findHostProblem } from '../../http/http-adapter.js';
 import { sendProblemOnSocket } from '../../http/problems/problem-response.js';
 import { isForeignOrigin } from '../../http/origin.js';
+import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { Problem, unavailable } from '../../http/problems/problem.js';
+import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { MACHI_V2 } from '../protocol/subprotocol.js';
 import { ConnectionsService } from './connections.service.js';
 import { MAX_FRAME_BYTES } from './connection.js';
 import { FrameDispatcherService } from './frame-dispatcher.service.js';
 import { describePage } from './describe-page.js';
+import { upgradeNetworks } from './upgrade-networks.js';
 
 const OPTIONS = {
   noServer: true,
@@ -35,18 +38,22 @@ export class ChatWsAdapter extends WsAdapter {
   private readonly log = new Logger(ChatWsAdapter.name);
   private connections: ConnectionsService;
   private dispatcher: FrameDispatcherService;
+  private quotas: QuotasService;
+  private readonly networksOf: ReturnType<typeof upgradeNetworks>;
 
   constructor(
     private readonly app: INestApplicationContext,
     private readonly config: Config,
   ) {
     super(app);
+    this.networksOf = upgradeNetworks(config);
   }
 
   /** Called once: all gateways have the same path and share the server. */
   override create(_port: number, { path = '/' }: { path?: string } = {}): WebSocketServer {
     this.connections = this.app.get(ConnectionsService);
     this.dispatcher = this.app.get(FrameDispatcherService);
+    this.quotas = this.app.get(QuotasService);
     const webSockets = new WebSocketServer(OPTIONS);
     webSockets.on('wsClientError', ({ message: detail }, socket) =>
       sendProblemOnSocket(socket as Socket, new Problem('websocket_required', { detail })),
@@ -91,6 +98,11 @@ export class ChatWsAdapter extends WsAdapter {
     if (request.url?.split('?', 1)[0] !== path) return new Problem('route_not_found');
     if (!(this.httpServer as Server).listening) return unavailable('busy');
     if (isForeignOrigin(request, this.config)) return new Problem('foreign_origin');
+    try {
+      this.quotas.consumeRequest(this.networksOf(request)); // no guard sees upgrades
+    } catch (error) {
+      return mapToProblem(error);
+    }
     const { method, headers } = request;
     const version = Number(headers['sec-websocket-version']);
     const isHandshake = method === 'GET' && headers['sec-websocket-key'] !== undefined && [8, 13].includes(version);

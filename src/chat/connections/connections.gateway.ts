@@ -7,14 +7,11 @@ import {
 } from '@nestjs/websockets';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import proxyAddress from 'proxy-addr';
 import type { WebSocket } from 'ws';
 import { SessionRevocationsService } from '../../auth/sessions/session-revocations.service.js';
 import { Config } from '../../config/config.js';
 import type { Problem } from '../../http/problems/problem.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
-import { parseIpAddress } from '../../http/log/request-context.js';
-import { networksOf } from '../../rate-limit/client-network.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
 import { CLOSE_CODES, type CloseReason } from '../protocol/close-codes.js';
 import { CHAT_PATH } from '../protocol/path.js';
@@ -24,6 +21,7 @@ import { AdmissionService } from './admission.service.js';
 import type { Connection } from './connection.js';
 import { ConnectionsService } from './connections.service.js';
 import { describePage } from './describe-page.js';
+import { upgradeNetworks } from './upgrade-networks.js';
 
 /** At shutdown connections are closed in waves, so that the clients do not all connect to another node at once. */
 const WAVES = 10;
@@ -49,7 +47,7 @@ export class ConnectionsGateway
     BeforeApplicationShutdown
 {
   private readonly log = new Logger(ConnectionsGateway.name);
-  private readonly isTrustedProxy: (address: string, hop: number) => boolean;
+  private readonly networksOf: ReturnType<typeof upgradeNetworks>;
   private isShuttingDown = false;
 
   constructor(
@@ -58,7 +56,7 @@ export class ConnectionsGateway
     private readonly connections: ConnectionsService,
     config: Config,
   ) {
-    this.isTrustedProxy = proxyAddress.compile(config.TRUST_PROXY);
+    this.networksOf = upgradeNetworks(config);
   }
 
   onApplicationBootstrap(): void {
@@ -67,8 +65,7 @@ export class ConnectionsGateway
 
   /** Nothing is read from the socket before the connection is authenticated. */
   handleConnection(socket: WebSocket, request: IncomingMessage): void {
-    const networks = networksOf(parseIpAddress(proxyAddress(request, this.isTrustedProxy)));
-    const connection = this.connections.open(socket, request.socket, networks);
+    const connection = this.connections.open(socket, request.socket, this.networksOf(request));
     if (this.isShuttingDown) return connection.close('restarting');
     if (!connection.isOpen) return undefined;
     connection.pauseReading();

@@ -30,7 +30,13 @@ export function sendProblem(response: ServerResponse, problem: Problem): void {
 export function sendProblemOnSocket(socket: Socket, problem: Problem): void {
   const id = randomUUID();
   const body = JSON.stringify(problem.toBody(id));
-  const headers = { ...HEADERS, 'x-request-id': id, connection: 'close', 'content-length': Buffer.byteLength(body) };
+  const headers = {
+    ...HEADERS,
+    'x-request-id': id,
+    ...problem.headers,
+    connection: 'close',
+    'content-length': Buffer.byteLength(body),
+  };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.on('error', () => undefined);
   setTimeout(() => socket.destroy(), SOCKET_TIMEOUT_MS).unref(); // for clients that do not close the connection
