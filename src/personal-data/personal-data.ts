@@ -4,7 +4,10 @@ import type { EntityManager } from 'typeorm';
 /** The user whose data is exported or erased. */
 export interface DataSubject {
   id: string;
-  /** The e-mail addresses and the phone number of the account: the outbox counts messages by them. */
+  /**
+   * The e-mail address of the account if it is verified: the outbox finds messages by it. What a user has only entered, as an
+   * address or a phone number, may belong to another person.
+   */
   addresses: string[];
 }
 

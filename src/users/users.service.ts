@@ -262,7 +262,7 @@ export class UsersService {
   }
 }
 
-const toDataSubject = ({ id, email, pending_email, phone_number }: User): DataSubject => ({
+const toDataSubject = ({ id, email, email_verified_at }: User): DataSubject => ({
   id,
-  addresses: [email, pending_email, phone_number].filter((address) => address !== null),
+  addresses: email === null || email_verified_at === null ? [] : [email],
 });

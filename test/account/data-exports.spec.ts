@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DataExportFilesWorker } from '../../src/account/exports/data-export-files.worker.js';
+import { MailsService } from '../../src/mail/mails.service.js';
 import { PersonalDataRegistryService } from '../../src/personal-data/personal-data-registry.service.js';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { call } from '../support/files/images.js';
@@ -199,6 +200,42 @@ describe('POST /api/users/me/exports', () => {
     const { status, body } = await create(user);
     expect([status, body.code]).toEqual([429, 'rate_limited']);
     expect((await t.request('GET', CURRENT, { token: user.token })).body.state).toBe('ready');
+  });
+});
+
+describe('the outbox of addresses that a user has entered and not proved', () => {
+  const PHONE = '+4915500000017';
+
+  it('is not in the copy of their data, and not discarded with their account', async () => {
+    const [owner, curious] = [await t.verifiedUser(), await t.user()];
+    const email = `${owner.username}@example.org`;
+    await t.request('POST', '/api/password-resets', { body: { email } });
+    const message = { channel: 'sms', kind: 'vaccination_booked', to: PHONE, subject: '', text: 'x' } as const;
+    const expiresAt = new Date(t.clock.now() + 86_400_000);
+    await t.dataSource.transaction((manager) =>
+      t.app.get(MailsService, { strict: false }).enqueueWritten(manager, [{ ...message, expiresAt }]),
+    );
+    const queued = async (): Promise<string[]> => {
+      const sql = `select kind from mails where state = 'queued' and kind in ('reset_code', 'vaccination_booked') order by kind`;
+      return (await t.dataSource.query<{ kind: string }[]>(sql)).map(({ kind }) => kind);
+    };
+    // They wait for their servers.
+    const wait = `update mails set state = 'queued', encrypted_content = '\\x00', settled_at = null, due_at = $1
+      where kind in ('reset_code', 'vaccination_booked')`;
+    await expect.poll(queued).toEqual([]);
+    await t.dataSource.query(wait, [expiresAt]);
+    const before = await queued();
+    expect(before).toContain('reset_code');
+
+    const changes = { email, phone_number: PHONE, current_password: PASSWORD };
+    expect((await t.request('PATCH', '/api/users/me', { token: curious.token, body: changes })).status).toBe(200);
+    expect((await create(curious)).status).toBe(202);
+    await settled(curious);
+    const files = await unzip((await call(t, 'GET', FILE, curious.token)).bytes);
+    expect(JSON.parse(files.get('mail/outbox.json')!.toString())).toEqual([]);
+    const body = { password: PASSWORD };
+    expect((await t.request('DELETE', '/api/users/me', { token: curious.token, body })).status).toBe(204);
+    expect(await queued()).toEqual(before);
   });
 });
 
