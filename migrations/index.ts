@@ -53,6 +53,7 @@ import { MessageReferences1809770000000 } from './1809770000000-message-referenc
 import { NewestChapters1809780000000 } from './1809780000000-newest-chapters.js';
 import { ExpiryIndexes1809790000000 } from './1809790000000-expiry-indexes.js';
 import { CounterIndex1809790001000 } from './1809790001000-counter-index.js';
+import { PhoneIndex1809790005000 } from './1809790005000-phone-index.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -111,4 +112,5 @@ export const migrations = [
   NewestChapters1809780000000,
   ExpiryIndexes1809790000000,
   CounterIndex1809790001000,
+  PhoneIndex1809790005000,
 ];

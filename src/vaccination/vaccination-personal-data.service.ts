@@ -7,7 +7,6 @@ import { MailsService } from '../mail/mails.service.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import type { DataSubject, ExportPart, PersonalTable } from '../personal-data/personal-data.js';
 import { PersonalDataService } from './personal-data/personal-data.service.js';
-import { Registration } from './registrations/registration.entity.js';
 import { RegistrationsService } from './registrations/registrations.service.js';
 
 const REGISTRATIONS = 'registrations/<id>.json';
@@ -28,6 +27,11 @@ const TABLES: Record<string, PersonalTable> = {
 const STAFF = `select s.centre_id, c.name as centre, s.role, s.created_at
   from vaccination_centre_staff s join vaccination_centres c on c.id = s.centre_id
   where s.user_id = $1 order by s.centre_id`;
+
+/** Of a number that other users have registered, too, messages may be about their people. */
+const OWN_PHONES = `select distinct r.phone from vaccination_registrations r
+  where r.user_id = $1 and r.phone is not null and not exists (
+    select from vaccination_registrations o where o.phone = r.phone and o.user_id <> r.user_id)`;
 
 /** The registrations of a user and of dependants, as `GET /api/vaccination/registrations/{id}/export` returns them. */
 @Injectable()
@@ -50,8 +54,8 @@ export class VaccinationPersonalDataService implements OnModuleInit {
   }
 
   private async erase(manager: EntityManager, user_id: string): Promise<void> {
-    const rows = await manager.find(Registration, { select: { phone: true }, where: { user_id } });
-    const phones = rows.flatMap(({ phone }) => phone ?? []);
+    const rows = await manager.query<{ phone: string }[]>(OWN_PHONES, [user_id]);
+    const phones = rows.map(({ phone }) => phone);
     await this.personalData.removeAll(manager, user_id);
     await this.mails.discard(manager, phones);
   }
@@ -63,7 +67,8 @@ export class VaccinationPersonalDataService implements OnModuleInit {
       yield { name: `vaccination/registrations/${registration.id}.json`, json };
     }
     yield { name: 'vaccination/staff.json', rows: readRows(this.pool, STAFF, [subject.id]) };
-    const phones = registrations.flatMap(({ phone }) => phone ?? []);
+    const { rows } = await this.pool.query<{ phone: string }>(OWN_PHONES, [subject.id]);
+    const phones = rows.map(({ phone }) => phone);
     yield { name: 'vaccination/messages.json', rows: this.mails.readAbout(this.pool, phones) };
   }
 }

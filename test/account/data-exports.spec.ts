@@ -7,6 +7,7 @@ import { MailsService } from '../../src/mail/mails.service.js';
 import { PersonalDataRegistryService } from '../../src/personal-data/personal-data-registry.service.js';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { call } from '../support/files/images.js';
+import { person as newPerson } from '../support/vaccination/vaccination.js';
 import { KEPT_MARKS, MARKS, personalColumns, personWithEverything, unzip } from '../support/personal-data.js';
 
 const PATH = '/api/users/me/exports';
@@ -236,6 +237,33 @@ describe('the outbox of addresses that a user has entered and not proved', () =>
     const body = { password: PASSWORD };
     expect((await t.request('DELETE', '/api/users/me', { token: curious.token, body })).status).toBe(204);
     expect(await queued()).toEqual(before);
+  });
+
+  it('of a phone number that another user has registered for vaccination, too, is in nobody’s copy', async () => {
+    const [owner, curious] = [await t.user(), await t.user()];
+    const phone = '+8801712349899';
+    const messages = async (user: SignedInUser): Promise<object[]> => {
+      await create(user);
+      await settled(user);
+      const files = await unzip((await call(t, 'GET', FILE, user.token)).bytes);
+      return JSON.parse(files.get('vaccination/messages.json')!.toString()) as object[];
+    };
+    const register = async ({ token }: SignedInUser) => {
+      const body = newPerson({ phone });
+      expect((await t.request('POST', '/api/vaccination/registrations', { token, body })).status).toBe(201);
+    };
+    await register(owner);
+    const message = { channel: 'sms', kind: 'vaccination_booked', to: phone, subject: '', text: 'x' } as const;
+    const expiresAt = new Date(t.clock.now() + 86_400_000);
+    await t.dataSource.transaction((manager) =>
+      t.app.get(MailsService, { strict: false }).enqueueWritten(manager, [{ ...message, expiresAt }]),
+    );
+    expect(await messages(owner)).toHaveLength(1);
+    await register(curious);
+    expect(await messages(curious)).toEqual([]);
+    const body = { password: PASSWORD };
+    expect((await t.request('DELETE', '/api/users/me', { token: curious.token, body })).status).toBe(204);
+    expect(await messages(owner)).toHaveLength(1);
   });
 });
 

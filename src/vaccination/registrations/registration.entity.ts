@@ -21,6 +21,7 @@ export const MAX_DEPENDANTS = 4;
 @Index('vaccination_registrations_kept_idx', ['id_hash'], { where: `user_id is null` })
 @Index('vaccination_registrations_place_key', ['user_id', 'place'], { unique: true })
 @Index('vaccination_registrations_status_idx', ['status', 'id'])
+@Index('vaccination_registrations_phone_idx', ['phone'], { where: 'phone is not null' })
 @Check('vaccination_registrations_place_check', `place between 0 and 4`)
 @Check('vaccination_registrations_id_type_check', `id_type in ('NID', 'BIRTH_REG', 'PASSPORT')`)
 @Check('vaccination_registrations_sex_check', `sex in ('female', 'male', 'other')`)
