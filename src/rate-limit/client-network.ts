@@ -34,10 +34,8 @@ export const networkOf = (ip: string | null): string => networksOf(ip)[0].key;
 /** The networks of the client whose request is being handled. */
 export const clientNetworks = (): [ClientNetwork, ...ClientNetwork[]] => networksOf(requestContext()?.ip ?? null);
 
-/** The path of a user's tasks in a FairQueue: the networks of the request, the widest first, and the user. */
-export const fairShareOf = (user: string): string[] => [
-  ...clientNetworks()
-    .map(({ key }) => key)
-    .toReversed(),
+/** The path of a user's tasks in a FairQueue: the networks, by default those of the request, the widest first, and the user. */
+export const fairShareOf = (user: string, networks: ClientNetwork[] = clientNetworks()): string[] => [
+  ...networks.map(({ key }) => key).toReversed(),
   user,
 ];

@@ -155,7 +155,8 @@ export class FrameDispatcherService {
     const { participant_id } = connection.session;
     const isWithinQuota = this.connections.hasReadQuota(participant_id);
     if (handler.isLarge && !isWithinQuota && !this.connections.takeTrial(participant_id)) throw tooMuchFetched();
-    const data = await this.runQuery(() => handler.handle(connection, request));
+    const task = async (): Promise<Answer> => handler.handle(connection, request);
+    const data = await (handler.hasOwnQueue ? task() : this.runQuery(task));
     if (data === undefined) return;
     const text = successText(handler.type, data, requestId);
     if (!isWithinQuota && text.length > SMALL_ANSWER) throw tooMuchFetched();

@@ -16,7 +16,7 @@ describe('eventsOf', () => {
       other(): void {}
     }
     const requests = { request: RequestFrame, oldRequest: RequestFrame };
-    const defaults = { ...requests, isList: false, protocol: 'any', isLarge: false, mode: 'query' };
+    const defaults = { ...requests, isList: false, protocol: 'any', isLarge: false, hasOwnQueue: false, mode: 'query' };
     expect(eventsOf(Gateway)).toEqual([{ ...OPTIONS, ...defaults, type: 'check', method: 'check' }]);
   });
 

@@ -29,6 +29,8 @@ export interface ChatEventOptions {
   protocol?: Subprotocol | 'any';
   /** Whether the answer may exceed the 4 KiB that are sent even when the read quota of the user is used up. */
   isLarge?: boolean;
+  /** Whether a `query` waits in a queue of its own for the database: those who wait there must not hold the slots of others. */
+  hasOwnQueue?: boolean;
   /**
    * - `query`, the default: the handler runs once all earlier frames are answered, and needs a database slot. What it
    *   returns is sent to the requester and counted against the read quota of the user.
@@ -68,6 +70,7 @@ export function eventsOf(gateway: Type): ChatEventDefinition[] {
         isList: false,
         protocol: 'any',
         isLarge: false,
+        hasOwnQueue: false,
         mode: 'query',
         ...options,
         type,

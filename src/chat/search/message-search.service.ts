@@ -5,7 +5,7 @@ import { FairQueue } from '../../common/concurrency/fair-queue.js';
 import { POOL } from '../../database/connections/pool.js';
 import { returningRows } from '../../database/statements/returning.js';
 import { Problem, unavailable } from '../../http/problems/problem.js';
-import { fairShareOf } from '../../rate-limit/client-network.js';
+import { type ClientNetwork, fairShareOf } from '../../rate-limit/client-network.js';
 import { ConversationsService } from '../conversations/conversations.service.js';
 import { MESSAGE_COLUMNS, MESSAGE_JOINS, type MessageRow, toFullMessage } from '../messages/message-columns.js';
 import type { FullMessageDto } from '../protocol/message.dto.js';
@@ -76,16 +76,16 @@ export class MessageSearchService {
 
   /**
    * Returns at most `limit` messages that contain all words, newest first, with ids below `before`. The first search in a
-   * conversation adds its texts to the index, some 20,000 a second. Throws `conversation_not_found`, and `busy` when too many
-   * searches are waiting.
+   * conversation adds its texts to the index, some 20,000 a second. `networks` are those of a connection, which has no request
+   * context. Throws `conversation_not_found`, and `busy` when too many searches are waiting.
    */
   search(
-    caller: { user_id: string; participant_id: number },
+    caller: { user_id: string; participant_id: number; networks?: ClientNetwork[] },
     conversationId: number,
     query: string,
     { before = Number.MAX_SAFE_INTEGER, limit }: { before?: number | undefined; limit: number },
   ): Promise<FullMessageDto[]> {
-    return this.searches.run(fairShareOf(caller.user_id), async () => {
+    return this.searches.run(fairShareOf(caller.user_id, caller.networks), async () => {
       await this.conversations.checkMembership(caller.participant_id, conversationId);
       await this.addTexts(conversationId);
       const terms = query.split(/\s+/u).filter((term) => term !== '');

@@ -19,15 +19,16 @@ export class SearchGateway {
     request: SearchMessagesFrame,
     response: FoundMessagesDto,
     isLarge: true,
+    hasOwnQueue: true,
     protocol: MACHI_V2,
     sentTo: 'the requester',
   })
   async search(
-    { session }: Connection,
+    { session, networks }: Connection,
     { conversation_id, query, before }: SearchMessagesFrame,
   ): Promise<FoundMessagesDto> {
     const page = { before: before ?? undefined, limit: PAGE_SIZE + 1 };
-    const found = await this.messages.search(session, conversation_id, query, page);
+    const found = await this.messages.search({ ...session, networks }, conversation_id, query, page);
     const messages = found.slice(0, PAGE_SIZE);
     return { conversation_id, messages, next: found.length > PAGE_SIZE ? messages.at(-1)!.id : null };
   }

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { searchSql } from '../../../src/chat/search/message-search.service.js';
 import { startApp, type TestApp } from '../../support/app.js';
 import {
   type ChatClient,
+  connect,
   connectUsers,
   createConversation,
   type Frame,
@@ -106,6 +108,29 @@ describe('search_messages', () => {
 
   it.each([null, 7, '', ' ', '\u200b', 'x'.repeat(101), 'a\0b', '\ud800'])('refuses the query %j', async (query) => {
     expect(await one.ask('search_messages', { conversation_id: id, query })).toMatchObject({ code: 'invalid_frame' });
+  });
+
+  it('leaves other requests their turn while many searches wait', async () => {
+    const user = await t.user();
+    const searchers = await Promise.all(Array.from({ length: 15 }, () => connect(t, user, V2)));
+    const conversation_id = await createConversation(searchers[0]!);
+    for (const client of searchers.slice(1)) await client.next();
+    await searchers[0]!.get('send_message', { conversation_id, content: 'hidden' });
+    for (const client of searchers.slice(1)) await client.next();
+    const runner = t.dataSource.createQueryRunner();
+    await runner.startTransaction();
+    const lock = 'insert into message_search_positions (conversation_id, message_id) values ($1, 0)';
+    await runner.query(lock, [conversation_id]);
+    const answers = searchers.map((client) => client.ask('search_messages', { conversation_id, query: 'hidden' }));
+    await sleep(200); // they have arrived
+    const answered = two.get('get_conversations').then(() => 'answered');
+    const result = await Promise.race([answered, sleep(3_000).then(() => 'waits')]);
+    await runner.rollbackTransaction();
+    await runner.release();
+    for (const answer of await Promise.all(answers)) expect(answer).toMatchObject({ success: true });
+    await answered;
+    expect(result).toBe('answered');
+    await Promise.all(searchers.map((client) => client.close()));
   });
 
   it('refuses more than eight words', async () => {
