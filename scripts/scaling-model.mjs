@@ -3,19 +3,19 @@
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
-/** CPU seconds of one core, and bytes, from `npm run bench chat-costs chat-idle chat cluster`. */
+/** CPU seconds of one core, and bytes, from `npm run bench chat-costs chat-idle chat`: docs/performance.md has the table. */
 const MEASURED = {
-  connectionBytes: 3_010, // an idle connection
-  connectCpu: 1250e-6, // Machi, to open a connection
-  connectPostgresCpu: 636e-6,
-  refreshCpu: 4515e-6, // Machi, a refresh of tokens
-  refreshPostgresCpu: 1106e-6,
-  messageCpu: 1212e-6, // Machi, a message that is alone in its batch
-  messagePostgresCpu: 940e-6,
+  connectionBytes: 6_850, // an idle connection
+  connectCpu: 1321e-6, // Machi, to open a connection
+  connectPostgresCpu: 421e-6,
+  refreshCpu: 4113e-6, // Machi, a refresh of tokens
+  refreshPostgresCpu: 1653e-6,
+  messageCpu: 871e-6, // Machi, a message that is alone in its batch
+  messagePostgresCpu: 503e-6,
   deliveryCpu: 4e-6, // Machi, to one connection
-  remoteCpu: 21.9e-6, // a process that gets a message of another one without a member here, under load
-  publishCpu: 9.63e-6, // Redis, a message under load
-  toProcessCpu: 0.678e-6, // Redis, for each process that gets it
+  remoteCpu: 15.5e-6, // a process that gets a message of another one without a member here, under load
+  publishCpu: 14.8e-6, // Redis, a message under load
+  toProcessCpu: 0.678e-6, // Redis, for each process that gets it; of an earlier run, the last one could not tell it from zero
 };
 
 /** A busy hour. */
