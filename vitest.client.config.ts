@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import base from './vitest.config.js';
 
-/** Part of `npm run client:check`: @machi/client against the real server, in Node.js and in Chromium. */
+/** Part of `npm run client:test`: @machi/client against the real server, in Node.js and in Chromium. */
 export default defineConfig({
   ...base,
   test: {

@@ -50,7 +50,7 @@ export async function prepare() {
     }
     if (needsClientBuild()) {
       const tsc = join(root, 'node_modules/typescript/bin/tsc');
-      await run('Building the client', process.execPath, [tsc, '-p', CLIENT, '--noCheck']); // client:check checks its types
+      await run('Building the client', process.execPath, [tsc, '-p', CLIENT, '--noCheck']); // client:test checks its types
       writeFileSync(CLIENT_BUILT, '');
     }
   } finally {

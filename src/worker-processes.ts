@@ -7,9 +7,9 @@ const RESTART_MS = 1_000;
 const MAX_RESTART_MS = 30_000;
 
 /**
- * Runs `WORKERS` processes of this program that share its port. They are nodes like those of several machines: each has its own pool,
- * and they hear of each other over the bus. A worker that ends is started again: after a second, and after twice as long
- * each time that it ends without having listened. One that has never listened stops all: its settings are wrong.
+ * Runs `WORKERS` processes of this program that share its port. They are nodes like those on several machines: each has its own
+ * pool, and the bus connects them. A worker that ends is started again: after a second, and after twice as long each time that it
+ * ends without having listened. One that has never listened stops all: its settings are wrong.
  */
 export class WorkerProcesses {
   private running = 0;

@@ -7,7 +7,7 @@ export interface WireFrame {
   body: Buffer | null;
 }
 
-/** What a driver tells the bus. */
+/** The events that a driver reports to the bus. */
 export interface BusReceiver {
   onFrame(frame: WireFrame): void;
   /** Frames can be received now. Whatever was published before may be lost. */
@@ -29,9 +29,9 @@ export interface BusDriver {
   /** Bytes of a frame with a header and a body of these lengths. */
   sizeOf(headerBytes: number, bodyBytes: number): number;
   start(receiver: BusReceiver): void;
-  /** Never throws and never rejects: what cannot be published is lost, and the receivers notice. */
+  /** Never throws. A frame that cannot be published is lost, and the receivers notice the gap. */
   publish(frames: WireFrame[]): void;
-  /** Closes the connection and opens another one, because this one carries nothing. */
+  /** Closes a broken connection and opens another one. */
   reconnect(): void;
   stop(): Promise<void>;
 }

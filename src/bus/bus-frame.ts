@@ -1,6 +1,6 @@
 import type { BusDriver, WireFrame } from './bus-driver.js';
 
-/** Something that other nodes are told. `head` is JSON; `body` is passed on as it is. */
+/** One message to other nodes. `head` is JSON; `body` is passed on as it is. */
 export interface BusItem {
   kind: string;
   head: unknown;

@@ -9,7 +9,7 @@ interface Peer {
   counts: (number | undefined)[];
 }
 
-/** The other nodes, as far as their frames and heartbeats tell. Notices lost frames. */
+/** The other nodes that are known from their frames and heartbeats. Notices lost frames. */
 export class BusPeers {
   private readonly peers = new Map<string, Peer>();
 

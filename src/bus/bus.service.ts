@@ -10,7 +10,7 @@ import { BusPeers } from './bus-peers.js';
 export const BUS_DRIVER = Symbol('BUS_DRIVER');
 
 const HEARTBEAT_MS = 1_000;
-/** If the own heartbeats do not come back for this long, the connection carries nothing. */
+/** If this node does not receive its own heartbeats for this long, the connection counts as broken. */
 const ECHO_TIMEOUT_MS = 3_000;
 const HEARTBEAT = 'heartbeat';
 /** The value on the wire: nodes of another version may run during an update. */
@@ -20,8 +20,8 @@ type ItemHandler = (head: never, body: Buffer | null) => void;
 type LossHandler = (partition: number | undefined) => void;
 
 /**
- * Tells the other nodes what happened here. Anything may be lost at any time: publishers count their frames, and whoever misses
- * one is told that something of a partition, or of all, is lost. PostgreSQL has the truth.
+ * Sends items to the other nodes. Frames may be lost at any time: publishers count their frames, and a node that misses one calls
+ * its loss handlers with the partition, or for all partitions. PostgreSQL has everything that was lost.
  */
 @Injectable()
 export class BusService implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -143,13 +143,13 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
     if (!this.isConnected && this.unanswered.size === 0) this.onConnected();
   }
 
-  /** Tells the others how many frames they should have got. A heartbeat is not counted. */
+  /** Sends the counts of this node's frames, so that the others notice lost ones. A heartbeat itself is not counted. */
   private sendHeartbeat(kind: string): void {
     const header = JSON.stringify([this.publisher, 0, [[kind, this.counts, 0]]]);
     this.driver!.publish(this.driver!.heartbeatPartitions.map((partition) => ({ partition, header, body: null })));
   }
 
-  /** What cannot be read, as a frame of another version of Machi may be, counts as lost. */
+  /** A frame that cannot be read, for example one of another version of Machi, counts as lost. */
   private receive(wire: WireFrame): void {
     try {
       this.handle(wire);

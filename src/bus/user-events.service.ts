@@ -12,7 +12,10 @@ export interface UserEvent {
 
 type Listener = (event: UserEvent) => void;
 
-/** Tells all nodes about events for users. Events may be lost while the bus is not reached: what they tell can also be read. */
+/**
+ * Publishes events for users to all nodes. Events may be lost while the bus is not reached; clients can read the same data over
+ * HTTP.
+ */
 @Injectable()
 export class UserEventsService {
   private readonly listeners: Listener[] = [];
@@ -25,7 +28,7 @@ export class UserEventsService {
     this.listeners.push(listener);
   }
 
-  /** Sends an event. To be called after the commit of what it tells. */
+  /** Sends an event. Call it after the commit of the change that the event reports. */
   publish(event: UserEvent): void {
     this.notify(event);
     this.bus.send(keyOf(event.user_id), { kind: KIND, head: event });

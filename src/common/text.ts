@@ -1,7 +1,7 @@
 // Rules for the texts of users. Characters are Unicode code points, as PostgreSQL counts them.
 
 /** The number of characters. Does not copy the text. */
-export function countCharacters(text: string): number {
+function countCharacters(text: string): number {
   let count = text.length;
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0xd800 && text.charCodeAt(i) < 0xdc00) count--;
   return count;
@@ -25,7 +25,7 @@ const NOT_IN_LINES = /[\p{Cc}\p{Noncharacter_Code_Point}\u2028\u2029\u202a-\u202
 const LINE_BREAKS = /[\t-\r\u0085\u2028\u2029]+/g;
 
 /** Whether a text is displayed in one line, in its own order. */
-export const isSingleLine = (text: string): boolean => text.search(NOT_IN_LINES) === -1;
+const isSingleLine = (text: string): boolean => text.search(NOT_IN_LINES) === -1;
 
 /** Zero-width characters and soft hyphens. Trimmed like blanks, but not variation selectors and tags, which end emoji. */
 const isBlank = (character: string): boolean => /[\s\u0085\u00ad\u200b-\u200d\u2060\ufeff]/.test(character);

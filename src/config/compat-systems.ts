@@ -12,6 +12,6 @@ export const AsSystems = (): PropertyDecorator =>
     return typeof value === 'string' ? value.split(',').map((name) => name.trim()) : value;
   });
 
-/** Whether all names are known, and there is one: `off` says that there is none. */
+/** Whether the list has names and all of them are known. `off` stands for an empty list. */
 export const isSystems = (value: unknown): boolean =>
   Array.isArray(value) && value.every((name) => (COMPAT_SYSTEMS as readonly unknown[]).includes(name));

@@ -58,7 +58,7 @@ function sendBySmtp(config: Config, url: string): Send {
  * The name in the greeting (EHLO). Servers may refuse one that is not a full domain name, as the host name of a container: the
  * host of PUBLIC_URL if it is one, else the domain of MAIL_FROM.
  */
-export function greetingName({ SMTP_EHLO_NAME, PUBLIC_URL, MAIL_FROM }: Config): string {
+function greetingName({ SMTP_EHLO_NAME, PUBLIC_URL, MAIL_FROM }: Config): string {
   if (SMTP_EHLO_NAME !== undefined) return SMTP_EHLO_NAME;
   const hosts = [PUBLIC_URL === undefined ? '' : new URL(PUBLIC_URL).hostname, MAIL_FROM.split('@').at(-1)!];
   const domain = hosts.find((host) => host.includes('.') && isIP(host) === 0);

@@ -74,7 +74,7 @@ export const PROGRESS_QUOTA: Quota = { name: 'progress', limit: 6000, windowMs: 
 /** Id numbers that a user registers or changes: each answer tells whether a person with the number is registered. */
 export const ID_NUMBERS_QUOTA: Quota = { name: 'id-numbers', limit: 20, windowMs: HOUR_MS };
 
-/** Phone numbers that a user enters for registered people: bookings send SMS to them, whomever they belong to. */
+/** Phone numbers that a user enters for registered people: bookings send SMS to these numbers, which may belong to strangers. */
 export const PHONE_NUMBERS_QUOTA: Quota = { name: 'phone-numbers', limit: 10, windowMs: HOUR_MS };
 
 /** Changes per user on routes for all signed-in users: each writes an audit event, which is kept for a year. */

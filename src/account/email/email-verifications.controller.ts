@@ -47,10 +47,7 @@ export class EmailVerificationsController {
     await this.verifications.verify(token, { caller, password });
   }
 
-  /**
-   * Removes the address from an account that its owner did not register: the address to which the link was mailed, from the
-   * account that another person made with it.
-   */
+  /** Removes the address to which the link was mailed from an account that another person registered with it. */
   @Delete('email-verifications')
   @ApiOperation({ operationId: 'disownEmail' })
   @Public()

@@ -14,7 +14,7 @@ const BATCH_SIZE = 100;
 const TO_DELETE = `select id, file_id from data_exports
   where user_id is null or (state <> 'pending' and expires_at <= $1) order by random() limit ${BATCH_SIZE}`;
 
-/** Deletes exports that have expired or that nobody wants any more, with their files. */
+/** Deletes exports that have expired, or that their users have deleted or replaced, with their files. */
 @Injectable()
 export class DataExportFilesWorker extends FilesWorker {
   constructor(

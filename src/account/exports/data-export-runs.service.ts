@@ -18,9 +18,9 @@ import { DataExportFilesService } from './data-export-files.service.js';
 import { DataExport } from './data-export.entity.js';
 import { DATA_EXPORT_AGE_MS } from './data-exports.service.js';
 
-/** Runs that did not end by themselves, for example because the process is killed each time. */
+/** An export fails after this many runs that broke off, for example because the process was killed each time. */
 const MAX_ATTEMPTS = 5;
-/** How long a run that failed waits for the next one. */
+/** How long a failed export waits for its next run. */
 const RETRY_SECONDS = 5;
 
 /** Without `user_id` the user has deleted the account. */
@@ -123,7 +123,7 @@ export class DataExportRunsService {
     return this.leases.release(claim, RETRY_SECONDS, !canGoAway);
   }
 
-  /** False when another run has the export, or nobody wants it any more. */
+  /** False when another run has the export, or its user has deleted it. */
   private async finish(
     { row: { id }, claimId }: Claim<DataExport>,
     state: 'ready' | 'failed',

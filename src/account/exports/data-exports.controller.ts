@@ -30,9 +30,9 @@ export class DataExportsController {
   ) {}
 
   /**
-   * Leads to the copy of one's own data: redirects to the file when it is ready, tells the progress while it is being made, and
-   * requests it if there is none, within ten minutes after signing in. At any time, POST exports requests it with the password. Answers
-   * `wrong_password` if the session or the password has changed at the same moment.
+   * Leads to the copy of the caller's data. Redirects to the file when it is ready, and returns the progress before that.
+   * Requests the copy if there is none: this needs a sign-in within the last ten minutes. `POST /api/users/me/exports` takes the
+   * password instead. Answers `wrong_password` if the session or the password has changed at the same moment.
    */
   @Get('export')
   @UseGuards(NoHeadGuard)

@@ -46,7 +46,7 @@ export class DataExportsService {
     private readonly clock: Clock,
   ) {}
 
-  /** Calls `listener` after each export that this node has taken. */
+  /** Calls `listener` after each export that a request to this node has created. */
   whenCreated(listener: () => void): void {
     this.onCreated = listener;
   }

@@ -4,7 +4,7 @@ import { causeMessage } from '../../common/cause-message.js';
 import { DataExportRunsService } from './data-export-runs.service.js';
 import { DataExportsService } from './data-exports.service.js';
 
-/** Exports of other nodes that died, and retries, are found by asking. */
+/** Poll interval. Finds exports of nodes that have died, and exports that wait for a retry. */
 const POLL_INTERVAL_MS = 2_000;
 
 /** Writes exports in the background, one at a time. Several nodes may do so at once. */

@@ -1,7 +1,7 @@
 import type { AuthenticationResponseJSON, RegistrationResponseJSON, WebAuthnCredential } from '@simplewebauthn/server';
 import type { RelyingParty } from './relying-party.provider.js';
 
-/** Loaded by the first passkey and not by the start: with what they load, these are 290 files. */
+/** Loaded by the first passkey and not by the start: the package loads 290 files. */
 export const webauthn = () => import('@simplewebauthn/server');
 const helpers = () => import('@simplewebauthn/server/helpers');
 

@@ -14,7 +14,10 @@ export class PasswordFailuresService {
     private readonly quotas: QuotasService,
   ) {}
 
-  /** Resets the counts of a user, so that the user need not wait any longer: also those of whoever knew an old password. */
+  /**
+   * Resets the counts of a user, so that the user need not wait any longer. Includes the counts that another person who knew an
+   * old password has used up.
+   */
   async reset({ id, username, email }: Pick<User, 'id' | 'username' | 'email'>): Promise<void> {
     for (const name of [username, email]) if (name) await this.backoff.reset(LOGIN_BACKOFF, normaliseLogin(name));
     await this.backoff.reset(CURRENT_PASSWORD_BACKOFF, id);

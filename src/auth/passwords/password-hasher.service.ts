@@ -48,8 +48,8 @@ export class PasswordHasherService {
   }
 
   /**
-   * Runs a sign-in, with all that it reads and writes before its hash, when it is its turn. Without that, many that arrive
-   * together would send their statements at once, before most of them wait or are refused. Throws `busy`.
+   * Runs a whole sign-in, statements included, when it is its turn. Otherwise many sign-ins that arrive together would all send
+   * their statements, before most of them wait for a hash or are refused. Throws `busy`.
    */
   admitSignIn<T>(login: string, work: () => Promise<T>): Promise<T> {
     return enqueue(this.signIns, login, work);

@@ -13,7 +13,7 @@ const MAX_WAITING = 1_000;
 const NOTIFY = `select pg_notify('${CHANNEL}', payload) from unnest($1::text[]) as payload`;
 
 /**
- * Publishes with NOTIFY after the commit of what a frame tells about, and listens on the dedicated connection. One partition, so
+ * Publishes with NOTIFY, after the commits that the frames report, and listens on the dedicated connection. One partition, so
  * that a flush is one notification.
  */
 export class PostgresDriver implements BusDriver {

@@ -23,7 +23,7 @@ const FRAME_CHARACTERS = 64 * 1024;
 const PING_INTERVAL_MS = 25_000;
 /** How long a client of `machi.v2` may take to send `auth`. */
 const AUTHENTICATION_MS = 10_000;
-/** How long before its expiry a client of `machi.v2` is told. */
+/** How long before the expiry of its token a client of `machi.v2` gets the frame `expiring`. */
 const EXPIRING_MS = 30_000;
 /** The bytes of a control frame of a client before its payload of up to 125 bytes (RFC 6455, section 5.2). */
 const CONTROL_FRAME_HEADER_BYTES = 6;
@@ -79,7 +79,7 @@ export class Connection {
   private pingedAt: number;
   private framesAfterClose = 0;
   private authenticationDeadline: number | undefined;
-  /** The expiry that the client was told of. */
+  /** The expiry that the last frame `expiring` has announced. */
   private announcedExpiry: number | undefined;
 
   constructor({ socket, stream, networks, scheduler, receiveBudget, isLimited, onClosing }: ConnectionOptions) {

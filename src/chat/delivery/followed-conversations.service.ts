@@ -162,7 +162,7 @@ export class FollowedConversationsService implements ConnectionListener {
     if (!conversation || lastRevision(segment) <= conversation.revision) return;
     if (this.isNext(conversation, segment)) {
       this.deliver(conversation, segment);
-      this.deliverWaiting(segment.conversationId, conversation);
+      this.deliverWaiting(conversation);
     } else {
       if (conversation.waiting.length < MAX_WAITING) conversation.waiting.push(segment);
       this.scheduleRepair(segment.conversationId, this.hasMembers(segment.conversationId) ? GAP_MS : 0);
@@ -186,7 +186,7 @@ export class FollowedConversationsService implements ConnectionListener {
     }
     if (revision > conversation.revision + messages) this.reportEventRevisions(conversationId);
     setRevision(conversation, Math.max(conversation.revision, revision));
-    this.deliverWaiting(conversationId, conversation);
+    this.deliverWaiting(conversation);
     if (conversation.waiting.length > 0) this.scheduleRepair(conversationId, GAP_MS);
   }
 
@@ -258,7 +258,7 @@ export class FollowedConversationsService implements ConnectionListener {
     setRevision(conversation, lastRevision(segment));
   }
 
-  private deliverWaiting(conversationId: number, conversation: FollowedConversation): void {
+  private deliverWaiting(conversation: FollowedConversation): void {
     for (;;) {
       conversation.waiting = conversation.waiting.filter((segment) => lastRevision(segment) > conversation.revision);
       const next = conversation.waiting.find((segment) => this.isNext(conversation, segment));

@@ -121,7 +121,7 @@ export class GapRepairService implements ConnectionListener {
     await this.repair(ids.map(([id]) => id));
   }
 
-  /** Makes good for announcements of memberships that were lost. */
+  /** Announces memberships whose announcement was lost. */
   private async join(pairs: [participantId: number, conversationId: number][]): Promise<void> {
     const unknown = pairs.filter(([id, conversationId]) => !this.followed.isMember(id, conversationId));
     if (unknown.length === 0) return;

@@ -31,7 +31,7 @@ export interface MembershipRow {
   revisions: number[];
 }
 
-/** A membership that this node was not told of. */
+/** A membership whose announcement did not reach this node. */
 export interface JoinedRow {
   participant_id: number;
   conversation_id: number;

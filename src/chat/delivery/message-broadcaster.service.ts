@@ -12,7 +12,7 @@ export interface MessageFrame extends BroadcastFrame {
   revision: number;
   /** Participant id. Members who have blocked the sender do not get the frame. */
   senderId: number;
-  /** Whether this node has stored it. Other nodes are told of no others. */
+  /** Whether this node has stored the message. Only such messages are sent to the other nodes. */
   isOwn: boolean;
 }
 
@@ -27,8 +27,8 @@ export class MessageBroadcasterService {
   ) {}
 
   /**
-   * Nothing that this node has not delivered is before the frames. They are sorted here: a message that a client has sent again
-   * and another node has stored at the same microsecond counts as own, and has an earlier revision than those sent before it.
+   * This node has delivered everything before these frames. They are sorted here: a message that a client has sent again and
+   * another node has stored at the same microsecond counts as own, and has an earlier revision than those sent before it.
    */
   broadcast(conversationId: number, frames: MessageFrame[]): void {
     if (!this.followed.isActive) return this.broadcastHere(conversationId, frames);

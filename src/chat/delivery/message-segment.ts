@@ -3,7 +3,7 @@ import type { Frames } from '../protocol/websocket-frames.js';
 /** Messages of one conversation with consecutive revisions, encoded as frames. */
 export interface MessageSegment {
   conversationId: number;
-  /** The revision of the message before the first one: who has delivered it has missed nothing. */
+  /** The revision before the first message: a node that has delivered up to it has missed nothing. */
   previous: number;
   /** The revision of the first message. */
   first: number;

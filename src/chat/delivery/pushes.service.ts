@@ -12,8 +12,8 @@ interface PushOptions {
 }
 
 /**
- * Sends frames to users wherever they are connected. A frame may be lost on the way to another node: what it tells can also be
- * read. Messages of conversations take another way, see `FollowedConversationsService`.
+ * Sends frames to users wherever they are connected. A frame may be lost on the way to another node; clients can read the same
+ * data. Messages of conversations take another way, see `FollowedConversationsService`.
  */
 @Injectable()
 export class PushesService {

@@ -23,7 +23,7 @@ type MessagesHead = [
 ];
 type MembersHead = [conversationId: number, revision: number, participantIds: number[]];
 
-/** Tells the other nodes what happens in conversations, and does here what they tell. */
+/** Sends the other nodes what happens in conversations, and handles what they send. */
 @Injectable()
 export class RemoteConversationsService {
   constructor(

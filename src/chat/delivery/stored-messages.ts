@@ -14,7 +14,7 @@ export interface MessageFields {
   attachments: AttachmentDto[] | null;
 }
 
-/** A message that this node reads from the database because it was told nothing of it. */
+/** A message that this node reads from the database because the bus did not deliver it. */
 export interface MissedMessage extends MessageFields {
   revision: number;
   sender_id: number;

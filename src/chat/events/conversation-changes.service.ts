@@ -8,7 +8,7 @@ import type { Role } from '../protocol/roles.js';
 import type { EventKind } from './conversation-event.entity.js';
 import type { ChangedDto } from './conversation-events.dto.js';
 
-/** Whoever is not a member locks nothing. */
+/** Returns no row, and locks nothing, if the caller is not a member. */
 const LOCK = `select c.revision, c.name from conversations c
   where c.id = $1 and ($2::bigint is null or exists (
     select from conversation_members m where m.conversation_id = c.id and m.participant_id = $2))

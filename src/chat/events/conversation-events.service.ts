@@ -34,7 +34,7 @@ const SELECT_FOR_MEMBER = `select ${COLUMNS}
   where e.conversation_id = $1 and e.revision > $2 and e.revision <= $3 and ${IS_SHOWN}
   order by e.revision limit $5`;
 
-/** $1: conversation, $2: the revision after which it begins. Who was removed or has left is told, too. */
+/** $1: conversation, $2: the revision after which it begins. Members who were removed or have left get the event, too. */
 const SELECT_FOR_ALL = `select ${COLUMNS}, array(
     select m.participant_id from conversation_members m where m.conversation_id = e.conversation_id and ${IS_SHOWN}
     union select s.id from unnest(e.subject_ids) as s (id) where e.kind = 'member_removed'
@@ -56,7 +56,7 @@ interface Row {
   usernames: string[];
 }
 
-/** Reads the events of conversations, for members who ask, and for those who are told. */
+/** Reads the events of conversations: for members who ask, and for the members to whom new events are sent. */
 @Injectable()
 export class ConversationEventsService {
   constructor(

@@ -6,7 +6,7 @@ import { FullMessageDto, MessageDto, ReactionDto } from '../protocol/message.dto
 import { RequestFrame } from '../protocol/request-frame.dto.js';
 
 const MAX_CONTENT = 16_000;
-export const MAX_ATTACHMENTS = 10;
+const MAX_ATTACHMENTS = 10;
 
 /** The fields of a `send_message` request of old clients. */
 export class SendTextFrame extends RequestFrame {

@@ -127,7 +127,7 @@ export class ChatNodeService {
     if (!this.bus.isShared) await this.reap();
   }
 
-  /** Null if this process is the only node: then nobody can connect to another one, and a node whose lock is free has ended. */
+  /** Null if this process is the only node: then no user can connect to another node, and a node whose lock is free has ended. */
   private get lease(): string | null {
     return this.bus.isShared ? LEASE : null;
   }

@@ -22,8 +22,9 @@ const selectContacts = (participants: string): string => `select c.participant_i
 const SELECT_ONLINE = 'select distinct participant_id as id from presences where participant_id = any ($1)';
 
 /**
- * Other nodes that record a change of the same participants wait for the end of the transaction. The next statement thus sees what
- * they have recorded. Without it, two nodes that a user leaves at once would each see the presence on the other one, and tell nobody.
+ * Other nodes that record a change of the same participants wait for the end of the transaction. The next statement thus sees
+ * what they have recorded. Without it, two nodes that a user leaves at once would each see the presence on the other one, and
+ * notify no contact.
  */
 const LOCK_PARTICIPANTS = 'select from participants where id = any ($1) order by id for no key update';
 
@@ -177,7 +178,9 @@ export class PresenceService implements ConnectionListener, BeforeApplicationShu
     });
   }
 
-  /** Tells nothing of users who have connected to another node meanwhile: it may have told so already. */
+  /**
+   * Leaves out users who have connected to another node meanwhile, because that node may have notified their contacts already.
+   */
   private async notifyOffline(changes: PresenceChange[]): Promise<void> {
     if (!this.bus.isShared || changes.length === 0) return this.notify(changes, false);
     const ids = [...new Set(changes.map(({ id }) => id))];

@@ -9,7 +9,9 @@ import { mentionsIn } from './mentions.js';
 import { PushSenderService } from './push-sender.service.js';
 
 const KIND = 'push-subscribed';
-/** Finds subscriptions that other nodes have told of in vain, and participants without any. */
+/**
+ * Reload interval. Finds subscriptions whose announcement by another node was lost, and drops participants without subscriptions.
+ */
 const RELOAD_MS = 60_000;
 
 const SELECT_SUBSCRIBED = `select distinct p.id from push_subscriptions s join participants p on p.user_id = s.user_id`;
@@ -27,13 +29,14 @@ interface Candidate {
 export type PushColumns = [nonces: string[], conversationIds: number[], mentions: string[]];
 
 /**
- * Decides, without a query, which messages are stored together with a note for `PushWorker`: those that may concern an offline user
- * with a subscription. The worker decides again with what the database has, so a message too many costs a little time only.
+ * Decides, without a query, which messages are stored together with a note for `PushWorker`: those that may concern an offline
+ * user with a subscription. The worker decides again by the database, so a message that is noted needlessly only costs a little
+ * time.
  */
 @Injectable()
 export class PushCandidatesService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly log = new Logger(PushCandidatesService.name);
-  /** Participants with a subscription. Undefined until they are loaded: then anybody may have one. */
+  /** Participants with a subscription. Undefined until they are loaded; until then, any participant may have one. */
   private subscribed: Set<number> | undefined;
   private addedWhileLoading = new Set<number>();
   private timer: NodeJS.Timeout | undefined;

@@ -4,7 +4,7 @@ import { IsId, IsOptionalId, IsVisibleText } from '../protocol/field-decorators.
 import { FullMessageDto } from '../protocol/message.dto.js';
 import { RequestFrame } from '../protocol/request-frame.dto.js';
 
-export const MAX_QUERY = 100;
+const MAX_QUERY = 100;
 
 /** The fields of a `search_messages` request. */
 export class SearchMessagesFrame extends RequestFrame {

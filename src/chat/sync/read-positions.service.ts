@@ -8,7 +8,7 @@ import { PushesService } from '../delivery/pushes.service.js';
 import { successText } from '../protocol/responses.js';
 import type { MessageReadDto, ReadPositionDto, UserTypingDto } from './sync.dto.js';
 
-/** In larger conversations, neither typing nor reading is told: it would be told too often. */
+/** In larger conversations, neither typing nor reading is sent to the members: there would be too many frames. */
 const MAX_MEMBERS = 100;
 const TYPING_INTERVAL_MS = 3_000;
 
@@ -49,7 +49,7 @@ const SELECT_COMPANIONS = `select u.username, array(
 /** What members do without writing: reading, which is stored as one position for each member, and typing, which is not stored. */
 @Injectable()
 export class ReadPositionsService {
-  /** When a participant was last told to be typing, by participant and conversation. */
+  /** When the typing of a participant was last sent, by participant and conversation. */
   private readonly typing = new Map<string, number>();
 
   constructor(

@@ -8,7 +8,7 @@ import { FullMessageDto } from '../protocol/message.dto.js';
 import { RequestFrame } from '../protocol/request-frame.dto.js';
 import { ROLES, type Role } from '../protocol/roles.js';
 
-export const MAX_CURSORS = 100;
+const MAX_CURSORS = 100;
 
 /** The fields of a `sync` request. */
 export class SyncFrame extends RequestFrame {

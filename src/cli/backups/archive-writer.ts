@@ -60,7 +60,7 @@ export class ArchiveWriter {
     await this.written;
   }
 
-  /** Gives up: the target is destroyed. */
+  /** Ends without completing the archive: destroys the target. */
   async abort(error: Error): Promise<void> {
     const { targetError } = this;
     this.tar.destroy(error);

@@ -8,9 +8,6 @@ export interface Check {
   remedy?: string;
 }
 
-/** Runs the checks of one part of the installation. */
-export type Examine<Subject> = (subject: Subject) => Promise<Check[]>;
-
 export const ok = (name: string, detail: string): Check => ({ name, status: 'ok', detail });
 export const skipped = (name: string, detail: string): Check => ({ name, status: 'skipped', detail });
 export const warning = (name: string, detail: string, remedy: string): Check => ({

@@ -1,6 +1,6 @@
 /**
  * Whether the standard variables of OpenTelemetry ask for traces: an exporter or an endpoint is named. The libraries read these
- * variables by themselves. https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+ * variables themselves. https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
 export function isTracingRequested(environment: NodeJS.ProcessEnv = process.env): boolean {
   const { OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT } =

@@ -7,7 +7,7 @@ import type { DatabaseConnection } from '../../config/database/database-connecti
 import { clientConfig } from './client-config.js';
 import { DatabaseUnreachableError } from '../database-error.js';
 
-/** How long a database that is still starting is waited for. */
+/** How long to wait for a database that is still starting. */
 const CONNECT_DEADLINE_MS = 30_000;
 const RETRY_MS = 1_000;
 /** How often the two connections of `keepsSessions` are compared. */

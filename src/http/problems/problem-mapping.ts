@@ -20,7 +20,7 @@ const SQLSTATES: [prefix: string, code: ProblemCode][] = [
   ['08', 'database_unavailable'],
 ];
 
-/** Constraints and the problems that violating them means. */
+/** The problems that violations of constraints are mapped to. */
 const CONSTRAINTS: Record<string, ProblemCode> = {
   users_username_key: 'username_taken',
   users_email_key: 'email_taken',

@@ -13,7 +13,7 @@ import { type DeliveredPage, queryDeliveredPages } from './delivered-pages.js';
 import { PageFilesService } from './page-files.service.js';
 import type { Page } from './page.entity.js';
 
-export const PUBLIC_FOR_A_DAY = 'public, max-age=86400';
+const PUBLIC_FOR_A_DAY = 'public, max-age=86400';
 
 /** The store cannot ask who may read an image: its addresses work for this time after a chapter was hidden. */
 const REDIRECT_SECONDS = 60;

@@ -1,6 +1,6 @@
 import { validate as isUuid } from 'uuid';
 
-export const MAX_SLUG = 100;
+const MAX_SLUG = 100;
 const SLUG = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
 /** Whether a text can be a slug. A slug is never a UUID, because both name a project in a path. */

@@ -5,7 +5,7 @@ import { CommitRunsService } from './commits/commit-runs.service.js';
 import { CommitsService } from './commits/commits.service.js';
 import { UploadCleanupService } from './upload-cleanup.service.js';
 
-/** Commits of other nodes that died, and retries, are found by asking. */
+/** Poll interval. Finds commits of nodes that have died, and commits that wait for a retry. */
 const POLL_INTERVAL_MS = 1_000;
 const CLEANUP_INTERVAL_MS = 2_000;
 const SWEEP_INTERVAL_MS = 3_600_000;

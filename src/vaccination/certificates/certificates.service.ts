@@ -27,7 +27,7 @@ const RENEWAL_DAYS = 30;
 const DAY_SECONDS = 86_400;
 
 /** The URL of the issuer of SMART Health Cards; its keys are at `/.well-known/jwks.json` below it. */
-export const shcIssuerOf = ({ publicUrl }: Config): string => `${publicUrl}/api/vaccination/certificates/shc`;
+const shcIssuerOf = ({ publicUrl }: Config): string => `${publicUrl}/api/vaccination/certificates/shc`;
 
 /** Issues certificates of doses and revokes them. */
 @Injectable()

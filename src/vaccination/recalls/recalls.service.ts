@@ -42,8 +42,8 @@ export class RecallsService {
   }
 
   /**
-   * Recalls a lot at all centres, or returns the earlier recall. The lock on the vaccine makes lots that are added at this moment
-   * wait, or are waited for: see LotsService.assertNotRecalled. Throws `vaccine_not_found`.
+   * Recalls a lot at all centres, or returns the earlier recall. The lock on the vaccine and the one in
+   * `LotsService.listRecalled` let a recall and new lots happen one after the other. Throws `vaccine_not_found`.
    */
   async getOrCreate(caller: Caller, dto: CreateRecallDto): Promise<{ recall: Recall; isNew: boolean }> {
     const { vaccine_id, number, reason } = dto;

@@ -19,7 +19,7 @@ export class DosesController {
     private readonly recording: DoseRecordingService,
   ) {}
 
-  /** Records a dose that the caller, a vaccinator or manager of the centre, has given to somebody else. */
+  /** Records a dose that the caller, a vaccinator or manager of the centre, has given to another person. */
   @Post()
   @ApiOperation({ operationId: 'recordDose' })
   @ApiProblems(

@@ -1,7 +1,7 @@
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { PromotionsService } from './promotions.service.js';
 
-/** A place may have become free in any process, by any statement: asking is simpler than being told. */
+/** Poll interval. Any process and any statement may have freed a place, so polling is simpler than a notification. */
 const POLL_INTERVAL_MS = 1_000;
 /** Every so many polls, outdated waitlists are removed. */
 const POLLS_PER_CLEANUP = 60;

@@ -12341,18 +12341,17 @@ export const OPERATIONS = {
    */
   verifyEmail: ['POST', '/api/email-verifications', 'json'],
   /**
-   * Removes the address from an account that its owner did not register
-   * Removes the address from an account that its owner did not register: the address to which the link was mailed, from the
-   * account that another person made with it.
+   * Removes the address to which the link was mailed from an account that another person registered with it
+   * Removes the address to which the link was mailed from an account that another person registered with it.
    *
    * Access: everyone.
    */
   disownEmail: ['DELETE', '/api/email-verifications', 'json'],
   /**
-   * Leads to the copy of one's own data
-   * Leads to the copy of one's own data: redirects to the file when it is ready, tells the progress while it is being made, and
-   * requests it if there is none, within ten minutes after signing in. At any time, POST exports requests it with the password. Answers
-   * `wrong_password` if the session or the password has changed at the same moment.
+   * Leads to the copy of the caller's data
+   * Leads to the copy of the caller's data. Redirects to the file when it is ready, and returns the progress before that.
+   * Requests the copy if there is none: this needs a sign-in within the last ten minutes. `POST /api/users/me/exports` takes the
+   * password instead. Answers `wrong_password` if the session or the password has changed at the same moment.
    *
    * Access: signed-in users.
    */
@@ -12972,7 +12971,7 @@ export const OPERATIONS = {
   recordNoShow: ['POST', '/api/vaccination/appointments/{id}/no-show'],
   /**
    * Records a dose that the caller
-   * Records a dose that the caller, a vaccinator or manager of the centre, has given to somebody else.
+   * Records a dose that the caller, a vaccinator or manager of the centre, has given to another person.
    *
    * Access: signed-in users.
    */

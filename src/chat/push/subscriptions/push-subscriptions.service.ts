@@ -91,7 +91,7 @@ export class PushSubscriptionsService {
     await this.subscriptions.delete({ id });
   }
 
-  /** Who has the keys of the subscription has the browser. The former user gets no more pushes there. */
+  /** A caller who has the keys of the subscription uses the same browser. The former user gets no more pushes there. */
   private async takeOver(manager: EntityManager, caller: Caller, subscription: NewSubscription): Promise<void> {
     const known = await manager.findOneBy(PushSubscription, { endpoint: subscription.endpoint });
     if (!known || known.user_id === caller.id) return;

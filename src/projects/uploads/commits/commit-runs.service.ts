@@ -23,9 +23,9 @@ import { Upload } from '../upload.entity.js';
 import { UploadFile } from '../files/upload-file.entity.js';
 import { UploadProgressService } from './upload-progress.service.js';
 
-/** Runs without a further page, for example because the process is killed each time. */
+/** A commit fails after this many runs that made no further page, for example because the process was killed each time. */
 const MAX_ATTEMPTS = 5;
-/** How long a run that failed waits for the next one. */
+/** How long a failed commit waits for its next run. */
 const RETRY_SECONDS = 5;
 /** How long the result of a commit can be read. */
 const RESULT_AGE_MS = 7 * 86_400_000;

@@ -37,7 +37,7 @@ export class CommitsService {
     private readonly audit: AuditService,
   ) {}
 
-  /** Calls `listener` after each commit that this node has taken. */
+  /** Calls `listener` after each commit that a request to this node has started. */
   whenStarted(listener: () => void): void {
     this.onStarted = listener;
   }

@@ -5,13 +5,13 @@ import { Problem } from '../../../http/problems/problem.js';
 import type { ImageSource } from '../../../images/image-jobs.js';
 import { mapStorageError, Storage } from '../../../storage/storage.js';
 
-export const UPLOADS_FOLDER = 'uploads/';
+const UPLOADS_FOLDER = 'uploads/';
 
 /** The key of a file in the storage. 256 folders, by the random end of the id, keep each folder small. */
 const keyOf = (id: string): string => `${UPLOADS_FOLDER}${id.slice(-2)}/${id}`;
 
 /** The id of the file that a key belongs to; undefined for keys of another form. */
-export const fileIdOf = (key: string): string | undefined => /\/([0-9a-f-]{36})$/.exec(key)?.[1];
+const fileIdOf = (key: string): string | undefined => /\/([0-9a-f-]{36})$/.exec(key)?.[1];
 
 /** The bytes of uploaded files in the storage, until they have become pages. */
 @Injectable()
