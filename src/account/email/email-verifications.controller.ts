@@ -47,7 +47,7 @@ export class EmailVerificationsController {
     await this.verifications.verify(token, { caller, password });
   }
 
-  /** Removes the address to which the link was mailed from an account that another person registered with it. */
+  /** Removes the address of the mailed link from its account, for the owner of a mailbox who did not register that account. */
   @Delete('email-verifications')
   @ApiOperation({ operationId: 'disownEmail' })
   @Public()

@@ -12341,8 +12341,8 @@ export const OPERATIONS = {
    */
   verifyEmail: ['POST', '/api/email-verifications', 'json'],
   /**
-   * Removes the address to which the link was mailed from an account that another person registered with it
-   * Removes the address to which the link was mailed from an account that another person registered with it.
+   * Removes the address of the mailed link from its account
+   * Removes the address of the mailed link from its account, for the owner of a mailbox who did not register that account.
    *
    * Access: everyone.
    */
