@@ -89,7 +89,9 @@ async function ensureMigrated(
 ): Promise<void> {
   if (await readIsMigrated(dataSource)) return;
   if (!migrateVia)
-    throw new DatabaseError('Migrations are missing: run "node dist/src/migrate.js" before, or set MIGRATE to on.');
+    throw new DatabaseError(
+      'The database lacks migrations of this version: run "machi migrate", or set MIGRATE to on.',
+    );
   await migrateDatabase(migrateVia, log);
   if (!(await readIsMigrated(dataSource)))
     throw new DatabaseError(

@@ -29,7 +29,9 @@ function begin(env: Record<string, string>, program?: string): MachiProcess {
 it('with MIGRATE=off a process exits with 1 on an old schema, and starts after migrate.js has run', async () => {
   const early = begin(database);
   expect(await early.ended).toBe(1);
-  expect(early.output()).toBe('Migrations are missing: run "node dist/src/migrate.js" before, or set MIGRATE to on.\n');
+  expect(early.output()).toBe(
+    'The database lacks migrations of this version: run "machi migrate", or set MIGRATE to on.\n',
+  );
   const jobs = [begin(database, 'migrate'), begin(database, 'migrate')]; // at once: one waits for the other
   expect(await Promise.all(jobs.map(({ ended }) => ended))).toEqual([0, 0]);
   const machi = await whenServing(begin(database));

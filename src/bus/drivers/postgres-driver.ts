@@ -71,7 +71,7 @@ export class PostgresDriver implements BusDriver {
       const payloads = this.waiting.splice(0);
       await this.pool.query({ name: 'bus-notify', text: NOTIFY, values: [payloads] }).catch((error: Error) => {
         this.failures += payloads.length;
-        this.log.warn(`Publishing failed (${error.message}); ${payloads.length} frames are lost`);
+        this.log.warn(`Publishing to the bus failed (${error.message}); ${payloads.length} frames are lost`);
       });
     }
   }

@@ -80,7 +80,7 @@ export class RedisDriver implements BusDriver {
       await Promise.all(this.channels.map((channel) => this.subscriber.ssubscribe(channel)));
       this.receiver?.onConnected();
     } catch (error) {
-      this.log.warn(`Subscribing failed (${(error as Error).message})`);
+      this.log.warn(`Subscribing to the bus failed (${(error as Error).message}); retrying`);
       if (this.subscriber.status === 'ready') this.subscriber.disconnect(true);
     } finally {
       clearTimeout(timeout);
