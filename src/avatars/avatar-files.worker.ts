@@ -10,7 +10,6 @@ import { AVATARS_FOLDER, AvatarFilesService, avatarIdOf } from './avatar-files.s
 import { AvatarRemoval } from './avatar-removal.entity.js';
 
 const PROBE_AGE_MS = 3_600_000;
-const REMOVALS_PER_RUN = 100;
 /** Withdrawn avatars are kept for a week, so that a late decision of a moderator is answered with `avatar_not_pending`. */
 const WITHDRAWN_AGE_MS = 7 * 86_400_000;
 
@@ -28,15 +27,8 @@ export class AvatarFilesWorker extends FilesWorker {
     super(AVATARS_FOLDER, 'avatar');
   }
 
-  async deleteRemovedFiles(): Promise<void> {
-    // In random order: files that cannot be deleted must not block the others.
-    const removals = await this.removals.createQueryBuilder().orderBy('random()').limit(REMOVALS_PER_RUN).getMany();
-    if (removals.length === 0) return;
-    await this.deleteListed(
-      removals.map(({ avatar_id }) => avatar_id),
-      (id) => this.files.remove(id),
-      (manager, ids) => manager.delete(AvatarRemoval, ids),
-    );
+  deleteRemovedFiles(): Promise<void> {
+    return this.deleteRemovals(this.removals, 'avatar_id', (id) => this.files.remove(id));
   }
 
   /** Deletes what crashes have left behind, and old withdrawn avatars. */

@@ -1,10 +1,12 @@
 import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import type { ObjectLiteral, Repository } from 'typeorm';
 import { causeMessage } from '../common/cause-message.js';
 import { Clock } from '../common/clock.provider.js';
 import type { FileDeletion, FileDeletionsService } from './file-deletions.service.js';
 import type { Storage } from './storage.js';
 
 const REMOVALS_INTERVAL_MS = 2_000;
+const REMOVALS_PER_RUN = 500;
 const SWEEP_INTERVAL_MS = 3_600_000;
 /** Files are stored before their row. Younger files may still get one. */
 const ORPHAN_AGE_MS = 3_600_000;
@@ -60,6 +62,22 @@ export abstract class FilesWorker implements OnApplicationBootstrap, BeforeAppli
       if (keys.length === ORPHANS_PER_QUERY) await this.deleteWithoutRow(keys.splice(0));
     }
     await this.deleteWithoutRow(keys);
+  }
+
+  /**
+   * Deletes the files of some rows of a list of removals, and then these rows. `key` is the column with the id; `remove` deletes
+   * the files of an id.
+   */
+  protected async deleteRemovals<Removal extends ObjectLiteral>(
+    removals: Repository<Removal>,
+    key: keyof Removal,
+    remove: FileDeletion['remove'],
+  ): Promise<void> {
+    // In random order: files that cannot be deleted must not block the others.
+    const rows = await removals.createQueryBuilder().orderBy('random()').limit(REMOVALS_PER_RUN).getMany();
+    if (rows.length === 0) return;
+    const ids = rows.map((row) => row[key] as string);
+    await this.deleteListed(ids, remove, (manager, deleted) => manager.delete(removals.target, deleted));
   }
 
   /** Deletes the files of some ids, and what lists them. Returns whether all are deleted: see FileDeletionsService. */

@@ -1,4 +1,5 @@
 import type { QueryConfig } from 'pg';
+import { likePattern } from '../database/statements/like-pattern.js';
 import { prepared } from '../database/statements/prepared.js';
 import { publicPath } from '../http/log/request-context.js';
 
@@ -18,10 +19,6 @@ const userJson = (base: string): string => `'{"id":"' || id || '","username":"' 
   || ',"avatar_url":"' || ${base} || case when avatar_id is null then '/api/users/' || id || '/avatar'
     else '/api/avatars/' || avatar_id || '/256.webp' end
   || '","created_at":"' || to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"}'`;
-
-/** Folds the term as the search index does, and escapes the wildcards of LIKE. */
-const likePattern = (term: string): string =>
-  `'%' || regexp_replace(fold_text(${term}), '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
 
 /** Selects one ListRow: a page of the users for which the conditions hold. `size` and `base` are SQL. */
 const selectPage = (conditions: string[], size: string, base: string): string =>
@@ -49,7 +46,7 @@ export function toPagesStatement(pages: PageOfUsers[], withInactive: boolean): Q
 
 /** The query of a search: users whose names contain `term`. It is planned for its term. Returns one ListRow. */
 export function toSearchStatement(term: string, { after, limit }: PageOfUsers, withInactive: boolean): QueryConfig {
-  const found = `fold_text(username || ' ' || fullname) like ${likePattern('$3::text')}`;
+  const found = `fold_text(username || ' ' || fullname) like ${likePattern('fold_text($3::text)')}`;
   const conditions = [activity(withInactive), found, ...(after === '' ? [] : ['username > $4::citext'])];
   const values = [limit, publicPath(''), term, ...(after === '' ? [] : [after])];
   return { text: selectPage(conditions, '$1::int', '$2::text'), values };

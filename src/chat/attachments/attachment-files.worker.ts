@@ -11,8 +11,6 @@ import { AttachmentRemoval } from './attachment-removal.entity.js';
 import { Attachment } from './attachment.entity.js';
 import { AttachmentsService } from './attachments.service.js';
 
-const REMOVALS_PER_RUN = 500;
-
 /** Deletes attachments that were not sent in time, and files of attachments that are no longer needed. */
 @Injectable()
 export class AttachmentFilesWorker extends FilesWorker {
@@ -28,15 +26,8 @@ export class AttachmentFilesWorker extends FilesWorker {
     super(ATTACHMENTS_FOLDER, 'attachment');
   }
 
-  async deleteRemovedFiles(): Promise<void> {
-    // In random order: files that cannot be deleted must not block the others.
-    const removals = await this.removals.createQueryBuilder().orderBy('random()').limit(REMOVALS_PER_RUN).getMany();
-    if (removals.length === 0) return;
-    await this.deleteListed(
-      removals.map(({ attachment_id }) => attachment_id),
-      (id) => this.files.remove(id),
-      (manager, ids) => manager.delete(AttachmentRemoval, ids),
-    );
+  deleteRemovedFiles(): Promise<void> {
+    return this.deleteRemovals(this.removals, 'attachment_id', (id) => this.files.remove(id));
   }
 
   /** Deletes what was not sent in time, and what crashes have left behind. */

@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
 import { FairQueue } from '../../common/concurrency/fair-queue.js';
 import { POOL } from '../../database/connections/pool.js';
+import { likePattern } from '../../database/statements/like-pattern.js';
 import { returningRows } from '../../database/statements/returning.js';
 import { Problem, unavailable } from '../../http/problems/problem.js';
 import { type ClientNetwork, fairShareOf } from '../../rate-limit/client-network.js';
@@ -51,12 +52,8 @@ export const searchSql = (terms: number): string => `select ${MESSAGE_COLUMNS}
   ${MESSAGE_JOINS}
   where m.conversation_id = $1 and m.participant_id = $2 and k.blocked_id is null
     and f.conversation_id = $1 and f.message_id < $3
-    ${Array.from({ length: terms }, (_, i) => `and f.folded like ${likePattern(i + 5)}`).join('\n    ')}
+    ${Array.from({ length: terms }, (_, i) => `and f.folded like ${likePattern(`fold_text($${i + 5})`)}`).join('\n    ')}
   order by f.message_id desc limit $4`;
-
-/** Folds the term as the texts are folded, and escapes the wildcards of LIKE. */
-const likePattern = (n: number): string =>
-  `'%' || regexp_replace(fold_text($${n}), '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
 
 /** Searches messages of a conversation. */
 @Injectable()

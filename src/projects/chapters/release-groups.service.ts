@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { Repository } from 'typeorm';
 import { v7 as uuidv7, validate as isUuid } from 'uuid';
 import { AuditService } from '../../audit/audit.service.js';
+import { likePattern } from '../../database/statements/like-pattern.js';
 import { Clock } from '../../common/clock.provider.js';
 import { type Page, readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem } from '../../http/problems/problem.js';
@@ -16,8 +17,7 @@ import {
   type UpdateReleaseGroupDto,
 } from './release-groups.dto.js';
 
-/** Folds the term like the names, and escapes the wildcards of LIKE. */
-const IS_NAMED = `fold_text(g.name::text) like '%' || regexp_replace(fold_text(:q), '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
+const IS_NAMED = `fold_text(g.name::text) like ${likePattern('fold_text(:q)')}`;
 
 /** The groups of people that release chapters. */
 @Injectable()

@@ -10,8 +10,6 @@ import { PageFilesService, PAGES_FOLDER } from './page-files.service.js';
 import { PageRemoval } from './page-removal.entity.js';
 import { Page } from './page.entity.js';
 
-const REMOVALS_PER_RUN = 500;
-
 /** Pages and covers are stored in the same way. */
 const FIND_KNOWN = `select id from pages where id = any ($1::uuid[])
   union all select cover_id from projects where cover_id = any ($1::uuid[])`;
@@ -30,15 +28,8 @@ export class PageFilesWorker extends FilesWorker {
     super(PAGES_FOLDER, 'page');
   }
 
-  async deleteRemovedFiles(): Promise<void> {
-    // In random order: files that cannot be deleted must not block the others.
-    const removals = await this.removals.createQueryBuilder().orderBy('random()').limit(REMOVALS_PER_RUN).getMany();
-    if (removals.length === 0) return;
-    await this.deleteListed(
-      removals.map(({ page_id }) => page_id),
-      (id) => this.files.remove(id),
-      (manager, ids) => manager.delete(PageRemoval, ids),
-    );
+  deleteRemovedFiles(): Promise<void> {
+    return this.deleteRemovals(this.removals, 'page_id', (id) => this.files.remove(id));
   }
 
   protected idOf(key: string): string | undefined {

@@ -5,6 +5,7 @@ import type { EntityManager } from 'typeorm';
 import { validate as isUuid } from 'uuid';
 import { Clock } from '../../common/clock.provider.js';
 import { POOL } from '../../database/connections/pool.js';
+import { likePattern } from '../../database/statements/like-pattern.js';
 import { prepared } from '../../database/statements/prepared.js';
 import { SqlValues } from '../../database/statements/sql-values.js';
 import { isStorable } from '../../http/bodies/body-shape.js';
@@ -204,8 +205,7 @@ const sortOf = ({ q, sort }: ProjectsQueryDto): ProjectSort => {
 };
 
 /** Whether the folded term is a part of the titles and people, wherever words begin. */
-const isPart = (q: string): string =>
-  `p.search_text like '%' || regexp_replace(${q}, '([\\\\%_])', '\\\\\\1', 'g') || '%'`;
+const isPart = (q: string): string => `p.search_text like ${likePattern(q)}`;
 
 function filters(query: ProjectsQueryDto, q: string | undefined, values: SqlValues): string[] {
   const { tags, without_tags, status, content_rating, original_language, is_hidden } = query;
