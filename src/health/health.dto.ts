@@ -27,12 +27,12 @@ export class ChecksDto {
   /** @example ok */
   migrations: 'ok' | 'pending' | 'unknown';
   /**
-   * Whether this process hears of sessions that end on other nodes. If not, it asks every 5 s.
+   * Whether this process is notified of sessions that end on other nodes. If not, it queries the database every 5 s.
    * @example ok
    */
   notifications: 'ok' | 'unavailable';
   /**
-   * Whether this process and the other nodes hear of each other at once. It does not affect readiness: if `degraded`, messages
+   * Whether this process and the other nodes reach each other over the bus. It does not affect readiness: if `degraded`, messages
    * of other nodes arrive late. `off`: there are no other nodes.
    * @example ok
    */

@@ -8,7 +8,7 @@ import { User } from '../../users/user.entity.js';
 export class EmailVerification {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'email_verifications_pkey' }) user_id: string;
   @Column('bytea') token_hash: Buffer;
-  /** The address it was mailed to: the user's address, or the one of a pending change. Null: the user's, by 0.1.0. */
+  /** The address it was mailed to: the user's address, or the one of a pending change. Null: the user's address, in a row of 0.1.0. */
   @Column('text', { nullable: true }) email: string | null;
   @Column('timestamptz') expires_at: Date;
 

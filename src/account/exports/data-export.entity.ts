@@ -38,7 +38,7 @@ export class DataExport {
   /** The run that may finish it, until `claimed_until` by the clock of the database. */
   @Column('uuid', { nullable: true }) claim_id: string | null;
   @Column('timestamptz', { nullable: true }) claimed_until: Date | null;
-  /** Runs that did not end by themselves. */
+  /** Runs that broke off, for example because the process was killed. */
   @Column('integer', { default: 0 }) attempts: number;
   @Column('timestamptz') created_at: Date;
   @Column('timestamptz', { nullable: true }) finished_at: Date | null;

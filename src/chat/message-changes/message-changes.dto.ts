@@ -21,7 +21,7 @@ export class EditMessageFrame extends MessageFrame {
 /** The fields of a `react` request. */
 export class ReactFrame extends MessageFrame {
   /**
-   * One emoji, which replaces the caller’s earlier reaction; null, or left out, takes it back.
+   * One emoji, which replaces the caller’s earlier reaction; null, or a missing field, removes the reaction.
    * @example 🎉
    */
   @IsOptionalEmoji() emoji?: string | null;

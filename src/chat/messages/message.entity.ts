@@ -29,7 +29,7 @@ export class Message {
   @Column('timestamptz') sent_at: Date;
   /** When the content was last changed. */
   @Column('timestamptz', { nullable: true }) edited_at: Date | null;
-  /** Then the content is a placeholder. */
+  /** When the message was deleted. Its content is a placeholder then. */
   @Column('timestamptz', { nullable: true }) deleted_at: Date | null;
   /** What clients are told of its attachments, in order; null if it has none. They never change, so that this is a safe copy. */
   @Column('jsonb', { nullable: true }) attachments: AttachmentDto[] | null;

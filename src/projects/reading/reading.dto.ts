@@ -24,7 +24,7 @@ const MAX_PAGE = 100_000;
 /** How far the caller has read a chapter. */
 export class SetProgressDto {
   /**
-   * The last page that the caller has seen, from 1. Without it, a chapter that is read is read to its end.
+   * The last page that the caller has seen, from 1. Without it, `is_read` sets it to the last page of the chapter.
    * @example 12
    */
   @IsOptionalNotNull()
@@ -33,7 +33,7 @@ export class SetProgressDto {
   @Max(MAX_PAGE)
   page?: number;
   /**
-   * Whether the chapter is read. Without it, the last page makes it read.
+   * Whether the chapter is read. Without it, the chapter is read if `page` is its last page.
    * @example false
    */
   @IsOptionalNotNull()

@@ -82,7 +82,7 @@ export class UploadFileDto {
   @ApiProperty({ type: 'integer' })
   size: number;
   /**
-   * SHA-256 in hexadecimal digits: tells a client that resumes what has arrived.
+   * SHA-256 in hexadecimal digits. A client that resumes finds by it which files have arrived.
    * @example "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
    */
   sha256: string;

@@ -44,7 +44,7 @@ export class ImportReportDto {
   /** @example 15 */
   updated: number;
   /**
-   * Rows that are on record as they are.
+   * Rows that are stored already and do not change.
    * @example 5
    */
   unchanged: number;

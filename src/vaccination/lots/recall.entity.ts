@@ -1,7 +1,7 @@
 import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn, Unique } from 'typeorm';
 import { Vaccine } from '../vaccines/vaccine.entity.js';
 
-/** A lot of a vaccine that is recalled wherever it is: no centre can have stock of it any more, or get some. */
+/** A lot of a vaccine that is recalled at all centres: no dose can be taken from it, and no centre can add it to its stock. */
 @Entity('vaccine_recalls')
 @Unique('vaccine_recalls_number_key', ['vaccine_id', 'number'])
 export class Recall {

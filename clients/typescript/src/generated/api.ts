@@ -29,13 +29,13 @@ export interface components {
              */
             migrations: "unknown" | "ok" | "pending";
             /**
-             * @description Whether this process hears of sessions that end on other nodes. If not, it asks every 5 s.
+             * @description Whether this process is notified of sessions that end on other nodes. If not, it queries the database every 5 s.
              * @example ok
              * @enum {string}
              */
             notifications: "ok" | "unavailable";
             /**
-             * @description Whether this process and the other nodes hear of each other at once. It does not affect readiness: if `degraded`, messages
+             * @description Whether this process and the other nodes reach each other over the bus. It does not affect readiness: if `degraded`, messages
              *     of other nodes arrive late. `off`: there are no other nodes.
              * @example ok
              * @enum {string}
@@ -3060,7 +3060,7 @@ export interface components {
             /** @example 15 */
             updated: number;
             /**
-             * @description Rows that are on record as they are.
+             * @description Rows that are stored already and do not change.
              * @example 5
              */
             unchanged: number;
@@ -3651,12 +3651,12 @@ export interface components {
              */
             chapter_id: string;
             /**
-             * @description The last page that the caller has seen, from 1. Without it, a chapter that is read is read to its end.
+             * @description The last page that the caller has seen, from 1. Without it, `is_read` sets it to the last page of the chapter.
              * @example 12
              */
             page?: number;
             /**
-             * @description Whether the chapter is read. Without it, the last page makes it read.
+             * @description Whether the chapter is read. Without it, the chapter is read if `page` is its last page.
              * @example false
              */
             is_read?: boolean;
@@ -3673,12 +3673,12 @@ export interface components {
         };
         SetProgressDto: {
             /**
-             * @description The last page that the caller has seen, from 1. Without it, a chapter that is read is read to its end.
+             * @description The last page that the caller has seen, from 1. Without it, `is_read` sets it to the last page of the chapter.
              * @example 12
              */
             page?: number;
             /**
-             * @description Whether the chapter is read. Without it, the last page makes it read.
+             * @description Whether the chapter is read. Without it, the chapter is read if `page` is its last page.
              * @example false
              */
             is_read?: boolean;
@@ -3898,7 +3898,7 @@ export interface components {
              */
             name: string;
             /**
-             * @description SHA-256 in hexadecimal digits: tells a client that resumes what has arrived.
+             * @description SHA-256 in hexadecimal digits. A client that resumes finds by it which files have arrived.
              * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
              */
             sha256: string;

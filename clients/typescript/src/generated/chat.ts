@@ -741,7 +741,7 @@ export interface components {
             /** @example 4711 */
             message_id: number;
             /**
-             * @description One emoji, which replaces the caller’s earlier reaction; null, or left out, takes it back.
+             * @description One emoji, which replaces the caller’s earlier reaction; null, or a missing field, removes the reaction.
              * @example 🎉
              */
             emoji?: string | null;
