@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import { makeConversation, toMachi } from './chat-world.mjs';
+import { stopOnInterrupt } from './interrupt.mjs';
 import { makeUsers } from './world.mjs';
 
 const REDIS_SERVERS = ['redis-server', 'valkey-server'];
@@ -33,11 +34,11 @@ export async function startRedis(program) {
     if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}`);
     await sleep(20);
   }
-  const stop = async () => {
+  const stop = stopOnInterrupt(async () => {
     child.kill('SIGTERM');
-    if (child.exitCode === null) await once(child, 'exit');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     rmSync(folder, { recursive: true, force: true });
-  };
+  });
   return { url: `redis://127.0.0.1:${port}`, pid: child.pid, stop };
 }
 

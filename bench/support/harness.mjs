@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { stopOnInterrupt } from './interrupt.mjs';
 
 /** The number of Machi's image workers. */
 export const IMAGE_WORKERS = Math.min(4, cpus().length);
@@ -16,6 +17,7 @@ export async function startServer(name, script, env, [command, ...options] = [pr
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const stop = stopOnInterrupt(() => child.kill('SIGTERM') && once(child, 'close'));
   const ended = once(child, 'close').then(([code]) => {
     throw new Error(`${name} ended with ${code}`);
   });
@@ -28,7 +30,7 @@ export async function startServer(name, script, env, [command, ...options] = [pr
     url = /(http:\/\/[^\s/]+)/.exec(output)?.[1];
   }
   child.stdout.resume();
-  return { name, url, pid: child.pid, rounds: [], stop: () => child.kill('SIGTERM') && once(child, 'close') };
+  return { name, url, pid: child.pid, rounds: [], stop };
 }
 
 /** CPU seconds used so far, and resident memory in MiB, of a process. */

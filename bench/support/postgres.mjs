@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { newDataSource } from '../../dist/src/database/data-source.js';
 import { EmbeddedPostgres } from '../../dist/src/database/embedded/embedded-postgres.js';
 import { migrate } from '../../dist/src/database/open-database.js';
+import { stopOnInterrupt } from './interrupt.mjs';
 
 const LOG = { info() {}, warn: console.warn };
 let prepared;
@@ -17,10 +18,10 @@ export async function startPostgres() {
   execFileSync('cp', ['-a', `${await prepared}/.`, dataDir]); // with the owner: root starts it as another user
   const postgres = new EmbeddedPostgres(dataDir, LOG, { max_connections: '200' });
   await postgres.start();
-  const stop = async () => {
+  const stop = stopOnInterrupt(async () => {
     await postgres.stop();
     rmSync(dataDir, { recursive: true, force: true });
-  };
+  });
   return { dataDir, connection: postgres.connection, stop };
 }
 
@@ -28,11 +29,12 @@ async function prepare() {
   const folder = makeFolder();
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const postgres = new EmbeddedPostgres(folder, LOG);
+  const stop = stopOnInterrupt(() => postgres.stop());
   await postgres.start();
   const dataSource = await newDataSource(postgres.connection, { size: 2, statementTimeout: 0 }).initialize();
   await migrate(dataSource, LOG);
   await dataSource.destroy();
-  await postgres.stop();
+  await stop();
   return folder;
 }
 
