@@ -3,7 +3,7 @@ import { renewTable } from '../national-ids/rotation.js';
 import { UserNationalIdsService } from '../users/user-national-ids.service.js';
 import { RegistrationKeysService } from '../vaccination/registrations/registration-keys.service.js';
 
-/** What a rotation did: rows that have values of the current keys now, and rows whose key is not configured. */
+/** The result of a rotation: the number of rows that were renewed with the current keys, and of rows whose key is not configured. */
 export interface RotationResult {
   renewed: number;
   failed: number;

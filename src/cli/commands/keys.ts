@@ -63,7 +63,7 @@ async function rotateIds(output: Output): Promise<void> {
   const result = await withApplication((app) =>
     rotateNationalIds(app, (renewed) => output.progress(`${renewed} rows renewed`)),
   );
-  output.result(result, `${result.renewed} rows have values of the current keys now`);
+  output.result(result, `Renewed ${result.renewed} rows with the current keys.`);
   if (result.failed === 0) return;
   output.note(
     `${result.failed} rows were encrypted with a key that is not configured: add it to ACCEPTED_NATIONAL_ID_KEYS and repeat the command.`,
