@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CommitRunsService } from '../../../src/projects/uploads/commits/commit-runs.service.js';
-import { startApp, type TestApp } from '../../support/app.js';
+import { PASSWORD, startApp, type TestApp } from '../../support/app.js';
 import { imageFile } from '../../support/files/images.js';
 import { projectsWorld } from '../../support/projects/projects.js';
 import { holdPages, orphanedFiles, pageFiles, uploadsWorld } from '../../support/projects/uploads.js';
@@ -89,6 +89,21 @@ it('a commit and a change of another chapter that take the same number at once: 
     ]);
     expect(codesOf(answers)).toEqual(['chapter_exists', 'ok']);
   }
+});
+
+it('a commit and the deletion of the account at once: neither is told to try again', async () => {
+  const codes = new Set<string>();
+  for (let round = 0; round < 20; round++) {
+    const { user, path, version } = await openWithFiles(1);
+    await t.warmUp();
+    const commit = { version, chapter: { language: 'en', number: '1' } };
+    const answers = await Promise.all([
+      uploads.json(user, 'POST', `${path}/commit`, commit),
+      uploads.json(user, 'DELETE', '/api/users/me', { password: PASSWORD }),
+    ]);
+    for (const code of codesOf(answers)) codes.add(code);
+  }
+  expect(['ok', 'invalid_token', 'upload_not_found']).toEqual(expect.arrayContaining([...codes]));
 });
 
 it('of 10 commits of a draft at once one gives it its pages', async () => {

@@ -7,6 +7,7 @@ import { afterCommit } from '../../../database/after-commit.js';
 import { returningRows } from '../../../database/statements/returning.js';
 import { Problem, validationFailed } from '../../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../../users/caller.js';
+import { UsersService } from '../../../users/users.service.js';
 import { ChapterListsService } from '../../chapters/chapter-lists.service.js';
 import { ChapterPublishingService } from '../../chapters/chapter-publishing.service.js';
 import type { CreateChapterDto } from '../../chapters/chapters.dto.js';
@@ -33,6 +34,7 @@ export class CommitsService {
     private readonly lists: ChapterListsService,
     private readonly chapters: ChaptersService,
     private readonly publishing: ChapterPublishingService,
+    private readonly users: UsersService,
     private readonly clock: Clock,
     private readonly audit: AuditService,
   ) {}
@@ -51,6 +53,7 @@ export class CommitsService {
     const upload = await this.uploads.assertOpen(caller, id);
     await this.assertTarget(caller, upload, dto);
     await this.repository.manager.transaction(async (manager) => {
+      await this.users.lockCaller(manager, caller); // as the deletion of the account, which then changes the upload
       await lockTarget(manager, upload);
       const values = [id, caller.id, caller.session_id, this.clock.date(), expected];
       const [taken] = await returningRows<{ file_count: number }>(manager, COMMIT, values);
