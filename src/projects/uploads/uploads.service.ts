@@ -23,19 +23,27 @@ const HOUR_MS = 3_600_000;
 /** The chapters that take an upload. A rejected one does not: another upload could go around the moderator. */
 export const WITHOUT_PAGES: ChapterState[] = ['draft', 'failed'];
 
-/** $1 upload, $2 user, $3 now, $4 its new expiry, $5 the expected version, if any. Locks the row until the transaction ends. */
-const CHANGE = `update uploads set version = version + 1, updated_at = $3, expires_at = $4
-  where id = $1 and user_id = $2 and state = 'open' and version = coalesce($5, version) returning file_count`;
+/**
+ * $1 upload, $2 user, $3 now, $4 its new expiry, $5 the expected version, if any, $6 how many files and $7 bytes are added. Locks the
+ * row until the transaction ends. A transaction changes it once: at a second change, PostgreSQL would check the foreign keys, and wait
+ * for a deletion of the user or of the project that waits for the upload.
+ */
+const CHANGE = `update uploads set version = version + 1, updated_at = $3, expires_at = $4, file_count = file_count + $6,
+    byte_count = byte_count + $7
+  where id = $1 and user_id = $2 and state = 'open' and version = coalesce($5, version) returning file_count, byte_count`;
+
+const LOCK_OPEN = `select id from uploads where id = $1 and user_id = $2 and state = 'open' for no key update`;
 
 const REORDER = `update upload_files f set position = o.place
   from unnest($2::uuid[]) with ordinality as o (id, place) where f.id = o.id and f.upload_id = $1 returning f.id`;
 
-const REMOVE_FILE = `with removed as (delete from upload_files where id = $2 and upload_id = $1 returning size)
-  update uploads set file_count = file_count - 1, byte_count = byte_count - removed.size
-  from removed where id = $1 returning id`;
+const REMOVE_FILE = 'delete from upload_files where id = $2 and upload_id = $1 returning size';
 
 const ABANDON = `update uploads set state = 'abandoned', updated_at = $3
   where id = $1 and user_id = $2 and state = 'open' returning id`;
+
+/** What an upload has after a change. */
+type UploadCounts = Pick<Upload, 'file_count' | 'byte_count'>;
 
 /** The upload sessions of users. A user sees and changes only their own. */
 @Injectable()
@@ -98,7 +106,7 @@ export class UploadsService {
     const ids = fileIds.map((fileId) => fileId.toLowerCase());
     if (new Set(ids).size !== ids.length) throw new Problem('upload_order_mismatch');
     await this.uploads.manager.transaction(async (manager) => {
-      const { file_count } = await this.change(manager, caller, id, expected);
+      const { file_count } = await this.change(manager, caller, id, { expected });
       const placed = await returningRows(manager, REORDER, [id, ids]);
       if (placed.length !== ids.length || placed.length !== file_count) throw new Problem('upload_order_mismatch');
     });
@@ -107,9 +115,11 @@ export class UploadsService {
   /** Removes a file. Throws `upload_not_found`, `upload_not_open`, `upload_file_not_found`. */
   async removeFile(caller: Caller, id: string, fileId: string): Promise<void> {
     await this.uploads.manager.transaction(async (manager) => {
-      await this.change(manager, caller, id);
-      const removed = await returningRows(manager, REMOVE_FILE, [id, fileId]);
-      if (removed.length === 0) throw new Problem('upload_file_not_found');
+      const open = await manager.query<unknown[]>(LOCK_OPEN, [id, caller.id]);
+      if (open.length === 0) await this.refuse(manager, caller, id);
+      const [removed] = await returningRows<{ size: number }>(manager, REMOVE_FILE, [id, fileId]);
+      if (!removed) throw new Problem('upload_file_not_found');
+      await this.change(manager, caller, id, { files: -1, bytes: -removed.size });
     });
     // While a backup runs, its rows keep their files: the worker deletes this one later.
     const remove = (each: string): Promise<void> => this.staged.remove([each]);
@@ -126,17 +136,17 @@ export class UploadsService {
   }
 
   /**
-   * Marks an open upload as changed and locks it until the transaction ends. Throws `upload_not_found`,
-   * `upload_not_open`, `version_conflict`.
+   * Marks an open upload as changed and locks it until the transaction ends. `files`, `bytes`: how many are added. Call it once in a
+   * transaction. Throws `upload_not_found`, `upload_not_open`, `version_conflict`.
    */
   async change(
     manager: EntityManager,
     caller: Caller,
     id: string,
-    expected: number | null = null,
-  ): Promise<{ file_count: number }> {
-    const values = [id, caller.id, this.clock.date(), this.nextExpiry(), expected];
-    const [changed] = await returningRows<{ file_count: number }>(manager, CHANGE, values);
+    { expected = null, files = 0, bytes = 0 }: { expected?: number | null; files?: number; bytes?: number },
+  ): Promise<UploadCounts> {
+    const values = [id, caller.id, this.clock.date(), this.nextExpiry(), expected, files, bytes];
+    const [changed] = await returningRows<UploadCounts>(manager, CHANGE, values);
     return changed ?? this.refuse(manager, caller, id);
   }
 

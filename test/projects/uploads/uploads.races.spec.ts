@@ -106,6 +106,28 @@ it('a commit and the deletion of the account at once: neither is told to try aga
   expect(['ok', 'invalid_token', 'upload_not_found']).toEqual(expect.arrayContaining([...codes]));
 });
 
+it.each(['account', 'project'])(
+  'changes of files and the deletion of the %s at once: nobody is told to try again',
+  async (kind) => {
+    const admin = await t.user('admin');
+    const codes = new Set<string>();
+    for (let round = 0; round < 20; round++) {
+      const { user, path, project, ids } = await openWithFiles(1);
+      await t.warmUp();
+      const answers = await Promise.all([
+        round % 2
+          ? uploads.addFiles({ user, path }, [['late.jpg', images[3]!]])
+          : uploads.send(user, 'DELETE', `${path}/files/${ids[0]}`),
+        kind === 'account'
+          ? uploads.json(user, 'DELETE', '/api/users/me', { password: PASSWORD })
+          : uploads.send(admin, 'DELETE', `/api/projects/${project.id}?version=1`),
+      ]);
+      for (const code of codesOf(answers)) codes.add(code);
+    }
+    expect(['ok', 'invalid_token', 'upload_not_found']).toEqual(expect.arrayContaining([...codes]));
+  },
+);
+
 it('of 10 commits of a draft at once one gives it its pages', async () => {
   const user = await t.user('upload_chapters');
   const draft = await world.chapter((await world.project()).id, { by: user, state: 'draft' });

@@ -7,7 +7,6 @@ import { type EntityManager, Repository } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../../../common/clock.provider.js';
 import { mapUntilFailure } from '../../../common/concurrency/map-until-failure.js';
-import { returningRows } from '../../../database/statements/returning.js';
 import { Problem } from '../../../http/problems/problem.js';
 import { mapToProblem } from '../../../http/problems/problem-mapping.js';
 import { formatOf } from '../../../images/image-format.js';
@@ -27,9 +26,6 @@ import { UploadsService } from '../uploads.service.js';
 const SNIFF_BYTES = 512;
 /** Files of one archive that are stored at a time. Storing waits for the disk or the network. */
 const STORED_AT_ONCE = 4;
-
-const COUNT_FILES = `update uploads set file_count = file_count + $2, byte_count = byte_count + $3
-  where id = $1 returning file_count, byte_count`;
 
 const LAST_POSITION = 'select coalesce(max(position), 0)::int as last from upload_files where upload_id = $1';
 
@@ -129,12 +125,10 @@ export class UploadFilesService {
   }
 
   private async insert(manager: EntityManager, caller: Caller, uploadId: string, stored: StoredFile[]): Promise<void> {
-    await this.uploads.change(manager, caller, uploadId);
     const bytes = stored.reduce((sum, { size }) => sum + size, 0);
-    const values = [uploadId, stored.length, bytes];
-    const [counted] = await returningRows<{ file_count: number; byte_count: string }>(manager, COUNT_FILES, values);
-    if (counted!.file_count > UPLOAD_LIMITS.files) throw new Problem('upload_too_many_files');
-    if (Number(counted!.byte_count) > UPLOAD_LIMITS.bytes) throw new Problem('upload_too_large');
+    const changed = await this.uploads.change(manager, caller, uploadId, { files: stored.length, bytes });
+    if (changed.file_count > UPLOAD_LIMITS.files) throw new Problem('upload_too_many_files');
+    if (Number(changed.byte_count) > UPLOAD_LIMITS.bytes) throw new Problem('upload_too_large');
     const [row] = await manager.query<{ last: number }[]>(LAST_POSITION, [uploadId]);
     const created_at = this.clock.date();
     await manager.insert(
