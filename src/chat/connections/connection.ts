@@ -237,6 +237,7 @@ export class Connection {
     if (now >= this.authenticated.expires_at) return this.close('token_expired');
     if (this.isV2) this.announceExpiry(now, this.authenticated.expires_at);
     if (this.sendQueue.isStalled(now)) return this.close('slow');
+    this.pingedAt = Math.min(this.pingedAt, now); // the clock may have been set back
     if (now - this.pingedAt < PING_INTERVAL_MS) return;
     if (!this.hasAnswered && !this.socket.isPaused) return this.close('no_pong'); // a paused socket hides the pong
     this.hasAnswered = false;
@@ -245,7 +246,9 @@ export class Connection {
   }
 
   private checkAuthentication(now: number): void {
-    if (now >= (this.authenticationDeadline ?? Infinity)) this.close('token_required');
+    if (this.authenticationDeadline === undefined) return;
+    this.authenticationDeadline = Math.min(this.authenticationDeadline, now + AUTHENTICATION_MS); // as in `check`
+    if (now >= this.authenticationDeadline) this.close('token_required');
   }
 
   private announceExpiry(now: number, expiresAt: number): void {

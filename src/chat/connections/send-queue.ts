@@ -102,7 +102,9 @@ export class SendQueue {
 
   /** Whether the socket has accepted nothing for too long. */
   isStalled(now: number): boolean {
-    return this.stalledSince !== undefined && now - this.stalledSince >= MAX_STALL_MS;
+    if (this.stalledSince === undefined) return false;
+    this.stalledSince = Math.min(this.stalledSince, now); // the clock may have been set back
+    return now - this.stalledSince >= MAX_STALL_MS;
   }
 
   /** Writes everything to the socket, however full its buffer is, and accepts nothing further. */

@@ -100,7 +100,7 @@ export class PresenceService implements ConnectionListener, BeforeApplicationShu
 
   onTick(now: number): void {
     for (const [id, until] of this.leaving) {
-      if (now < until) continue;
+      if (now < until && until <= now + GRACE_MS) continue; // later ends are from before the clock was set back
       this.leaving.delete(id);
       this.markChanged(id);
     }

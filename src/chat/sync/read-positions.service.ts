@@ -86,7 +86,7 @@ export class ReadPositionsService {
   async noteTyping(participantId: number, conversationId: number): Promise<void> {
     const key = `${participantId}:${conversationId}`;
     const now = this.clock.now();
-    if (now - (this.typing.get(key) ?? -Infinity) < TYPING_INTERVAL_MS) return;
+    if (Math.abs(now - (this.typing.get(key) ?? -Infinity)) < TYPING_INTERVAL_MS) return; // the clock may have been set back
     await this.push(participantId, conversationId, 'user_typing', (username): UserTypingDto => ({
       conversation_id: conversationId,
       username,
@@ -110,6 +110,6 @@ export class ReadPositionsService {
   }
 
   private forgetTyping(now: number): void {
-    for (const [key, at] of this.typing) if (now - at >= TYPING_INTERVAL_MS) this.typing.delete(key);
+    for (const [key, at] of this.typing) if (Math.abs(now - at) >= TYPING_INTERVAL_MS) this.typing.delete(key);
   }
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
 import { type ChatClient, connect, createConversation, dial, connectUsers } from '../../support/clients/chat-client.js';
@@ -164,6 +165,23 @@ it('a connection that does not answer pings is closed with 4408 within a minute,
   const user = await t.user();
   const [alive, dead] = [await connect(t, user), await connect(t, user)];
   dead.socket.pause();
+  for (let i = 0; i < 2; i++) {
+    t.clock.advance(26_000);
+    await once(alive.socket, 'ping');
+  }
+  dead.socket.resume();
+  expect(await dead.end()).toEqual([4408, 'no answer to a ping']);
+  await alive.expectNoFrame();
+  t.clock.set(Date.now());
+});
+
+it('connections get pings and are watched also after the clock was set back', async () => {
+  t.clock.set(Date.now() + 3_600_000);
+  const user = await t.user();
+  const [alive, dead] = [await connect(t, user), await connect(t, user)];
+  dead.socket.pause();
+  t.clock.set(Date.now());
+  await sleep(1_200); // the server looks at its connections
   for (let i = 0; i < 2; i++) {
     t.clock.advance(26_000);
     await once(alive.socket, 'ping');
