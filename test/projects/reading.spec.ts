@@ -151,6 +151,22 @@ describe('progress', () => {
     }
   });
 
+  it('that arrives while the account is being deleted does not block the deletion', async () => {
+    const { chapters } = await followed(2);
+    const [one, two] = chapters.map(({ id }) => id) as [string, string];
+    await put(one, { page: 1 });
+    const changes = [one, two].map((chapter_id) => ({ chapter_id, page: 2 }));
+    const sent = await t.dataSource.transaction(async (manager) => {
+      await manager.query('select from users where id = $1 for update', [reader.id]); // as the deletion does
+      const answer = as('POST', '/api/me/progress', { changes });
+      const blocked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      await expect.poll(() => t.dataSource.query(blocked)).toHaveLength(1);
+      await manager.query('delete from users where id = $1', [reader.id]);
+      return { answer };
+    });
+    expect((await sent.answer).body).toEqual({ items: [] });
+  });
+
   it('of a device whose clock is fast does not outlast later changes', async () => {
     const { id } = await world.chapter((await world.project()).id);
     const fast = await put(id, { page: 1, changed_at: at(t.clock.now() + 1000 * HOUR_MS) });

@@ -14,11 +14,12 @@ import type { ProgressChangeDto, ProgressDto, SetProgressDto } from './reading.d
 
 /**
  * The newest change of a chapter counts, in whatever order changes arrive; of two at the same time the farther one. Rows are
- * locked in the order of their ids, so that two merges do not deadlock.
+ * locked in the order of their ids, so that two merges do not deadlock, and after the user, as where an account is deleted.
  */
-const MERGE = `insert into chapter_progress as r (user_id, chapter_id, page, is_read, changed_at)
-  select $1, x.chapter_id, x.page, x.is_read, x.changed_at
-  from unnest($2::uuid[], $3::int[], $4::boolean[], $5::timestamptz[]) x (chapter_id, page, is_read, changed_at)
+const MERGE = `with reader as materialized (select id from users where id = $1 for key share)
+  insert into chapter_progress as r (user_id, chapter_id, page, is_read, changed_at)
+  select u.id, x.chapter_id, x.page, x.is_read, x.changed_at
+  from reader u, unnest($2::uuid[], $3::int[], $4::boolean[], $5::timestamptz[]) x (chapter_id, page, is_read, changed_at)
   order by x.chapter_id
   on conflict (user_id, chapter_id) do update
     set page = excluded.page, is_read = excluded.is_read, changed_at = excluded.changed_at
