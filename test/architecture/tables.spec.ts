@@ -37,6 +37,8 @@ const EXCEPTIONS: Record<string, string> = {
   'chat/messages/message-columns.ts: users': 'joins the usernames of senders',
   'chat/sync/read-positions.service.ts: users': 'joins the username of the member who reads or writes',
   'chat/presence/presence.service.ts: users': 'joins the usernames of participants',
+  'projects/reading/progress.service.ts: users':
+    'locks the row of the reader in the statement that stores progress, as the deletion of an account does',
   'vaccination/messages/vaccination-messages.service.ts: users': 'joins the verified e-mail address of the person',
   'cli/doctor/database-checks.ts: users':
     'counts encrypted ids whose key is missing, also while no application can start',
