@@ -87,6 +87,8 @@ export class ChatClient {
   private failures = 0;
   private openedAt: number | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Counts attempts to connect: one that was closed while it waited for a token ends, also if another one has begun. */
+  private attempt = 0;
 
   constructor(private readonly options: ChatOptions) {
     if (!options.WebSocket && !globalThis.WebSocket)
@@ -239,9 +241,10 @@ export class ChatClient {
   };
 
   private async open(isRefreshNeeded = false): Promise<void> {
+    const attempt = ++this.attempt;
     this.setState('connecting');
     const token = await this.findToken(isRefreshNeeded).catch(() => null);
-    if (this.state !== 'connecting') return; // closed meanwhile
+    if (this.state !== 'connecting' || attempt !== this.attempt) return; // closed meanwhile
     if (token === null) return this.wait(planOf(1006, ''), isRefreshNeeded);
     if (token === undefined) return this.close();
     this.usedToken = token;
@@ -272,6 +275,7 @@ export class ChatClient {
   }
 
   private admit({ user, limits }: ChatPushes['hello']): void {
+    if (this.self && this.self.id !== user.id) this.forgetUser();
     this.self = user;
     this.openedAt = Date.now();
     this.setState('open');
@@ -279,6 +283,12 @@ export class ChatClient {
     this.outbox.open((text) => connection?.send(text), limits);
     for (const subscription of this.subscriptions) subscription.catchUp();
     for (const follower of this.followers) follower.catchUp();
+  }
+
+  /** Another user has signed in: what the one before has not sent yet must not be sent in the name of this one. */
+  private forgetUser(): void {
+    this.outbox.close();
+    this.presence.clear();
   }
 
   /** Keeps the connection with a fresh token. If that fails, the server closes it, and `handleClose` tries again. */

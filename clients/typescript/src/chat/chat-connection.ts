@@ -36,7 +36,7 @@ export class ChatConnection {
   ) {
     this.socket = new Socket(url, ['machi.v2']);
     this.socket.addEventListener('open', () => this.authenticate(token));
-    this.socket.addEventListener('message', ({ data }) => this.receive(JSON.parse(data as string) as Frame));
+    this.socket.addEventListener('message', ({ data }) => this.read(data));
     this.socket.addEventListener('close', ({ code, reason }) => this.finish(code, reason));
     this.socket.addEventListener('error', () => undefined); // "close" follows
     this.timer = setInterval(() => this.check(), CHECK_MS);
@@ -58,6 +58,13 @@ export class ChatConnection {
     this.socket.close(1000);
   }
 
+  /** A message that is no frame does not come from Machi: the connection is of no use. */
+  private read(data: unknown): void {
+    const frame = parse(data);
+    if (frame) this.receive(frame);
+    else this.giveUp();
+  }
+
   private receive(frame: Frame): void {
     if (this.isOver) return;
     this.lastFrameAt = Date.now();
@@ -66,11 +73,16 @@ export class ChatConnection {
   }
 
   private check(): void {
+    this.lastFrameAt = Math.min(this.lastFrameAt, Date.now()); // the clock may have been set back
     const quiet = Date.now() - this.lastFrameAt;
-    if (quiet >= DEAD_MS) {
-      this.socket.close();
-      this.finish(1006, '');
-    } else if (quiet >= QUIET_MS && this.isAdmitted) this.send('{"type":"ping"}');
+    if (quiet >= DEAD_MS) this.giveUp();
+    else if (quiet >= QUIET_MS && this.isAdmitted) this.send('{"type":"ping"}');
+  }
+
+  /** Closes the connection and reports it as broken, without waiting for the other side. */
+  private giveUp(): void {
+    this.socket.close();
+    this.finish(1006, '');
   }
 
   private finish(code: number, reason: string): void {
@@ -78,5 +90,14 @@ export class ChatConnection {
     this.isOver = true;
     clearInterval(this.timer);
     this.handlers.onClose(code, reason);
+  }
+}
+
+function parse(data: unknown): Frame | undefined {
+  try {
+    const frame: unknown = typeof data === 'string' ? JSON.parse(data) : undefined;
+    return typeof frame === 'object' && frame !== null ? (frame as Frame) : undefined;
+  } catch {
+    return undefined;
   }
 }

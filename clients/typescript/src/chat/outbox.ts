@@ -148,7 +148,8 @@ export class Outbox {
   /** Takes one of the frames that the server's limits allow now. */
   private take({ message_burst, messages_per_second }: Limits): boolean {
     const now = Date.now();
-    const refilled = this.allowance + ((now - this.refilledAt) / 1000) * messages_per_second;
+    const passedMs = Math.max(0, now - this.refilledAt); // the clock may have been set back
+    const refilled = this.allowance + (passedMs / 1000) * messages_per_second;
     this.allowance = Math.min(refilled, message_burst * SHARE_OF_BURST);
     this.refilledAt = now;
     if (this.allowance < 1) return false;
