@@ -10,7 +10,7 @@ import {
   readResult,
   type Result,
 } from './operations.js';
-import { errorOf, MachiProblem } from './problem.js';
+import { errorOf, MachiProblem, UnexpectedResponse } from './problem.js';
 import { Push } from './push.js';
 import { MemorySessionStore, type SessionStore, type StoredSession } from './session-store.js';
 import { type SessionDto, Sessions } from './sessions.js';
@@ -34,6 +34,9 @@ export interface Answer<T> {
   data: T;
   response: Response;
 }
+
+/** The calls whose answer is a session, which the client keeps. */
+type SessionOperation = 'signIn' | 'signInWithTwoFactorCode' | 'refreshSession';
 
 /** Calls Machi with the session of a user. */
 export class MachiClient {
@@ -95,15 +98,16 @@ export class MachiClient {
 
   /** Ends the session on the server and forgets it. */
   async signOut(): Promise<void> {
-    const { current } = this.sessions;
-    if (current || this.delivery.refresh === 'cookie') {
+    const { current: ended } = this.sessions;
+    if (ended || this.delivery.refresh === 'cookie') {
       try {
         await this.api.signOut();
       } catch (error) {
         if (!(error instanceof MachiProblem && error.status === 401)) throw error; // it has ended already
       }
     }
-    this.sessions.forget(this.sessions.current);
+    const { current } = this.sessions; // refreshed meanwhile, or of another user who has signed in meanwhile
+    if (current?.id === ended?.id) this.sessions.forget(current);
   }
 
   /** As `api[id](args)`, with the response: `(await machi.call('getProject', …)).response.headers.get('etag')`. */
@@ -140,8 +144,16 @@ export class MachiClient {
     return { data: await readResult(response), response };
   }
 
-  /** The session to repeat a refused call with, if the refusal is about its token. */
+  /**
+   * The session to repeat a refused call with, if the refusal is about its token: the same session, since another tab may have
+   * signed in another user, who did not make the call.
+   */
   private async renew(refusal: Response, session: StoredSession): Promise<StoredSession | undefined> {
+    const newer = await this.findNewer(refusal, session);
+    return newer?.id === session.id ? newer : undefined;
+  }
+
+  private async findNewer(refusal: Response, session: StoredSession): Promise<StoredSession | undefined> {
     const error = await errorOf(refusal);
     if (!(error instanceof MachiProblem && error.is('token_expired', 'invalid_token'))) return undefined;
     const { current } = this.sessions;
@@ -151,15 +163,17 @@ export class MachiClient {
     return undefined;
   }
 
-  /** A call that signs in or refreshes. */
-  private async callPublic<Id extends OperationId>(
+  /** A call that signs in or refreshes. Its answer is checked: whatever else it is must not replace the session. */
+  private async callPublic<Id extends SessionOperation>(
     id: Id,
     args: Arguments<Id>,
     session?: StoredSession,
-  ): Promise<Result<Id>> {
+  ): Promise<SessionDto> {
     const response = await this.send(newRequest(id, args as AnyArguments), session);
     if (!response.ok) throw await errorOf(response);
-    return (await readResult(response)) as Result<Id>;
+    const result = (await readResult(response)) as Partial<SessionDto> | null | undefined;
+    if (typeof result?.identity_token === 'string') return result as SessionDto;
+    throw new UnexpectedResponse(response.status, JSON.stringify(result) ?? '');
   }
 
   /** With its last identity token, a page never continues as the user whom another tab has signed in. */

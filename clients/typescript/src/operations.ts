@@ -1,4 +1,5 @@
 import { OPERATIONS, type operations } from './generated/api.js';
+import { UnexpectedResponse } from './problem.js';
 
 /** The name of a call, such as `signIn`. */
 export type OperationId = keyof typeof OPERATIONS;
@@ -122,10 +123,20 @@ function formOf(fields: Record<string, unknown>): FormData {
   return form;
 }
 
-/** Reads the answer of a call. */
+/** Reads the answer of a call. Rejects with `UnexpectedResponse` if something in between has answered: no call answers a page. */
 export async function readResult(response: Response): Promise<unknown> {
   const type = (response.headers.get('content-type') ?? '').split(';', 1)[0]!.trim();
   if (response.status === 204 || type === '') return undefined;
-  if (type.endsWith('json')) return response.json();
+  if (type.endsWith('json')) return readJson(response);
+  if (type === 'text/html') throw new UnexpectedResponse(response.status, await response.text());
   return type.startsWith('text/') || type.endsWith('+xml') ? response.text() : response.blob();
+}
+
+async function readJson(response: Response): Promise<unknown> {
+  const text = await response.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UnexpectedResponse(response.status, text);
+  }
 }

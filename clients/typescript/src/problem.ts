@@ -45,7 +45,7 @@ export class MachiProblem extends Error {
   }
 }
 
-/** An answer that is no answer of Machi, such as the error page of a proxy. */
+/** An answer that is no answer of Machi, such as the error page of a proxy or the sign-in page of a network. */
 export class UnexpectedResponse extends Error {
   override readonly name = 'UnexpectedResponse';
 
@@ -53,7 +53,7 @@ export class UnexpectedResponse extends Error {
     readonly status: number,
     readonly text: string,
   ) {
-    super(`The server answered ${status} without a problem document.`);
+    super(`The server answered ${status} with what is no answer of Machi.`);
   }
 }
 

@@ -73,7 +73,9 @@ export class Sessions {
     if (used && !current) return undefined; // signed out by another tab
     if (!current?.refresh_token && !this.hasCookie) return undefined;
     try {
-      return this.keep(await this.callRefresh(current));
+      const renewed = await this.callRefresh(current);
+      // The user may have signed out meanwhile, or another one in: the answer is of no use then.
+      return this.current?.identity_token === current?.identity_token ? this.keep(renewed) : this.current;
     } catch (error) {
       if (!(error instanceof MachiProblem && error.status === 401)) throw error;
       this.forget(current);
