@@ -134,6 +134,15 @@ describe('POST /login', () => {
     expect(one).toBe(other);
   });
 
+  it.each([
+    ['a long login', { username: 'x'.repeat(400), password: PASSWORD }],
+    ['a login of two lines', { username: 'a\nb', password: PASSWORD }],
+    ['a long password', { username: 'nobody@example.org', password: 'x'.repeat(2000) }],
+  ])('answers 400 as for any unknown user to %s', async (_, fields) => {
+    const { status, body } = await send('/api/login', fields, 'urlencoded');
+    expect([status, body['code']]).toEqual([400, 'login_refused']);
+  });
+
   it.each<[string, string, string]>([
     ['a broken multipart', 'multipart/form-data; boundary=x', '--y\r\n'],
     ['multipart without a boundary', 'multipart/form-data', 'x'],
@@ -235,6 +244,15 @@ describe.each([
     const { email } = await registered();
     const answers = [await send(forgot, { email }, 'json'), await send(forgot, { email: 'no@example.org' }, 'json')];
     expect(answers[0]).toEqual(answers[1]);
+  });
+
+  it('answer 200 as for any unknown address to what is no address', async () => {
+    const unknown = await send(forgot, { email: 'no@example.org' }, 'json');
+    for (const email of ['nonsense', '', 'a@b', `${'x'.repeat(3000)}@example.org`]) {
+      expect(await send(forgot, { email }, 'urlencoded')).toEqual(unknown);
+    }
+    expect((await send(forgot, {}, 'json')).status).toBe(422);
+    expect((await t.request('POST', forgot, { body: { email: [1] }, headers: from() })).status).toBe(422);
   });
 
   it('answer 404 alike for wrong, used, expired and unknown codes', async () => {

@@ -124,18 +124,17 @@ describe('the first service of the vaccine registration', () => {
   it('answers 401 to wrong tokens, and to users without the right on the routes of the staff', async () => {
     const { token } = await t.user();
     for (const path of ['/api/myvaccine', '/api/allvaccines', '/api/approve']) {
-      expect((await post(path, { token: 'x' })).status).toBe(401);
-      expect((await post(path, {})).status).toBe(401);
+      for (const body of [{}, ...['x', '', null, 1, { a: 1 }, 'x'.repeat(9000)].map((wrong) => ({ token: wrong }))])
+        expect([path, body, (await post(path, body)).status]).toEqual([path, body, 401]);
     }
-    expect((await post('/api/create', { token: 'x' })).status).toBe(401);
+    for (const wrong of ['x', null]) expect((await post('/api/create', { token: wrong })).status).toBe(401);
     expect((await post('/api/allvaccines', { token })).status).toBe(401);
     expect((await post('/api/approve', { token, vaccination_id: uuidv7() })).status).toBe(401);
   });
 
-  it('answers 422 for a token or an id that is not one, and 404 for an unknown registration', async () => {
+  it('answers 422 for an id that is not one, and 404 for an unknown registration', async () => {
     const { token } = await t.user('verify_registrations');
     expect((await post('/api/approve', { token, vaccination_id: '7' })).status).toBe(422);
     expect((await post('/api/approve', { token, vaccination_id: uuidv7() })).status).toBe(404);
-    expect((await post('/api/myvaccine', { token: { a: 1 } })).status).toBe(422);
   });
 });

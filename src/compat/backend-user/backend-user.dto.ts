@@ -1,6 +1,6 @@
 import { ApiProperty, PickType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsString, Matches, MaxLength } from 'class-validator';
+import { IsString, Matches, MinLength } from 'class-validator';
 import { trimBlanks } from '../../common/text.js';
 import { IsLine } from '../../http/validation.js';
 import { CreateUserDto, IsEmailAddress } from '../../users/users.dto.js';
@@ -42,17 +42,17 @@ export class BackendUserCreateDto extends PickType(CreateUserDto, ['password', '
   phone_number: string;
 }
 
-/** The OAuth 2 password grant. */
+/** The OAuth 2 password grant. Any text is taken: what cannot be a user or a password is refused as an unknown one is. */
 export class BackendUserLoginDto {
   /**
    * The e-mail address.
    * @example hana@example.org
    */
-  @IsLine(1, 300)
+  @IsString()
+  @MinLength(1)
   username: string;
   /** @example "cloudy harbour seven" */
   @IsString()
-  @MaxLength(1000)
   password: string;
 }
 
@@ -95,10 +95,10 @@ export class BackendUserProfileDto extends BackendUserDto {
   role_id: number;
 }
 
-/** The address to which a reset code is mailed. */
+/** The address to which a reset code is mailed. Any text is taken: what is no address is answered as an unknown one is. */
 export class BackendUserEmailDto {
   /** @example hana@example.org */
-  @IsEmailAddress()
+  @IsString()
   email: string;
 }
 

@@ -27,7 +27,7 @@ export class VaccineRegistrationController {
       items: { type: 'object', nullable: true, allOf: [{ $ref: getSchemaPath(OldVaccinationDto) }] },
     },
   })
-  @ApiProblems('token_required', 'invalid_token', 'token_expired', 'validation_failed')
+  @ApiProblems('token_required', 'invalid_token', 'token_expired')
   async findOwn(@Body() body: object = {}): Promise<OldVaccinationDto[]> {
     return [await this.vaccines.findOwn(body)] as OldVaccinationDto[];
   }
@@ -37,7 +37,7 @@ export class VaccineRegistrationController {
   @ApiOperation({ operationId: 'listVaccinationsAtBackendUser' })
   @ApiBody({ type: VaccineTokenDto })
   @HttpCode(200)
-  @ApiProblems('token_required', 'invalid_token', 'token_expired', 'validation_failed')
+  @ApiProblems('token_required', 'invalid_token', 'token_expired')
   list(@Body() body: object = {}): Promise<OldVaccinationDto[]> {
     return this.vaccines.list(body);
   }

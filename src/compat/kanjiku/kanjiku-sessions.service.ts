@@ -2,13 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { AuthenticatorService } from '../../auth/authenticator.service.js';
 import type { Device } from '../../auth/sessions/device.js';
 import { SessionRefreshService } from '../../auth/sessions/session-refresh.service.js';
-import { type SessionDto, SignInDto } from '../../auth/sessions/sessions.dto.js';
+import type { SessionDto } from '../../auth/sessions/sessions.dto.js';
 import { SessionsService } from '../../auth/sessions/sessions.service.js';
 import { SignInService } from '../../auth/sign-in.service.js';
 import type { RefreshClaims } from '../../auth/tokens/token-claims.js';
 import { TokensService } from '../../auth/tokens/tokens.service.js';
 import { isTokenProblem, Problem } from '../../http/problems/problem.js';
-import { assertValid } from '../../http/validation.js';
 import type { Caller } from '../../users/caller.js';
 import type { KanjikuTokens } from './kanjiku-cookies.js';
 import type { KanjikuSessionDto } from './kanjiku.dto.js';
@@ -37,7 +36,7 @@ export class KanjikuSessionsService {
     const { username, password } = body as Record<string, unknown>;
     if (typeof username !== 'string' || username === '') throw new KanjikuError('errors.login_not_provided');
     if (typeof password !== 'string' || password === '') throw new KanjikuError('errors.password_not_providied');
-    return this.signIns.signIn(assertValid(SignInDto, { login: username, password }), device, earlierTokens);
+    return this.signIns.signIn({ login: username, password }, device, earlierTokens);
   }
 
   /** The session of both cookies. Throws `errors.no_refresh_token_provided`, `errors.jwt_error`. */

@@ -90,7 +90,8 @@ describe('POST /v1/Session/login', () => {
     [{ username: ['a'], password: PASSWORD }, 'errors.login_not_provided'],
     [{ username: 'someone' }, 'errors.password_not_providied'],
     [{ username: 'someone', password: 1 }, 'errors.password_not_providied'],
-    [{ username: 'x'.repeat(400), password: PASSWORD }, 'errors.validation_error'],
+    [{ username: 'x'.repeat(400), password: PASSWORD }, 'errors.login_wrong_password'],
+    [{ username: 'someone', password: 'x'.repeat(2000) }, 'errors.login_wrong_password'],
   ])('answers 400 to %j', async (body, key) => {
     expect(keyOf(await site.login(new CookieJar(), body))).toEqual([400, key]);
   });
