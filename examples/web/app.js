@@ -45,18 +45,22 @@ function onSubmit(id, work) {
 
 let challenge;
 
+/** The code of the authenticator app is asked for after the password, and no longer when the sign-in is over or has expired. */
+function setChallenge(value) {
+  challenge = value;
+  element('code').hidden = value === undefined;
+}
+
 onSubmit('sign-in', async ({ login, password, code }, form) => {
   try {
     if (challenge) await machi.signInWithCode(challenge, code);
     else await machi.signIn(login, password);
   } catch (error) {
-    if (!(error instanceof MachiProblem && error.is('two_step_required'))) throw error;
-    ({ challenge } = error.problem);
-    element('code').hidden = false;
-    return;
+    if (error instanceof MachiProblem && error.is('two_step_required')) return setChallenge(error.problem.challenge);
+    if (error instanceof MachiProblem && error.is('invalid_challenge', 'too_many_codes')) setChallenge(undefined);
+    throw error;
   }
-  challenge = undefined;
-  element('code').hidden = true;
+  setChallenge(undefined);
   form.reset();
 });
 

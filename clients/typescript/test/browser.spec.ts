@@ -2,6 +2,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../../test/support/app.js';
 import { jpegOf } from '../../../test/support/files/images.js';
+import { codeAt, twoFactorUser } from '../../../test/support/clients/totp.js';
 import { startProxy } from '../../../test/support/servers/tcp-proxy.js';
 import type * as Client from '../dist/index.js';
 import { chromiumPath, launchChromium, makeClient, openExample } from './chromium.js';
@@ -39,6 +40,30 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await page.click('#sign-in button');
     await page.waitForSelector('#signed-in:not([hidden])');
   }
+
+  it('the example asks for the password again when the sign-in with a code has expired', async () => {
+    const user = await twoFactorUser(t);
+    const page = await openPage(await browser.newContext());
+    const submit = async (): Promise<void> => {
+      await page.fill('#sign-in [name=login]', user.username);
+      await page.fill('#sign-in [name=password]', PASSWORD);
+      await page.click('#sign-in button');
+    };
+    await submit();
+    await page.waitForSelector('#code:not([hidden])');
+    t.clock.advance(60 * 60_000);
+    await page.fill('#sign-in [name=code]', codeAt(user.secret, t.clock.now()));
+    await page.click('#sign-in button');
+    await page.waitForSelector('#code', { state: 'hidden', timeout: 5000 });
+    expect(await page.isVisible('#error')).toBe(true);
+    await submit();
+    await page.waitForSelector('#code:not([hidden])');
+    await page.fill('#sign-in [name=code]', codeAt(user.secret, t.clock.now()));
+    await page.click('#sign-in button');
+    await page.waitForSelector('#signed-in:not([hidden])');
+    await expect.poll(() => page.textContent('#username')).toBe(user.username);
+    t.clock.run();
+  });
 
   it('the example shows profile and avatar, and two users talk in two windows', async () => {
     const [first, second] = [await browser.newContext(), await browser.newContext()];
