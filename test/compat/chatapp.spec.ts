@@ -1,5 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packageRoot } from '../../src/common/version.js';
+import type { DatabaseConnection } from '../../src/config/database/database-connection.js';
 import { PASSWORD, startApp, type TestApp } from '../support/app.js';
+import { startProxy } from '../support/servers/tcp-proxy.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -173,6 +178,23 @@ it('failed sign-ins of all sign-in routes count together', async () => {
   const refused = await limited.request('POST', '/api/auth/login', { body: { username, password: PASSWORD } });
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
   await limited.stop();
+});
+
+it('GET /auth/verify answers 503 in plain text while the database is away, as documented', async () => {
+  let proxy: Awaited<ReturnType<typeof startProxy>>;
+  const route = async (connection: DatabaseConnection) => (proxy = await startProxy(connection)).connection;
+  const app = await startApp({ route });
+  const { token } = await app.user();
+  proxy!.cut();
+  const answer = await app.request('GET', '/api/auth/verify', { token });
+  proxy!.restore();
+  expect(plain(answer)).toEqual([503, expect.stringMatching(/database/)]);
+  const document = JSON.parse(readFileSync(join(packageRoot(), 'openapi.json'), 'utf8')) as {
+    paths: Record<string, { get: { responses: object } }>;
+  };
+  expect(Object.keys(document.paths['/api/auth/verify']!.get.responses)).toContain('503');
+  await app.stop();
+  proxy!.stop();
 });
 
 it('COMPAT=off removes the compatibility routes', async () => {

@@ -3,6 +3,7 @@ import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { AuthenticatorService } from '../../auth/authenticator.service.js';
 import { AcceptsBody } from '../../http/bodies/body.guard.js';
+import { PROBLEMS } from '../../http/problems/problem-catalogue.js';
 import { Public } from '../../permissions/access.decorators.js';
 import { REGISTRATION_QUOTA } from '../../rate-limit/quotas.js';
 import { RateLimit } from '../../rate-limit/rate-limit.decorator.js';
@@ -49,7 +50,11 @@ export class ChatappController {
   @Get('auth/verify')
   @ApiOperation({ operationId: 'verifyAtChatapp' })
   @Header(...TEXT)
-  @PlainText({ 200: ['Hello, hana.sato'], 401: ['login-token required', 'invalid login-token'] })
+  @PlainText({
+    200: ['Hello, hana.sato'],
+    401: ['login-token required', 'invalid login-token'],
+    503: [PROBLEMS.database_unavailable[1]],
+  })
   async verify(@Req() request: Request): Promise<string> {
     const { profile } = await this.authenticator.authenticate(request);
     return `Hello, ${profile.username}`;

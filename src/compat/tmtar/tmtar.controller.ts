@@ -11,7 +11,14 @@ import { toUserDto, UserDto } from '../../users/users.dto.js';
 import { TmtarSessionDto } from './tmtar.dto.js';
 import { TmtarService } from './tmtar.service.js';
 
-const PROBLEMS = ['token_required', 'invalid_token', 'token_expired', 'token_reused', 'rate_limited'] as const;
+const PROBLEMS = [
+  'token_required',
+  'invalid_token',
+  'token_expired',
+  'token_reused',
+  'two_step_required',
+  'rate_limited',
+] as const;
 
 /** Sign-in of the augmented-reality service, with an identity provider's token or a refresh token of Machi, and its profile. */
 @ApiTags('tmtar')
