@@ -55,9 +55,12 @@ export class QuotasService {
     }
   }
 
-  /** Counts one request of the subject, by default each of the client's networks. Throws `rate_limited` when none is left. */
-  async consume(quota: Quota, subject?: string): Promise<void> {
-    await this.count(quota, subject, sendQuotaHeaders);
+  /**
+   * Counts one request of the subject, by default each of the client's networks. Returns a function that takes the request back.
+   * Throws `rate_limited` when none is left.
+   */
+  consume(quota: Quota, subject?: string): Promise<Refund> {
+    return this.count(quota, subject, sendQuotaHeaders);
   }
 
   /**

@@ -192,6 +192,15 @@ describe('POST /api/users/me/exports', () => {
     expect(await rows()).toHaveLength(1);
   });
 
+  it('counts one of five requests at once, which make one export', async () => {
+    const user = await t.user();
+    const answers = await Promise.all(Array.from({ length: 5 }, () => create(user)));
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+    await settled(user);
+    expect((await create(user)).headers.get('ratelimit')).toMatch(/^"data-exports";r=3;/);
+  });
+
   it('answers 429 after five exports in a day', async () => {
     const user = await t.user();
     for (let i = 0; i < 5; i++) {

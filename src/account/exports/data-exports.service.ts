@@ -113,8 +113,19 @@ export class DataExportsService {
   private async createVerified(caller: Caller, credential: VerifiedCredential): Promise<DataExport> {
     const pending = await this.find(caller);
     if (pending?.state === 'pending') return pending;
-    await this.quotas.consume(DATA_EXPORT_QUOTA, caller.id);
-    await this.exports.manager.transaction(async (manager) => {
+    const refund = await this.quotas.consume(DATA_EXPORT_QUOTA, caller.id);
+    let isNew = false;
+    try {
+      isNew = await this.insert(caller, credential);
+    } finally {
+      if (!isNew) await refund(); // only exports that are made count
+    }
+    return this.get(caller);
+  }
+
+  /** Returns false if another request has created one meanwhile. Throws `wrong_password`, `sign_in_again`. */
+  private insert(caller: Caller, credential: VerifiedCredential): Promise<boolean> {
+    return this.exports.manager.transaction(async (manager) => {
       await this.reauthentication.assertStillValid(manager, caller, credential);
       const now = this.clock.date();
       await manager.query(REPLACE, [caller.id, now]);
@@ -126,12 +137,12 @@ export class DataExportsService {
         created_at: now,
         expires_at: new Date(now.getTime() + DATA_EXPORT_AGE_MS),
       });
-      if (!isNew) return; // another request has created it meanwhile
+      if (!isNew) return false;
       await this.mails.send(manager, caller.id, 'data_export_requested');
       const entry = { action: 'data_export.requested' as const, ...actorOf(caller), subject_id: caller.id };
       await this.audit.write(manager, entry);
       afterCommit(manager, this.onCreated);
+      return true;
     });
-    return this.get(caller);
   }
 }
