@@ -9,16 +9,18 @@ import { AuditEvent } from './audit-event.entity.js';
 import { type AuditEventDto, type AuditQueryDto, toAuditEventDto } from './audit.dto.js';
 
 const INSERT = `insert into audit_events (at, action, succeeded, actor_id, subject_id, session_id, ip, request_id, details)
-  select $2, e.action, e.succeeded, e.actor_id, e.subject_id, e.session_id, $3, $4, e.details from jsonb_to_recordset($1) as e
-    (action text, succeeded boolean, actor_id uuid, subject_id uuid, session_id uuid, details jsonb)`;
+  select $2, e.action, e.succeeded, e.actor_id, e.subject_id, e.session_id, e.ip, $3, e.details from jsonb_to_recordset($1) as e
+    (action text, succeeded boolean, actor_id uuid, subject_id uuid, session_id uuid, ip inet, details jsonb)`;
 
-/** An event to record. The service adds time, address and request id. */
+/** An event to record. The service adds time, request id and, of a request, the address of its client. */
 export interface AuditEntry {
   action: AuditAction;
   actor_id?: string | null;
   subject_id?: string | null;
   session_id?: string | null;
   succeeded?: boolean;
+  /** The address of the client; needed where there is no request, as for a frame of a WebSocket. */
+  ip?: string | null;
   details?: object;
 }
 
@@ -38,10 +40,10 @@ export class AuditService {
   /** Records several events with one statement. */
   async writeAll(manager: EntityManager, entries: AuditEntry[]): Promise<void> {
     const { id: request_id = null, ip = null } = requestContext() ?? {};
-    const defaults = { actor_id: null, subject_id: null, session_id: null, succeeded: true, details: {} };
+    const defaults = { actor_id: null, subject_id: null, session_id: null, succeeded: true, ip, details: {} };
     const at = this.clock.date();
     const events = entries.map((entry) => ({ ...defaults, ...entry }));
-    await manager.query(INSERT, [JSON.stringify(events), at, ip, request_id]);
+    await manager.query(INSERT, [JSON.stringify(events), at, request_id]);
   }
 
   /** The newest events of some actions about these subjects, at most 1,000. */

@@ -9,13 +9,14 @@ import { sendProblemOnSocket } from '../../http/problems/problem-response.js';
 import { isForeignOrigin } from '../../http/origin.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { Problem, unavailable } from '../../http/problems/problem.js';
+import { networksOf } from '../../rate-limit/client-network.js';
 import { QuotasService } from '../../rate-limit/quotas.service.js';
 import { MACHI_V2 } from '../protocol/subprotocol.js';
 import { ConnectionsService } from './connections.service.js';
 import { MAX_FRAME_BYTES } from './connection.js';
 import { FrameDispatcherService } from './frame-dispatcher.service.js';
 import { describePage } from './describe-page.js';
-import { upgradeNetworks } from './upgrade-networks.js';
+import { upgradeAddress } from './upgrade-address.js';
 
 const OPTIONS = {
   noServer: true,
@@ -39,14 +40,14 @@ export class ChatWsAdapter extends WsAdapter {
   private connections: ConnectionsService;
   private dispatcher: FrameDispatcherService;
   private quotas: QuotasService;
-  private readonly networksOf: ReturnType<typeof upgradeNetworks>;
+  private readonly addressOf: ReturnType<typeof upgradeAddress>;
 
   constructor(
     private readonly app: INestApplicationContext,
     private readonly config: Config,
   ) {
     super(app);
-    this.networksOf = upgradeNetworks(config);
+    this.addressOf = upgradeAddress(config);
   }
 
   /** Called once: all gateways have the same path and share the server. */
@@ -99,7 +100,7 @@ export class ChatWsAdapter extends WsAdapter {
     if (!(this.httpServer as Server).listening) return unavailable('busy');
     if (isForeignOrigin(request, this.config)) return new Problem('foreign_origin');
     try {
-      this.quotas.consumeRequest(this.networksOf(request)); // no guard sees upgrades
+      this.quotas.consumeRequest(networksOf(this.addressOf(request))); // no guard sees upgrades
     } catch (error) {
       return mapToProblem(error);
     }

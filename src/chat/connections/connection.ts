@@ -44,6 +44,8 @@ interface ConnectionOptions {
   socket: WebSocket;
   /** The TCP socket that carries the WebSocket. */
   stream: Socket;
+  /** The address of the client; null if it cannot be read. */
+  ip: string | null;
   /** The client networks under which the connection is counted. */
   networks: ClientNetwork[];
   scheduler: SendScheduler;
@@ -55,6 +57,8 @@ interface ConnectionOptions {
 
 /** An open WebSocket with its queues and limits. It is opened first and authenticated afterwards. */
 export class Connection {
+  /** The address of the client, for audit events: a frame has no request context. */
+  readonly ip: string | null;
   readonly networks: ClientNetwork[];
   /** Whether the client speaks `machi.v2`. */
   readonly isV2: boolean;
@@ -82,9 +86,10 @@ export class Connection {
   /** The expiry that the last frame `expiring` has announced. */
   private announcedExpiry: number | undefined;
 
-  constructor({ socket, stream, networks, scheduler, receiveBudget, isLimited, onClosing }: ConnectionOptions) {
+  constructor({ socket, stream, ip, networks, scheduler, receiveBudget, isLimited, onClosing }: ConnectionOptions) {
     const now = scheduler.now();
     this.socket = socket;
+    this.ip = ip;
     this.networks = networks;
     this.isV2 = socket.protocol === MACHI_V2;
     this.scheduler = scheduler;

@@ -21,7 +21,7 @@ import { AdmissionService } from './admission.service.js';
 import type { Connection } from './connection.js';
 import { ConnectionsService } from './connections.service.js';
 import { describePage } from './describe-page.js';
-import { upgradeNetworks } from './upgrade-networks.js';
+import { upgradeAddress } from './upgrade-address.js';
 
 /** At shutdown connections are closed in waves, so that the clients do not all connect to another node at once. */
 const WAVES = 10;
@@ -47,7 +47,7 @@ export class ConnectionsGateway
     BeforeApplicationShutdown
 {
   private readonly log = new Logger(ConnectionsGateway.name);
-  private readonly networksOf: ReturnType<typeof upgradeNetworks>;
+  private readonly addressOf: ReturnType<typeof upgradeAddress>;
   private isShuttingDown = false;
 
   constructor(
@@ -56,7 +56,7 @@ export class ConnectionsGateway
     private readonly connections: ConnectionsService,
     config: Config,
   ) {
-    this.networksOf = upgradeNetworks(config);
+    this.addressOf = upgradeAddress(config);
   }
 
   onApplicationBootstrap(): void {
@@ -65,7 +65,7 @@ export class ConnectionsGateway
 
   /** Nothing is read from the socket before the connection is authenticated. */
   handleConnection(socket: WebSocket, request: IncomingMessage): void {
-    const connection = this.connections.open(socket, request.socket, this.networksOf(request));
+    const connection = this.connections.open(socket, request.socket, this.addressOf(request));
     if (this.isShuttingDown) return connection.close('restarting');
     if (!connection.isOpen) return undefined;
     connection.pauseReading();

@@ -7,7 +7,7 @@ import { Config } from '../../config/config.js';
 import { Problem } from '../../http/problems/problem.js';
 import { LabelCounts } from '../../metrics/counts.js';
 import { MetricsService } from '../../metrics/metrics.service.js';
-import type { ClientNetwork } from '../../rate-limit/client-network.js';
+import { type ClientNetwork, networksOf } from '../../rate-limit/client-network.js';
 import { CLOSE_CODES, type CloseReason } from '../protocol/close-codes.js';
 import { type ChatSession, Connection } from './connection.js';
 import { ReceiveBudget } from './receive-budget.js';
@@ -101,10 +101,10 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   }
 
   /** Registers a connection that is not yet authenticated. Closes it at once if its network has too many. */
-  open(socket: WebSocket, stream: Socket, networks: ClientNetwork[]): Connection {
+  open(socket: WebSocket, stream: Socket, ip: string | null): Connection {
     const { scheduler, receiveBudget, isLimited } = this;
     const counted: ClientNetwork[] = [];
-    const isAllowed = networks.every((network) => {
+    const isAllowed = networksOf(ip).every((network) => {
       counted.push(network);
       const count = (this.countByNetwork.get(network.key) ?? 0) + 1;
       this.countByNetwork.set(network.key, count);
@@ -112,7 +112,7 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     });
     const onClosing = (reason: CloseReason): void => this.closes.add(reason);
     const limits = { networks: counted, receiveBudget, isLimited };
-    const connection = new Connection({ socket, stream, scheduler, ...limits, onClosing });
+    const connection = new Connection({ socket, stream, ip, scheduler, ...limits, onClosing });
     this.opened++;
     this.bySocket.set(socket, connection);
     if (!isAllowed) connection.close('too_many');

@@ -31,9 +31,9 @@ export class MessageChangesGateway {
     request: MessageFrame,
     ...CHANGE,
   })
-  remove({ session, sessionId }: Connection, { conversation_id, message_id }: MessageFrame): Promise<ChangedDto> {
+  remove({ session, sessionId, ip }: Connection, { conversation_id, message_id }: MessageFrame): Promise<ChangedDto> {
     this.connections.checkSend(session.participant_id);
-    return this.changes.remove({ ...session, session_id: sessionId! }, conversation_id, message_id);
+    return this.changes.remove({ ...session, session_id: sessionId!, ip }, conversation_id, message_id);
   }
 
   @SubscribeMessage('react')

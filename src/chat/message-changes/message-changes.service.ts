@@ -58,6 +58,8 @@ export interface MessageActor {
   user_id: string;
   session_id: string;
   participant_id: number;
+  /** Of the client of a connection; a request has its own. */
+  ip?: string | null;
 }
 
 /** Changes stored messages. Earlier contents are kept for moderators. All methods throw `message_not_found`. */
@@ -91,7 +93,7 @@ export class MessageChangesService {
    * placeholder as its content; its attachments are deleted with their files. Throws `conversation_not_found`, `not_the_sender`.
    */
   async remove(actor: MessageActor, conversationId: number, id: number): Promise<ChangedDto> {
-    const { participant_id: actorId, user_id, session_id } = actor;
+    const { participant_id: actorId, user_id, session_id, ip } = actor;
     const own = await this.dataSource.query<unknown[]>(IS_OWN, [conversationId, id, actorId]);
     const isModerator = own.length === 0 && (await this.isModerator(user_id));
     const options = { conversationId, actorId, isModerator };
@@ -109,6 +111,7 @@ export class MessageChangesService {
       await this.audit.write(manager, {
         action: 'message.deleted',
         ...actorOf({ id: user_id, session_id }),
+        ...(ip === undefined ? {} : { ip }),
         subject_id: message.sender_user_id,
         details: { conversation_id: conversationId, message_id: id },
       });

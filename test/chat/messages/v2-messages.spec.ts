@@ -167,6 +167,11 @@ describe('delete_message', () => {
     expect(await client.get('delete_message', { conversation_id: id, message_id: other })).toMatchObject({});
     for (const witness of [one, two]) expect(await witness.next()).toMatchObject({ data: { message_id: other } });
     await client.expectNoFrame();
+    const { body } = await t.request('GET', '/api/audit?action=message.deleted&limit=2', { token: await t.asAdmin() });
+    expect(body.items.map(({ details, ip }) => [(details as Frame)['message_id'], ip])).toEqual([
+      [other, '127.0.0.1'],
+      [message, '127.0.0.1'],
+    ]);
   });
 
   it('lets the sender repeat the request that sent the message', async () => {
