@@ -24,13 +24,13 @@ export class UserAdministrationService {
   ) {}
 
   /**
-   * Renames, deactivates or reactivates a user. Deactivating revokes all sessions and password resets. Throws
-   * `user_not_found`, `username_taken`, `last_administrator`.
+   * Renames, deactivates or reactivates a user. Deactivating revokes all sessions and password resets. A change that changes
+   * nothing is audited as a read: it returns the account. Throws `user_not_found`, `username_taken`, `last_administrator`.
    */
   async update(caller: Caller, id: string, changes: UpdateUserDto): Promise<Profile> {
-    await this.dataSource.transaction(async (manager) => {
+    const isChanged = await this.dataSource.transaction(async (manager) => {
       const changed = changedValues<UpdateUserDto>(await this.users.lockForUpdate(manager, id), changes);
-      if (Object.keys(changed).length === 0) return; // no change, no audit event
+      if (Object.keys(changed).length === 0) return false;
       await this.users.update(manager, id, changed);
       if (changed.is_active === false) {
         await this.sessions.revokeAll(manager, id);
@@ -42,8 +42,9 @@ export class UserAdministrationService {
         subject_id: id,
         details: { fields: Object.keys(changed) },
       });
+      return true;
     });
-    return this.users.get(id);
+    return isChanged ? this.users.get(id) : this.users.getFor(caller, id);
   }
 
   /** Deletes a user. Throws `user_not_found`, `last_administrator`. */

@@ -31,7 +31,7 @@ describe('a change that changes nothing', () => {
     expect(page.items[0]!.details).toEqual({ fields: ['address'] });
   });
 
-  it('of a user or a group by an administrator writes no audit event', async () => {
+  it('of a group by an administrator writes no audit event, and of a user the one of a read', async () => {
     const token = await t.asAdmin();
     const user = await t.user();
     const body = { name: 'Quiet', permissions: ['view_hidden', 'upload_chapters'], early_access_days: 2 };
@@ -43,8 +43,6 @@ describe('a change that changes nothing', () => {
       ['PUT', member],
       ['PATCH', `/api/groups/${group.id}`, body],
       ['PATCH', `/api/groups/${group.id}`, {}],
-      ['PATCH', `/api/users/${user.id}`, { is_active: true }],
-      ['PATCH', `/api/users/${user.id}`, { username: user.username }],
     ];
     for (const [method, path, changes] of again) {
       const { status } = await t.request(method, path, { token, ...(changes ? { body: changes } : {}) });
@@ -53,6 +51,12 @@ describe('a change that changes nothing', () => {
     expect(await countEvents()).toBe(before);
     await t.request('PATCH', `/api/groups/${group.id}`, { token, body: { ...body, early_access_days: 3 } });
     expect(await countEvents()).toBe(before + 1);
+    for (const changes of [{ is_active: true }, { username: user.username }, {}]) {
+      const read = await t.request('PATCH', `/api/users/${user.id}`, { token, body: changes });
+      expect([read.status, read.body.email]).toEqual([200, `${user.username}@example.org`]);
+    }
+    const { body: page } = await t.request('GET', `/api/audit?subject_id=${user.id}&limit=3`, { token });
+    expect(page.items.map(({ action }) => action)).toEqual(['user.viewed', 'user.viewed', 'user.viewed']);
   });
 });
 
