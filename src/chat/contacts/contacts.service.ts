@@ -61,6 +61,7 @@ export class ContactsService {
   add(callerId: number, username: string): Promise<ChatUser> {
     return this.dataSource.transaction(async (manager) => {
       const contact = await this.getOther(manager, callerId, username);
+      await this.requests.create(manager, callerId, contact.id); // waits for a request that is being created
       await this.requests.remove(manager, callerId, contact.id); // always before the contact, to avoid deadlocks
       if (!(await this.insert(manager, callerId, contact.id))) throw new Problem('already_a_contact');
       return contact;
@@ -74,9 +75,10 @@ export class ContactsService {
   request(callerId: number, username: string): Promise<ContactResult> {
     return this.dataSource.transaction(async (manager) => {
       const recipient = await this.getOther(manager, callerId, username);
+      const request = await this.requests.create(manager, callerId, recipient.id);
+      // Afterwards: creating it has waited for the other user to accept an earlier one.
       const existing = await manager.query<unknown[]>(IS_CONTACT, [callerId, recipient.id]);
       if (existing.length > 0) throw new Problem('already_a_contact');
-      const request = await this.requests.create(manager, callerId, recipient.id);
       if (request) return { request, recipientId: recipient.id };
       if (!(await this.requests.removeFrom(manager, recipient.id, callerId)))
         throw new Problem('contact_already_requested');

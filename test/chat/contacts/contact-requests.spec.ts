@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../../support/app.js';
 import { type ChatClient, connect, connectUsers, type Frame, V2 } from '../../support/clients/chat-client.js';
 
@@ -165,4 +166,42 @@ it('get_contact_requests returns at most 100, and older ones with before', async
   const second = (await one!.get('get_contact_requests', { before: first.at(-1)!['id'] })) as unknown as Frame[];
   expect([first.length, second.length]).toEqual([100, 50]);
   expect(new Set([...first, ...second].map(({ username }) => username as string)).size).toBe(150);
+});
+
+describe('a request at the moment at which the two become contacts', () => {
+  const idOf = async ({ username }: ChatClient): Promise<string> => {
+    const select = 'select p.id from participants p join users u on u.id = p.user_id where u.username = $1';
+    return (await t.dataSource.query<[{ id: string }]>(select, [username]))[0].id;
+  };
+  /** Runs `work` while a transaction with these statements is open, which is committed afterwards. */
+  const during = (statements: [string, unknown[]][], work: () => Promise<unknown>) =>
+    t.dataSource.transaction(async (manager) => {
+      for (const [sql, values] of statements) await manager.query(sql, values);
+      const answer = work();
+      await sleep(300); // it waits for the transaction
+      return { answer };
+    });
+
+  it('is refused when an earlier one has just been accepted', async () => {
+    const [one, two] = (await connectUsers(t, 2, V2)) as [ChatClient, ChatClient];
+    await ask(one, 'add_contact', two);
+    const ids = [await idOf(one), await idOf(two)];
+    const accepted: [string, unknown[]][] = [
+      ['delete from contact_requests where sender_id = $1', [ids[0]]],
+      ['insert into contacts (participant_id, contact_id, created_at) values ($1, $2, now()), ($2, $1, now())', ids],
+    ];
+    const { answer } = await during(accepted, () => ask(one, 'add_contact', two));
+    expect(await answer).toMatchObject({ success: false, code: 'already_a_contact' });
+    expect([await requestsOf(one), await contactsOf(one)]).toEqual([[], [two.username]]);
+  });
+
+  it('is removed when an old client adds the contact', async () => {
+    const [[one], [two]] = [await connectUsers(t, 1, V2), await connectUsers(t, 1)];
+    const ids = [await idOf(one!), await idOf(two!)];
+    const insert = `insert into contact_requests (first_id, second_id, sender_id, created_at)
+      values (least($1::bigint, $2::bigint), greatest($1::bigint, $2::bigint), $1, now())`;
+    const { answer } = await during([[insert, ids]], () => ask(two!, 'add_contact', one!));
+    expect(await answer).toMatchObject({ success: true });
+    expect([await requestsOf(one!), await contactsOf(one!)]).toEqual([[], [two!.username]]);
+  });
 });
