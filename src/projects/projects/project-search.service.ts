@@ -233,8 +233,16 @@ function readPosition(cursor: string | undefined, sort: ProjectSort): Position |
 
 function parsePosition(text: string, sort: ProjectSort): Position | undefined {
   const [key, id, ...others] = parseArray(text);
-  const isKey = sort === 'title' ? typeof key === 'string' && isStorable(key) : isMilliseconds(key);
+  const isKey =
+    sort === 'title'
+      ? typeof key === 'string' && isStorable(key)
+      : sort === 'relevance'
+        ? isScore(key)
+        : isMilliseconds(key);
   return isKey && isUuid(id) && others.length === 0 ? [key as string | number, id as string] : undefined;
 }
+
+/** The score of a search, in thousandths: that of the similarity, and 1000 for a term that is part of the text. */
+const isScore = (key: unknown): boolean => Number.isInteger(key) && (key as number) >= 0 && (key as number) <= 2000;
 
 const isMilliseconds = (key: unknown): boolean => Number.isInteger(key) && Math.abs(key as number) < 2 ** 43;
