@@ -65,6 +65,16 @@ describe('feeds', () => {
     expect((await poll()).status).toBe(200);
   });
 
+  it.each(['/api/opds', '/api/opds/v2', '/api/opds/search.xml'])(
+    '%s answers 304 to a client that has it',
+    async (path) => {
+      const etag = (await t.request('GET', path)).headers.get('etag')!;
+      t.clock.advance(1_000);
+      expect((await t.request('GET', path, { headers: { 'if-none-match': etag } })).status).toBe(304);
+      t.clock.set(Date.now());
+    },
+  );
+
   it('answer 404 for other endings and unknown projects', async () => {
     for (const path of ['latest.xml', 'latest.constructor', 'me/x.rss', 'me/mft_.rss']) {
       expect([path, (await t.request('GET', `/api/feeds/${path}`)).body['code']]).toEqual([path, 'feed_not_found']);

@@ -14,6 +14,7 @@ import { withBasicChallenge } from '../visibility/reader.guard.js';
 import type { Catalogue, CatalogueChapter, NavigationEntry } from './catalogue.js';
 
 const LIMIT = 50;
+const DAY_MS = 86_400_000;
 
 /** The catalogues of projects and chapters for comic readers. */
 @Injectable()
@@ -28,7 +29,8 @@ export class CataloguesService {
 
   /** The catalogue that leads to the others. */
   getRoot(reader: Reader): Catalogue {
-    const updated = this.clock.date();
+    // The same all day: with the time of the request, no client would ever get 304.
+    const updated = new Date(Math.floor(this.clock.now() / DAY_MS) * DAY_MS);
     const entry = (name: string, title: string, summary: string, hasChapters: boolean): NavigationEntry => ({
       id: `urn:machi:opds:${name}`,
       title,
