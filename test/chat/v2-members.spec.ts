@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UsersService } from '../../src/users/users.service.js';
 import { startApp, type TestApp } from '../support/app.js';
 import {
   type ChatClient,
@@ -209,5 +211,42 @@ describe('the last owner', () => {
       const [row] = await t.dataSource.query<[{ counted: number; members: number }]>(counts, [conversation_id]);
       expect(row.counted).toBe(row.members);
     }
+  });
+});
+
+describe('a conversation whose next owner is being deleted', () => {
+  /** Runs `work` while the account of `leaver` is being deleted in a transaction, which is committed afterwards. */
+  async function duringDeletion(leaver: ChatClient, work: () => Promise<unknown>): Promise<void> {
+    const users = t.app.get(UsersService, { strict: false });
+    const ids = await t.dataSource.transaction((manager) => users.findIdsByUsername(manager, [leaver.username]));
+    let answer: Promise<unknown> = Promise.resolve();
+    await t.dataSource.transaction(async (manager) => {
+      await users.remove(manager, ids.get(leaver.username)!);
+      answer = work();
+      await sleep(400); // it waits for the transaction
+    });
+    await answer;
+    await sleep(200); // what was sent without waiting for the answer
+  }
+
+  it.each(['leaves', 'is deleted', 'promotes that member'])('keeps an owner when the owner %s', async (how) => {
+    const [creator, next, last] = (await connectUsers(t, 3, V2)) as [ChatClient, ChatClient, ChatClient];
+    const conversation_id = await createConversation(creator, next, last);
+    await duringDeletion(next, async () => {
+      if (how === 'leaves') return creator.send({ type: 'leave', conversation_id });
+      if (how === 'promotes that member') {
+        creator.send({ type: 'set_role', conversation_id, username: next.username, role: 'owner' });
+        return creator.send({ type: 'set_role', conversation_id, username: creator.username, role: 'member' });
+      }
+      const users = t.app.get(UsersService, { strict: false });
+      return t.dataSource.transaction(async (manager) => {
+        const ids = await users.findIdsByUsername(manager, [creator.username]);
+        await users.remove(manager, ids.get(creator.username)!);
+      });
+    });
+    const owners = `select u.username from conversation_members m join participants p on p.id = m.participant_id
+      join users u on u.id = p.user_id where m.conversation_id = $1 and m.role = 'owner'`;
+    const expected = how === 'promotes that member' ? creator.username : last.username;
+    expect(await t.dataSource.query(owners, [conversation_id])).toEqual([{ username: expected }]);
   });
 });

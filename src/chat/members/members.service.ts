@@ -41,6 +41,15 @@ const PASS_ON_OWNERSHIP = 'select pass_on_ownership($1, $2, $3)';
 const HAS_OTHER_OWNER = `select 1 from conversation_members m join participants p on p.id = m.participant_id
   where m.conversation_id = $1 and m.role = 'owner' and m.participant_id <> $2 and p.user_id is not null`;
 
+/** The id of no participant. */
+const NOBODY = 0;
+
+/** A deletion locks the participant of its user; others wait for it before they make that participant an owner. */
+const LOCK_LEAVER = 'select id from participants where user_id = $1 for no key update';
+const LOCK_SUCCESSORS = `select p.id from conversation_members m join participants p on p.id = m.participant_id
+  where m.conversation_id = $1 and p.user_id is not null order by p.id for share of p`;
+const LOCK_SUCCESSOR = 'select id from participants where id = $1 and user_id is not null for share';
+
 /** $2: participant id of the caller, $3: the name after which the page starts. */
 const SELECT_MEMBERS = `select coalesce(u.username, '${DELETED_USER}') as username, m.role,
     case when m.read_message_id > 0 and k.blocked_id is null then m.read_message_id end as read_message_id
@@ -128,7 +137,7 @@ export class MembersService {
       requireRole(role, subject === 'member' ? 'admin' : 'owner');
       await manager.query(REMOVE_MEMBER, [conversationId, id]);
       await record('member_removed', { subjectIds: [id], isCounted: true });
-      await manager.query(PASS_ON_OWNERSHIP, [conversationId, caller.participant_id, at]);
+      await this.passOnOwnership(manager, conversationId, caller.participant_id, at);
     });
   }
 
@@ -138,7 +147,7 @@ export class MembersService {
     await this.change(caller, conversationId, async ({ manager, at, record }) => {
       await manager.query(REMOVE_MEMBER, [conversationId, participant_id]);
       await record('member_left', { isCounted: true });
-      await manager.query(PASS_ON_OWNERSHIP, [conversationId, participant_id, at]);
+      await this.passOnOwnership(manager, conversationId, participant_id, at);
     });
   }
 
@@ -168,6 +177,8 @@ export class MembersService {
         const others = await manager.query<unknown[]>(HAS_OTHER_OWNER, [conversationId, id]);
         if (others.length === 0) throw new Problem('last_owner');
       }
+      if (newRole === 'owner' && (await manager.query<unknown[]>(LOCK_SUCCESSOR, [id])).length === 0)
+        throw new Problem('user_not_found'); // deleted meanwhile
       await manager.query(UPDATE_ROLE, [conversationId, id, newRole]);
       await record('role_changed', { subjectIds: [id], value: newRole });
     });
@@ -177,11 +188,25 @@ export class MembersService {
   async giveUpOwnership(manager: EntityManager, userId: string): Promise<void> {
     type Row = { id: string; revision: string; participant_id: string };
     const at = this.clock.date();
+    await manager.query(LOCK_LEAVER, [userId]); // no other conversation becomes the user's from here on
     for (const { id, revision, participant_id } of await manager.query<Row[]>(LOCK_OWNED, [userId])) {
       await manager.query(UPDATE_ROLE, [id, participant_id, 'member']);
-      await manager.query(PASS_ON_OWNERSHIP, [id, participant_id, at]);
+      await this.passOnOwnership(manager, Number(id), Number(participant_id), at);
       afterCommit(manager, () => void this.delivery.deliver(Number(id), Number(revision)));
     }
+  }
+
+  /** Makes another member than the actor the owner, unless there is one. Waits for members who are being deleted. */
+  private async passOnOwnership(
+    manager: EntityManager,
+    conversationId: number,
+    actorId: number,
+    at: Date,
+  ): Promise<void> {
+    const owners = await manager.query<unknown[]>(HAS_OTHER_OWNER, [conversationId, NOBODY]);
+    if (owners.length > 0) return;
+    await manager.query(LOCK_SUCCESSORS, [conversationId]);
+    await manager.query(PASS_ON_OWNERSHIP, [conversationId, actorId, at]);
   }
 
   private change(
