@@ -34,7 +34,7 @@ export class AvatarFilesWorker extends FilesWorker {
   /** Deletes what crashes have left behind, and old withdrawn avatars. */
   override async sweep(): Promise<void> {
     const before = new Date(this.clock.now() - PROBE_AGE_MS);
-    await this.storage.deleteUnfinished(before);
+    await this.storage.deleteUnfinished(AVATARS_FOLDER, before);
     await this.deleteWithdrawnAvatars();
     await this.deleteOldProbes(before);
     await super.sweep();

@@ -136,12 +136,13 @@ export class LocalStorage extends Storage {
     }
   }
 
-  override async deleteUnfinished(before: Date): Promise<void> {
+  /** Unfinished files do not tell their folder; all are in one that only this driver uses. */
+  override async deleteUnfinished(_folder: string, before: Date): Promise<void> {
     try {
-      const folder = join(await this.open(), UNFINISHED_FOLDER);
-      for (const name of await readdir(folder)) {
-        const found = await stat(join(folder, name)).catch(ignoring(NOT_FOUND));
-        if (found && found.mtime < before) await rm(join(folder, name), { force: true });
+      const unfinished = join(await this.open(), UNFINISHED_FOLDER);
+      for (const name of await readdir(unfinished)) {
+        const found = await stat(join(unfinished, name)).catch(ignoring(NOT_FOUND));
+        if (found && found.mtime < before) await rm(join(unfinished, name), { force: true });
       }
     } catch (error) {
       throw mapStorageError(error);

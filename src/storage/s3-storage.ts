@@ -121,13 +121,14 @@ export class S3Storage extends Storage {
     });
   }
 
-  override async deleteUnfinished(before: Date): Promise<void> {
-    const list = new ListMultipartUploadsCommand({ Bucket: this.bucket });
+  override async deleteUnfinished(folder: string, before: Date): Promise<void> {
+    const list = new ListMultipartUploadsCommand({ Bucket: this.bucket, Prefix: folder });
     // Servers that cannot list them delete them by a rule of the bucket.
     const { Uploads = [] } = await this.client.send(list).catch((): { Uploads?: MultipartUpload[] } => ({}));
     for (const { Key, UploadId, Initiated } of Uploads) {
-      if (!Initiated || Initiated >= before) continue;
-      await this.send(() => this.client.send(new AbortMultipartUploadCommand({ ...this.locate(Key!), UploadId })));
+      // Some servers ignore the prefix. The bucket may have uploads of other applications.
+      if (!Key?.startsWith(folder) || !Initiated || Initiated >= before) continue;
+      await this.send(() => this.client.send(new AbortMultipartUploadCommand({ ...this.locate(Key), UploadId })));
     }
   }
 

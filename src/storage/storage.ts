@@ -101,8 +101,11 @@ export abstract class Storage {
     return null;
   }
 
-  /** Deletes remains of puts that started before this time and never ended, for drivers that can have such. */
-  async deleteUnfinished(_before: Date): Promise<void> {}
+  /**
+   * Deletes remains of puts into a folder such as `exports/` that started before this time and never ended, for drivers that can
+   * have such.
+   */
+  async deleteUnfinished(_folder: string, _before: Date): Promise<void> {}
 }
 
 const SEGMENT = '[a-z0-9][a-z0-9._-]{0,99}';

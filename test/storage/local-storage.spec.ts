@@ -72,7 +72,7 @@ it('every method of the local driver throws storage_unavailable when its folder 
     unusable.head('a/b'),
     unusable.findFile('a/b'),
     unusable.delete('a/b'),
-    unusable.deleteUnfinished(new Date()),
+    unusable.deleteUnfinished('a/', new Date()),
     keysOf(unusable.list('')),
   ]);
   for (const result of results) {
@@ -82,7 +82,7 @@ it('every method of the local driver throws storage_unavailable when its folder 
   }
   const removed = new LocalStorage(join(folder, 'removed-meanwhile'));
   rmSync(await removed.findWorkFolder(), { recursive: true });
-  await expect(removed.deleteUnfinished(new Date())).rejects.toMatchObject({
+  await expect(removed.deleteUnfinished('a/', new Date())).rejects.toMatchObject({
     ...UNAVAILABLE,
     cause: { code: 'ENOENT' },
   });
@@ -93,7 +93,7 @@ it('the local driver leaves no unfinished files, and deletes old ones that a cra
   expect(readdirSync(unfinished)).toEqual([]);
   for (const name of ['old', 'new']) writeFileSync(join(unfinished, name), 'x');
   utimesSync(join(unfinished, 'old'), new Date(0), new Date(0));
-  await storage.deleteUnfinished(new Date(Date.now() - 3_600_000));
+  await storage.deleteUnfinished('a/', new Date(Date.now() - 3_600_000));
   expect(readdirSync(unfinished)).toEqual(['new']);
   expect(await keysOf(storage.list(''))).not.toContain('.unfinished/new');
 });

@@ -52,6 +52,25 @@ it('the s3 driver throws storage_unavailable for an object of unknown length', a
   await expect(store.get('a/b', { start: 0, end: 1 })).rejects.toMatchObject(UNAVAILABLE);
 });
 
+it('the s3 driver aborts old uploads in parts of the folder only, as the bucket may have others', async () => {
+  const hourAgo = new Date(Date.now() - 3_600_000);
+  const uploads = ['exports/old.zip', 'exports/new.zip', 'backups of another application', 'Exports/x', 'avatars/4f/x'];
+  const listed = uploads.map((key) => {
+    const initiated = (key === 'exports/new.zip' ? new Date() : new Date(0)).toISOString();
+    return `<Upload><Key>${key}</Key><UploadId>1</UploadId><Initiated>${initiated}</Initiated></Upload>`;
+  });
+  const requests: string[] = [];
+  answer = (response) => {
+    const { method, url } = response.req;
+    const { pathname, searchParams } = new URL(url!, 'http://s3');
+    requests.push(`${method} ${pathname} ${searchParams.get('prefix') ?? ''}`);
+    if (method === 'DELETE') return response.writeHead(204).end();
+    return response.end(`<ListMultipartUploadsResult>${listed.join('')}</ListMultipartUploadsResult>`);
+  };
+  await store.deleteUnfinished('exports/', hourAgo);
+  expect(requests).toEqual(['GET /machi/ exports/', 'DELETE /machi/exports/old.zip ']);
+});
+
 it('STORAGE=s3 requires the bucket and its keys', () => {
   const env = { NODE_ENV: 'test', SECRET_KEY: 'x'.repeat(32), STORAGE: 's3' };
   expect(() => loadConfig(env)).toThrow(/S3_BUCKET is missing[^]*S3_ACCESS_KEY_ID is missing[^]*S3_SECRET_ACCESS_KEY/);

@@ -9,6 +9,7 @@ import { DataExportFilesService, exportFileIdOf, EXPORTS_FOLDER } from './data-e
 import { DataExport } from './data-export.entity.js';
 
 const BATCH_SIZE = 100;
+const UNFINISHED_AGE_MS = 3_600_000;
 
 /** $1 now. In random order: files that cannot be deleted must not block the others. */
 const TO_DELETE = `select id, file_id from data_exports
@@ -46,6 +47,12 @@ export class DataExportFilesWorker extends FilesWorker {
       (manager, ids) => manager.delete(DataExport, ids),
     );
     return areDeleted && rows.length === BATCH_SIZE;
+  }
+
+  /** Deletes what crashes have left behind, also the parts of archives that were not completed. */
+  override async sweep(): Promise<void> {
+    await this.storage.deleteUnfinished(EXPORTS_FOLDER, new Date(this.clock.now() - UNFINISHED_AGE_MS));
+    await super.sweep();
   }
 
   protected idOf(key: string): string | undefined {
