@@ -326,9 +326,9 @@ describe('GET /api/projects', () => {
       expect([cursor, answer.status]).toEqual([cursor, 400]);
     }
     expect((await search(`sort=title&cursor=${forged(['\ud800', UNKNOWN_ID])}`)).status).toBe(400);
-    const byTime = forged([Date.now(), UNKNOWN_ID]);
-    for (const query of [`q=a&cursor=${byTime}`, `q=a&sort=relevance&cursor=${forged([-1, UNKNOWN_ID])}`]) {
-      expect([query, (await search(query)).body.code]).toEqual([query, 'invalid_cursor']);
+    for (const score of [Date.now(), -1, 2 ** 31, -(2 ** 31) - 1, 2 ** 42, 2001, 0.5]) {
+      const answer = await search(`q=page&cursor=${forged([score, UNKNOWN_ID])}`);
+      expect([score, answer.status, answer.body['code']]).toEqual([score, 400, 'invalid_cursor']);
     }
   });
 });

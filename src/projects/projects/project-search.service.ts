@@ -32,6 +32,9 @@ const SET_SIMILARITY = `set local pg_trgm.word_similarity_threshold = 0.5`;
 
 const FILTERS = ['tags', 'without_tags', 'status', 'content_rating', 'original_language', 'is_hidden'] as const;
 
+/** The score of a project by relevance: 1000 times its similarity, and 1000 more if it contains the term. */
+const MAX_SCORE = 2000;
+
 /** The position of a row in a list: the value it is sorted by, and its id. */
 type Position = [key: string | number, id: string];
 
@@ -233,16 +236,13 @@ function readPosition(cursor: string | undefined, sort: ProjectSort): Position |
 
 function parsePosition(text: string, sort: ProjectSort): Position | undefined {
   const [key, id, ...others] = parseArray(text);
-  const isKey =
-    sort === 'title'
-      ? typeof key === 'string' && isStorable(key)
-      : sort === 'relevance'
-        ? isScore(key)
-        : isMilliseconds(key);
-  return isKey && isUuid(id) && others.length === 0 ? [key as string | number, id as string] : undefined;
+  return isKeyOf[sort](key) && isUuid(id) && others.length === 0 ? [key as string | number, id as string] : undefined;
 }
 
-/** The score of a search, in thousandths: that of the similarity, and 1000 for a term that is part of the text. */
-const isScore = (key: unknown): boolean => Number.isInteger(key) && (key as number) >= 0 && (key as number) <= 2000;
-
-const isMilliseconds = (key: unknown): boolean => Number.isInteger(key) && Math.abs(key as number) < 2 ** 43;
+/** Whether the order can compare with this key: PostgreSQL refuses numbers and dates out of range. */
+const isKeyOf: Record<ProjectSort, (key: unknown) => boolean> = {
+  title: (key) => typeof key === 'string' && isStorable(key),
+  relevance: (key) => Number.isInteger(key) && (key as number) >= 0 && (key as number) <= MAX_SCORE,
+  updated: (key) => Number.isInteger(key) && Math.abs(key as number) < 2 ** 43,
+  created: (key) => key === 0,
+};
