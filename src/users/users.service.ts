@@ -188,6 +188,14 @@ export class UsersService {
       throw new Problem('invalid_token');
   }
 
+  /**
+   * Keeps these accounts from being deleted until the transaction ends. Call it before other locks, as `lockCaller`. Accounts that
+   * have just been deleted are skipped.
+   */
+  async lockAll(manager: EntityManager, ids: string[]): Promise<void> {
+    await manager.query('select from users where id = any ($1::uuid[]) order by id for key share', [ids]);
+  }
+
   /** Locks the user's row for a change and returns the hash of the password; undefined if the user has been deleted. */
   async lockPasswordHash(manager: EntityManager, id: string): Promise<string | null | undefined> {
     const select = { id: true, password_hash: true };

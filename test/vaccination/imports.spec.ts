@@ -188,6 +188,27 @@ describe('POST /api/vaccination/imports/staff', () => {
       '4 role invalid_value',
     ]);
   });
+
+  it('waits for the deletion of a user who has a role at another centre of the table, and does not deadlock with it', async () => {
+    const [one, other] = [await world.centre(), await world.centre()];
+    const { id, username } = await t.user();
+    const row = `${one.code},${username},vaccinator`;
+    expect((await send('staff', `centre,username,role\n${row}`)).body).toMatchObject({ created: 1 });
+    const imported = await t.dataSource.transaction(async (manager) => {
+      await manager.query('select from users where id = $1 for update', [id]); // as the deletion of the account begins
+      const table = `centre,username,role\n${one.code},${username},manager\n${other.code},${username},manager`;
+      const answer = send('staff', table);
+      await expect
+        .poll(async () => {
+          const sql = `select count(*)::int as n from pg_locks where not granted and locktype in ('transactionid', 'tuple')`;
+          return ((await t.dataSource.query(sql)) as { n: number }[])[0]!.n;
+        })
+        .toBeGreaterThan(0);
+      await manager.query('delete from users where id = $1', [id]);
+      return { answer };
+    });
+    expect((await imported.answer).body.code).toBe('user_not_found');
+  });
 });
 
 describe('POST /api/vaccination/imports/lots', () => {

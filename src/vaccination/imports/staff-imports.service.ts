@@ -59,6 +59,7 @@ export class StaffImportsService implements TableImport<StaffReferences, Item, I
   }
 
   async find(manager: EntityManager, items: Item[], lock: boolean): Promise<Map<number, Item>> {
+    if (lock) await this.users.lockAll(manager, [...new Set(items.map(({ user_id }) => user_id))]);
     const values = [items.map(({ centre_id }) => centre_id), items.map(({ user_id }) => user_id)];
     const rows = await manager.query<(Item & { index: number })[]>(
       lock ? `${FIND} for no key update of s` : FIND,
