@@ -39,12 +39,15 @@ const PROTECTED_MS = 2000;
 /** The slot of an upload. */
 interface Upload {
   userId: string;
-  /** When the server began to read the body; Infinity before. */
+  /** When the server began to read the body, later by the time in which it did not read; Infinity before. */
   startedAt: number;
+  checkedAt: number;
   /** Bytes of the body that have arrived. */
   receivedBytes: () => number;
   /** The rest of the body has not arrived yet. */
   isArriving: () => boolean;
+  /** Bytes have arrived that the server has not read yet, for example because the storage is slow. */
+  isUnread: () => boolean;
   /** Emits an error when the upload loses its slot. */
   refusal: Subject<never>;
 }
@@ -123,8 +126,10 @@ export abstract class UploadSlotsInterceptor implements NestInterceptor {
     const upload: Upload = {
       userId,
       startedAt: Infinity,
+      checkedAt: this.clock.now(),
       receivedBytes: () => socket.bytesRead - bytesBefore,
       isArriving: () => !request.complete,
+      isUnread: () => request.readableLength > 0,
       refusal: new Subject(),
     };
     this.uploads.add(upload);
@@ -145,6 +150,10 @@ export abstract class UploadSlotsInterceptor implements NestInterceptor {
   }
 
   private refuseIfSlow(upload: Upload): void {
+    const now = this.clock.now();
+    // The client cannot send faster than the server reads.
+    if (upload.isUnread()) upload.startedAt = Math.min(now, upload.startedAt + now - upload.checkedAt);
+    upload.checkedAt = now;
     const isSlow = this.durationOf(upload) > SLOW_START_MS && this.rateOf(upload) < MIN_BYTES_PER_SECOND;
     if (isSlow && upload.isArriving()) upload.refusal.error(new Problem('request_timeout'));
   }
