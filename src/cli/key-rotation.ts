@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createKeyPair, readCertifiedKeyPair, readCertifiedKeys, readKeyPair } from '../common/keys/key-pair.js';
 import type { Config } from '../config/config.js';
 import { secretFile } from '../config/load-config.js';
@@ -141,18 +141,15 @@ const later = (time: number, ms: number): string | null =>
 /** Replaces a file at once, with a mode that servers of another user may need. */
 function write(file: string, content: string, mode: number): void {
   const unfinished = `${file}.unfinished`;
-  const descriptor = openSync(unfinished, 'w', mode);
   try {
-    writeSync(descriptor, content);
-    fsyncSync(descriptor);
+    // Not writeSync, which on a full disk may write a part without an error.
+    writeFileSync(unfinished, content, { mode, flush: true });
+    renameSync(unfinished, file);
   } catch (error) {
     throw new CommandError(
       'cannot_create',
       `${file} cannot be written (${(error as Error).message}).`,
       EXIT.cannotCreate,
     );
-  } finally {
-    closeSync(descriptor);
   }
-  renameSync(unfinished, file);
 }

@@ -1,10 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createKeyPair, readCertifiedKeys, readKeyPair } from '../../src/common/keys/key-pair.js';
+import { packageRoot } from '../../src/common/version.js';
 import { cli } from '../support/clients/machi-cli.js';
 import { createDatabase, databaseEnv, type TestDatabase } from '../support/setup/database.js';
 import { admin, dropDatabase } from '../support/setup/global-setup.js';
@@ -290,5 +292,27 @@ describe('machi, without anything that it needs,', () => {
       ['retired', false, true, 1],
       ['activated', false, true, 1],
     ]);
+  });
+
+  it('keys rotate exits with 73 and changes no file when one cannot be written as a whole', async () => {
+    const [key, accepted] = [join(folder.path, 'full.pem'), join(folder.path, 'full-accepted.pem')];
+    writeFileSync(key, createKeyPair(), { mode: 0o600 });
+    const former = Array.from({ length: 12 }, () => createKeyPair()).join(''); // more than the limit below
+    writeFileSync(accepted, former);
+    const env = { ...down, SIGNING_KEY_FILE: key, ACCEPTED_SIGNING_KEYS_FILE: accepted };
+    // As on a disk that gets full, the kernel writes what fits into the limit, and reports an error for the rest.
+    const limited = 'ulimit -f 2; exec "$0" "$@"';
+    const args = ['-c', limited, process.execPath, join(packageRoot(), 'dist/src/cli/machi.js'), '--json'];
+    writeFileSync(`${key}.next`, createKeyPair(), { mode: 0o600 });
+    const { status, stdout } = spawnSync('sh', [...args, 'keys', 'rotate', 'signing', '--now'], {
+      env: { PATH: process.env['PATH'], NODE_ENV: 'development', ...env },
+      encoding: 'utf8',
+    });
+    expect([status, stdout]).toEqual([73, expect.stringContaining('"cannot_create"')]);
+    expect(readFileSync(accepted, 'utf8')).toBe(former);
+    rmSync(`${accepted}.unfinished`, { force: true });
+    mkdirSync(`${accepted}.unfinished`);
+    const { code, body } = await cli(() => env)('keys', 'rotate', 'signing', '--now');
+    expect([code, body.error?.code]).toEqual([73, 'cannot_create']);
   });
 });
