@@ -1,12 +1,24 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { LIVE_STATES } from '../../src/avatars/avatar.entity.js';
 import { AvatarFilesWorker } from '../../src/avatars/avatar-files.worker.js';
 import { avatarIdOf } from '../../src/avatars/avatar-files.service.js';
 import type { DatabaseConnection } from '../../src/config/database/database-connection.js';
+import { ADVISORY_LOCKS } from '../../src/database/advisory-locks.js';
+import { clientConfig } from '../../src/database/connections/client-config.js';
 import { Storage } from '../../src/storage/storage.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { insertPerson } from '../support/vaccination/bookings.js';
@@ -134,6 +146,31 @@ it('a damaged backup leaves neither rows nor files, so that a good one can be re
   const second = join(folder, 'second.tar');
   const again = await target.run('backup', second);
   expect([again.body['files'], again.body['rows']]).toEqual([good.body['files'], good.body['rows']]);
+});
+
+it('of two backups into one file at once, one is whole and the other is refused', async () => {
+  const once = join(folder, 'once.tar');
+  const client = new Client(clientConfig(t.connection));
+  await client.connect();
+  await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCKS.fileDeletions]); // both open their file, then wait
+  const backups = [cli(() => source)('backup', once), cli(() => source)('backup', once)];
+  await expect
+    .poll(
+      async () => {
+        const sql = `select count(*)::int as n from pg_locks where locktype = 'advisory' and not granted and objid = $1`;
+        return (await client.query<{ n: number }>(sql, [ADVISORY_LOCKS.fileDeletions])).rows[0]!.n;
+      },
+      { timeout: 20_000 },
+    )
+    .toBe(2);
+  await client.end();
+  const results = await Promise.all(backups);
+  expect(results.map(({ code, body }) => [code, body.error?.code]).toSorted()).toEqual([
+    [0, undefined],
+    [73, 'cannot_create'],
+  ]);
+  expect(await cli(() => source)('restore', '--verify-only', once)).toMatchObject({ code: 0 });
+  expect(readdirSync(folder).filter((name) => name.includes('unfinished'))).toEqual([]);
 });
 
 it('restore refuses messages without a sender', async () => {

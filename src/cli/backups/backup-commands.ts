@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { loadConfig } from '../../config/load-config.js';
@@ -81,21 +82,38 @@ interface Target {
   remove(): void;
 }
 
-/** Writes under another name until the archive is complete. Readable by its owner only. */
+/**
+ * Writes under another name until the archive is complete. The name is of this process only: another backup into the same file
+ * would write into the same bytes. Readable by its owner only.
+ */
 function openTarget(file: string, output: Output): Target {
   if (file === STANDARD_STREAM) {
     output.isStdoutTaken = true;
     return { stream: process.stdout, keep: () => undefined, remove: () => undefined };
   }
-  const unfinished = `${file}.unfinished`;
-  if (existsSync(file)) throw cannotCreate(file, 'it exists');
+  const unfinished = `${file}.${randomUUID()}.unfinished`;
+  assertMissing(file);
   const stream = createWriteStream(unfinished, { fd: open(unfinished, file), flush: true });
-  return { stream, keep: () => renameSync(unfinished, file), remove: () => rmSync(unfinished, { force: true }) };
+  const remove = (): void => rmSync(unfinished, { force: true });
+  const keep = (): void => {
+    try {
+      assertMissing(file); // another backup may have written it since
+      renameSync(unfinished, file);
+    } catch (error) {
+      remove();
+      throw error instanceof CommandError ? error : cannotCreate(file, (error as Error).message);
+    }
+  };
+  return { stream, keep, remove };
+}
+
+function assertMissing(file: string): void {
+  if (existsSync(file)) throw cannotCreate(file, 'it exists');
 }
 
 function open(unfinished: string, file: string): number {
   try {
-    return openSync(unfinished, 'w', 0o600);
+    return openSync(unfinished, 'wx', 0o600);
   } catch (error) {
     throw cannotCreate(file, (error as Error).message);
   }
