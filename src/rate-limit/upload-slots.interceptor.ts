@@ -158,8 +158,10 @@ export abstract class UploadSlotsInterceptor implements NestInterceptor {
     if (isSlow && upload.isArriving()) upload.refusal.error(new Problem('request_timeout'));
   }
 
-  private durationOf({ startedAt }: Upload): number {
-    return this.clock.now() - startedAt;
+  private durationOf(upload: Upload): number {
+    const now = this.clock.now();
+    if (now < upload.startedAt && upload.startedAt !== Infinity) upload.startedAt = now; // the clock was set back
+    return now - upload.startedAt;
   }
 
   /** Average bytes per second. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { RateLimitCountersService } from '../../src/rate-limit/counters/rate-limit-counters.service.js';
 import { quotaKey, UPLOAD_QUOTA } from '../../src/rate-limit/quotas.js';
@@ -74,6 +75,16 @@ it('an upload that arrives more slowly than 8 KiB per second is answered 408 and
   t.clock.advance(200);
   await expect.poll(() => canUpload(t, users[0]!)).toBe(true);
   for (const answer of await answers) expect(answer).toMatch(/^HTTP\/1.1 408 .*"code":"request_timeout"/s);
+});
+
+it('an upload that arrives too slowly is refused also after the clock was set back', async () => {
+  t.clock.set(Date.now() + 50_000); // tokens stay valid
+  await holdSlots(users.slice(0, 1));
+  await expect.poll(() => canUpload(t, users[0]!)).toBe(false);
+  t.clock.set(Date.now());
+  await sleep(1_000); // the server looks at its uploads
+  t.clock.advance(5_100);
+  await expect.poll(() => canUpload(t, users[0]!), { timeout: 3_000 }).toBe(true);
 });
 
 it('a new upload gets the slot of the slowest one when all 32 slots are taken for two seconds', async () => {
