@@ -132,6 +132,7 @@ export class MessageBatchWriterService {
       this.failingSince = now;
       this.log.warn(`Appending messages failed (${String(cause)}); retrying for up to ${MAX_OUTAGE_MS / 1000} s`);
     }
+    this.failingSince = Math.min(this.failingSince, now); // the clock may have been set back
     return now - this.failingSince > MAX_OUTAGE_MS;
   }
 
