@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import {
   copyFileSync,
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -11,11 +14,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { LIVE_STATES } from '../../src/avatars/avatar.entity.js';
 import { AvatarFilesWorker } from '../../src/avatars/avatar-files.worker.js';
 import { avatarIdOf } from '../../src/avatars/avatar-files.service.js';
+import { packageRoot } from '../../src/common/version.js';
 import type { DatabaseConnection } from '../../src/config/database/database-connection.js';
 import { ADVISORY_LOCKS } from '../../src/database/advisory-locks.js';
 import { clientConfig } from '../../src/database/connections/client-config.js';
@@ -149,11 +154,11 @@ it('a damaged backup leaves neither rows nor files, so that a good one can be re
 });
 
 it('of two backups into one file at once, one is whole and the other is refused', async () => {
-  const once = join(folder, 'once.tar');
+  const shared = join(folder, 'shared.tar');
   const client = new Client(clientConfig(t.connection));
   await client.connect();
   await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCKS.fileDeletions]); // both open their file, then wait
-  const backups = [cli(() => source)('backup', once), cli(() => source)('backup', once)];
+  const backups = [cli(() => source)('backup', shared), cli(() => source)('backup', shared)];
   await expect
     .poll(
       async () => {
@@ -165,13 +170,35 @@ it('of two backups into one file at once, one is whole and the other is refused'
     .toBe(2);
   await client.end();
   const results = await Promise.all(backups);
-  expect(results.map(({ code, body }) => [code, body.error?.code]).toSorted()).toEqual([
-    [0, undefined],
-    [73, 'cannot_create'],
+  expect(results.map(({ code, body }) => `${code} ${body.error?.code}`).toSorted()).toEqual([
+    '0 undefined',
+    '73 cannot_create',
   ]);
-  expect(await cli(() => source)('restore', '--verify-only', once)).toMatchObject({ code: 0 });
+  expect(await cli(() => source)('restore', '--verify-only', shared)).toMatchObject({ code: 0 });
   expect(readdirSync(folder).filter((name) => name.includes('unfinished'))).toEqual([]);
 });
+
+it.each(['SIGINT', 'SIGHUP'] as const)(
+  '%s ends a restore from a pipe that has stopped, which leaves nothing',
+  async (name) => {
+    const target = await emptyInstallation();
+    const command = spawn(process.execPath, [join(packageRoot(), 'dist/src/cli/machi.js'), '--json', 'restore', '-'], {
+      env: { PATH: process.env['PATH'], NODE_ENV: 'development', ...target.settings },
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    command.stdin.on('error', () => undefined);
+    const bytes = readFileSync(file);
+    command.stdin.write(bytes.subarray(0, Math.floor((bytes.length * 3) / 4))); // the pipe stays open
+    const uploads = join(target.settings.DATA_DIR, 'uploads');
+    const files = () => (existsSync(uploads) ? readdirSync(uploads, { recursive: true, withFileTypes: true }) : []);
+    await expect.poll(() => files().filter((each) => each.isFile()).length, { timeout: 20_000 }).toBeGreaterThan(0);
+    command.kill(name);
+    const [output] = await Promise.all([text(command.stdout), once(command, 'close')]);
+    expect([command.exitCode, output]).toEqual([1, expect.stringContaining('"interrupted"')]);
+    expect(files().filter((each) => each.isFile())).toEqual([]);
+    expect(await target.run('restore', file)).toMatchObject({ code: 0 });
+  },
+);
 
 it('restore refuses messages without a sender', async () => {
   const trigger = (change: string) => t.dataSource.query(`alter table messages ${change} trigger keep_references`);
@@ -207,6 +234,6 @@ it('backup and restore refuse files that exist, are missing or are no backup, an
     [0, undefined],
   ]);
   expect(results[4].body.error!.message).toContain('NATIONAL_ID_KEY');
-  const text = results.map(({ output }) => output).join('');
-  for (const name of ['SECRET_KEY', 'NATIONAL_ID_KEY', 'DB_PASSWORD']) expect(text).not.toContain(source[name]);
+  const all = results.map(({ output }) => output).join('');
+  for (const name of ['SECRET_KEY', 'NATIONAL_ID_KEY', 'DB_PASSWORD']) expect(all).not.toContain(source[name]);
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync, openSync, renameSync, rmSync } from 'node:fs';
-import type { Readable, Writable } from 'node:stream';
+import { addAbortSignal, type Readable, type Writable } from 'node:stream';
 import { loadConfig } from '../../config/load-config.js';
 import { openStorage } from '../../storage/storage.module.js';
 import { CommandError, EXIT } from '../exit-codes.js';
@@ -16,7 +16,7 @@ const STANDARD_STREAM = '-';
 export async function backup(file: string, output: Output): Promise<void> {
   const target = openTarget(file, output);
   const summary = await onInstallation(output, async (installation) => {
-    const archive = new ArchiveWriter(target.stream);
+    const archive = new ArchiveWriter(addAbortSignal(installation.signal, target.stream)); // a pipe may have stopped to read
     try {
       return await createBackup(installation, archive);
     } catch (error) {
@@ -40,7 +40,8 @@ export async function backup(file: string, output: Output): Promise<void> {
 export async function restore(file: string, options: RestoreOptions, output: Output): Promise<void> {
   const log = createLog();
   const summary = await onInstallation(output, (installation) =>
-    restoreBackup(installation, () => openSource(file), log, options),
+    // Aborted as well: a pipe may have stopped to send.
+    restoreBackup(installation, () => addAbortSignal(installation.signal, openSource(file)), log, options),
   );
   const rows = Object.values(summary.rows).reduce((sum, count) => sum + count, 0);
   output.result(
@@ -59,17 +60,21 @@ export async function verify(file: string, output: Output): Promise<void> {
   );
 }
 
-/** Runs `work` with the database and the storage of this installation. SIGINT and SIGTERM abort it in an orderly way. */
+/** Runs `work` with the database and the storage of this installation. SIGINT, SIGTERM and SIGHUP abort it in an orderly way. */
 async function onInstallation<T>(output: Output, work: (installation: Installation) => Promise<T>): Promise<T> {
   const config = loadConfig();
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => stop.abort(new CommandError('interrupted', `Interrupted by ${signal}.`)));
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () => stop.abort(new CommandError('interrupted', `Interrupted by ${name}.`)));
   }
   const storage = await openStorage(config);
+  const { signal } = stop;
   return withDatabase(config, createLog(), ({ connection, direct }) =>
-    work({ config, connection: direct ?? connection, storage, output, signal: stop.signal }),
-  );
+    work({ config, connection: direct ?? connection, storage, output, signal }),
+  ).catch((error: unknown) => {
+    signal.throwIfAborted(); // what has failed was interrupted
+    throw error;
+  });
 }
 
 function openSource(file: string): Readable {
