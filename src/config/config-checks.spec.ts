@@ -75,6 +75,8 @@ describe('every profile', () => {
     ['REDIS_URL', { BUS: 'redis-cluster' }],
     ['REDIS_URL', { BUS: 'redis', REDIS_URL: 'redis://a:6379,redis://b:6379' }],
     ['REDIS_URL', { BUS: 'redis-cluster', REDIS_URL: 'redis://a:6379,b:6379' }],
+    ['REDIS_URL', { BUS: 'redis', REDIS_URL: 'redis://user:100%sure@host' }],
+    ['REDIS_URL', { BUS: 'redis-cluster', REDIS_URL: 'redis://100%sure@a,redis://b' }],
     ['BUS', { WORKERS: '2' }],
     ['METRICS_PORT', { WORKERS: '2', BUS: 'postgres', METRICS_TOKEN: 'a-token-of-more-than-32-characters-x' }],
     ['METRICS_PORT', { METRICS_PORT: '5000' }],

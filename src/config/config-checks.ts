@@ -74,6 +74,10 @@ function findBusErrors({ BUS, REDIS_URL, WORKERS, METRICS_PORT, METRICS_TOKEN }:
   if (BUS === 'redis' && REDIS_URL?.includes(',')) {
     errors.push('REDIS_URL has several servers: set one, or set BUS to redis-cluster.');
   }
+  // The client would fail at the start, without the name of the setting.
+  if (BUS.startsWith('redis') && REDIS_URL !== undefined && messageOf(() => decodeURIComponent(REDIS_URL))) {
+    errors.push('REDIS_URL contains "%" without two hexadecimal digits: write "%" itself as %25.');
+  }
   if (WORKERS > 1 && BUS === 'memory') {
     errors.push('BUS is "memory": set it to postgres, redis or redis-cluster, because WORKERS is above 1.');
   }
