@@ -28,12 +28,13 @@ select pg_temp.id('day', i), pg_temp.id('centre', i % 500), pg_temp.id('vaccine'
   now() - interval '300 days', case when i <= :some then 1 else 100 end, 1, case when i % 400 < 200 then 'closed' else 'open' end, now(), now()
 from generate_series(1, :rows) i;
 
--- A tenth of the registrations waits for a check.
+-- A tenth of the registrations waits for a check, and a hundredth has a phone number.
 insert into vaccination_registrations (id, user_id, place, legal_name, date_of_birth, sex, id_type, id_number, id_hash, id_last4, phone,
   status, created_at, updated_at)
 select pg_temp.id('registration', i), pg_temp.id('user', case when i < 5 then 1 else i end), case when i < 5 then i - 1 else 0 end,
   'Person ' || i, date '1950-01-01' + i % 20000, case when i % 2 = 0 then 'female' else 'male' end, 'NID', pg_temp.bytes('number', i),
-  pg_temp.bytes('number hash', i), '1234', '+8801712345678', case when i % 10 = 9 then 'pending' else 'verified' end, now(), now()
+  pg_temp.bytes('number hash', i), '1234',
+  case when i % 100 = 1 then '+8801' || 700000000 + i end, case when i % 10 = 9 then 'pending' else 'verified' end, now(), now()
 from generate_series(1, :rows) i;
 insert into vaccination_appointments (id, registration_id, session_id, disease, dose, status, created_at, updated_at)
 select pg_temp.id('appointment', i), pg_temp.id('registration', i), pg_temp.id('day', i), '840539006', 1,

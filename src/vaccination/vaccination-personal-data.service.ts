@@ -28,10 +28,10 @@ const STAFF = `select s.centre_id, c.name as centre, s.role, s.created_at
   from vaccination_centre_staff s join vaccination_centres c on c.id = s.centre_id
   where s.user_id = $1 order by s.centre_id`;
 
-/** Of a number that other users have registered, too, messages may be about their people. */
+/** Of a number that other users have registered, too, messages may be about their people. With "limit 1", each number is looked up. */
 const OWN_PHONES = `select distinct r.phone from vaccination_registrations r
-  where r.user_id = $1 and r.phone is not null and not exists (
-    select from vaccination_registrations o where o.phone = r.phone and o.user_id <> r.user_id)`;
+  where r.user_id = $1 and r.phone is not null and (
+    select 1 from vaccination_registrations o where o.phone = r.phone and o.user_id <> r.user_id limit 1) is null`;
 
 /** The registrations of a user and of dependants, as `GET /api/vaccination/registrations/{id}/export` returns them. */
 @Injectable()
