@@ -201,7 +201,7 @@ describe('POST /api/vaccination/imports/staff', () => {
       await expect
         .poll(async () => {
           const sql = `select count(*)::int as n from pg_locks where not granted and locktype in ('transactionid', 'tuple')`;
-          return ((await t.dataSource.query(sql)) as { n: number }[])[0]!.n;
+          return (await t.dataSource.query<{ n: number }[]>(sql))[0]!.n;
         })
         .toBeGreaterThan(0);
       await manager.query('delete from users where id = $1', [id]);
