@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
-/** CPU seconds of one core, and bytes, from `npm run bench chat-costs chat-idle chat`: docs/performance.md has the table. */
+/** CPU seconds of one core, and bytes, as `npm run bench chat-costs chat-idle chat` measures them: docs/scaling.md names the run. */
 const MEASURED = {
   connectionBytes: 6_850, // an idle connection
   connectCpu: 1321e-6, // Machi, to open a connection
