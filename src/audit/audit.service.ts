@@ -19,8 +19,8 @@ export interface AuditEntry {
   subject_id?: string | null;
   session_id?: string | null;
   succeeded?: boolean;
-  /** The address of the client; needed where there is no request, as for a frame of a WebSocket. */
-  ip?: string | null;
+  /** The address of the client, where there is no request: for frames of a WebSocket. */
+  ip?: string | null | undefined;
   details?: object;
 }
 
@@ -40,9 +40,9 @@ export class AuditService {
   /** Records several events with one statement. */
   async writeAll(manager: EntityManager, entries: AuditEntry[]): Promise<void> {
     const { id: request_id = null, ip = null } = requestContext() ?? {};
-    const defaults = { actor_id: null, subject_id: null, session_id: null, succeeded: true, ip, details: {} };
+    const defaults = { actor_id: null, subject_id: null, session_id: null, succeeded: true, details: {} };
     const at = this.clock.date();
-    const events = entries.map((entry) => ({ ...defaults, ...entry }));
+    const events = entries.map((entry) => ({ ...defaults, ...entry, ip: entry.ip ?? ip }));
     await manager.query(INSERT, [JSON.stringify(events), at, request_id]);
   }
 

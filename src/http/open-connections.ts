@@ -33,13 +33,15 @@ export class OpenConnections {
       if (!this.server.listening) response.setHeader('connection', 'close');
       handle();
     };
-    if (!previous || previous.closed) return start();
+    if (!previous || previous.closed) {
+      start();
+      return;
+    }
     this.countWaiting(socket, 1);
     previous.once('close', () => {
       this.countWaiting(socket, -1);
       start();
     });
-    return undefined;
   }
 
   private countWaiting(socket: Socket, change: 1 | -1): void {

@@ -63,10 +63,7 @@ export class QuotasService {
     return this.count(quota, subject, sendQuotaHeaders);
   }
 
-  /**
-   * Counts as `consume` does, without headers, and returns a function that takes the request back: for requests that count
-   * only if they succeed. Throws `rate_limited`.
-   */
+  /** As `consume`, without headers in the response. */
   reserve(quota: Quota, subject?: string): Promise<Refund> {
     return this.count(quota, subject);
   }

@@ -152,15 +152,16 @@ export abstract class UploadSlotsInterceptor implements NestInterceptor {
   private refuseIfSlow(upload: Upload): void {
     const now = this.clock.now();
     // The client cannot send faster than the server reads.
-    if (upload.isUnread()) upload.startedAt = Math.min(now, upload.startedAt + now - upload.checkedAt);
+    if (upload.isUnread()) upload.startedAt += Math.max(0, now - upload.checkedAt);
     upload.checkedAt = now;
     const isSlow = this.durationOf(upload) > SLOW_START_MS && this.rateOf(upload) < MIN_BYTES_PER_SECOND;
     if (isSlow && upload.isArriving()) upload.refusal.error(new Problem('request_timeout'));
   }
 
+  /** In milliseconds; not positive before the server has begun to read. */
   private durationOf(upload: Upload): number {
     const now = this.clock.now();
-    if (now < upload.startedAt && upload.startedAt !== Infinity) upload.startedAt = now; // the clock was set back
+    if (upload.startedAt !== Infinity) upload.startedAt = Math.min(upload.startedAt, now); // the clock may have been set back
     return now - upload.startedAt;
   }
 

@@ -16,7 +16,6 @@ import { ConnectionsService } from './connections.service.js';
 import { MAX_FRAME_BYTES } from './connection.js';
 import { FrameDispatcherService } from './frame-dispatcher.service.js';
 import { describePage } from './describe-page.js';
-import { upgradeAddress } from './upgrade-address.js';
 
 const OPTIONS = {
   noServer: true,
@@ -40,14 +39,12 @@ export class ChatWsAdapter extends WsAdapter {
   private connections: ConnectionsService;
   private dispatcher: FrameDispatcherService;
   private quotas: QuotasService;
-  private readonly addressOf: ReturnType<typeof upgradeAddress>;
 
   constructor(
     private readonly app: INestApplicationContext,
     private readonly config: Config,
   ) {
     super(app);
-    this.addressOf = upgradeAddress(config);
   }
 
   /** Called once: all gateways have the same path and share the server. */
@@ -100,7 +97,7 @@ export class ChatWsAdapter extends WsAdapter {
     if (!(this.httpServer as Server).listening) return unavailable('busy');
     if (isForeignOrigin(request, this.config)) return new Problem('foreign_origin');
     try {
-      this.quotas.consumeRequest(networksOf(this.addressOf(request))); // no guard sees upgrades
+      this.quotas.consumeRequest(networksOf(this.connections.addressOf(request))); // no guard sees upgrades
     } catch (error) {
       return mapToProblem(error);
     }

@@ -252,7 +252,7 @@ export class Connection {
 
   private checkAuthentication(now: number): void {
     if (this.authenticationDeadline === undefined) return;
-    this.authenticationDeadline = Math.min(this.authenticationDeadline, now + AUTHENTICATION_MS); // as in `check`
+    this.authenticationDeadline = Math.min(this.authenticationDeadline, now + AUTHENTICATION_MS); // the clock may have been set back
     if (now >= this.authenticationDeadline) this.close('token_required');
   }
 

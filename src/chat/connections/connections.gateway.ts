@@ -9,7 +9,6 @@ import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 import { SessionRevocationsService } from '../../auth/sessions/session-revocations.service.js';
-import { Config } from '../../config/config.js';
 import type { Problem } from '../../http/problems/problem.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { ChatEvent } from '../protocol/chat-event.decorator.js';
@@ -21,7 +20,6 @@ import { AdmissionService } from './admission.service.js';
 import type { Connection } from './connection.js';
 import { ConnectionsService } from './connections.service.js';
 import { describePage } from './describe-page.js';
-import { upgradeAddress } from './upgrade-address.js';
 
 /** At shutdown connections are closed in waves, so that the clients do not all connect to another node at once. */
 const WAVES = 10;
@@ -47,17 +45,13 @@ export class ConnectionsGateway
     BeforeApplicationShutdown
 {
   private readonly log = new Logger(ConnectionsGateway.name);
-  private readonly addressOf: ReturnType<typeof upgradeAddress>;
   private isShuttingDown = false;
 
   constructor(
     private readonly admission: AdmissionService,
     private readonly revocations: SessionRevocationsService,
     private readonly connections: ConnectionsService,
-    config: Config,
-  ) {
-    this.addressOf = upgradeAddress(config);
-  }
+  ) {}
 
   onApplicationBootstrap(): void {
     this.revocations.addListener(this.connections);
@@ -65,7 +59,7 @@ export class ConnectionsGateway
 
   /** Nothing is read from the socket before the connection is authenticated. */
   handleConnection(socket: WebSocket, request: IncomingMessage): void {
-    const connection = this.connections.open(socket, request.socket, this.addressOf(request));
+    const connection = this.connections.open(socket, request);
     if (this.isShuttingDown) return connection.close('restarting');
     if (!connection.isOpen) return undefined;
     connection.pauseReading();

@@ -1,9 +1,11 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import type { Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import proxyAddress from 'proxy-addr';
 import type { WebSocket } from 'ws';
 import type { RevocationListener } from '../../auth/sessions/session-revocations.service.js';
 import { Clock } from '../../common/clock.provider.js';
 import { Config } from '../../config/config.js';
+import { parseIpAddress } from '../../http/log/request-context.js';
 import { Problem } from '../../http/problems/problem.js';
 import { LabelCounts } from '../../metrics/counts.js';
 import { MetricsService } from '../../metrics/metrics.service.js';
@@ -64,6 +66,7 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   private readonly scheduler: SendScheduler;
   private readonly receiveBudget = new ReceiveBudget();
   private readonly isLimited: boolean;
+  private readonly isTrustedProxy: (address: string, hop: number) => boolean;
   private timer: NodeJS.Timeout | undefined;
   private opened = 0;
   private readonly closes = new LabelCounts('reason', Object.keys(CLOSE_CODES) as CloseReason[]);
@@ -75,6 +78,7 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
   ) {
     this.scheduler = new SendScheduler(clock);
     this.isLimited = config.RATE_LIMITS === 'on';
+    this.isTrustedProxy = proxyAddress.compile(config.TRUST_PROXY);
     this.register(metrics);
   }
 
@@ -100,9 +104,15 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     return this.scheduler.queuedBytes;
   }
 
+  /** The address of the client of an upgrade, which has no request context; null if it cannot be read. */
+  addressOf(request: IncomingMessage): string | null {
+    return parseIpAddress(proxyAddress(request, this.isTrustedProxy));
+  }
+
   /** Registers a connection that is not yet authenticated. Closes it at once if its network has too many. */
-  open(socket: WebSocket, stream: Socket, ip: string | null): Connection {
+  open(socket: WebSocket, request: IncomingMessage): Connection {
     const { scheduler, receiveBudget, isLimited } = this;
+    const ip = this.addressOf(request);
     const counted: ClientNetwork[] = [];
     const isAllowed = networksOf(ip).every((network) => {
       counted.push(network);
@@ -112,7 +122,7 @@ export class ConnectionsService implements RevocationListener, OnApplicationBoot
     });
     const onClosing = (reason: CloseReason): void => this.closes.add(reason);
     const limits = { networks: counted, receiveBudget, isLimited };
-    const connection = new Connection({ socket, stream, ip, scheduler, ...limits, onClosing });
+    const connection = new Connection({ socket, stream: request.socket, ip, scheduler, ...limits, onClosing });
     this.opened++;
     this.bySocket.set(socket, connection);
     if (!isAllowed) connection.close('too_many');

@@ -37,12 +37,11 @@ const SELECT_ROLE = 'select role from conversation_members where conversation_id
 const UPDATE_ROLE = 'update conversation_members set role = $3 where conversation_id = $1 and participant_id = $2';
 const PASS_ON_OWNERSHIP = 'select pass_on_ownership($1, $2, $3)';
 
-/** Another owner than $2 who is not deleted. */
-const HAS_OTHER_OWNER = `select 1 from conversation_members m join participants p on p.id = m.participant_id
-  where m.conversation_id = $1 and m.role = 'owner' and m.participant_id <> $2 and p.user_id is not null`;
-
-/** The id of no participant. */
-const NOBODY = 0;
+/** An owner who is not deleted. */
+const HAS_OWNER = `select 1 from conversation_members m join participants p on p.id = m.participant_id
+  where m.conversation_id = $1 and m.role = 'owner' and p.user_id is not null`;
+/** Another one than $2. */
+const HAS_OTHER_OWNER = `${HAS_OWNER} and m.participant_id <> $2`;
 
 /** A deletion locks the participant of its user; others wait for it before they make that participant an owner. */
 const LOCK_LEAVER = 'select id from participants where user_id = $1 for no key update';
@@ -64,6 +63,7 @@ const SELECT_MEMBERS = `select coalesce(u.username, '${DELETED_USER}') as userna
 
 /** In a conversation of two, the other member has blocked the caller ($2). The name would reach them as a message does not. */
 const IS_REFUSED = 'select is_refused($1, $2) as is_refused';
+
 /** Locks the conversations that a user owns, in the order in which append_messages locks conversations. */
 const LOCK_OWNED = `select c.id, c.revision, p.id as participant_id
   from participants p join conversation_members m on m.participant_id = p.id and m.role = 'owner'
@@ -203,7 +203,7 @@ export class MembersService {
     actorId: number,
     at: Date,
   ): Promise<void> {
-    const owners = await manager.query<unknown[]>(HAS_OTHER_OWNER, [conversationId, NOBODY]);
+    const owners = await manager.query<unknown[]>(HAS_OWNER, [conversationId]);
     if (owners.length > 0) return;
     await manager.query(LOCK_SUCCESSORS, [conversationId]);
     await manager.query(PASS_ON_OWNERSHIP, [conversationId, actorId, at]);

@@ -111,7 +111,7 @@ export class MessageChangesService {
       await this.audit.write(manager, {
         action: 'message.deleted',
         ...actorOf({ id: user_id, session_id }),
-        ...(ip === undefined ? {} : { ip }),
+        ip,
         subject_id: message.sender_user_id,
         details: { conversation_id: conversationId, message_id: id },
       });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { pino } from 'pino';
 
-/** Of lines that wait until standard output is read. Further ones are dropped. */
+/** How many bytes of lines wait until they can be written. Further lines are dropped. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const FLUSH_TIMEOUT_MS = 1000;
 
@@ -18,7 +18,7 @@ export class LogOutput {
   constructor() {
     this.stream.on('error', ({ code }: NodeJS.ErrnoException) => (this.isClosed ||= code === 'EPIPE'));
     this.stream.on('drop', () => this.dropped++);
-    process.stdout.on('error', () => undefined); // of the messages at the start: what nobody can read is no reason to stop
+    process.stdout.on('error', () => undefined); // start messages that cannot be written must not stop the server
   }
 
   /** Calls `report` with the number of dropped lines whenever standard output is read again. */

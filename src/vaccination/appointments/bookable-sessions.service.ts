@@ -30,7 +30,8 @@ export interface BookableSession {
 /** $1 ids. One query for a batch of bookings. A closed centre has no open sessions. */
 const SESSIONS = {
   name: 'vaccination-bookable-sessions',
-  text: `select s.id, case when s.status = 'open' and c.status <> 'active' then 'closed' else s.status end as status, s.dose, s.starts_at, s.ends_at, s.opens_at, s.capacity - s.booked as available,
+  text: `select s.id, case when s.status = 'open' and c.status <> 'active' then 'closed' else s.status end as status, s.dose,
+      s.starts_at, s.ends_at, s.opens_at, s.capacity - s.booked as available,
       (select 1 from vaccination_waitlist_entries w where w.session_id = s.id limit 1) is not null as has_waitlist, c.time_zone,
       jsonb_build_object('id', v.id, 'disease', v.disease, 'min_age_months', v.min_age_months,
         'max_age_months', v.max_age_months, 'doses', v.doses, 'is_active', v.is_active) as vaccine

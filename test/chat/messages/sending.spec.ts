@@ -310,6 +310,21 @@ describe('a database outage', () => {
     t.clock.set(Date.now());
   });
 
+  it('of more than 30 seconds is answered with an error also when the clock was set back during it', async () => {
+    t.clock.set(Date.now());
+    const [one] = await connectUsers(t, 1);
+    const id = await createConversation(one!);
+    proxy.cut();
+    one!.send(message(id, 'late'));
+    await sleep(300);
+    t.clock.advance(-3_600_000);
+    const answer = one!.next();
+    expect(await Promise.race([answer, sleep(500, 'none yet')])).toBe('none yet');
+    t.clock.advance(31_000);
+    expect(await answer).toMatchObject({ success: false, error: expect.stringContaining('database') });
+    t.clock.set(Date.now());
+  });
+
   it('closes a connection that is being authenticated with 1013', async () => {
     const user = await t.user();
     proxy.cut();
