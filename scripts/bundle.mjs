@@ -14,12 +14,18 @@ const CHUNKS = 'chunks';
 const APART = /^(@opentelemetry\/(?!api$)|@aws-sdk\/|@node-rs\/|(pg|ioredis|bcrypt|sharp|pino|swagger-ui-dist)(\/|$))/;
 /** TypeORM's drivers for other databases, a tenth of what a start would compile. The bundle has empty classes in their place. */
 const OTHER_DRIVER = /\/typeorm\/driver\/(?!postgres\/)[^/]+\/(\w+Driver)\.js$/;
+/** The bundle takes what is used of the ES modules of rxjs. Node.js itself would load their CommonJS form, with all operators. */
+const RXJS = join(dirname(DIST), 'node_modules/rxjs/dist/esm');
 
 const bundle = await rolldown({
   input: Object.fromEntries(PROGRAMS.map((name) => [name, join(DIST, `${name}.js`)])),
   platform: 'node',
   external: (id, importer) => isPackage(id) && (isBuiltin(id) || APART.test(id) || !isInstalled(id, importer)),
-  plugins: [{ name: 'read', load: { filter: { id: /\.[cm]?js$/ }, handler: read } }],
+  resolve: { alias: { rxjs$: join(RXJS, 'index.js'), 'rxjs/operators$': join(RXJS, 'operators/index.js') } },
+  plugins: [
+    { name: 'read', load: { filter: { id: /\.[cm]?js$/ }, handler: read } },
+    { name: 'data', load: { filter: { id: /\.json$/ }, handler: readData } },
+  ],
 });
 const { output } = await bundle.write({
   dir: DIST,
@@ -62,10 +68,16 @@ function read(file) {
   return { code: analysable.replaceAll('import.meta.url', url), map };
 }
 
+/** Data as a text that is parsed when it is first used, which V8 reads faster than objects in a program. Some tables are never used. */
+function readData(file) {
+  const text = JSON.stringify(JSON.parse(readFileSync(file, 'utf8')));
+  return { code: `module.exports = JSON.parse(${JSON.stringify(text)});`, moduleType: 'js' };
+}
+
 /**
  * Turns rolldown's wrappers of CommonJS modules from arrow functions into functions. V8 compiles a function in parentheses at once; an arrow
  * function it reads twice, first to skip it and then to compile it. Lines stay what they were, so that the source maps still fit.
  */
 function withFunctions(code) {
-  return code.replaceAll(/(?<=__commonJSMin\(\()\(([^()]*)\) =>/g, 'function ($1)');
+  return code.replaceAll(/(?<=__(?:commonJS|esm)Min\(\()\(([^()]*)\) =>/g, 'function ($1)');
 }
