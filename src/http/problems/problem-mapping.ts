@@ -14,6 +14,9 @@ const SQLSTATES: [prefix: string, code: ProblemCode][] = [
   ['57014', 'busy'], // statement timeout
   ['55P03', 'busy'], // lock timeout
   ['25006', 'database_unavailable'], // the database is read-only
+  ['28', 'database_unavailable'], // the server refuses the role or its password
+  ['3D000', 'database_unavailable'], // the database is missing
+  ['55000', 'database_unavailable'], // the database accepts no connections
   ['53', 'database_unavailable'],
   ['58', 'database_unavailable'], // its disk or file system fails
   ['57P', 'database_unavailable'],
@@ -54,7 +57,18 @@ const CONSTRAINTS: Record<string, ProblemCode> = {
   release_groups_name_key: 'release_group_name_taken',
 };
 
-const CONNECTION_ERRORS = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN']);
+const CONNECTION_ERRORS = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+]);
 const CONNECTION_MESSAGES =
   /^Connection terminated|^timeout exceeded when trying to connect|^Client has encountered a connection error|Query read timeout/;
 
