@@ -51,6 +51,7 @@ export class RedisDriver implements BusDriver {
     this.subscriber.on('ready', () => void this.subscribe());
     this.subscriber.on('close', () => receiver.onDisconnected('the connection to Redis was closed'));
     for (const client of [this.publisher, this.subscriber]) {
+      limitHandshake(client);
       client.on('error', (error: Error) =>
         receiver.onDisconnected(error.message || String((error as NodeJS.ErrnoException).code)),
       );
@@ -86,4 +87,14 @@ export class RedisDriver implements BusDriver {
       clearTimeout(timeout);
     }
   }
+}
+
+/**
+ * Closes a connection on which the server does not answer the first commands. ioredis limits only the time to connect, and a
+ * connection to a frozen server, or to one that a proxy has replaced, can stay silent for ever.
+ */
+function limitHandshake(client: Redis): void {
+  let timeout: NodeJS.Timeout | undefined;
+  client.on('connect', () => (timeout = setTimeout(() => client.disconnect(true), CONNECT_TIMEOUT_MS)));
+  for (const event of ['ready', 'close']) client.on(event, () => clearTimeout(timeout));
 }

@@ -39,6 +39,10 @@ export async function startProxy(target: DatabaseConnection) {
     freeze(): void {
       mode = 'frozen';
     },
+    /** Connections stay open. What was sent meanwhile is lost, as behind a proxy that has replaced its server. */
+    thaw(): void {
+      mode = 'open';
+    },
     /** Connections of before are gone, as after a restart; new ones pass. */
     restore(): void {
       end();
