@@ -9,9 +9,21 @@ const PROBE_MS = 1_000;
 
 const SELECT_READ_ONLY = `select current_setting('transaction_read_only') = 'on' as is_read_only`;
 
+/** What the types of node-postgres leave out. */
+interface ClientInternals {
+  connection: EventEmitter;
+  _getActiveQuery(): unknown;
+  end(): Promise<void>;
+}
+
+const internalsOf = (client: PoolClient): ClientInternals => client as unknown as ClientInternals;
+
 /**
  * Notices that the database is read-only, and replaces the connections of the pool. A session stays read-only after the
  * database has become writable again, or after another server has taken over, so no such session may remain in the pool.
+ *
+ * Nor may one whose statement has timed out without an answer: TypeORM releases it like any other, and a server that continues
+ * executes what it was sent. After START TRANSACTION, later statements of others would not be committed.
  */
 @Injectable()
 export class PoolRenewalService implements OnApplicationShutdown {
@@ -23,7 +35,7 @@ export class PoolRenewalService implements OnApplicationShutdown {
 
   constructor(@Inject(POOL) private readonly pool: Pool) {
     pool.on('acquire', (client) => this.watch(client));
-    pool.on('release', (_error, client) => this.closeIfOld(client));
+    pool.on('release', (_error, client) => this.closeIfUnusable(client));
   }
 
   onApplicationShutdown(): void {
@@ -39,15 +51,18 @@ export class PoolRenewalService implements OnApplicationShutdown {
   private watch(client: PoolClient): void {
     if (this.generations.has(client)) return;
     this.generations.set(client, this.generation);
-    (client as unknown as { connection: EventEmitter }).connection.on('errorMessage', ({ code }: { code?: string }) => {
+    internalsOf(client).connection.on('errorMessage', ({ code }: { code?: string }) => {
       if (code === READ_ONLY) this.onReadOnly();
     });
   }
 
   /** While the database is read-only, every connection is used once. The pool drops a connection that is ending. */
-  private closeIfOld(client: PoolClient): void {
-    if (this.timer === undefined && this.generations.get(client) === this.generation) return;
-    void (client as unknown as { end(): Promise<void> }).end().catch(() => undefined);
+  private closeIfUnusable(client: PoolClient): void {
+    const isCurrent = this.timer === undefined && this.generations.get(client) === this.generation;
+    const internals = internalsOf(client);
+    // oxlint-disable-next-line no-underscore-dangle -- its public name prints a warning
+    if (isCurrent && !internals._getActiveQuery()) return;
+    void internals.end().catch(() => undefined);
   }
 
   private onReadOnly(): void {

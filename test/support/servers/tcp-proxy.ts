@@ -39,6 +39,13 @@ export async function startProxy(target: DatabaseConnection) {
     freeze(): void {
       mode = 'frozen';
     },
+    /** What is sent over the present connections waits for `resume`, as on a machine that is paused. */
+    pause(): void {
+      for (const socket of sockets) socket.pause();
+    },
+    resume(): void {
+      for (const socket of sockets) socket.resume();
+    },
     /** Connections stay open. What was sent meanwhile is lost, as behind a proxy that has replaced its server. */
     thaw(): void {
       mode = 'open';
