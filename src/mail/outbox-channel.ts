@@ -157,7 +157,7 @@ export class OutboxChannel {
 
   private async deliver(mail: ClaimedMail): Promise<void> {
     const content = this.readContent(mail);
-    if (!content) return this.settle(mail, 'failed', 'unreadable');
+    if (!content) return this.recordUnreadable(mail);
     if (content.to === null) return this.settle(mail, 'discarded');
     try {
       await this.transmit({ id: mail.id, kind: mail.kind, ...content, to: content.to });
@@ -179,12 +179,14 @@ export class OutboxChannel {
     try {
       return this.use.mails.readContent(mail);
     } catch {
-      const { noun } = this.options;
-      this.use.log.warn(
-        `Decrypting ${noun} "${mail.kind}" ${mail.id} failed: SECRET_KEY has changed; the ${noun} is not sent`,
-      );
       return undefined;
     }
+  }
+
+  /** Another process may have the SECRET_KEY of the mail, for example during a change of the key. */
+  private recordUnreadable(mail: ClaimedMail): Promise<void> {
+    const failure = `Decrypting ${this.describe(mail)} failed: this process has another SECRET_KEY`;
+    return this.retryLater(mail, 'unreadable', failure);
   }
 
   private async transmit(message: OutgoingMessage): Promise<void> {
@@ -196,18 +198,26 @@ export class OutboxChannel {
     if (file !== undefined) this.use.log.log(`${noun} "${message.kind}" written to ${file}`);
   }
 
-  private async recordFailure(mail: ClaimedMail, error: SendError): Promise<void> {
+  private recordFailure(mail: ClaimedMail, error: SendError): Promise<void> {
     const reason = codesOf(error);
     this.lastResult = resultOf(error);
-    const delay = backoffAfter(mail.attempts);
-    const next = this.use.clock.now() + delay;
-    const isFinal = isRejected(error) || next >= mail.expires_at.getTime();
-    const consequence = isFinal ? 'no further attempt' : `retrying in ${delay / 1000} s`;
     const remedy = isSetupRefused(error)
       ? '; the server refuses this sender: check SMTP_URL, MAIL_FROM and SMTP_EHLO_NAME'
       : '';
-    const what = `${this.options.noun} "${mail.kind}" ${mail.id}`;
-    this.use.log.warn(`Sending ${what} failed (${reason}), attempt ${mail.attempts}${remedy}; ${consequence}`);
+    const failure = `Sending ${this.describe(mail)} failed (${reason}), attempt ${mail.attempts}${remedy}`;
+    return this.retryLater(mail, reason, failure, isRejected(error));
+  }
+
+  private describe({ id, kind }: ClaimedMail): string {
+    return `${this.options.noun} "${kind}" ${id}`;
+  }
+
+  /** Logs the failure and plans the next attempt. There is none if this one is final, or the mail has expired by then. */
+  private async retryLater(mail: ClaimedMail, reason: string, failure: string, isRefused = false): Promise<void> {
+    const delay = backoffAfter(mail.attempts);
+    const next = this.use.clock.now() + delay;
+    const isFinal = isRefused || next >= mail.expires_at.getTime();
+    this.use.log.warn(`${failure}; ${isFinal ? 'no further attempt' : `retrying in ${delay / 1000} s`}`);
     if (isFinal) return this.settle(mail, 'failed', reason);
     this.attempts.add('retried');
     await this.use.pool.query(RESCHEDULE, [mail.id, mail.attempts, new Date(next), reason]);

@@ -239,7 +239,26 @@ describe('a mail that cannot be sent', () => {
     expect(smtp.mails.map(({ to }) => to)).toEqual([['other@example.org']]);
   });
 
-  it('fails as unreadable when its encrypted content was changed', async () => {
+  it('waits for a process with its SECRET_KEY', async () => {
+    smtp.refuse('connect', 421);
+    await enqueueNotification('keys@example.org');
+    await sent(t);
+    smtp.refuse(undefined);
+    t.clock.advance(5_000);
+    const { SMTP_URL, MAIL_FROM } = t.config;
+    const env = { SMTP_URL: SMTP_URL!, MAIL_FROM };
+    const other = await startApp({ env, database: t.connection });
+    other.clock.set(t.clock.now());
+    await sent(other);
+    await other.stop();
+    expect(await newest()).toMatchObject({ state: 'queued', attempts: 2, last_error: 'unreadable' });
+    t.clock.advance(10_000);
+    await sent(t);
+    expect(await newest()).toMatchObject({ state: 'sent', attempts: 3 });
+    expect(smtp.mails.flatMap(({ to }) => to)).toContain('keys@example.org');
+  });
+
+  it('fails as unreadable after its lifetime when its encrypted content was changed', async () => {
     smtp.refuse('connect', 421);
     await enqueueNotification(HANA);
     await sent(t);
@@ -247,6 +266,9 @@ describe('a mail that cannot be sent', () => {
     await t.dataSource.query(`${other} where state = 'queued'`);
     smtp.refuse(undefined);
     t.clock.advance(5_000);
+    await sent(t);
+    expect(await newest()).toMatchObject({ state: 'queued', last_error: 'unreadable' });
+    t.clock.advance(3 * DAY);
     await sent(t);
     expect(await newest()).toMatchObject({ state: 'failed', last_error: 'unreadable', encrypted_content: null });
   });
