@@ -35,6 +35,8 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
   private timer: NodeJS.Timeout | undefined;
   /** Undefined until the first attempt to connect has ended. */
   private isConnected: boolean | undefined;
+  /** Each is logged once in an outage: the first one may be just that the connection was closed. */
+  private readonly outageReasons = new Set<string>();
   /** The partitions from which a heartbeat of this node has not come back, with the time of the first one. */
   private readonly unanswered = new Map<number, number>();
   private published = 0;
@@ -176,15 +178,19 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
   private onConnected(): void {
     if (this.isConnected === false) this.log.log('The bus is reached again');
     this.isConnected = true;
+    this.outageReasons.clear();
     this.unanswered.clear();
     this.peers.clear();
     this.reportLoss(undefined);
   }
 
   private onDisconnected(reason: string): void {
+    if (!this.outageReasons.has(reason)) {
+      this.outageReasons.add(reason);
+      this.log.warn(`The bus is not reached (${reason}); messages of other nodes arrive late until it is`);
+    }
     if (this.isConnected === false) return;
     this.disconnects++;
-    this.log.warn(`The bus is not reached (${reason}); messages of other nodes arrive late until it is`);
     this.isConnected = false;
     this.unanswered.clear();
   }
