@@ -1,5 +1,14 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -112,6 +121,24 @@ describe('secrets', () => {
       expect.stringContaining('NATIONAL_ID_INDEX_KEY is missing'),
     ]);
     expect(findConfigErrors({ ...production, ADMIN_PASSWORD_FILE: file })).toHaveLength(1);
+  });
+
+  it('are refused if their file has more than 1 MiB, as certificates are', () => {
+    const file = join(folder, 'large');
+    const DATA_DIR = join(folder, 'with-large-key');
+    writeFileSync(file, '');
+    truncateSync(file, 3 * 1024 ** 3); // takes no space
+    mkdirSync(DATA_DIR);
+    symlinkSync(file, join(DATA_DIR, 'secret-key'));
+    expect([
+      findConfigErrors({ ...production, ADMIN_PASSWORD_FILE: file }),
+      findConfigErrors({ ...production, DATABASE_URL: `postgres://u@h/n?sslmode=verify-full&sslrootcert=${file}` }),
+      findConfigErrors({ NODE_ENV: 'test', DATA_DIR }),
+    ]).toEqual([
+      ['ADMIN_PASSWORD_FILE cannot be read (EFBIG): set it to the path of a readable file.'],
+      ['DATABASE_URL cannot be used: sslrootcert cannot be read (EFBIG).'],
+      [expect.stringMatching(/^DATA_DIR cannot be used \(EFBIG, /)],
+    ]);
   });
 
   it.each([

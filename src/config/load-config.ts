@@ -1,9 +1,9 @@
 import { plainToInstance } from 'class-transformer';
 import { getMetadataStorage, validateSync } from 'class-validator';
-import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createKeyPair, readCertifiedKeyPair, readKeyPair } from '../common/keys/key-pair.js';
 import { readOrCreateSecret } from '../common/keys/secret-file.js';
+import { readSmallFile } from '../common/small-file.js';
 import { withAliases } from './environment/aliases.js';
 import { findTruncatedValues } from './environment/env-file.js';
 import { findConfigErrors, type UncheckedConfig } from './config-checks.js';
@@ -127,7 +127,7 @@ function withSecretFiles(env: Values, errors: string[]): Values {
     if (file === undefined) continue;
     if (env[name] !== undefined) errors.push(`${name} and ${name}_FILE are both set: remove one of them.`);
     try {
-      const secret = readFileSync(file, 'utf8').trim();
+      const secret = readSmallFile(file).trim();
       if (secret === '') errors.push(`${name}_FILE is empty: write the secret to ${file}.`);
       else values[name] = secret;
     } catch (error) {

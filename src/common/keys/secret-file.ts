@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { readSmallFile } from '../small-file.js';
 
 const randomSecret = (): string => randomBytes(48).toString('base64url');
 
@@ -8,7 +9,7 @@ const randomSecret = (): string => randomBytes(48).toString('base64url');
 export function readOrCreateSecret(file: string, create = randomSecret): string {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   if (!existsSync(file)) writeIfMissing(file, create());
-  return readFileSync(file, 'utf8');
+  return readSmallFile(file);
 }
 
 /** Writes a file atomically, and keeps a file that another process has just written. */

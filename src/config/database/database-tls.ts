@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, createSecureContext, type SecureVersion } from 'node:tls';
+import { readSmallFile } from '../../common/small-file.js';
 
 /** Parameters of a connection to PostgreSQL by the names of libpq. */
 export type Parameters = Partial<Record<string, string>>;
@@ -102,7 +102,7 @@ function readCertificate(name: string, file: string): string {
 
 function readText(name: string, file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readSmallFile(file);
   } catch (error) {
     throw new Error(`${name} cannot be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
   }
