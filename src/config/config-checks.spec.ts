@@ -36,6 +36,13 @@ describe('production', () => {
 describe('every profile', () => {
   it.each<[string, Record<string, string>]>([
     ['SECRET_KEY', { SECRET_KEY: 'short' }],
+    ['HOST is blank', { HOST: ' ' }],
+    ['HOST is "127.0.0.1 "', { HOST: '127.0.0.1 ' }],
+    ['HOST', { HOST: 'fe80::1%eth0' }],
+    ['DATA_DIR is blank', { DATA_DIR: '\t' }],
+    ['STORAGE_DIR is blank', { STORAGE_DIR: ' ' }],
+    ['APP_NAME is blank', { APP_NAME: '\u00a0' }],
+    ['ADMIN_PASSWORD is blank', { ADMIN_PASSWORD: '  ' }],
     ['PORT', { PORT: '65536' }],
     ['PORT', { PORT: '0x50' }],
     ['DB_POOL_SIZE', { DB_POOL_SIZE: '1' }],

@@ -11,6 +11,7 @@ export type UncheckedConfig = Omit<Config, KeyName> & { [name in KeyName]?: stri
 
 /** Returns one sentence for each combination of settings that is not allowed, with the correction. */
 export const findConfigErrors = (config: UncheckedConfig): string[] => [
+  ...findHostErrors(config),
   ...findDatabaseErrors(config),
   ...findDatabaseTlsErrors(config),
   ...findStorageErrors(config),
@@ -22,6 +23,13 @@ export const findConfigErrors = (config: UncheckedConfig): string[] => [
   ...findBusErrors(config),
   ...(config.isProduction ? findProductionErrors(config) : []),
 ];
+
+/** Without PUBLIC_URL, HOST is a part of links. A blank HOST has an error of its own. */
+function findHostErrors({ PUBLIC_URL, HOST, publicUrl }: UncheckedConfig): string[] {
+  const isLinkable = PUBLIC_URL !== undefined || URL.canParse(publicUrl.slice(0, publicUrl.lastIndexOf(':')));
+  if (HOST.trim() === '' || (isLinkable && !/\s/.test(HOST))) return [];
+  return [`HOST is "${HOST}": set it to an address or a host name, without blanks.`];
+}
 
 function findDatabaseErrors(config: UncheckedConfig): string[] {
   if (config.DATABASE_URL === undefined && config.DATABASE_DIRECT_URL !== undefined) {

@@ -65,6 +65,7 @@ export function readConfig(
   const errors: string[] = [];
   const { values: given, notices } = withAliases(withoutEmpty(environment));
   notices.push(...findTruncatedValues(envFile, environment));
+  errors.push(...findBlankValues(given));
   const values = withDefaults(withSecretFiles(given, errors));
   const config = toConfig(values);
   for (const { constraints = {} } of validateSync(config)) {
@@ -96,6 +97,12 @@ const withoutEmpty = (environment: NodeJS.ProcessEnv): Values =>
   Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
   );
+
+/** A blank is left by a mistake in a file or a script. As a host or a folder it would be taken literally. */
+const findBlankValues = (values: Values): string[] =>
+  [...listSettings(), ...SECRETS.map((name) => `${name}_FILE`)]
+    .filter((name) => values[name]?.trim() === '')
+    .map((name) => `${name} is blank: remove it, or set it to a value.`);
 
 /** Adds the defaults that depend on the profile or on other settings. */
 function withDefaults(env: Values): Values {
