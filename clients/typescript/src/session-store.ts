@@ -31,6 +31,7 @@ export class MemorySessionStore implements SessionStore {
       this.session = data ?? undefined;
       for (const listener of this.listeners) listener();
     });
+    (this.channel as { unref?: () => void }).unref?.(); // Node.js would not end while the channel is open
   }
 
   get(): StoredSession | undefined {
@@ -59,8 +60,7 @@ export class WebSessionStore implements SessionStore {
   ) {}
 
   get(): StoredSession | undefined {
-    const text = this.storage.getItem(this.key);
-    return text === null ? undefined : (JSON.parse(text) as StoredSession);
+    return parseSession(this.storage.getItem(this.key) ?? '');
   }
 
   set(session: StoredSession | undefined): void {
@@ -74,5 +74,16 @@ export class WebSessionStore implements SessionStore {
     };
     addEventListener('storage', onStorage);
     return () => removeEventListener('storage', onStorage);
+  }
+}
+
+/** Other programs of the origin and older versions of the page may have written the entry: what is no session counts as none. */
+function parseSession(text: string): StoredSession | undefined {
+  try {
+    const session = JSON.parse(text) as Partial<StoredSession> | null;
+    const isSession = typeof session?.id === 'string' && typeof session.identity_token === 'string';
+    return isSession ? (session as StoredSession) : undefined;
+  } catch {
+    return undefined;
   }
 }
