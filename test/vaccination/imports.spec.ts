@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OPERATIONS } from '../fuzz/api-document.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { vaccinationWorld } from '../support/vaccination/vaccination.js';
 
@@ -208,6 +209,10 @@ describe('POST /api/vaccination/imports/staff', () => {
       return { answer };
     });
     expect((await imported.answer).body.code).toBe('user_not_found');
+    const { responses } = OPERATIONS.find(({ name }) => name === 'POST /api/vaccination/imports/staff')!;
+    expect(Object.keys(responses['404']?.content?.['application/problem+json']?.examples ?? {})).toEqual([
+      'user_not_found',
+    ]);
   });
 });
 

@@ -14,7 +14,10 @@ import { SessionImportsService } from './session-imports.service.js';
 import { StaffImportsService } from './staff-imports.service.js';
 import { TableExportsService } from './table-exports.service.js';
 
-/** Documents a route that imports a table. `problems`: when another request has just added a row of it. */
+/**
+ * Documents a route that imports a table. `problems`: when another request has just added a row of it, or deleted the user of
+ * one.
+ */
 const ImportsCsv = (example: string, ...problems: ProblemCode[]): MethodDecorator =>
   applyDecorators(
     AcceptsBody('any'),
@@ -58,7 +61,7 @@ export class ImportsController {
   @Post('imports/staff')
   @ApiOperation({ operationId: 'importCentreStaff' })
   @HttpCode(200)
-  @ImportsCsv('centre,username,role\nDHK-03,hana,vaccinator\n')
+  @ImportsCsv('centre,username,role\nDHK-03,hana,vaccinator\n', 'user_not_found')
   importStaff(
     @CurrentUser() caller: Caller,
     @Query() { dry_run }: ImportQueryDto,
