@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { KEYS } from '../../test/support/setup/config.js';
 import type { Config } from './config.js';
 import { loadConfig } from './load-config.js';
-import { parseDuration } from './setting-decorators.js';
+import { durationText, parseDuration } from './setting-decorators.js';
 
 describe('parseDuration', () => {
   it.each([
@@ -16,6 +16,10 @@ describe('parseDuration', () => {
   it.each(['', '0m', '15', 'm', '15 m', '-1d', '1.5h', '1w', '15M', 'NEVER', '1e3s'])('returns NaN for %j', (text) => {
     expect(parseDuration(text)).toBeNaN();
   });
+});
+
+it.each(['90s', '15m', '12h', '7d', '36h', 'never'])('durationText writes %s as it is set', (text) => {
+  expect(durationText(parseDuration(text))).toBe(text);
 });
 
 describe('hosts', () => {

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
-import { IsIn, ValidateBy, type ValidationArguments } from 'class-validator';
+import { getMetadataStorage, IsIn, ValidateBy, type ValidationArguments } from 'class-validator';
 import { isIP } from 'node:net';
 
 /** A duration in milliseconds; Infinity for `never`. */
@@ -13,6 +13,13 @@ export function parseDuration(text: string): Duration {
   if (text === 'never') return Infinity;
   const [, count, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
   return count && unit ? Number(count) * UNITS[unit as keyof typeof UNITS] : NaN;
+}
+
+/** The text that parseDuration reads as this duration, in the largest unit that fits. */
+export function durationText(duration: Duration): string {
+  if (duration === Infinity) return 'never';
+  const [unit, length] = Object.entries(UNITS).findLast(([, ms]) => duration % ms === 0)!;
+  return `${duration / length}${unit}`;
 }
 
 /** A validation rule with its message, which follows the name of the setting. */
@@ -39,15 +46,26 @@ const splitList = (text: unknown): string[] =>
 /** Converts a comma-separated text to a list. */
 export const AsList = (): PropertyDecorator => Transform(({ value }) => splitList(value));
 
+const IS_DURATION = 'isDuration';
+
 /** Converts a text with parseDuration. */
 export const AsDuration = (): PropertyDecorator =>
   Transform(({ value }) => (typeof value === 'string' ? parseDuration(value) : value));
 
 export const IsDuration = (): PropertyDecorator =>
   satisfies(
-    'isDuration',
+    IS_DURATION,
     'must be a duration such as 90s, 15m, 12h, 7d, or never',
     (value) => typeof value === 'number' && value > 0,
+  );
+
+/** The settings of a class whose rule is IsDuration. */
+export const listDurations = (target: new () => object): Set<string> =>
+  new Set(
+    getMetadataStorage()
+      .getTargetValidationMetadatas(target, '', false, false)
+      .filter(({ name }) => name === IS_DURATION)
+      .map(({ propertyName }) => propertyName),
   );
 
 /** Valid if `read` accepts the text. The message of the error that `read` throws ends the message of the rule. */

@@ -243,8 +243,9 @@ describe('machi, without anything that it needs,', () => {
     const valid = await cli(() => ({ ...down, DATA_DIR: empty, S3_REGION: 'eu-north-1' }))('config', 'check', '--show');
     expect(valid).toMatchObject({
       code: 0,
-      body: { valid: true, settings: { DATABASE_URL: 'set', S3_REGION: 'eu-north-1' } },
+      body: { valid: true, settings: { DATABASE_URL: 'set', S3_REGION: 'eu-north-1', AUDIT_RETENTION: '365d' } },
     });
+    expect(Object.keys(valid.body['settings'] as object).filter((name) => name.startsWith('ACCEPTED_'))).toEqual([]);
     expect(valid.output).not.toContain(secret);
     expect(readdirSync(folder.path)).not.toContain('empty');
     const wrong = await cli(() => ({ NODE_ENV: 'production', PORT: 'x' }))('config', 'check');
