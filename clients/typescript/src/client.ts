@@ -29,6 +29,12 @@ export interface MachiOptions {
   fetch?: typeof fetch;
 }
 
+/**
+ * All calls of all tabs wait for a refresh, and a network that drops packets answers none. Longer than the server takes; a
+ * refresh that is repeated gets the same tokens.
+ */
+const REFRESH_TIMEOUT_MS = 20_000;
+
 /** A result with the response that it came in, for its headers. */
 export interface Answer<T> {
   data: T;
@@ -179,8 +185,9 @@ export class MachiClient {
   /** With its last identity token, a page never continues as the user whom another tab has signed in. */
   private callRefresh(session: StoredSession | undefined): Promise<SessionDto> {
     const { refresh_token } = session ?? {};
-    if (refresh_token !== undefined) return this.callPublic('refreshSession', { body: { refresh_token } });
-    return this.callPublic('refreshSession', { body: { refresh: 'cookie' } }, session);
+    const signal = AbortSignal.timeout(REFRESH_TIMEOUT_MS);
+    if (refresh_token !== undefined) return this.callPublic('refreshSession', { body: { refresh_token }, signal });
+    return this.callPublic('refreshSession', { body: { refresh: 'cookie' }, signal }, session);
   }
 
   private send(request: PlainRequest, session: StoredSession | undefined): Promise<Response> {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   MachiClient,
   MachiProblem,
@@ -94,6 +94,31 @@ describe('a session that another tab changes', () => {
     await machi.signOut();
     expect(store.get()).toBeUndefined();
   });
+});
+
+it('a refresh that is not answered ends after 20 s, and the next one is sent', async () => {
+  const limit = new AbortController();
+  const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(limit.signal);
+  const answers = [new Promise<Response>(() => undefined), Promise.resolve(json(RENEWED))];
+  const store = new MemorySessionStore();
+  store.set(HANA);
+  const { sessions } = new MachiClient({
+    baseUrl: 'http://machi.test',
+    store,
+    fetch: (_, init) =>
+      Promise.race([
+        answers.shift()!,
+        new Promise<never>((__, reject) => {
+          init?.signal?.addEventListener('abort', () => reject(init.signal!.reason as Error));
+        }),
+      ]),
+  });
+  const refresh = sessions.refresh(HANA);
+  limit.abort(new DOMException('The operation timed out.', 'TimeoutError'));
+  await expect(refresh).rejects.toMatchObject({ name: 'TimeoutError' });
+  expect(timeout).toHaveBeenCalledWith(20_000);
+  await expect(sessions.refresh(HANA)).resolves.toEqual(RENEWED);
+  timeout.mockRestore();
 });
 
 describe('an answer that is not of Machi', () => {
