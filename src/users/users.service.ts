@@ -8,7 +8,7 @@ import { POOL } from '../database/connections/pool.js';
 import { insertOrIgnore } from '../database/statements/insert-or-ignore.js';
 import { returningRows } from '../database/statements/returning.js';
 import { NationalIdsService } from '../national-ids/national-ids.service.js';
-import { Problem } from '../http/problems/problem.js';
+import { Problem, tokenProblem } from '../http/problems/problem.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import type { DataSubject } from '../personal-data/personal-data.js';
 import { actorOf, type Caller } from './caller.js';
@@ -185,7 +185,7 @@ export class UsersService {
   async lockCaller(manager: EntityManager, { id }: Pick<Caller, 'id'>): Promise<void> {
     const lock = { mode: 'for_key_share' } as const; // other changes of the user may happen meanwhile
     if (!(await manager.findOne(User, { select: { id: true }, where: { id }, lock })))
-      throw new Problem('invalid_token');
+      throw tokenProblem('invalid_token');
   }
 
   /**

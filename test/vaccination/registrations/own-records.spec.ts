@@ -95,11 +95,12 @@ describe('A vaccinator who deletes the account while recording a dose', () => {
     await whileLocked(own, 2, async () => {
       const removed = remove(vaccinator);
       await expect.poll(() => t.dataSource.query(WAITING_FOR_PERSON)).toHaveLength(1);
-      const [{ status, body }, { status: deleted }] = await Promise.all([
+      const [{ status, body, headers }, { status: deleted }] = await Promise.all([
         record(vaccinator, appointmentId, lot.id),
         removed,
       ]);
-      expect([status, (body as { code?: string }).code, deleted]).toEqual([401, 'invalid_token', 204]);
+      expect([status, deleted, headers.get('www-authenticate')]).toEqual([401, 204, 'Bearer error="invalid_token"']);
+      expect(body).toMatchObject({ code: 'invalid_token', msg: 'Token has expired' });
     });
     expect((await t.dataSource.query('select used from vaccine_lots where id = $1', [lot.id]))[0].used).toBe(0);
   });
