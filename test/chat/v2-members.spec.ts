@@ -154,6 +154,25 @@ describe('add_members', () => {
   });
 });
 
+describe('get_members', () => {
+  it('returns each member on one page when more than a page of them are deleted', async () => {
+    const other = await createConversation(owner, member);
+    await t.dataSource.query(
+      `with deleted as (insert into participants (user_id) select null from generate_series(1, 600) returning id)
+      insert into conversation_members (conversation_id, participant_id, created_at) select $1, id, now() from deleted`,
+      [other],
+    );
+    const names: string[] = [];
+    for (;;) {
+      const { members } = await owner.get('get_members', { conversation_id: other, after: names.at(-1) });
+      if ((members as Frame[]).length === 0) break;
+      names.push(...(members as Frame[]).map(({ username }) => username as string));
+    }
+    const named = [owner.username, member.username].toSorted();
+    expect(names).toEqual([...named, ...Array.from({ length: 600 }, () => '[deleted]')]);
+  });
+});
+
 describe('the last owner', () => {
   it('who leaves is followed by an admin, then by the member of longest standing', async () => {
     const [one, two, three] = (await connectUsers(t, 3, V2)) as [ChatClient, ChatClient, ChatClient];

@@ -53,7 +53,7 @@ export class GetMembersFrame extends RequestFrame {
   /** @example 12 */
   @IsId() conversation_id: number;
   /**
-   * Returns only members whose usernames follow this one in alphabetical order.
+   * The username of the last member of the previous page, also if it is "[deleted]". Returns only members who follow it.
    * @example hana.sato
    */
   @IsOptionalText(100) after?: string | null;
@@ -76,10 +76,10 @@ export class MemberDto {
   read_message_id: number | null;
 }
 
-/** Members of a conversation, in alphabetical order. */
+/** Members of a conversation, in alphabetical order, deleted users last. */
 export class MembersDto {
   /** @example 12 */
   conversation_id: number;
-  /** At most 500. */
+  /** At most 500. If the last one is a deleted user, all deleted users of the conversation follow, however many they are. */
   members: MemberDto[];
 }

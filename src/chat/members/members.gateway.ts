@@ -30,7 +30,7 @@ export class MembersGateway {
 
   @SubscribeMessage('get_members')
   @ChatEvent({
-    summary: 'Returns members of a conversation with their roles, in alphabetical order, at most 500.',
+    summary: 'Returns members of a conversation with their roles, in alphabetical order, deleted users last.',
     request: GetMembersFrame,
     response: MembersDto,
     isLarge: true,

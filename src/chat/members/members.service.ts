@@ -49,7 +49,11 @@ const LOCK_SUCCESSORS = `select p.id from conversation_members m join participan
   where m.conversation_id = $1 and p.user_id is not null order by p.id for share of p`;
 const LOCK_SUCCESSOR = 'select id from participants where id = $1 and user_id is not null for share';
 
-/** $2: participant id of the caller, $3: the name after which the page starts. */
+/**
+ * $2: participant id of the caller, $3: the name after which the page starts. Deleted users have one name, so a page that
+ * ends among them has all of them: the next page starts after that name. They come last, so that a member who is deleted
+ * between two pages is not missed.
+ */
 const SELECT_MEMBERS = `select coalesce(u.username, '${DELETED_USER}') as username, m.role,
     case when m.read_message_id > 0 and k.blocked_id is null then m.read_message_id end as read_message_id
   from conversation_members m join participants p on p.id = m.participant_id left join users u on u.id = p.user_id
@@ -58,8 +62,8 @@ const SELECT_MEMBERS = `select coalesce(u.username, '${DELETED_USER}') as userna
     where (b.participant_id = m.participant_id and b.blocked_id = $2) or (b.participant_id = $2 and b.blocked_id = m.participant_id)
     limit 1
   ) k on true
-  where m.conversation_id = $1 and coalesce(u.username, '${DELETED_USER}') > $3::citext
-  order by coalesce(u.username, '${DELETED_USER}'), p.id limit ${PAGE_SIZE}`;
+  where m.conversation_id = $1 and (u.username > $3::citext or u.username is null) and $3::citext <> '${DELETED_USER}'
+  order by u.username nulls last fetch first ${PAGE_SIZE} rows with ties`;
 
 /** In a conversation of two, the other member has blocked the caller ($2). The name would reach them as a message does not. */
 const IS_REFUSED = 'select is_refused($1, $2) as is_refused';
@@ -86,7 +90,10 @@ export class MembersService {
     private readonly clock: Clock,
   ) {}
 
-  /** Returns at most 500 members in alphabetical order, beginning after a username. Throws `conversation_not_found`. */
+  /**
+   * Returns 500 members in alphabetical order, deleted users last, beginning after a username. A page that ends among deleted
+   * users has all of them. Throws `conversation_not_found`.
+   */
   async list(callerId: number, conversationId: number, after: string): Promise<MemberDto[]> {
     await this.conversations.checkMembership(callerId, conversationId);
     type Row = Omit<MemberDto, 'read_message_id'> & { read_message_id: string | null };

@@ -487,7 +487,7 @@ export interface components {
             /** @example 12 */
             conversation_id: number;
             /**
-             * @description Returns only members whose usernames follow this one in alphabetical order.
+             * @description The username of the last member of the previous page, also if it is "[deleted]". Returns only members who follow it.
              * @example hana.sato
              */
             after?: string | null;
@@ -513,7 +513,7 @@ export interface components {
         MembersDto: {
             /** @example 12 */
             conversation_id: number;
-            /** @description At most 500. */
+            /** @description At most 500. If the last one is a deleted user, all deleted users of the conversation follow, however many they are. */
             members: components["schemas"]["MemberDto"][];
         };
         AddMembersFrame: {
@@ -1930,7 +1930,7 @@ export interface ChatRequests {
   get_conversations: Omit<components['schemas']['get_conversations.request'], 'type' | 'request_id'>;
   /** Returns the name and the members of a conversation. */
   get_conversation_info: Omit<components['schemas']['get_conversation_info.request'], 'type' | 'request_id'>;
-  /** Returns members of a conversation with their roles, in alphabetical order, at most 500. */
+  /** Returns members of a conversation with their roles, in alphabetical order, deleted users last. */
   get_members: Omit<components['schemas']['get_members.request'], 'type' | 'request_id'>;
   /** Adds users to a conversation. They see what is written from then on. */
   add_members: Omit<components['schemas']['add_members.request'], 'type' | 'request_id'>;
@@ -1996,7 +1996,7 @@ export interface ChatAnswers {
   get_conversations: components['schemas']['get_conversations.success']['data'];
   /** Returns the name and the members of a conversation. */
   get_conversation_info: components['schemas']['get_conversation_info.success']['data'];
-  /** Returns members of a conversation with their roles, in alphabetical order, at most 500. */
+  /** Returns members of a conversation with their roles, in alphabetical order, deleted users last. */
   get_members: components['schemas']['get_members.success']['data'];
   /** Adds users to a conversation. They see what is written from then on. */
   add_members: components['schemas']['add_members.success']['data'];
