@@ -31,9 +31,11 @@ const CODES_OF_400: Partial<Record<ProblemCode, ProblemCode>> = {
 const USER_ROLE = 1;
 const STAFF_ROLE = 2;
 
-/** A field of a form or of JSON as text; empty for what is neither text nor a number. */
-const toText = (value: unknown): string =>
-  typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+/** A field of a form or of JSON; empty for what is no text. */
+const toText = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+/** Codes have eight digits. A client that sends one as a number has lost the zeros in front. */
+const toCode = (value: unknown): string => (typeof value === 'number' ? String(value).padStart(8, '0') : toText(value));
 
 const throwAs400 = (error: unknown): never => {
   const code = error instanceof Problem ? CODES_OF_400[error.code] : undefined;
@@ -83,7 +85,7 @@ export class BackendUserService {
   /** Exchanges a mailed code for a reset token. Throws `invalid_code`, also for missing and malformed fields. */
   async validate(body: object): Promise<BackendUserResetDto> {
     const { email, code_from_user } = body as Partial<Record<keyof BackendUserCodeDto, unknown>>;
-    const reset_token = await this.resets.validate(toText(email), toText(code_from_user));
+    const reset_token = await this.resets.validate(toText(email), toCode(code_from_user));
     return { message: 'Set a new password with the reset token: PUT /api/password-resets.', reset_token };
   }
 
