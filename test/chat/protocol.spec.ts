@@ -71,6 +71,15 @@ describe('opening a connection', () => {
     await t.request('DELETE', '/api/sessions/current', { token });
     expect(await dial(t, { token }).end()).toEqual([4401, 'invalid login-token']);
   });
+
+  it('is closed with the reason of the document when the token has expired', async () => {
+    const { token } = await t.user();
+    t.clock.advance(24 * 3600_000);
+    const headers = { cookie: `login-token=${token}` };
+    expect(await dial(t, {}, { headers }).end()).toEqual([4401, 'invalid login-token']);
+    expect(await dial(t, { token }, V2).end()).toEqual([4401, 'login-token expired']);
+    t.clock.set(Date.now());
+  });
 });
 
 describe('users and contacts', () => {

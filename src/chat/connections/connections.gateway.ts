@@ -129,7 +129,8 @@ export class ConnectionsGateway
 
   private refuse(connection: Connection, error: unknown, page = ''): void {
     const { code, cause } = mapToProblem(error);
-    const reason = TOKEN_CLOSE_REASONS[code];
+    // The chat app's document knows no reason for expired tokens.
+    const reason = code === 'token_expired' && !connection.isV2 ? 'token_invalid' : TOKEN_CLOSE_REASONS[code];
     if (reason) {
       const { code: closeCode, reason: text } = CLOSE_CODES[reason];
       this.log.log(`Refused a connection: ${closeCode} ${text}${page}`);

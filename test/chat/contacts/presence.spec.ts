@@ -2,7 +2,14 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD, type SignedInUser, startApp, type TestApp } from '../../support/app.js';
-import { type ChatClient, connect, createConversation, dial, connectUsers } from '../../support/clients/chat-client.js';
+import {
+  type ChatClient,
+  connect,
+  createConversation,
+  dial,
+  connectUsers,
+  V2,
+} from '../../support/clients/chat-client.js';
 
 let t: TestApp;
 beforeAll(async () => {
@@ -145,7 +152,7 @@ it('an expired token closes its connections with 4401 within a second', async ()
   const due = Date.now();
   expect(await client.end()).toEqual([4401, 'login-token expired']);
   expect(Date.now() - due).toBeLessThan(1000);
-  expect(await dial(t, user).end()).toEqual([4401, 'login-token expired']);
+  expect(await dial(t, user, V2).end()).toEqual([4401, 'login-token expired']);
   t.clock.set(Date.now());
 });
 
