@@ -54,6 +54,7 @@ import { NewestChapters1809780000000 } from './1809780000000-newest-chapters.js'
 import { ExpiryIndexes1809790000000 } from './1809790000000-expiry-indexes.js';
 import { CounterIndex1809790001000 } from './1809790001000-counter-index.js';
 import { PhoneIndex1809790005000 } from './1809790005000-phone-index.js';
+import { RegistrationVersions1809790006000 } from './1809790006000-registration-versions.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -113,4 +114,5 @@ export const migrations = [
   ExpiryIndexes1809790000000,
   CounterIndex1809790001000,
   PhoneIndex1809790005000,
+  RegistrationVersions1809790006000,
 ];

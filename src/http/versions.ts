@@ -31,10 +31,14 @@ export function sendVersioned(request: Request, response: Response, body: { vers
  * from a field of the request. Throws `version_required` when both are missing, `version_conflict` for another tag.
  */
 export function readExpectedVersion(ifMatch: string | undefined, field: number | undefined): number {
-  if (ifMatch === undefined) {
-    if (field === undefined) throw new Problem('version_required');
-    return field;
-  }
+  const version = readOptionalVersion(ifMatch, field);
+  if (version === undefined) throw new Problem('version_required');
+  return version;
+}
+
+/** As `readExpectedVersion`, but undefined when both are missing. For changes that older clients send without a version. */
+export function readOptionalVersion(ifMatch: string | undefined, field: number | undefined): number | undefined {
+  if (ifMatch === undefined) return field;
   const version = /^"([1-9]\d{0,8})(?:-[\w-]{16})?"$/.exec(ifMatch.trim())?.[1];
   if (version === undefined || (field !== undefined && field !== Number(version)))
     throw new Problem('version_conflict');

@@ -70,7 +70,8 @@ export class VaccineRegistrationService {
   /** Verifies a registration. Throws the problems of tokens and of verifying. */
   async approve(body: object): Promise<void> {
     const caller = await this.authenticateStaff(body);
-    await this.reviews.verify(caller, assertValid(VaccineApprovalDto, body).vaccination_id.toLowerCase());
+    const { vaccination_id } = assertValid(VaccineApprovalDto, body);
+    await this.reviews.verify(caller, vaccination_id.toLowerCase(), undefined); // its client knows no versions
   }
 
   /** The old service documents 401 for every caller without a valid token; its front end sends null when nobody is signed in. */

@@ -76,21 +76,22 @@ export class RegistrationReviewsService {
   }
 
   /**
-   * Verifies a pending registration. Doses that were kept of the same person return to it. Throws `registration_not_found`, `registration_decided`,
-   * `forbidden`.
+   * Verifies a pending registration. Doses that were kept of the same person return to it. Throws `registration_not_found`,
+   * `registration_decided`, `forbidden`, and `version_conflict` if it is not in the expected version.
    */
-  verify(caller: Caller, id: string): Promise<Registration> {
-    return this.decide(caller, id, { status: 'verified', rejection_reason: null });
+  verify(caller: Caller, id: string, expected: number | undefined): Promise<Registration> {
+    return this.decide(caller, id, expected, { status: 'verified', rejection_reason: null });
   }
 
-  /** Rejects a pending registration. Throws `registration_not_found`, `registration_decided`, `forbidden`. */
-  reject(caller: Caller, id: string, reason: string): Promise<Registration> {
-    return this.decide(caller, id, { status: 'rejected', rejection_reason: reason });
+  /** Rejects a pending registration. Throws what `verify` throws. */
+  reject(caller: Caller, id: string, expected: number | undefined, reason: string): Promise<Registration> {
+    return this.decide(caller, id, expected, { status: 'rejected', rejection_reason: reason });
   }
 
   private decide(
     caller: Caller,
     id: string,
+    expected: number | undefined,
     decision: { status: 'verified' | 'rejected'; rejection_reason: string | null },
   ): Promise<Registration> {
     const now = this.clock.date();
@@ -101,7 +102,9 @@ export class RegistrationReviewsService {
         throw new Problem('forbidden', { detail: 'Another member of the staff decides about your own registrations.' });
       }
       if (before.status !== 'pending') throw new Problem('registration_decided');
-      const changes = { ...decision, decided_by: caller.id, decided_at: now, updated_at: now };
+      if (expected !== undefined && expected !== before.version) throw new Problem('version_conflict');
+      const version = before.version + 1;
+      const changes = { ...decision, version, decided_by: caller.id, decided_at: now, updated_at: now };
       await manager.update(Registration, id, changes);
       const kept = decision.status === 'verified' ? await this.keptRecords.returnTo(manager, id) : null;
       await this.audit.write(manager, {

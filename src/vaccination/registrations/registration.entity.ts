@@ -49,6 +49,8 @@ export class Registration {
   @Column('text', { nullable: true }) rejection_reason: string | null;
   @Column('uuid', { nullable: true }) decided_by: string | null;
   @Column('timestamptz', { nullable: true }) decided_at: Date | null;
+  /** Counts the changes and decisions, so that a decision can name the version that it is about. */
+  @Column('integer', { default: 1 }) version: number;
   @Column('timestamptz') created_at: Date;
   @Column('timestamptz') updated_at: Date;
 

@@ -1,13 +1,15 @@
-import { Body, Controller, Get, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, Headers, HttpCode, Patch, Post, Query, Res } from '@nestjs/common';
+import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { publicPath } from '../../http/log/request-context.js';
 import { UuidParam } from '../../http/validation.js';
+import { IF_MATCH, readOptionalVersion } from '../../http/versions.js';
 import { ApiProblems, RequirePermissions, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { RegistrationReviewsService } from './registration-reviews.service.js';
 import {
   CreateRegistrationDto,
+  DecideRegistrationDto,
   OwnRegistrationsDto,
   ReadRegistrationQueryDto,
   VaccinationRegistrationDto,
@@ -97,27 +99,39 @@ export class RegistrationsController {
     return toRegistrationDto(await this.registrations.withdraw(caller, id));
   }
 
-  /** Verifies a pending registration of another user. */
+  /**
+   * Verifies a pending registration of another user. With the `version` that the caller has read, a registration that its owner
+   * changed since then is not verified.
+   */
   @Post(':id/verify')
   @ApiOperation({ operationId: 'verifyRegistration' })
   @RequirePermissions('verify_registrations')
   @HttpCode(200)
-  @ApiProblems('registration_not_found', 'registration_decided', 'forbidden')
-  async verify(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<VaccinationRegistrationDto> {
-    return toRegistrationDto(await this.reviews.verify(caller, id));
+  @ApiHeader(IF_MATCH)
+  @ApiBody({ type: DecideRegistrationDto, required: false })
+  @ApiProblems('registration_not_found', 'registration_decided', 'version_conflict', 'forbidden')
+  async verify(
+    @CurrentUser() caller: Caller,
+    @UuidParam('id') id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Body() { version }: DecideRegistrationDto,
+  ): Promise<VaccinationRegistrationDto> {
+    return toRegistrationDto(await this.reviews.verify(caller, id, readOptionalVersion(ifMatch, version)));
   }
 
-  /** Rejects a pending registration of another user. Its owner sees the reason, and can correct it. */
+  /** Rejects a pending registration of another user, as `verify` does. Its owner sees the reason, and can correct it. */
   @Post(':id/reject')
   @ApiOperation({ operationId: 'rejectRegistration' })
   @RequirePermissions('verify_registrations')
   @HttpCode(200)
-  @ApiProblems('registration_not_found', 'registration_decided', 'forbidden')
+  @ApiHeader(IF_MATCH)
+  @ApiProblems('registration_not_found', 'registration_decided', 'version_conflict', 'forbidden')
   async reject(
     @CurrentUser() caller: Caller,
     @UuidParam('id') id: string,
-    @Body() { reason }: RejectRegistrationDto,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Body() { version, reason }: RejectRegistrationDto,
   ): Promise<VaccinationRegistrationDto> {
-    return toRegistrationDto(await this.reviews.reject(caller, id, reason));
+    return toRegistrationDto(await this.reviews.reject(caller, id, readOptionalVersion(ifMatch, version), reason));
   }
 }

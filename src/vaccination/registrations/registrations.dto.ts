@@ -2,6 +2,7 @@ import { ApiProperty, OmitType, PartialType } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
 import { PageQueryDto } from '../../http/pagination.dto.js';
 import { IsOptionalNotNull } from '../../http/validation.js';
+import { IsVersion } from '../../http/versions.dto.js';
 import { IsDay } from '../days.js';
 import { IsFreeText } from './free-text.js';
 import { maskedNumber } from './national-id.js';
@@ -96,8 +97,18 @@ export class RegistrationsQueryDto extends PageQueryDto {
   reason: string;
 }
 
+/** What a decision about a registration is based on. */
+export class DecideRegistrationDto {
+  /**
+   * The version that the caller has read; or send `If-Match`. Without either, the decision is about the newest version.
+   * @example 1
+   */
+  @IsVersion()
+  version?: number;
+}
+
 /** Why a registration is rejected. The person who registered sees it. */
-export class RejectRegistrationDto {
+export class RejectRegistrationDto extends DecideRegistrationDto {
   /** @example "The name differs from the document." */
   @IsFreeText(3, 300)
   reason: string;
@@ -133,6 +144,12 @@ export class VaccinationRegistrationDto {
   /** @example "The name differs from the document." */
   rejection_reason: string | null;
   decided_at: Date | null;
+  /**
+   * Send it with a decision, as `version` or in `If-Match`.
+   * @example 1
+   */
+  @ApiProperty({ type: 'integer' })
+  version: number;
   created_at: Date;
   updated_at: Date;
 }
@@ -162,6 +179,7 @@ export const toRegistrationDto = (registration: Registration): VaccinationRegist
   status: registration.status,
   rejection_reason: registration.rejection_reason,
   decided_at: registration.decided_at,
+  version: registration.version,
   created_at: registration.created_at,
   updated_at: registration.updated_at,
 });

@@ -64,7 +64,7 @@ export class RegistrationsService {
     await this.registrations.manager.transaction(async (manager) => {
       const columns = await this.ids.toColumns(manager, id, dto.id_type, number);
       const times = { created_at: now, updated_at: now };
-      const row = { id, user_id: caller.id, sex: null, ...dto, ...columns, ...UNDECIDED, ...times };
+      const row = { id, user_id: caller.id, version: 1, sex: null, ...dto, ...columns, ...UNDECIDED, ...times };
       const places = is_dependant ? Array.from({ length: MAX_DEPENDANTS }, (_, index) => index + 1) : [0];
       if (!(await this.insert(manager, row, places))) {
         throw new Problem(is_dependant ? 'too_many_dependants' : 'registration_exists');
@@ -89,7 +89,8 @@ export class RegistrationsService {
       const isCompletion = before.date_of_birth === null && fields.includes('date_of_birth');
       if (needsReview && before.status === 'verified' && !isCompletion) throw new Problem('registration_decided');
       const changes = { ...(await this.readChanges(manager, before, dto)), ...(needsReview ? UNDECIDED : {}) };
-      await manager.update(Registration, id, { ...changes, updated_at: this.clock.date() });
+      const version = before.version + 1;
+      await manager.update(Registration, id, { ...changes, version, updated_at: this.clock.date() });
       const entry = { action: 'registration.changed' as const, ...actorOf(caller), subject_id: id };
       await this.audit.write(manager, { ...entry, details: { fields } });
     });
@@ -103,11 +104,11 @@ export class RegistrationsService {
   async withdraw(caller: Caller, id: string): Promise<Registration> {
     const now = this.clock.date();
     await this.registrations.manager.transaction(async (manager) => {
-      const { status } = await this.lockOwn(manager, caller, id);
+      const { status, version } = await this.lockOwn(manager, caller, id);
       if (status !== 'verified') throw new Problem('registration_decided');
       const live = (await manager.query(HAS_APPOINTMENT, [id])) as unknown[];
       if (live.length > 0) throw new Problem('registration_in_use');
-      await manager.update(Registration, id, { status: 'withdrawn', updated_at: now });
+      await manager.update(Registration, id, { status: 'withdrawn', version: version + 1, updated_at: now });
       await this.audit.write(manager, { action: 'registration.withdrawn', ...actorOf(caller), subject_id: id });
     });
     return this.getOwn(caller, id);

@@ -48,6 +48,7 @@ describe('POST /api/vaccination/registrations', () => {
       status: 'pending',
       rejection_reason: null,
       decided_at: null,
+      version: 1,
       created_at: body.created_at,
       updated_at: body.created_at,
     });
@@ -254,6 +255,23 @@ describe('the decision about a registration', () => {
     ];
     expect(second.map(({ body: problem }) => problem.code)).toEqual(['registration_decided', 'registration_decided']);
     expect((await events(id)).map(({ action }) => action)).toEqual(['registration.created', 'registration.verified']);
+  });
+
+  it('answers 412 version_conflict about a version that the owner has changed since the staff read it', async () => {
+    const { id, owner } = await world.registration({ status: 'pending' });
+    const { version } = (await t.request('GET', `${PATH}/${id}?reason=Verification`, verifier)).body;
+    await t.request('PATCH', `${PATH}/${id}`, { token: owner.token, body: { legal_name: 'Another Person' } });
+    const late = [
+      await decide(id, 'verify', verifier.token, { version }),
+      await decide(id, 'reject', verifier.token, { version, reason: 'Too late' }),
+      await t.request('POST', `${PATH}/${id}/verify`, {
+        token: verifier.token,
+        headers: { 'if-match': `"${version}"` },
+      }),
+    ];
+    expect(late.map(({ body }) => body.code)).toEqual(['version_conflict', 'version_conflict', 'version_conflict']);
+    const { body } = await decide(id, 'verify', verifier.token, { version: version + 1 });
+    expect(body).toMatchObject({ status: 'verified', legal_name: 'Another Person', version: version + 2 });
   });
 
   it('is refused with 403 about registrations of the caller', async () => {

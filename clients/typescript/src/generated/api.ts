@@ -2036,6 +2036,11 @@ export interface components {
              * @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a60
              */
             id: string;
+            /**
+             * @description Send it with a decision, as `version` or in `If-Match`.
+             * @example 1
+             */
+            version: number;
             /** @example false */
             is_dependant: boolean;
             /** @example Hana Sato */
@@ -2123,7 +2128,19 @@ export interface components {
              */
             kept: string[];
         };
+        DecideRegistrationDto: {
+            /**
+             * @description The version that the caller has read; or send `If-Match`. Without either, the decision is about the newest version.
+             * @example 1
+             */
+            version?: number;
+        };
         RejectRegistrationDto: {
+            /**
+             * @description The version that the caller has read; or send `If-Match`. Without either, the decision is about the newest version.
+             * @example 1
+             */
+            version?: number;
             /** @example The name differs from the document. */
             reason: string;
         };
@@ -8226,13 +8243,20 @@ export interface operations {
     verifyRegistration: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on, unless `version` is sent. */
+                "If-Match"?: string;
+            };
             path: {
                 id: string;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DecideRegistrationDto"];
+            };
+        };
         responses: {
             200: {
                 headers: {
@@ -8247,7 +8271,10 @@ export interface operations {
     rejectRegistration: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on, unless `version` is sent. */
+                "If-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -12929,14 +12956,15 @@ export const OPERATIONS = {
   withdrawRegistration: ['POST', '/api/vaccination/registrations/{id}/withdraw'],
   /**
    * Verifies a pending registration of another user
-   * Verifies a pending registration of another user.
+   * Verifies a pending registration of another user. With the `version` that the caller has read, a registration that its owner
+   * changed since then is not verified.
    *
    * Access: users with the permission `verify_registrations`.
    */
-  verifyRegistration: ['POST', '/api/vaccination/registrations/{id}/verify'],
+  verifyRegistration: ['POST', '/api/vaccination/registrations/{id}/verify', 'json'],
   /**
    * Rejects a pending registration of another user
-   * Rejects a pending registration of another user. Its owner sees the reason, and can correct it.
+   * Rejects a pending registration of another user, as `verify` does. Its owner sees the reason, and can correct it.
    *
    * Access: users with the permission `verify_registrations`.
    */
