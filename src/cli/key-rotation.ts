@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createKeyPair, readCertifiedKeyPair, readCertifiedKeys, readKeyPair } from '../common/keys/key-pair.js';
 import type { Config } from '../config/config.js';
 import { secretFile } from '../config/load-config.js';
@@ -41,14 +41,23 @@ interface Files {
 /**
  * Does the next step of a rotation, which the files themselves tell: a key that is announced but does not sign yet is activated,
  * former keys are retired, otherwise a key is announced. Each file changes at once; a step that was interrupted is repeated.
- * Throws `not_rotatable`.
+ * Throws `not_rotatable`, `rotation_running`, `cannot_create`.
  */
 export function rotateKey(
   config: Config,
   kind: KeyKind,
-  { now = false, stolen = false }: { now?: boolean; stolen?: boolean } = {},
+  options: { now?: boolean; stolen?: boolean } = {},
 ): RotationStep {
   const files = filesOf(kind);
+  return locked(files, () => nextStep(config, kind, files, options));
+}
+
+function nextStep(
+  config: Config,
+  kind: KeyKind,
+  files: Files,
+  { now = false, stolen = false }: { now?: boolean; stolen?: boolean },
+): RotationStep {
   if (kind === 'certificate' && readCertifiedKeyPair(read(files.key)).x509) throw notRotatable(CERTIFIED);
   const lifetime = KEY_KINDS[kind].lifetime(config);
   if (stolen) return replaceStolen(files);
@@ -66,14 +75,14 @@ function announce(files: Files): RotationStep {
 }
 
 function activate(files: Files, lifetime: number, now: boolean): RotationStep {
-  const kid = kidOf(read(files.next));
+  const kid = nextKid(files);
   const due = statSync(files.next).mtimeMs + PUBLICATION_MS;
   if (!now && Date.now() < due) {
     const text = 'The next key must have been published for five minutes before it signs. --now skips the wait.';
     return { step: 'waiting', kid, due_at: later(due, 0), next: text };
   }
   accept(files, read(files.key));
-  renameSync(files.next, files.key);
+  rename(files.next, files.key);
   const text =
     'Restart all servers one after the other. The former key stays accepted until what it signed has expired.';
   return { step: 'activated', kid, due_at: later(Date.now(), lifetime), next: text };
@@ -93,9 +102,9 @@ function retire(files: Files, lifetime: number, now: boolean): RotationStep {
 /** Neither the stolen key nor those before it are accepted, nor one that was announced: it may have been stolen as well. */
 function replaceStolen(files: Files): RotationStep {
   const key = createKeyPair();
+  if (existsSync(files.next)) rename(files.next, `${files.next}.discarded`); // first: the next step would activate it
   write(files.accepted, publicPem(key), modeOf(files.accepted));
   write(files.key, key, modeOf(files.key));
-  if (existsSync(files.next)) renameSync(files.next, `${files.next}.discarded`);
   return { step: 'activated', kid: kidOf(key), due_at: null, next: 'Restart all servers at once.' };
 }
 
@@ -128,6 +137,14 @@ function accept(files: Files, key: string): void {
 
 const kidOf = (pem: string): string => readKeyPair(pem).published.kid;
 
+function nextKid({ next }: Files): string {
+  try {
+    return kidOf(read(next));
+  } catch (error) {
+    throw notRotatable(`${next} is damaged (${(error as Error).message}): remove it, and run this command again.`);
+  }
+}
+
 const publicPem = (pem: string): string =>
   createPublicKey(createPrivateKey(pem)).export({ type: 'spki', format: 'pem' }).toString();
 
@@ -138,6 +155,39 @@ const modeOf = (file: string): number => statSync(file).mode & 0o777;
 const later = (time: number, ms: number): string | null =>
   Number.isFinite(time + ms) ? new Date(time + ms).toISOString() : null;
 
+/**
+ * Two commands at once would overwrite what the other has written. The lock is a file, because those of the kernel are out of
+ * reach for Node.js; a command that is killed within these milliseconds leaves it.
+ */
+function locked<T>({ key }: Files, work: () => T): T {
+  const lock = `${key}.lock`;
+  try {
+    closeSync(openSync(lock, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw cannotCreate(lock, error);
+    throw new CommandError(
+      'rotation_running',
+      `Another command changes this key: run this one again. If none runs, one was killed: remove ${lock}.`,
+    );
+  }
+  try {
+    return work();
+  } finally {
+    rmSync(lock);
+  }
+}
+
+function rename(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    throw cannotCreate(to, error);
+  }
+}
+
+const cannotCreate = (file: string, error: unknown): CommandError =>
+  new CommandError('cannot_create', `${file} cannot be written (${(error as Error).message}).`, EXIT.cannotCreate);
+
 /** Replaces a file at once, with a mode that servers of another user may need. */
 function write(file: string, content: string, mode: number): void {
   const unfinished = `${file}.unfinished`;
@@ -146,10 +196,6 @@ function write(file: string, content: string, mode: number): void {
     writeFileSync(unfinished, content, { mode, flush: true });
     renameSync(unfinished, file);
   } catch (error) {
-    throw new CommandError(
-      'cannot_create',
-      `${file} cannot be written (${(error as Error).message}).`,
-      EXIT.cannotCreate,
-    );
+    throw cannotCreate(file, error);
   }
 }

@@ -295,6 +295,39 @@ describe('machi, without anything that it needs,', () => {
     ]);
   });
 
+  it('keys rotate does one step when several commands run at once, and none while another one has the lock', async () => {
+    const [key, accepted] = [join(folder.path, 'raced.pem'), join(folder.path, 'raced-accepted.pem')];
+    writeFileSync(key, createKeyPair(), { mode: 0o600 });
+    writeFileSync(accepted, readFileSync(key));
+    const run = cli(() => ({ ...down, SIGNING_KEY_FILE: key, ACCEPTED_SIGNING_KEYS_FILE: accepted }));
+    const results = await Promise.all(Array.from({ length: 6 }, () => run('keys', 'rotate')));
+    expect(results.filter(({ body }) => body['step'] === 'announced')).toHaveLength(1);
+    expect(
+      results.filter(({ body }) => body['step'] === 'waiting' || body.error?.code === 'rotation_running'),
+    ).toHaveLength(5);
+    const acceptedKids = readCertifiedKeys(readFileSync(accepted, 'utf8')).map(({ published }) => published.kid);
+    expect(acceptedKids).toHaveLength(2);
+    expect(acceptedKids).toContain(readKeyPair(readFileSync(`${key}.next`, 'utf8')).published.kid);
+
+    writeFileSync(`${key}.lock`, ''); // as a killed command leaves it
+    expect((await run('keys', 'rotate', '--stolen')).body.error?.message).toContain(`remove ${key}.lock`);
+    rmSync(`${key}.lock`);
+    writeFileSync(`${key}.next`, 'damaged');
+    const { code, body, output } = await run('keys', 'rotate');
+    expect([code, body.error?.code, output]).toEqual([78, 'not_rotatable', expect.not.stringContaining(' at ')]);
+    expect((await run('keys', 'rotate', '--stolen')).body['step']).toBe('activated');
+    expect(readdirSync(folder.path).filter((name) => name.startsWith('raced'))).toEqual([
+      'raced-accepted.pem',
+      'raced.pem',
+      'raced.pem.next.discarded',
+    ]);
+  });
+
+  it('keys rotate names the setting of a file that is empty', async () => {
+    const { code, body } = await cli(() => ({ ...down, SIGNING_KEY_FILE: '' }))('keys', 'rotate');
+    expect([code, body.error?.message]).toEqual([78, expect.stringMatching(/^SIGNING_KEY_FILE is not set/)]);
+  });
+
   it('keys rotate exits with 73 and changes no file when one cannot be written as a whole', async () => {
     const [key, accepted] = [join(folder.path, 'full.pem'), join(folder.path, 'full-accepted.pem')];
     writeFileSync(key, createKeyPair(), { mode: 0o600 });
