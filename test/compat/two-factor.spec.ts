@@ -16,8 +16,9 @@ interface Document {
     string,
     Record<string, { responses: Record<number, { content: Record<string, { examples: object }> }> }>
   >;
+  components: { schemas: Record<string, { properties: object }> };
 }
-const { paths } = JSON.parse(readFileSync(join(packageRoot(), 'openapi.json'), 'utf8')) as Document;
+const { paths, components } = JSON.parse(readFileSync(join(packageRoot(), 'openapi.json'), 'utf8')) as Document;
 const documented = (path: string, method: string, status: number): object =>
   paths[path]![method]!.responses[status]!.content['application/problem+json']!.examples;
 
@@ -48,6 +49,7 @@ it('the augmented-reality service answers 401 with a sentence in msg, as documen
   expect(body['msg']).toMatch(/two-factor/i);
   for (const method of ['get', 'post'])
     expect(Object.keys(documented('/api/users/login', method, 401))).toContain('two_step_required');
+  expect(components.schemas['TwoFactorRequiredProblem']!.properties).toHaveProperty('msg');
 });
 
 it('only the correct password reveals that two-factor authentication is on', async () => {

@@ -16,6 +16,8 @@ interface Kind {
   codes: ProblemCode[];
   description: string;
   members: Record<string, Schema>;
+  /** Members that only some routes send. */
+  optional?: Record<string, Schema>;
   example: Record<string, unknown>;
 }
 
@@ -56,6 +58,7 @@ const KINDS: Record<string, Kind> = {
       challenge: { type: 'string', description: 'Send it with a code to `POST /api/sessions/two-factor`.' },
       challenge_expires_at: { type: 'string', format: 'date-time' },
     },
+    optional: { msg: { type: 'string', description: 'Sent by `/api/users/login` only.' } },
     example: { challenge: '4mJ0sVZk1eT8h2bq6xYp9wQcR3nLuA7iDfGoK5tHvSE', challenge_expires_at: TIME },
   },
   AvatarLockedProblem: {
@@ -166,7 +169,7 @@ const GENERAL = 'GeneralProblem';
 const refTo = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 const anyOf = (names: string[]) => (names.length === 1 ? refTo(names[0]!) : { anyOf: names.map(refTo) });
 
-const newSchema = (codes: ProblemCode[], description: string, members: Kind['members']): Schema => ({
+const newSchema = ({ codes, description, members, optional = {} }: Omit<Kind, 'example'>): Schema => ({
   type: 'object',
   description,
   required: ['type', 'title', 'status', 'code', 'detail', 'request_id', ...Object.keys(members)],
@@ -182,23 +185,19 @@ const newSchema = (codes: ProblemCode[], description: string, members: Kind['mem
       description: 'Also sent in the header X-Request-Id and written to the log.',
     },
     ...members,
+    ...optional,
   },
 });
 
 /** The schemas of all problems: `Problem` is any of them. */
 export const PROBLEM_SCHEMAS: Record<string, Schema> = {
   Problem: { description: 'RFC 9457 problem details.', ...anyOf([...Object.keys(KINDS), GENERAL]) },
-  ...Object.fromEntries(
-    Object.entries(KINDS).map(([name, { codes, description, members }]) => [
-      name,
-      newSchema(codes, description, members),
-    ]),
-  ),
-  [GENERAL]: newSchema(
-    ALL_CODES.filter((code) => !KIND_OF.has(code)),
-    'A problem without members of its own.',
-    {},
-  ),
+  ...Object.fromEntries(Object.entries(KINDS).map(([name, kind]) => [name, newSchema(kind)])),
+  [GENERAL]: newSchema({
+    codes: ALL_CODES.filter((code) => !KIND_OF.has(code)),
+    description: 'A problem without members of its own.',
+    members: {},
+  }),
 };
 
 /** The schema of a response that reports one of these codes. */
@@ -221,8 +220,8 @@ function newExample(code: ProblemCode, errors: FieldError[]): Problem {
 
 /** The members of a problem besides the standard ones, each with its description. */
 export function membersOf(code: ProblemCode): Record<string, string> {
-  const { members = {} } = KINDS[KIND_OF.get(code) ?? GENERAL] ?? {};
-  const descriptions = Object.entries(members).map(([name, schema]) => {
+  const { members, optional } = KINDS[KIND_OF.get(code) ?? GENERAL] ?? {};
+  const descriptions = Object.entries({ ...members, ...optional }).map(([name, schema]) => {
     const { description = '' } = schema as { description?: string };
     return [name, description.replace(/\.$/, '')];
   });

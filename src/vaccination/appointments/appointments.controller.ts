@@ -55,7 +55,14 @@ export class AppointmentsController {
     description: 'A new value for each booking: sent again within a day, the same request gets the same appointment.',
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   })
-  @ApiProblems('registration_not_found', 'idempotency_key_reused', 'busy', 'rate_limited', ...REFUSALS)
+  @ApiProblems(
+    'registration_not_found',
+    'appointment_not_found', // the person of an earlier request with this key has been deleted
+    'idempotency_key_reused',
+    'busy',
+    'rate_limited',
+    ...REFUSALS,
+  )
   async create(
     @CurrentUser() caller: Caller,
     @Body() dto: CreateAppointmentDto,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ADVISORY_LOCKS } from '../../../src/database/advisory-locks.js';
+import { OPERATIONS } from '../../fuzz/api-document.js';
 import { type SignedInUser, startApp, type TestApp } from '../../support/app.js';
 import { insertPerson } from '../../support/vaccination/bookings.js';
 import { vaccinationWorld } from '../../support/vaccination/vaccination.js';
@@ -178,7 +179,10 @@ describe('POST /api/vaccination/appointments', () => {
     expect((await book(user, person, first.id)).status).toBe(201);
     const gone = `/api/vaccination/registrations/${person}`;
     expect((await t.request('DELETE', gone, { token: user.token })).status).toBe(200);
-    expect((await book(user, person, first.id, headers)).body).toMatchObject({ status: 404 });
+    const { body: refused } = await book(user, person, first.id, headers);
+    expect(refused).toMatchObject({ status: 404, code: 'appointment_not_found' });
+    const { responses } = OPERATIONS.find(({ name }) => name === 'POST /api/vaccination/appointments')!;
+    expect(responses['404']?.content?.['application/problem+json']?.examples).toHaveProperty('appointment_not_found');
   });
 });
 

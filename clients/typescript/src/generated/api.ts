@@ -4605,6 +4605,8 @@ export interface components {
             challenge: string;
             /** Format: date-time */
             challenge_expires_at: string;
+            /** @description Sent by `/api/users/login` only. */
+            msg?: string;
         };
         /** @description The user cannot upload an avatar for some time. */
         AvatarLockedProblem: {
