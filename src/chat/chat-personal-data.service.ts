@@ -7,6 +7,7 @@ import type { Attachment } from './attachments/attachment.entity.js';
 import { AttachmentsService } from './attachments/attachments.service.js';
 import { PersonalDataRegistryService } from '../personal-data/personal-data-registry.service.js';
 import { MembersService } from './members/members.service.js';
+import { PresenceService } from './presence/presence.service.js';
 import type { DataSubject, ExportPart, PersonalTable } from '../personal-data/personal-data.js';
 
 const TABLES: Record<string, PersonalTable> = {
@@ -70,6 +71,7 @@ export class ChatPersonalDataService implements OnModuleInit {
     private readonly members: MembersService,
     private readonly attachments: AttachmentsService,
     private readonly files: AttachmentFilesService,
+    private readonly presence: PresenceService,
     @Inject(POOL) private readonly pool: Pool,
   ) {}
 
@@ -82,6 +84,7 @@ export class ChatPersonalDataService implements OnModuleInit {
         // In the order in which a send locks: attachments, then conversations.
         await this.attachments.removeUnsentOf(manager, id);
         await this.members.giveUpOwnership(manager, id);
+        await this.presence.announceDeletion(manager, id);
       },
     });
   }

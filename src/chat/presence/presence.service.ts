@@ -1,7 +1,8 @@
 import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { BusService } from '../../bus/bus.service.js';
 import { Clock } from '../../common/clock.provider.js';
+import { afterCommit } from '../../database/after-commit.js';
 import { type ConnectionListener, ConnectionsService } from '../connections/connections.service.js';
 import { PushesService } from '../delivery/pushes.service.js';
 import { successText } from '../protocol/responses.js';
@@ -18,6 +19,11 @@ const selectContacts = (participants: string): string => `select c.participant_i
   where c.participant_id in (${participants}) and not exists (
     select from presences s join chat_nodes n on n.id = s.node_id
     where s.participant_id = c.participant_id and s.node_id <> $2 and (n.lease_until > clock_timestamp()) is not false)`;
+
+/** The contacts of a user ($1) who is connected to any node. */
+const SELECT_CONTACTS_OF_ONLINE_USER = `select p.id, u.username, c.contact_id
+  from participants p join users u on u.id = p.user_id join contacts c on c.participant_id = p.id
+  where p.user_id = $1 and exists (select from presences s where s.participant_id = p.id)`;
 
 const SELECT_ONLINE = 'select distinct participant_id as id from presences where participant_id = any ($1)';
 
@@ -105,6 +111,15 @@ export class PresenceService implements ConnectionListener, BeforeApplicationShu
       this.markChanged(id);
     }
     if (this.hasWork) this.start();
+  }
+
+  /**
+   * To be called in the transaction that deletes a user, whose contacts and name are gone when the connections are closed. The
+   * contacts are told that the user is offline.
+   */
+  async announceDeletion(manager: EntityManager, userId: string): Promise<void> {
+    const changes = await manager.query<PresenceChange[]>(SELECT_CONTACTS_OF_ONLINE_USER, [userId]);
+    afterCommit(manager, () => this.notify(changes, false));
   }
 
   beforeApplicationShutdown(): void {

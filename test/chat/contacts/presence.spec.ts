@@ -140,6 +140,22 @@ describe('revoking a session', () => {
   });
 });
 
+it.each([
+  [
+    'deactivated',
+    (id: string, token: string) => t.request('PATCH', `/api/users/${id}`, { token, body: { is_active: false } }),
+  ],
+  ['deleted', (id: string, token: string) => t.request('DELETE', `/api/users/${id}`, { token, body: {} })],
+])('a user who is %s while connected goes offline for contacts, once', async (_, end) => {
+  const [one, other] = await pair();
+  const client = await connect(t, other);
+  expect(await one.next()).toEqual(status(other.username, true));
+  await end(other.id, await t.asAdmin());
+  expect(await client.end()).toEqual([4401, 'signed out']);
+  expect(await one.next()).toEqual(status(other.username, false));
+  await one.expectNoFrame();
+});
+
 it('an expired token closes its connections with 4401 within a second', async () => {
   t.clock.set(Date.now());
   const user = await t.user();
@@ -208,6 +224,7 @@ describe('a deleted or renamed user', () => {
     await one!.next();
     await t.request('DELETE', `/api/users/${deleted.id}`, { token: await t.asAdmin() });
     expect(await client.end()).toEqual([4401, 'signed out']);
+    expect(await one!.next()).toEqual(status(deleted.username, false));
     const { messages } = await one!.get('get_messages', { conversation_id: id });
     expect(messages).toEqual([expect.objectContaining({ sender_username: '[deleted]', content: 'remember me' })]);
     expect(await one!.get('get_conversation_info', { id })).toMatchObject({ members: [one!.username, '[deleted]'] });
