@@ -83,6 +83,23 @@ describe('CHAPTER_REVIEW=first', () => {
     }
   });
 
+  it('answers 412 version_conflict about a version that the uploader has changed since the moderator read it', async () => {
+    const uploader = await t.user('upload_chapters');
+    const { id } = await world.chapter((await world.project()).id, { by: uploader });
+    const path = `/api/moderation/chapters/${id}`;
+    const { version } = (await t.request('GET', `/api/chapters/${id}` as '/api/chapters/{}', moderator)).body;
+    const body = { version, title: 'Another title' };
+    expect((await t.request('PATCH', `/api/chapters/${id}`, { token: uploader.token, body })).status).toBe(200);
+    const headers = { 'if-match': `"${version}"` };
+    const late = [
+      await moderate('POST', `${path}/approve`, { version }),
+      await moderate('POST', `${path}/reject`, { version, reason: 'No' }),
+      await t.request('POST', `${path}/approve`, { token: moderator.token, headers }),
+    ];
+    expect(late.map((answer) => answer.body['code'])).toEqual([1, 2, 3].map(() => 'version_conflict'));
+    expect((await moderate('POST', `${path}/approve`, { version: version + 1 })).status).toBe(204);
+  });
+
   it('takes one of 20 decisions that arrive at once', async () => {
     const { id } = await world.chapter((await world.project()).id, { by: await t.user('upload_chapters') });
     await t.warmUp();

@@ -1,12 +1,14 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { PageQueryDto } from '../../http/pagination.dto.js';
 import { UuidParam } from '../../http/validation.js';
+import { IF_MATCH, readOptionalVersion } from '../../http/versions.js';
 import { ApiProblems, RequirePermissions, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { PublishingModerationService } from './publishing-moderation.service.js';
 import {
   CreateReportDto,
+  DecideChapterDto,
   DecideReportDto,
   RejectChapterDto,
   ReportDto,
@@ -75,27 +77,39 @@ export class PublishingModerationController {
     return this.moderation.listReviews(caller, query);
   }
 
-  /** Publishes a chapter that waits for approval. */
+  /**
+   * Publishes a chapter that waits for approval. With the `version` that the caller has read, a chapter that its uploader changed
+   * since then is not published.
+   */
   @Post('moderation/chapters/:id/approve')
   @ApiOperation({ operationId: 'approveChapter' })
   @RequirePermissions('manage_projects', 'view_hidden')
   @HttpCode(204)
-  @ApiProblems('chapter_not_found', 'chapter_not_in_review')
-  approve(@CurrentUser() caller: Caller, @UuidParam('id') id: string): Promise<void> {
-    return this.moderation.approve(caller, id);
+  @ApiHeader(IF_MATCH)
+  @ApiBody({ type: DecideChapterDto, required: false })
+  @ApiProblems('chapter_not_found', 'chapter_not_in_review', 'version_conflict')
+  async approve(
+    @CurrentUser() caller: Caller,
+    @UuidParam('id') id: string,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Body() { version }: DecideChapterDto,
+  ): Promise<void> {
+    await this.moderation.approve(caller, id, readOptionalVersion(ifMatch, version));
   }
 
-  /** Refuses a chapter that waits for approval. */
+  /** Refuses a chapter that waits for approval, as `approve` does. */
   @Post('moderation/chapters/:id/reject')
   @ApiOperation({ operationId: 'rejectChapter' })
   @RequirePermissions('manage_projects', 'view_hidden')
   @HttpCode(204)
-  @ApiProblems('chapter_not_found', 'chapter_not_in_review')
-  reject(
+  @ApiHeader(IF_MATCH)
+  @ApiProblems('chapter_not_found', 'chapter_not_in_review', 'version_conflict')
+  async reject(
     @CurrentUser() caller: Caller,
     @UuidParam('id') id: string,
-    @Body() { reason }: RejectChapterDto,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Body() { version, reason }: RejectChapterDto,
   ): Promise<void> {
-    return this.moderation.reject(caller, id, reason);
+    await this.moderation.reject(caller, id, readOptionalVersion(ifMatch, version), reason);
   }
 }

@@ -90,21 +90,30 @@ export class PublishingModerationService {
     return toPage(rows, limit, (row) => row.id, toChapterDto);
   }
 
-  /** Publishes a chapter that waits for approval. Throws `chapter_not_found`, `chapter_not_in_review`. */
-  approve(caller: Caller, id: string): Promise<void> {
-    return this.decideReview(caller, id, null);
+  /**
+   * Publishes a chapter that waits for approval. Throws `chapter_not_found`, `chapter_not_in_review`, and `version_conflict` if
+   * it is not in the expected version.
+   */
+  approve(caller: Caller, id: string, expected: number | undefined): Promise<void> {
+    return this.decideReview(caller, id, expected, null);
   }
 
-  /** Refuses a chapter that waits for approval. Throws `chapter_not_found`, `chapter_not_in_review`. */
-  reject(caller: Caller, id: string, reason: string): Promise<void> {
-    return this.decideReview(caller, id, reason);
+  /** Refuses a chapter that waits for approval. Throws what `approve` throws. */
+  reject(caller: Caller, id: string, expected: number | undefined, reason: string): Promise<void> {
+    return this.decideReview(caller, id, expected, reason);
   }
 
   /** The lock on the chapter makes the first of several decisions the only one. */
-  private async decideReview(caller: Caller, id: string, reason: string | null): Promise<void> {
+  private async decideReview(
+    caller: Caller,
+    id: string,
+    expected: number | undefined,
+    reason: string | null,
+  ): Promise<void> {
     await this.reports.manager.transaction(async (manager) => {
       const { chapter } = await lockChapter(manager, id);
       if (chapter.state !== 'review') throw new Problem('chapter_not_in_review');
+      if (expected !== undefined && expected !== chapter.version) throw new Problem('version_conflict');
       if (reason === null) await this.publishing.show(manager, id);
       else await this.publishing.reject(manager, id, reason);
       await this.audit.write(manager, {

@@ -3816,7 +3816,19 @@ export interface components {
             /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
+        DecideChapterDto: {
+            /**
+             * @description The version that the caller has read; or send `If-Match`. Without either, the decision is about the newest version.
+             * @example 3
+             */
+            version?: number;
+        };
         RejectChapterDto: {
+            /**
+             * @description The version that the caller has read; or send `If-Match`. Without either, the decision is about the newest version.
+             * @example 3
+             */
+            version?: number;
             /**
              * @description The uploader reads it.
              * @example The pages are in the wrong order.
@@ -10692,13 +10704,20 @@ export interface operations {
     approveChapter: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on, unless `version` is sent. */
+                "If-Match"?: string;
+            };
             path: {
                 id: string;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DecideChapterDto"];
+            };
+        };
         responses: {
             204: {
                 headers: {
@@ -10711,7 +10730,10 @@ export interface operations {
     rejectChapter: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of the version that the change is based on, unless `version` is sent. */
+                "If-Match"?: string;
+            };
             path: {
                 id: string;
             };
@@ -13664,14 +13686,15 @@ export const OPERATIONS = {
   listChapterReviews: ['GET', '/api/moderation/chapters'],
   /**
    * Publishes a chapter that waits for approval
-   * Publishes a chapter that waits for approval.
+   * Publishes a chapter that waits for approval. With the `version` that the caller has read, a chapter that its uploader changed
+   * since then is not published.
    *
    * Access: users with the permission `manage_projects` and `view_hidden`.
    */
-  approveChapter: ['POST', '/api/moderation/chapters/{id}/approve'],
+  approveChapter: ['POST', '/api/moderation/chapters/{id}/approve', 'json'],
   /**
-   * Refuses a chapter that waits for approval
-   * Refuses a chapter that waits for approval.
+   * Refuses a chapter that waits for approval, as `approve` does
+   * Refuses a chapter that waits for approval, as `approve` does.
    *
    * Access: users with the permission `manage_projects` and `view_hidden`.
    */
