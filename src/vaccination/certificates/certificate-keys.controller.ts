@@ -1,5 +1,6 @@
 import { Controller, Get, Header, Param } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { JsonText } from '../../http/json-text.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { HcertRevocationsDto, ShcKeysDto, ShcRevocationsDto } from './certificate-keys.dto.js';
 import { CertificateRevocationsService } from './certificate-revocations.service.js';
@@ -21,10 +22,11 @@ export class CertificateKeysController {
   /** Returns the revoked HC1 certificates of a key, which is named by its `kid` in base64url. */
   @Get('vaccination/certificates/hcert/revocations/:kid')
   @ApiOperation({ operationId: 'getHcertRevocations' })
+  @ApiOkResponse({ type: HcertRevocationsDto })
   @ApiProblems('certificate_key_not_found', 'database_unavailable')
   @Header('cache-control', CACHE)
   @Header('access-control-allow-origin', '*')
-  getHcertRevocations(@Param('kid') kid: string): Promise<HcertRevocationsDto> {
+  getHcertRevocations(@Param('kid') kid: string): Promise<JsonText<HcertRevocationsDto>> {
     return this.revocations.getHcertRevocations(kid);
   }
 
@@ -41,10 +43,11 @@ export class CertificateKeysController {
   /** Returns the revoked SMART Health Cards of a key. */
   @Get(`${SHC}/crl/:kid.json`)
   @ApiOperation({ operationId: 'getShcRevocations' })
+  @ApiOkResponse({ type: ShcRevocationsDto })
   @ApiProblems('certificate_key_not_found', 'database_unavailable')
   @Header('cache-control', CACHE)
   @Header('access-control-allow-origin', '*')
-  getShcRevocations(@Param('kid') kid: string): Promise<ShcRevocationsDto> {
+  getShcRevocations(@Param('kid') kid: string): Promise<JsonText<ShcRevocationsDto>> {
     return this.revocations.getShcRevocations(kid);
   }
 }

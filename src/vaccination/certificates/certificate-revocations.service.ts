@@ -1,17 +1,35 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { createHash } from 'node:crypto';
-import { type FindOptionsWhere, IsNull, MoreThan, Not, Repository } from 'typeorm';
+import { IsNull, Not, Repository } from 'typeorm';
 import { Clock } from '../../common/clock.provider.js';
+import { SharedReads } from '../../common/concurrency/shared-runs.js';
 import { Config } from '../../config/config.js';
+import { JsonText } from '../../http/json-text.js';
 import { Problem } from '../../http/problems/problem.js';
 import type { HcertKeysDto, HcertRevocationsDto, ShcKeysDto, ShcRevocationsDto } from './certificate-keys.dto.js';
 import { CertificateKeys } from './certificate-keys.provider.js';
 import { Certificate } from './certificate.entity.js';
 
+/**
+ * $1 key, $2 now. The database makes the JSON: after years, a list has hundreds of thousands of entries, and this process would
+ * answer nothing else while it makes an object of each.
+ */
+const SHC_REVOKED = `select count(*)::int as ctr,
+    coalesce(json_agg(rid order by id) filter (where expires_at > $2), '[]')::text as rids
+  from vaccination_certificates where shc_kid = $1 and revoked_at is not null`;
+
+/** $1 key, $2 the key as HC1 names it, $3 now. */
+const HCERT_REVOKED = `select greatest(max(expires_at), $3::timestamptz) as expires, coalesce(json_agg(
+    json_build_object('hash', encode(substring(sha256(convert_to(uvci, 'UTF8')) from 1 for 16), 'base64')) order by id
+  ), '[]')::text as entries
+  from vaccination_certificates where shc_kid = $1 and hcert_kid = $2 and revoked_at is not null and expires_at > $3`;
+
 /** The keys and revocation lists that verifiers without a connection download. */
 @Injectable()
 export class CertificateRevocationsService {
+  /** Verifiers read without an account: many requests at the same time must not cost a read each. */
+  private readonly lists = new SharedReads<JsonText<never>>();
+
   constructor(
     @InjectRepository(Certificate) private readonly certificates: Repository<Certificate>,
     private readonly keys: CertificateKeys,
@@ -37,49 +55,41 @@ export class CertificateRevocationsService {
       keys: await Promise.all(
         [...keys.values()].map(async (key) => ({
           ...key,
-          crlVersion: await this.certificates.countBy(revokedBy({ shc_kid: key.kid })),
+          crlVersion: await this.certificates.countBy({ shc_kid: key.kid, revoked_at: Not(IsNull()) }),
         })),
       ),
     };
   }
 
   /** The revoked cards of a key that have not expired. Throws `certificate_key_not_found`. */
-  async getShcRevocations(kid: string): Promise<ShcRevocationsDto> {
+  getShcRevocations(kid: string): Promise<JsonText<ShcRevocationsDto>> {
     if (!this.keys.published.some(({ published }) => published.kid === kid)) {
       throw new Problem('certificate_key_not_found');
     }
-    const where = revokedBy({ shc_kid: kid });
-    const ctr = await this.certificates.countBy(where);
-    const rows = await this.listUnexpired(where);
-    return { kid, method: 'rid', ctr, rids: rows.map(({ rid }) => rid) };
+    return this.lists.read(kid, async () => {
+      const [row] = await this.certificates.query<[{ ctr: number; rids: string }]>(SHC_REVOKED, [
+        kid,
+        this.clock.date(),
+      ]);
+      return new JsonText(`{"kid":${JSON.stringify(kid)},"method":"rid","ctr":${row.ctr},"rids":${row.rids}}`);
+    });
   }
 
   /** The revoked HC1 certificates of a key that have not expired. Throws `certificate_key_not_found`. */
-  async getHcertRevocations(kid: string): Promise<HcertRevocationsDto> {
+  getHcertRevocations(kid: string): Promise<JsonText<HcertRevocationsDto>> {
     const key = this.keys.published.find(({ hcertKid }) => hcertKid.toString('base64url') === kid);
     if (!key) throw new Problem('certificate_key_not_found');
     const hcert_kid = key.hcertKid.toString('base64');
-    const rows = await this.listUnexpired(revokedBy({ shc_kid: key.published.kid, hcert_kid }));
-    const last = Math.max(this.clock.now(), ...rows.map(({ expires_at }) => expires_at.getTime()));
-    return {
-      country: this.config.CERTIFICATE_COUNTRY,
-      expires: new Date(last),
-      kid: hcert_kid,
-      hashType: 'UCI',
-      entries: rows.map(({ uvci }) => ({ hash: createHash('sha256').update(uvci).digest().toString('base64', 0, 16) })),
-    };
-  }
-
-  private listUnexpired(where: FindOptionsWhere<Certificate>): Promise<Certificate[]> {
-    return this.certificates.find({
-      select: { id: true, rid: true, uvci: true, expires_at: true },
-      where: { ...where, expires_at: MoreThan(this.clock.date()) },
-      order: { id: 'ASC' },
+    return this.lists.read(kid, async () => {
+      const values = [key.published.kid, hcert_kid, this.clock.date()];
+      const [row] = await this.certificates.query<[{ expires: Date; entries: string }]>(HCERT_REVOKED, values);
+      const head = JSON.stringify({
+        country: this.config.CERTIFICATE_COUNTRY,
+        expires: row.expires,
+        kid: hcert_kid,
+        hashType: 'UCI',
+      });
+      return new JsonText(`${head.slice(0, -1)},"entries":${row.entries}}`);
     });
   }
 }
-
-const revokedBy = (key: FindOptionsWhere<Certificate>): FindOptionsWhere<Certificate> => ({
-  ...key,
-  revoked_at: Not(IsNull()),
-});
