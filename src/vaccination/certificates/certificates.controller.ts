@@ -50,7 +50,7 @@ export class CertificatesController {
   @SignedIn()
   @ApiCreatedResponse({ type: CertificateDto })
   @ApiOkResponse({ type: CertificateDto })
-  @ApiProblems('dose_not_found', 'certificates_unavailable')
+  @ApiProblems('dose_not_found', 'registration_not_verified', 'certificates_unavailable')
   async create(
     @CurrentUser() caller: Caller,
     @Body() { dose_id }: CreateCertificateDto,

@@ -12,6 +12,7 @@ import { Problem } from '../../http/problems/problem.js';
 import { actorOf, type Caller } from '../../users/caller.js';
 import { dayOf } from '../days.js';
 import { Dose } from '../doses/dose.entity.js';
+import { ineligible } from '../eligibility/ineligible.js';
 import type { CertificateFacts } from './formats/certificate-content.js';
 import { CertificateKeys } from './certificate-keys.provider.js';
 import { Certificate } from './certificate.entity.js';
@@ -70,7 +71,7 @@ export class CertificatesService {
   /**
    * Returns the valid certificate of a dose. Issues one if there is none, if it expires soon, if a newer key signs, or if the
    * person's data or the vaccine was corrected since; the former one is then revoked. Throws `dose_not_found`,
-   * `certificates_unavailable`.
+   * `registration_not_verified`, `certificates_unavailable`.
    */
   async getOrCreate(caller: Caller, doseId: string): Promise<{ certificate: Certificate; isNew: boolean }> {
     return this.certificates.manager.transaction(async (manager) => {
@@ -80,6 +81,7 @@ export class CertificatesService {
       if (current && (await this.isUpToDate(current, dose))) {
         return { certificate: current, isNew: false };
       }
+      if (!isVerified(dose)) throw ineligible(['registration_not_verified'], { next_dose: null, earliest_day: null });
       await this.revokeForDose(manager, doseId);
       const certificate = await this.issue(manager, dose);
       await this.audit.write(manager, {
@@ -92,12 +94,15 @@ export class CertificatesService {
     });
   }
 
-  /** Issues the certificate of a dose that the same transaction records. Does nothing if CERTIFICATE_KEY is not set. */
+  /**
+   * Issues the certificate of a dose that the same transaction records. Does nothing if CERTIFICATE_KEY is not set, or if the
+   * person's data waits for verification: the owner asks for the certificate afterwards.
+   */
   async issueForDose(manager: EntityManager, doseId: string): Promise<void> {
     if (!this.keys.canSign) return;
     const dose = await findDose(manager, doseId);
     if (!dose) throw new Error(`There is no completed dose ${doseId}`);
-    await this.issue(manager, dose);
+    if (isVerified(dose)) await this.issue(manager, dose);
   }
 
   /** Revokes the valid certificate of a dose, if there is one. */
@@ -166,6 +171,12 @@ export class CertificatesService {
     };
   }
 }
+
+/**
+ * Whether the staff has verified the person's data. A withdrawn registration is as it was verified: a change makes it pending.
+ * Otherwise its owner could withdraw it, and have the dose certified under another name.
+ */
+const isVerified = ({ registration: { status } }: Dose): boolean => status === 'verified' || status === 'withdrawn';
 
 /** Locks a completed dose, so that it has one certificate and none once it is entered in error, and reads what it is about. */
 async function findDose(manager: EntityManager, id: string): Promise<Dose | null> {

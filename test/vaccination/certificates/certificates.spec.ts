@@ -123,6 +123,23 @@ describe('POST /api/vaccination/certificates', () => {
     expect((await create(owner, id)).body.id).toBe(second.body.id);
   });
 
+  it('answers 422 registration_not_verified for a name that waits for verification, and certifies it afterwards', async () => {
+    const { id: registrationId, owner } = await world.registration();
+    const { id } = await recordDose(t, world, owner, { registrationId });
+    const first = (await create(owner, id)).body;
+    const path = `/api/vaccination/registrations/${registrationId}`;
+    expect((await t.request('POST', `${path}/withdraw`, { token: owner.token })).status).toBe(200);
+    expect((await create(owner, id)).body.id).toBe(first.id);
+    const body = { legal_name: 'Another Person' };
+    expect((await t.request('PATCH', path, { token: owner.token, body })).status).toBe(200);
+    expect((await create(owner, id)).body).toMatchObject({ status: 422, code: 'registration_not_verified' });
+    expect((await verify(first.hcert)).reason).toBeNull();
+    const { token } = await t.user('verify_registrations');
+    expect((await t.request('POST', `${path}/verify`, { token })).status).toBe(200);
+    expect((await create(owner, id)).status).toBe(201);
+    expect((await verify(first.hcert)).reason).toBe('revoked');
+  });
+
   it('keeps a certificate when something changes that it does not state', async () => {
     const owner = await t.user();
     const { id, registration_id } = await recordDose(t, world, owner);
