@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { existsSync, linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readSmallFile } from '../small-file.js';
 
@@ -14,13 +14,13 @@ export function readOrCreateSecret(file: string, create = randomSecret): string 
 
 /** Writes a file atomically, and keeps a file that another process has just written. */
 function writeIfMissing(file: string, content: string): void {
-  const temporaryFile = `${file}.${process.pid}`;
-  writeFileSync(temporaryFile, content, { mode: 0o600 });
+  const temporaryFile = `${file}.${randomUUID()}`; // in containers that share a volume, processes have the same id
   try {
+    writeFileSync(temporaryFile, content, { mode: 0o600, flush: true });
     linkSync(temporaryFile, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
-    unlinkSync(temporaryFile);
+    rmSync(temporaryFile, { force: true });
   }
 }
