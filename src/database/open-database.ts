@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { type DataSource, MigrationExecutor } from 'typeorm';
+import { type DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import type { DatabaseConnection } from '../config/database/database-connection.js';
 import { migrations } from '../../migrations/index.js';
 import { ADVISORY_LOCKS } from './advisory-locks.js';
@@ -23,7 +23,7 @@ export async function migrateDatabase(
   try {
     return await migrate(dataSource, log);
   } catch (error) {
-    throw migrationError(error as ErrorWithCode);
+    throw error instanceof DatabaseError ? error : migrationError(error as ErrorWithCode);
   } finally {
     await dataSource.destroy();
   }
@@ -38,7 +38,9 @@ export async function planMigrations(
   await whenReachable(log, () => dataSource.initialize());
   try {
     const known = listMigrations();
-    const ran = await listRunMigrations(dataSource);
+    const ran = await listRunMigrations(dataSource).catch((error: unknown) => {
+      throw unreadable(error);
+    });
     return {
       pending: known.filter((name) => !ran.includes(name)),
       unknown: ran.filter((name) => !known.includes(name)),
@@ -102,13 +104,16 @@ async function ensureMigrated(
 async function readIsMigrated(dataSource: DataSource): Promise<boolean> {
   try {
     return await isMigrated(dataSource);
-  } catch (cause) {
-    const reason = (cause as Error).message;
-    throw new DatabaseError(`Reading the table of migrations failed (${reason}): check the rights of the role.`, {
-      cause,
-    });
+  } catch (error) {
+    throw unreadable(error);
   }
 }
+
+const unreadable = (cause: unknown): DatabaseError =>
+  new DatabaseError(
+    `Reading the table of migrations failed (${(cause as Error).message}): check the rights of the role.`,
+    { cause },
+  );
 
 /** Whether all migrations of this version have run. Migrations of a newer version are ignored. */
 export async function isMigrated(dataSource: DataSource): Promise<boolean> {
@@ -129,6 +134,7 @@ export async function isMigrated(dataSource: DataSource): Promise<boolean> {
 export async function migrate(dataSource: DataSource, log: Logger): Promise<string[]> {
   const runner = dataSource.createQueryRunner();
   try {
+    await assertUtf8(runner);
     await runner.query('select pg_advisory_lock($1)', [ADVISORY_LOCKS.migrations]);
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = 'each';
@@ -139,6 +145,16 @@ export async function migrate(dataSource: DataSource, log: Logger): Promise<stri
     await runner.query('select pg_advisory_unlock_all()').catch(() => undefined);
     await runner.release();
   }
+}
+
+/** In another encoding, some migrations would run before one fails. */
+async function assertUtf8(runner: QueryRunner): Promise<void> {
+  const [row] = (await runner.query('show server_encoding')) as { server_encoding: string }[];
+  const encoding = row!.server_encoding;
+  if (encoding === 'UTF8') return;
+  throw new DatabaseError(
+    `The encoding of the database is ${encoding}: create the database again with encoding UTF8 and the locale C.UTF-8.`,
+  );
 }
 
 type ErrorWithCode = Error & { code?: string };

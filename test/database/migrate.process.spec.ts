@@ -56,6 +56,19 @@ it('a role that may not create tables ends the start with one sentence, not with
   );
 });
 
+it('a database in another encoding than UTF8 is refused before anything is migrated', async () => {
+  const latin = { ...inject('connection'), database: `${name}_latin` };
+  await admin(latin, `create database ${latin.database} encoding LATIN1 locale 'C' template template0`);
+  const machi = begin({ ...databaseEnv(latin), MIGRATE: 'on' });
+  expect([await machi.ended, machi.output()]).toEqual([
+    1,
+    'The encoding of the database is LATIN1: create the database again with encoding UTF8 and the locale C.UTF-8.\n',
+  ]);
+  const tables = await query(latin, `select from pg_class where relname in ('migrations', 'users')`);
+  await dropDatabase(latin, latin.database);
+  expect(tables).toEqual([]);
+});
+
 it('a read-only database with missing migrations ends the start with one sentence', async () => {
   await admin(inject('connection'), `alter database ${name} set default_transaction_read_only = on`);
   const machi = begin({ ...database, MIGRATE: 'on' });
