@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -236,4 +237,17 @@ it('backup and restore refuse files that exist, are missing or are no backup, an
   expect(results[4].body.error!.message).toContain('NATIONAL_ID_KEY');
   const all = results.map(({ output }) => output).join('');
   for (const name of ['SECRET_KEY', 'NATIONAL_ID_KEY', 'DB_PASSWORD']) expect(all).not.toContain(source[name]);
+});
+
+it('a restore that cannot store the keys of the backup leaves neither rows nor files, and can be repeated', async () => {
+  const target = await emptyInstallation();
+  const blocked = join(target.settings.DATA_DIR, 'certificate-key.pem.restored');
+  mkdirSync(blocked);
+  const failed = await target.run('restore', file);
+  expect([failed.code, failed.body.error]).toEqual([
+    73,
+    { code: 'cannot_create', message: expect.stringMatching(/certificate-key\.pem cannot be written \(.*\)\.$/) },
+  ]);
+  rmSync(blocked, { recursive: true });
+  expect((await target.run('restore', file)).code).toBe(0);
 });

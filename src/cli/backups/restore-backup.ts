@@ -80,11 +80,11 @@ export async function restoreBackup(
       const files = await restoreEntries(installation, entries, loader, keys);
       if (files !== end!.files) throw damaged('files are missing');
       await loader.end(end!.rows);
+      writeKeys(config, keys);
     } catch (error) {
       await removeFiles(storage);
       throw error;
     }
-    writeKeys(config, keys);
     await client.query('commit');
     await client.query('analyze');
   } finally {
@@ -186,8 +186,13 @@ async function* onFailure(source: AsyncIterable<Buffer>, report: (error: unknown
 function writeKeys({ DATA_DIR }: Config, keys: Map<CreatedKey, string>): void {
   for (const [name, content] of keys) {
     const file = join(DATA_DIR, CREATED_KEYS[name]);
-    writeFileSync(`${file}.restored`, content, { mode: 0o600 });
-    renameSync(`${file}.restored`, file);
+    try {
+      writeFileSync(`${file}.restored`, content, { mode: 0o600, flush: true });
+      renameSync(`${file}.restored`, file);
+    } catch (error) {
+      const message = `${file} cannot be written (${(error as Error).message}).`;
+      throw new CommandError('cannot_create', message, EXIT.cannotCreate, { cause: error });
+    }
   }
 }
 
