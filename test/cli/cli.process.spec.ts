@@ -11,7 +11,7 @@ import { cli } from '../support/clients/machi-cli.js';
 import { createDatabase, databaseEnv, type TestDatabase } from '../support/setup/database.js';
 import { admin, dropDatabase } from '../support/setup/global-setup.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
-import { freePort } from '../support/servers/postgres-server.js';
+import { freePort, query } from '../support/servers/postgres-server.js';
 
 const PASSWORD = 'quiet lantern forty';
 
@@ -252,6 +252,45 @@ describe('machi, without anything that it needs,', () => {
     expect([wrong.code, wrong.body.error?.code]).toEqual([78, 'config_invalid']);
     expect(wrong.body.error!.errors).toEqual(
       expect.arrayContaining([expect.stringContaining('PORT'), expect.stringContaining('SECRET_KEY is missing')]),
+    );
+  });
+
+  it('config check names folders that cannot be written to, and creates none', async () => {
+    const broken = { ...down, DATA_DIR: join(file, 'data'), STORAGE_DIR: file };
+    const { code, body } = await cli(() => broken)('config', 'check');
+    expect([code, body.error?.errors]).toEqual([
+      78,
+      [
+        `DATA_DIR cannot be used (ENOTDIR, ${broken.DATA_DIR}): set it to a directory that this process can write to.`,
+        `STORAGE_DIR cannot be used (ENOTDIR, ${file}): set it to a directory that this process can write to.`,
+      ],
+    ]);
+    const bucket = { ...down, STORAGE_DIR: file, STORAGE: 's3', S3_BUCKET: 'b', S3_ACCESS_KEY_ID: 'i' };
+    expect((await cli(() => ({ ...bucket, S3_SECRET_ACCESS_KEY: secret }))('config', 'check')).code).toBe(0);
+  });
+
+  it('migrate --plan and doctor name the cause when the role may not read the tables', async () => {
+    const database = await createDatabase();
+    await query(database.connection, 'revoke select on migrations from current_user');
+    const run = cli(() => ({ ...database.env, DATA_DIR: folder.path }));
+    const [plan, doctor] = await Promise.all([run('migrate', '--plan'), run('doctor')]);
+    await database.drop();
+    expect([plan.code, plan.body.error]).toEqual([
+      1,
+      {
+        code: 'database_error',
+        message: expect.stringMatching(/^Reading the table of migrations failed .* rights of the role\.$/),
+      },
+    ]);
+    expect(doctor.body['checks']).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ name: 'database rights', status: 'ok' }),
+        expect.objectContaining({
+          name: 'migrations',
+          status: 'error',
+          detail: expect.stringContaining('permission denied'),
+        }),
+      ]),
     );
   });
 

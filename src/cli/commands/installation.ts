@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Check } from '../doctor/check.js';
+import { ConfigError } from '../../config/config-error.js';
 import { EXIT } from '../exit-codes.js';
 import type { Output } from '../output.js';
 
@@ -13,7 +14,9 @@ export function addInstallationCommands(program: Command, output: () => Output):
     .command('config')
     .description('settings')
     .command('check')
-    .description('check the settings without starting anything; lists them with --show, secrets only as "set"')
+    .description(
+      'check the settings and folders without starting anything; lists them with --show, secrets only as "set"',
+    )
     .option('--show', 'list the settings')
     .action(({ show }: { show?: boolean }) => checkConfig(output(), show ?? false));
   program
@@ -29,11 +32,14 @@ export function addInstallationCommands(program: Command, output: () => Output):
 
 /** Invalid settings throw ConfigError. */
 async function checkConfig(output: Output, isShown: boolean): Promise<void> {
-  const [{ readConfig }, { settingsForPeople }] = await Promise.all([
+  const [{ readConfig }, { settingsForPeople }, { findUnwritableFolders }] = await Promise.all([
     import('../../config/load-config.js'),
     import('../../config/settings-for-people.js'),
+    import('../unwritable-folders.js'),
   ]);
   const { config, notices } = readConfig();
+  const errors = findUnwritableFolders(config);
+  if (errors.length > 0) throw new ConfigError([...errors, ...notices]);
   const settings = settingsForPeople(config);
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${String(value)}`);
   const text = ['The settings are valid.', ...notices, ...(isShown ? lines : [])].join('\n');

@@ -63,7 +63,7 @@ export async function examineDatabase(config: Config, { connection, direct }: Re
       checkText(facts),
       checkConnections(config, facts),
       await checkClock(client),
-      ...(await checkSchema(client, config)),
+      ...(await checkSchema(client, config).catch((failure: Error) => [unreadable(failure)])),
     ];
   } finally {
     await client.end();
@@ -174,6 +174,10 @@ async function checkSchema(client: Client, config: Config): Promise<Check[]> {
       : warning('migrations', `a newer version has run ${newer.join(', ')}`, 'Use that version of Machi.');
   return [state, await checkAdministrators(client), await checkNationalIds(client, config)];
 }
+
+/** The checks before this one tell more: that tables belong to another role, for example. */
+const unreadable = ({ message }: Error): Check =>
+  error('migrations', `the tables cannot be read (${message})`, 'Give the role of Machi the ownership of the tables.');
 
 async function checkAdministrators(client: Client): Promise<Check> {
   const { rows } = await client.query<{ can: boolean; has_users: boolean }>(

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname } from 'node:path';
 import type { Config } from '../../config/config.js';
 import { sizeText } from '../output.js';
+import { existing } from '../unwritable-folders.js';
 import { type Check, error, ok, warning } from './check.js';
 
 /** Chapters are received in DATA_DIR: docs/operations.md asks for 3 GiB. */
@@ -25,6 +24,3 @@ async function examine(name: string, folder: string): Promise<Check> {
   const isSmall = free < WARNING_BYTES && name === 'DATA_DIR';
   return isSmall ? warning('disk', `${detail}, which also receives uploads`, remedy) : ok('disk', detail);
 }
-
-/** The folder, or the nearest one above it that exists. */
-const existing = (folder: string): string => (existsSync(folder) ? folder : existing(dirname(folder)));
