@@ -2,6 +2,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Express } from 'express';
 import { createServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { closeAfterAnswer } from './problems/close-after-answer.js';
 import { isLongBody } from './bodies/long-bodies.js';
 import { JsonText } from './json-text.js';
 import { OpenConnections } from './open-connections.js';
@@ -81,10 +82,10 @@ export class HttpAdapter extends ExpressAdapter {
 
   /**
    * Sends plain objects and lists as JSON with a single write. Skips Express's content negotiation and ETag, which cost a
-   * measurable part of a short request. A client that is answered while it sends its body has to close the connection.
+   * measurable part of a short request.
    */
   override reply(response: ServerResponse, body: unknown, status?: number): unknown {
-    if (!response.req.complete && !response.headersSent) response.setHeader('connection', 'close');
+    closeAfterAnswer(response);
     if (!isPlain(body) && !(body instanceof JsonText)) return super.reply(response, body, status);
     const text = body instanceof JsonText ? body.text : JSON.stringify(body);
     if (status !== undefined) response.statusCode = status;

@@ -27,7 +27,7 @@ export class OpenConnections {
     const previous = this.newest.get(socket);
     this.newest.set(socket, response);
     const start = (): void => {
-      if (socket.destroyed) return;
+      if (socket.destroyed || socket.writableEnded) return; // closed after the answer before
       this.responses.add(response);
       response.once('close', () => this.responses.delete(response));
       if (!this.server.listening) response.setHeader('connection', 'close');

@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
@@ -112,4 +115,21 @@ describe('a form', () => {
       expect([path, answer.body['code']]).toEqual([path, 'login_refused']);
     }
   });
+});
+
+it('a client that goes on to send its body after a refusal is not disconnected before it has read the answer', async () => {
+  const { hostname, port } = new URL(t.url);
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+  const faults: string[] = [];
+  socket.on('error', (error) => faults.push(error.message));
+  socket.write(`PUT /api/uploads/${randomUUID()}/archive HTTP/1.1\r\nhost: machi\r\ncontent-length: 1000000\r\n\r\n`);
+  let answer = '';
+  socket.on('data', (data: Buffer) => (answer += data.toString()));
+  await once(socket, 'end'); // the server writes no more
+  expect(answer).toMatch(/^HTTP\/1.1 401 .*\r\nconnection: close\r\n/is);
+  for (let sent = 0; sent < 1_000_000 && !socket.destroyed; sent += 50_000)
+    await new Promise((resolve) => socket.write(Buffer.alloc(50_000), resolve));
+  socket.end();
+  if (!socket.destroyed) await once(socket, 'close');
+  expect(faults).toEqual([]);
 });

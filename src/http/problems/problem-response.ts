@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { closeAfterAnswer } from './close-after-answer.js';
 import type { Problem } from './problem.js';
 
 const HEADERS = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' };
@@ -16,11 +17,11 @@ export function sendProblem(response: ServerResponse, problem: Problem): void {
   }
   const id = String(response.getHeader('x-request-id') ?? randomUUID());
   const body = JSON.stringify(problem.toBody(id));
+  closeAfterAnswer(response);
   response.writeHead(problem.getStatus(), {
     ...HEADERS,
     'x-request-id': id,
     ...problem.headers,
-    ...(response.req.complete ? {} : { connection: 'close' }),
     'content-length': Buffer.byteLength(body),
   });
   response.end(body);
