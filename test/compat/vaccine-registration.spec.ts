@@ -137,4 +137,25 @@ describe('the first service of the vaccine registration', () => {
     expect((await post('/api/approve', { token, vaccination_id: '7' })).status).toBe(422);
     expect((await post('/api/approve', { token, vaccination_id: uuidv7() })).status).toBe(404);
   });
+
+  it('lists a registration that waits for a decision also when 1,000 newer ones are decided', async () => {
+    const staff = await t.user('verify_registrations');
+    const { token } = await createUser();
+    await post('/api/create', { token });
+    const [{ id }] = (await post('/api/myvaccine', { token })).body as unknown as [{ id: string }];
+    await t.dataSource.query(`insert into vaccination_registrations
+        (id, place, legal_name, id_type, id_number, id_hash, id_last4, status, created_at, updated_at)
+      select ('ffff' || substr(gen_random_uuid()::text, 5))::uuid, 0, 'Test Person', 'PASSPORT', decode(md5(n::text), 'hex'),
+        decode(md5(n::text), 'hex'), '0000', 'verified', now(), now() from generate_series(1, 1001) as n`);
+    const list = async () => {
+      const { body } = await post('/api/allvaccines', { token: staff.token });
+      return (body as unknown as { id: string }[]).map((registration) => registration.id);
+    };
+    const ids = await list();
+    expect(ids).toHaveLength(1000);
+    expect(ids).toContain(id);
+    expect(ids).toEqual(ids.toSorted().toReversed());
+    await post('/api/approve', { token: staff.token, vaccination_id: id });
+    expect(await list()).not.toContain(id);
+  });
 });

@@ -32,7 +32,10 @@ export class VaccineRegistrationController {
     return [await this.vaccines.findOwn(body)] as OldVaccinationDto[];
   }
 
-  /** Returns the newest 1,000 registrations to callers with `verify_registrations` (vaccine registration). */
+  /**
+   * Returns up to 1,000 registrations, newest first, to callers with `verify_registrations`; if there are more, those that wait
+   * for a decision and then the newest (vaccine registration).
+   */
   @Post('allvaccines')
   @ApiOperation({ operationId: 'listVaccinationsAtBackendUser' })
   @ApiBody({ type: VaccineTokenDto })

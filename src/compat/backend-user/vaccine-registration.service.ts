@@ -19,7 +19,7 @@ import { RegistrationsService } from '../../vaccination/registrations/registrati
 import { VaccinesService } from '../../vaccination/vaccines/vaccines.service.js';
 import { type OldVaccinationDto, VaccineApprovalDto } from './vaccine-registration.dto.js';
 
-/** The old front end shows all registrations at once. */
+/** The old front end shows all registrations at once, and has no other way to those that wait for a decision. */
 const MAX_LISTED = 1000;
 
 /** Converts between the documented formats of the vaccine registration's first service and Machi's vaccination. */
@@ -57,7 +57,7 @@ export class VaccineRegistrationService {
     return overview && this.toDto(overview, await this.findDefaultVaccine());
   }
 
-  /** The newest registrations, for callers with `verify_registrations`. Throws the problems of tokens. */
+  /** The registrations that the old front end shows, for callers with `verify_registrations`. Throws the problems of tokens. */
   async list(body: object): Promise<OldVaccinationDto[]> {
     const caller = await this.authenticateStaff(body);
     const overviews = await this.overviews.list(MAX_LISTED);
