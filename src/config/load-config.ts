@@ -77,7 +77,8 @@ export function readConfig(
 }
 
 /** The file that a secret is read from; undefined if it does not come as a file. */
-export const secretFile = (name: (typeof SECRETS)[number]): string | undefined => process.env[`${name}_FILE`] || undefined;
+export const secretFile = (name: (typeof SECRETS)[number]): string | undefined =>
+  process.env[`${name}_FILE`] || undefined;
 
 /** A setting of a replaced system, which let its operators choose. */
 const findAlgorithmErrors = ({ ALGORITHM = '' }: NodeJS.ProcessEnv): string[] =>
