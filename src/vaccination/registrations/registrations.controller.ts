@@ -81,7 +81,13 @@ export class RegistrationsController {
    */
   @Patch(':id')
   @ApiOperation({ operationId: 'updateRegistration' })
-  @ApiProblems('registration_not_found', 'registration_decided', 'person_registered', 'rate_limited')
+  @ApiProblems(
+    'registration_not_found',
+    'registration_decided',
+    'registration_in_use',
+    'person_registered',
+    'rate_limited',
+  )
   async update(
     @CurrentUser() caller: Caller,
     @UuidParam('id') id: string,

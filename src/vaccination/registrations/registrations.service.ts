@@ -75,8 +75,8 @@ export class RegistrationsService {
   }
 
   /**
-   * Changes an own registration. Throws `registration_not_found`, `registration_decided`, `person_registered`,
-   * `validation_failed`, `rate_limited`.
+   * Changes an own registration. Throws `registration_not_found`, `registration_decided`, `registration_in_use`,
+   * `person_registered`, `validation_failed`, `rate_limited`.
    */
   async update(caller: Caller, id: string, dto: UpdateRegistrationDto): Promise<Registration> {
     if (dto.id_number !== undefined) await this.quotas.consume(ID_NUMBERS_QUOTA, caller.id);
@@ -88,6 +88,8 @@ export class RegistrationsService {
       const needsReview = fields.some((name) => name !== 'phone');
       const isCompletion = before.date_of_birth === null && fields.includes('date_of_birth');
       if (needsReview && before.status === 'verified' && !isCompletion) throw new Problem('registration_decided');
+      // A withdrawn registration has an appointment again when its dose was entered in error: the next dose is for the same person.
+      if (needsReview && !isCompletion) await assertNoAppointment(manager, id);
       const changes = { ...(await this.readChanges(manager, before, dto)), ...(needsReview ? UNDECIDED : {}) };
       const version = before.version + 1;
       await manager.update(Registration, id, { ...changes, version, updated_at: this.clock.date() });
@@ -106,8 +108,7 @@ export class RegistrationsService {
     await this.registrations.manager.transaction(async (manager) => {
       const { status, version } = await this.lockOwn(manager, caller, id);
       if (status !== 'verified') throw new Problem('registration_decided');
-      const live = (await manager.query(HAS_APPOINTMENT, [id])) as unknown[];
-      if (live.length > 0) throw new Problem('registration_in_use');
+      await assertNoAppointment(manager, id);
       await manager.update(Registration, id, { status: 'withdrawn', version: version + 1, updated_at: now });
       await this.audit.write(manager, { action: 'registration.withdrawn', ...actorOf(caller), subject_id: id });
     });
@@ -173,4 +174,10 @@ export class RegistrationsService {
     if (day === null || (day <= today && day >= addDays(today, -MAX_AGE_DAYS))) return;
     throw validationFailed([{ path: 'date_of_birth', message: 'date_of_birth must be a day in the past' }]);
   }
+}
+
+/** Throws `registration_in_use` if the person is expected at a centre. The caller has locked the registration. */
+async function assertNoAppointment(manager: EntityManager, id: string): Promise<void> {
+  const live = await manager.query<unknown[]>(HAS_APPOINTMENT, [id]);
+  if (live.length > 0) throw new Problem('registration_in_use');
 }

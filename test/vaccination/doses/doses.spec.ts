@@ -224,6 +224,18 @@ describe('POST /api/vaccination/doses/:id/entered-in-error', () => {
     expect(await usedOf(lot.id)).toBe(0);
   });
 
+  it('keeps the person of a registration that was withdrawn before, until the visit is over', async () => {
+    const { dose, owner } = await recorded();
+    const path = `/api/vaccination/registrations/${dose.registration_id}`;
+    expect((await t.request('POST', `${path}/withdraw`, { token: owner.token })).status).toBe(200);
+    expect((await inError(dose.id, { reason: 'Wrong lot.' })).status).toBe(200);
+    const change = (body: object) => t.request('PATCH', path, { token: owner.token, body });
+    for (const body of [{ id_number: '2612345678977' }, { legal_name: 'Another Person' }]) {
+      expect((await change(body)).body).toMatchObject({ status: 409, code: 'registration_in_use' });
+    }
+    expect((await change({ phone: '01712345679' })).status).toBe(200);
+  });
+
   it('answers 409 for a record that is in error already', async () => {
     const { dose, lot } = await recorded();
     await inError(dose.id, { reason: 'Wrong person.' });
