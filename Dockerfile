@@ -56,8 +56,8 @@ COPY package.json ./
 COPY --from=build /app/dist dist
 RUN printf '#!/bin/sh\nexec node --enable-source-maps /app/dist/src/cli/machi.js "$@"\n' > /usr/local/bin/machi && chmod +x /usr/local/bin/machi
 USER node
-# What V8 compiles of a start, for the same user and Node.js: a container does not compile it again. The documents are made with all
-# modules and without a database; here only the cache is kept.
+# Keeps what V8 compiles, so that a start of a container does not compile it again. openapi.js loads all modules and needs no database;
+# what it writes is deleted. The cache is valid for the user and the Node.js that made it.
 ENV NODE_COMPILE_CACHE=/app/.compile-cache
 RUN cd "$(mktemp -d)" && mkdir docs && node --enable-source-maps /app/dist/src/openapi.js && rm -r "$PWD"
 EXPOSE 5000

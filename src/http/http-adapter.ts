@@ -2,7 +2,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Express } from 'express';
 import { createServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { closeAfterAnswer } from './problems/close-after-answer.js';
+import { closeIfRequestIncomplete } from './problems/close-if-request-incomplete.js';
 import { isLongBody } from './bodies/long-bodies.js';
 import { JsonText } from './json-text.js';
 import { OpenConnections } from './open-connections.js';
@@ -85,7 +85,7 @@ export class HttpAdapter extends ExpressAdapter {
    * measurable part of a short request.
    */
   override reply(response: ServerResponse, body: unknown, status?: number): unknown {
-    closeAfterAnswer(response);
+    closeIfRequestIncomplete(response);
     if (!isPlain(body) && !(body instanceof JsonText)) return super.reply(response, body, status);
     const text = body instanceof JsonText ? body.text : JSON.stringify(body);
     if (status !== undefined) response.statusCode = status;

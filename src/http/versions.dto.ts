@@ -16,6 +16,16 @@ export const IsVersion = (): PropertyDecorator =>
     Max(MAX_VERSION),
   );
 
+/** The version that a decision of staff is based on. Older clients send none. */
+export class DecisionDto {
+  /**
+   * The version that the caller has read; or send `If-Match`. Without either, the decision is about the newest version.
+   * @example 3
+   */
+  @IsVersion()
+  version?: number;
+}
+
 /** The version that a removal is based on. */
 export class VersionQueryDto {
   /**

@@ -186,7 +186,7 @@ export class OutboxChannel {
   /** Another process may have the SECRET_KEY of the mail, for example during a change of the key. */
   private recordUnreadable(mail: ClaimedMail): Promise<void> {
     const failure = `Decrypting ${this.describe(mail)} failed: this process has another SECRET_KEY`;
-    return this.retryLater(mail, 'unreadable', failure);
+    return this.retryOrFail(mail, 'unreadable', failure);
   }
 
   private async transmit(message: OutgoingMessage): Promise<void> {
@@ -205,7 +205,7 @@ export class OutboxChannel {
       ? '; the server refuses this sender: check SMTP_URL, MAIL_FROM and SMTP_EHLO_NAME'
       : '';
     const failure = `Sending ${this.describe(mail)} failed (${reason}), attempt ${mail.attempts}${remedy}`;
-    return this.retryLater(mail, reason, failure, isRejected(error));
+    return this.retryOrFail(mail, reason, failure, isRejected(error));
   }
 
   private describe({ id, kind }: ClaimedMail): string {
@@ -213,7 +213,7 @@ export class OutboxChannel {
   }
 
   /** Logs the failure and plans the next attempt. There is none if this one is final, or the mail has expired by then. */
-  private async retryLater(mail: ClaimedMail, reason: string, failure: string, isRefused = false): Promise<void> {
+  private async retryOrFail(mail: ClaimedMail, reason: string, failure: string, isRefused = false): Promise<void> {
     const delay = backoffAfter(mail.attempts);
     const next = this.use.clock.now() + delay;
     const isFinal = isRefused || next >= mail.expires_at.getTime();

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { Config } from '../../config/config.js';
 import { sizeText } from '../output.js';
-import { existing } from '../unwritable-folders.js';
+import { nearestExisting } from '../unwritable-folders.js';
 import { type Check, error, ok, warning } from './check.js';
 
 /** Chapters are received in DATA_DIR: docs/operations.md asks for 3 GiB. */
@@ -16,7 +16,7 @@ export async function examineDisks({ DATA_DIR, STORAGE, STORAGE_DIR }: Config): 
 }
 
 async function examine(name: string, folder: string): Promise<Check> {
-  const { bavail, bsize, files, ffree } = await statfs(existing(folder));
+  const { bavail, bsize, files, ffree } = await statfs(nearestExisting(folder));
   const free = bavail * bsize;
   const detail = `${sizeText(free)} free for ${folder}`;
   const remedy = `Free space, or move ${name} to a larger disk.`;

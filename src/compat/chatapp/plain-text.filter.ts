@@ -3,7 +3,7 @@ import { ApiExtension, ApiResponse } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { type ProblemCode, PROBLEMS } from '../../http/problems/problem-catalogue.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
-import { closeAfterAnswer } from '../../http/problems/close-after-answer.js';
+import { closeIfRequestIncomplete } from '../../http/problems/close-if-request-incomplete.js';
 
 /** Sentences that the chat app's document defines. */
 const SENTENCES: Partial<Record<ProblemCode, string>> = {
@@ -26,7 +26,7 @@ export class PlainTextFilter implements ExceptionFilter {
     if (problem.getStatus() >= 500) this.log.error(problem.cause ?? error);
     const errors = problem.members['errors'] as { message: string }[] | undefined;
     const response = host.switchToHttp().getResponse<Response>();
-    closeAfterAnswer(response);
+    closeIfRequestIncomplete(response);
     response.set(problem.headers).status(problem.getStatus() === 422 ? 400 : problem.getStatus());
     response.type('text/plain').send(errors?.[0]?.message ?? SENTENCES[problem.code] ?? problem.message);
   }

@@ -5,7 +5,7 @@ import { type ProblemCode, PROBLEMS } from '../../http/problems/problem-catalogu
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { ERRORS, type ErrorKey, KanjikuError, MESSAGES, type SuccessKey } from './message-keys.js';
 import { KanjikuMessageDto } from './kanjiku.dto.js';
-import { closeAfterAnswer } from '../../http/problems/close-after-answer.js';
+import { closeIfRequestIncomplete } from '../../http/problems/close-if-request-incomplete.js';
 
 /** Problems of our services that have a key of the manga site. Other problems have their own code as the key. */
 const KEYS: Partial<Record<ProblemCode, ErrorKey>> = {
@@ -29,7 +29,7 @@ export class KanjikuFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<Response>();
-    closeAfterAnswer(response);
+    closeIfRequestIncomplete(response);
     if (error instanceof KanjikuError) {
       response.status(error.status).json({ msg: error.message, msg_key: error.key });
       return;

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const DRAIN_MS = 1000;
 
 /**
- * Reads and discards the rest of a request body, for at most a second. A client whose connection is closed while it sends
- * does not read the response.
+ * Reads and discards the rest of a request body, for at most a second. If it ends by then, the connection stays open for the
+ * next request; otherwise `closeIfRequestIncomplete` closes it.
  */
 export async function drainRequest(request: Request): Promise<void> {
   if (request.complete || request.destroyed) return;

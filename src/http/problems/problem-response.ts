@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { closeAfterAnswer } from './close-after-answer.js';
+import { closeIfRequestIncomplete } from './close-if-request-incomplete.js';
 import type { Problem } from './problem.js';
 
 const HEADERS = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' };
@@ -17,7 +17,7 @@ export function sendProblem(response: ServerResponse, problem: Problem): void {
   }
   const id = String(response.getHeader('x-request-id') ?? randomUUID());
   const body = JSON.stringify(problem.toBody(id));
-  closeAfterAnswer(response);
+  closeIfRequestIncomplete(response);
   response.writeHead(problem.getStatus(), {
     ...HEADERS,
     'x-request-id': id,

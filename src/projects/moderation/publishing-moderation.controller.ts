@@ -2,13 +2,13 @@ import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query } from '@n
 import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { PageQueryDto } from '../../http/pagination.dto.js';
 import { UuidParam } from '../../http/validation.js';
+import { DecisionDto } from '../../http/versions.dto.js';
 import { IF_MATCH, readOptionalVersion } from '../../http/versions.js';
 import { ApiProblems, RequirePermissions, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { PublishingModerationService } from './publishing-moderation.service.js';
 import {
   CreateReportDto,
-  DecideChapterDto,
   DecideReportDto,
   RejectChapterDto,
   ReportDto,
@@ -86,18 +86,21 @@ export class PublishingModerationController {
   @RequirePermissions('manage_projects', 'view_hidden')
   @HttpCode(204)
   @ApiHeader(IF_MATCH)
-  @ApiBody({ type: DecideChapterDto, required: false })
+  @ApiBody({ type: DecisionDto, required: false })
   @ApiProblems('chapter_not_found', 'chapter_not_in_review', 'version_conflict')
   async approve(
     @CurrentUser() caller: Caller,
     @UuidParam('id') id: string,
     @Headers('if-match') ifMatch: string | undefined,
-    @Body() { version }: DecideChapterDto,
+    @Body() { version }: DecisionDto,
   ): Promise<void> {
     await this.moderation.approve(caller, id, readOptionalVersion(ifMatch, version));
   }
 
-  /** Refuses a chapter that waits for approval, as `approve` does. */
+  /**
+   * Refuses a chapter that waits for approval. With the `version` that the caller has read, a chapter that its uploader changed
+   * since then is not refused.
+   */
   @Post('moderation/chapters/:id/reject')
   @ApiOperation({ operationId: 'rejectChapter' })
   @RequirePermissions('manage_projects', 'view_hidden')

@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { IsIn, IsOptional } from 'class-validator';
 import { PageQueryDto } from '../../http/pagination.dto.js';
 import { IsLine, IsOptionalNotNull } from '../../http/validation.js';
-import { IsVersion } from '../../http/versions.dto.js';
+import { DecisionDto } from '../../http/versions.dto.js';
 import { ChapterDto } from '../chapters/chapters.dto.js';
 import { IsText } from '../fields.js';
 import { type Report, REPORT_REASONS, REPORT_STATES, type ReportReason, type ReportState } from './report.entity.js';
@@ -37,18 +37,8 @@ export class DecideReportDto {
   note?: string | null;
 }
 
-/** What a decision about a chapter is based on. */
-export class DecideChapterDto {
-  /**
-   * The version that the caller has read; or send `If-Match`. Without either, the decision is about the newest version.
-   * @example 3
-   */
-  @IsVersion()
-  version?: number;
-}
-
 /** Why a chapter is refused. */
-export class RejectChapterDto extends DecideChapterDto {
+export class RejectChapterDto extends DecisionDto {
   /**
    * The uploader reads it.
    * @example "The pages are in the wrong order."

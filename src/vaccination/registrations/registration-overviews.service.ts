@@ -33,7 +33,10 @@ const COLUMNS = 'select id, status, created_at from vaccination_registrations';
 /** $1: the account. */
 const SELECT_OWN = selectOverviews(`${COLUMNS} where user_id = $1 and place = 0`);
 
-/** $1: how many. The range of one status and the order let only the index of status and id serve, which reads no other rows. */
+/**
+ * $1: how many. With `status = 'pending' order by id`, PostgreSQL may walk the primary key and read all decided registrations.
+ * A range that has one status, ordered by both columns, lets only the index of status and id serve.
+ */
 const SELECT_LIST = selectOverviews(`
     select * from (
       (${COLUMNS} where status between 'pending' and 'pending' order by status desc, id desc limit $1) union (${COLUMNS} order by id desc limit $1)

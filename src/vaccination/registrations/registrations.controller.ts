@@ -3,13 +3,13 @@ import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { publicPath } from '../../http/log/request-context.js';
 import { UuidParam } from '../../http/validation.js';
+import { DecisionDto } from '../../http/versions.dto.js';
 import { IF_MATCH, readOptionalVersion } from '../../http/versions.js';
 import { ApiProblems, RequirePermissions, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
 import { RegistrationReviewsService } from './registration-reviews.service.js';
 import {
   CreateRegistrationDto,
-  DecideRegistrationDto,
   OwnRegistrationsDto,
   ReadRegistrationQueryDto,
   VaccinationRegistrationDto,
@@ -114,18 +114,21 @@ export class RegistrationsController {
   @RequirePermissions('verify_registrations')
   @HttpCode(200)
   @ApiHeader(IF_MATCH)
-  @ApiBody({ type: DecideRegistrationDto, required: false })
+  @ApiBody({ type: DecisionDto, required: false })
   @ApiProblems('registration_not_found', 'registration_decided', 'version_conflict', 'forbidden')
   async verify(
     @CurrentUser() caller: Caller,
     @UuidParam('id') id: string,
     @Headers('if-match') ifMatch: string | undefined,
-    @Body() { version }: DecideRegistrationDto,
+    @Body() { version }: DecisionDto,
   ): Promise<VaccinationRegistrationDto> {
     return toRegistrationDto(await this.reviews.verify(caller, id, readOptionalVersion(ifMatch, version)));
   }
 
-  /** Rejects a pending registration of another user, as `verify` does. Its owner sees the reason, and can correct it. */
+  /**
+   * Rejects a pending registration of another user. Its owner sees the reason, and can correct it. With the `version` that the
+   * caller has read, a registration that its owner changed since then is not rejected.
+   */
   @Post(':id/reject')
   @ApiOperation({ operationId: 'rejectRegistration' })
   @RequirePermissions('verify_registrations')

@@ -2,7 +2,7 @@ import { ApiProperty, OmitType, PartialType } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
 import { PageQueryDto } from '../../http/pagination.dto.js';
 import { IsOptionalNotNull } from '../../http/validation.js';
-import { IsVersion } from '../../http/versions.dto.js';
+import { DecisionDto } from '../../http/versions.dto.js';
 import { IsDay } from '../days.js';
 import { IsFreeText } from './free-text.js';
 import { maskedNumber } from './national-id.js';
@@ -97,18 +97,8 @@ export class RegistrationsQueryDto extends PageQueryDto {
   reason: string;
 }
 
-/** What a decision about a registration is based on. */
-export class DecideRegistrationDto {
-  /**
-   * The version that the caller has read; or send `If-Match`. Without either, the decision is about the newest version.
-   * @example 1
-   */
-  @IsVersion()
-  version?: number;
-}
-
 /** Why a registration is rejected. The person who registered sees it. */
-export class RejectRegistrationDto extends DecideRegistrationDto {
+export class RejectRegistrationDto extends DecisionDto {
   /** @example "The name differs from the document." */
   @IsFreeText(3, 300)
   reason: string;

@@ -2128,17 +2128,17 @@ export interface components {
              */
             kept: string[];
         };
-        DecideRegistrationDto: {
+        DecisionDto: {
             /**
              * @description The version that the caller has read; or send `If-Match`. Without either, the decision is about the newest version.
-             * @example 1
+             * @example 3
              */
             version?: number;
         };
         RejectRegistrationDto: {
             /**
              * @description The version that the caller has read; or send `If-Match`. Without either, the decision is about the newest version.
-             * @example 1
+             * @example 3
              */
             version?: number;
             /** @example The name differs from the document. */
@@ -3815,13 +3815,6 @@ export interface components {
             items: components["schemas"]["ChapterDto"][];
             /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
-        };
-        DecideChapterDto: {
-            /**
-             * @description The version that the caller has read; or send `If-Match`. Without either, the decision is about the newest version.
-             * @example 3
-             */
-            version?: number;
         };
         RejectChapterDto: {
             /**
@@ -8268,7 +8261,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["DecideRegistrationDto"];
+                "application/json": components["schemas"]["DecisionDto"];
             };
         };
         responses: {
@@ -10715,7 +10708,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["DecideChapterDto"];
+                "application/json": components["schemas"]["DecisionDto"];
             };
         };
         responses: {
@@ -12988,7 +12981,8 @@ export const OPERATIONS = {
   verifyRegistration: ['POST', '/api/vaccination/registrations/{id}/verify', 'json'],
   /**
    * Rejects a pending registration of another user
-   * Rejects a pending registration of another user, as `verify` does. Its owner sees the reason, and can correct it.
+   * Rejects a pending registration of another user. Its owner sees the reason, and can correct it. With the `version` that the
+   * caller has read, a registration that its owner changed since then is not rejected.
    *
    * Access: users with the permission `verify_registrations`.
    */
@@ -13693,8 +13687,9 @@ export const OPERATIONS = {
    */
   approveChapter: ['POST', '/api/moderation/chapters/{id}/approve', 'json'],
   /**
-   * Refuses a chapter that waits for approval, as `approve` does
-   * Refuses a chapter that waits for approval, as `approve` does.
+   * Refuses a chapter that waits for approval
+   * Refuses a chapter that waits for approval. With the `version` that the caller has read, a chapter that its uploader changed
+   * since then is not refused.
    *
    * Access: users with the permission `manage_projects` and `view_hidden`.
    */

@@ -3,11 +3,11 @@ import type { ServerResponse } from 'node:http';
 const LINGER_MS = 1000;
 
 /**
- * To be called before an answer is sent. If the client still sends its body, the connection is closed after the answer: its write
- * side at once, and the rest after a second in which what arrives is discarded. A connection that is closed as a whole is reset by
- * the next bytes of the body, and the client does not read the answer (RFC 9112, section 9.6).
+ * To be called before an answer is sent. Does nothing if the request has arrived completely. Otherwise the connection is closed
+ * after the answer: the write side at once, the rest a second later; what arrives meanwhile is discarded. If all were closed at
+ * once, the next bytes of the body would reset the connection, and the client would not read the answer (RFC 9112, section 9.6).
  */
-export function closeAfterAnswer(response: ServerResponse): void {
+export function closeIfRequestIncomplete(response: ServerResponse): void {
   const { req: request, socket } = response;
   if (request.complete || response.headersSent) return;
   response.setHeader('connection', 'close');
