@@ -14,7 +14,7 @@ import {
 import { dataFolder, isAlive, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
 
 /** Every fault occurs at least once, in whatever time that takes. */
-const SECONDS = 60;
+const SECONDS = 30;
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const PASSWORD = 'cloudy harbour seven';
 

@@ -14,7 +14,7 @@ const SESSIONS = 5;
 /** Requests in flight, and connections of each process to the database: 200 real connections. */
 const CLIENTS = 240;
 const POOL_SIZE = 100;
-const CHURN_MS = 60_000;
+const CHURN_MS = 30_000;
 /** People, and places of each session, while they book, move, cancel and wait: twice as many people as places. */
 const CHURN_PEOPLE = 300;
 const CHURN_PLACES = CHURN_PEOPLE / 2 / SESSIONS;
