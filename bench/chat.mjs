@@ -80,12 +80,12 @@ async function makeSides(world, bare, rooms, size) {
   ];
 }
 
-/** Alternates the servers, after a warm-up when they are measured at their most. */
+/** Alternates the servers, after a warm-up round of half the length when they are measured at their most. */
 async function compare(load, sides, { rounds, ...conditions }) {
   const series = sides.map(({ server }) => ({ name: server.name, rounds: [] }));
   for (let i = conditions.rate ? 1 : 0; i <= rounds; i++) {
     for (const [j, side] of sides.entries()) {
-      const result = await measure(load, side, conditions);
+      const result = await measure(load, side, i > 0 ? conditions : { ...conditions, seconds: conditions.seconds / 2 });
       if (i > 0) series[j].rounds.push(result);
     }
   }
