@@ -9,6 +9,13 @@ const RETRY_MS = 500;
 /** Heartbeat interval. Detects connections that were dropped without an error. */
 const HEARTBEAT_MS = 5_000;
 const QUERY_TIMEOUT_MS = 2_000;
+/**
+ * Also frees the part of the notification queue that all listeners have read. NOTIFY frees it only after a success: once the queue
+ * is full, it stays full until this function is called.
+ */
+const QUEUE_USAGE = 'select pg_notification_queue_usage() as usage';
+/** PostgreSQL itself warns from here on, in its own log. */
+const HIGH_USAGE = 0.5;
 
 /** State of a module that exists on one connection, such as a `LISTEN` or a session-level advisory lock. */
 export interface ConnectionState {
@@ -44,6 +51,7 @@ export class DedicatedConnectionService implements OnApplicationBootstrap, OnApp
   private heartbeat: NodeJS.Timeout | undefined;
   private isStopping = false;
   private losses = 0;
+  private isQueueUsageHigh = false;
 
   constructor(
     @Inject(DIRECT) private readonly config: SessionConfig,
@@ -116,8 +124,21 @@ export class DedicatedConnectionService implements OnApplicationBootstrap, OnApp
   /** Queries for missed events while notifications cannot arrive, so that they do not wait for the connection. */
   private checkHeartbeat(): void {
     const { client } = this;
-    if (client && this.isEstablished) client.query('select').catch(() => destroyConnection(client));
+    if (client && this.isEstablished) this.checkQueue(client).catch(() => destroyConnection(client));
     else for (const listener of this.listeners.values()) listener.onListening().catch(() => undefined);
+  }
+
+  private async checkQueue(client: Client): Promise<void> {
+    const { rows } = await client.query<{ usage: number }>(QUEUE_USAGE);
+    const usage = rows[0]!.usage;
+    const isHigh = usage >= HIGH_USAGE;
+    if (isHigh && !this.isQueueUsageHigh) {
+      this.log.warn(
+        `The notification queue of PostgreSQL is ${Math.floor(usage * 100)} % full: a session that listens is in a long transaction. ` +
+          'End that transaction: while the queue is full, sessions cannot be revoked',
+      );
+    }
+    this.isQueueUsageHigh = isHigh;
   }
 
   private onEnd(client: Client): void {

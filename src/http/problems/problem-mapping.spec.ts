@@ -39,6 +39,8 @@ describe('mapToProblem', () => {
     ['a server that shuts down', 503, 'database_unavailable', query({ code: '57P01' })],
     ['a server without free connections', 503, 'database_unavailable', query({ code: '53300' })],
     ['a server whose disk fails', 503, 'database_unavailable', query({ code: '58P01' })],
+    ['a full notification queue', 503, 'database_unavailable', query({ code: '54000', routine: 'PreCommit_Notify' })],
+    ['a statement beyond a limit of the server', 500, 'internal_error', query({ code: '54000' })],
     ['a refused connection', 503, 'database_unavailable', database({ code: 'ECONNREFUSED' })],
     ['a server whose machine is down', 503, 'database_unavailable', database({ code: 'EHOSTUNREACH' })],
     ['a password that the server refuses', 503, 'database_unavailable', database({ code: '28P01' })],

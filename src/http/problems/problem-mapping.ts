@@ -98,7 +98,7 @@ export function mapToProblem(error: unknown): Problem {
   return new Problem(code, { cause: error });
 }
 
-type Failure = Error & { code?: unknown; syscall?: unknown; type?: unknown; status?: unknown; constraint?: unknown };
+type Failure = Error & Partial<Record<'code' | 'syscall' | 'type' | 'status' | 'constraint' | 'routine', unknown>>;
 
 const isFailure = (error: unknown): error is Failure => error instanceof Error;
 
@@ -111,11 +111,13 @@ function codeOf(error: unknown): ProblemCode {
   return databaseCode(failure) ?? codeOfStatus(failure.status);
 }
 
-function databaseCode({ code, syscall, message, constraint }: Failure): ProblemCode | undefined {
+function databaseCode({ code, syscall, message, constraint, routine }: Failure): ProblemCode | undefined {
   if (CONNECTION_MESSAGES.test(message)) return 'database_unavailable';
   if (typeof code !== 'string') return undefined;
   if (CONNECTION_ERRORS.has(code)) return 'database_unavailable';
   if (code === 'ENOENT' && syscall === 'connect') return 'database_unavailable'; // no socket; else a file is missing
+  // The notification queue is full. Other errors with this code are defects; the message depends on the server's language.
+  if (code === '54000' && routine === 'PreCommit_Notify') return 'database_unavailable';
   if (typeof constraint === 'string' && CONSTRAINTS[constraint]) return CONSTRAINTS[constraint];
   return code.length === 5 ? SQLSTATES.find(([prefix]) => code.startsWith(prefix))?.[1] : undefined;
 }
