@@ -26,6 +26,7 @@ export class PostgresDriver implements BusDriver {
   private isListening = false;
   private waiting: string[] = [];
   private publishing: Promise<void> | undefined;
+  private isFailing = false;
 
   constructor(
     private readonly pool: Pool,
@@ -69,11 +70,18 @@ export class PostgresDriver implements BusDriver {
   private async publishWaiting(): Promise<void> {
     while (this.waiting.length > 0) {
       const payloads = this.waiting.splice(0);
-      await this.pool.query({ name: 'bus-notify', text: NOTIFY, values: [payloads] }).catch((error: Error) => {
-        this.failures += payloads.length;
-        this.log.warn(`Publishing to the bus failed (${error.message}); ${payloads.length} frames are lost`);
-      });
+      await this.pool.query({ name: 'bus-notify', text: NOTIFY, values: [payloads] }).then(
+        () => (this.isFailing = false),
+        (error: Error) => this.onFailure(error, payloads.length),
+      );
     }
+  }
+
+  /** Logs the first failure of an outage: there is one at least each second, and one per message under load. */
+  private onFailure({ message }: Error, frames: number): void {
+    this.failures += frames;
+    if (!this.isFailing) this.log.warn(`Publishing to the bus failed (${message}); frames are lost until it succeeds`);
+    this.isFailing = true;
   }
 
   private onListening(): void {
