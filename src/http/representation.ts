@@ -96,7 +96,12 @@ function findRange(request: Request, etag: string, size: number): { start: numbe
   const { range, 'if-range': ifRange } = request.headers;
   const isApplicable = ifRange === undefined || ifRange === etag;
   if (range === undefined || !isApplicable || request.method !== 'GET') return undefined;
+  if (isWholeFile(range, size)) return { start: 0, end: size - 1 };
   const ranges = request.range(size);
   if (ranges === -1) throw new Problem('range_not_satisfiable', { headers: { 'content-range': `bytes */${size}` } });
   return Array.isArray(ranges) && ranges.type === 'bytes' && ranges.length === 1 ? ranges[0] : undefined;
 }
+
+/** A suffix that is longer than the file selects all of it (RFC 9110, section 14.1.2). Express regards it as not satisfiable. */
+const isWholeFile = (range: string, size: number): boolean =>
+  size > 0 && Number(/^bytes=-(\d+)$/.exec(range)?.[1] ?? 0) > size;
