@@ -58,6 +58,15 @@ export class GapRepairService implements ConnectionListener {
     }
   }
 
+  /**
+   * Reads a membership of these participants whose announcement was too long for the bus, and tells those who are connected here.
+   * Never rejects: if it fails, the sweep finds the membership.
+   */
+  async announceMembers(conversationId: number, participantIds: number[]): Promise<void> {
+    const connected = participantIds.filter((id) => this.connections.isConnected(id));
+    await this.join(connected.map((id) => [id, conversationId])).catch(() => undefined);
+  }
+
   private async onLoss(partition: number | undefined): Promise<void> {
     this.lost.add(partition);
     if (this.isRepairing) return;

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { BusService } from '../../bus/bus.service.js';
 import { ConnectionsService } from '../connections/connections.service.js';
 import { FollowedConversationsService } from './followed-conversations.service.js';
+import { GapRepairService } from './gap-repair.service.js';
 import { MemberCacheService } from './member-cache.service.js';
 import type { MessageSegment } from './message-segment.js';
 
@@ -31,6 +32,7 @@ export class RemoteConversationsService {
     private readonly followed: FollowedConversationsService,
     private readonly members: MemberCacheService,
     private readonly connections: ConnectionsService,
+    private readonly repair: GapRepairService,
   ) {
     bus.onItem(MESSAGES, (head: MessagesHead, body) => this.receiveMessages(head, body));
     bus.onItem(MEMBERS, (head: MembersHead, body) => this.receiveMembers(head, body));
@@ -80,10 +82,12 @@ export class RemoteConversationsService {
   }
 
   private receiveMembers([conversationId, revision, participantIds]: MembersHead, body: Buffer | null): void {
+    if (!body) return void this.repair.announceMembers(conversationId, participantIds);
     const added = participantIds.filter((id) => !this.followed.isMember(id, conversationId));
     this.followed.addMembers(conversationId, added, revision);
-    if (!body || body.length === 0) return;
+    if (body.length === 0) return undefined;
     const text = body.toString();
     for (const id of added) for (const connection of this.connections.of(id)) connection.send(text);
+    return undefined;
   }
 }
