@@ -3,6 +3,8 @@ import { BusService } from '../../bus/bus.service.js';
 import { ConnectionsService } from '../connections/connections.service.js';
 
 const KIND = 'push';
+/** Receivers whose ids, of up to 16 digits, fit into the smallest frame of a driver, beside a short text. */
+const MAX_RECEIVERS = 400;
 
 interface PushOptions {
   /** Only clients of `machi.v2` get the frame. */
@@ -31,7 +33,10 @@ export class PushesService {
     this.pushHere(participantIds, text, options);
     const [first] = participantIds;
     if (!this.bus.isShared || first === undefined) return;
-    this.bus.send(first, { kind: KIND, head: [participantIds, options], body: Buffer.from(text) });
+    const body = Buffer.from(text);
+    for (let i = 0; i < participantIds.length; i += MAX_RECEIVERS) {
+      this.bus.send(first, { kind: KIND, head: [participantIds.slice(i, i + MAX_RECEIVERS), options], body });
+    }
   }
 
   private pushHere(participantIds: number[], text: string, { isV2Only, isEphemeral }: PushOptions): void {
