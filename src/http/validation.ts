@@ -23,15 +23,19 @@ export function assertValid<T extends object>(kind: new () => T, fields: object)
   return instance;
 }
 
-/** Unknown fields have any name: one that contains a national id is not repeated. */
+/**
+ * Unknown fields have any name: one that contains a national id is not repeated. A value without rules has no name, such as the
+ * function `keys` of a list that is sent for an object with this field.
+ */
 function fieldErrors(error: ValidationError, parent = ''): FieldError[] {
-  const name = hasLongNumber(error.property) ? '…' : error.property;
-  const path = parent + name;
+  const property = (error.property as string | undefined) ?? '';
+  const name = hasLongNumber(property) ? '…' : property;
+  const path = [parent, name].filter((part) => part !== '').join('.');
   const own = Object.values(error.constraints ?? {}).map((message) => ({
     path,
-    message: name === error.property ? message : 'an unknown property should not exist',
+    message: name === property ? message : 'an unknown property should not exist',
   }));
-  return [...own, ...(error.children ?? []).flatMap((child) => fieldErrors(child, `${path}.`))];
+  return [...own, ...(error.children ?? []).flatMap((child) => fieldErrors(child, path))];
 }
 
 /** Ids are compared and used in file names, so they need one spelling. */

@@ -91,6 +91,15 @@ describe('POST /api/push/subscriptions', () => {
     expect([status, body.code, body.errors?.[0]?.path]).toEqual([422, 'validation_failed', 'endpoint']);
   });
 
+  it.each([[[]], [[{}]], [{ keys: [] }], [{ keys: [null] }], [{ keys: { p256dh: [], auth: {} } }]])(
+    'answers 422 for %j instead of a subscription',
+    async (subscription) => {
+      const { status, body } = await subscribe(await t.user(), subscription);
+      expect([status, body.code]).toEqual([422, 'validation_failed']);
+      expect(body.errors?.map(({ path }) => path)).toEqual(expect.arrayContaining(['endpoint']));
+    },
+  );
+
   it.each([
     ['a key that is no point of the curve', { p256dh: Buffer.concat([Buffer.from([4]), randomBytes(64)]) }],
     ['a compressed key', { p256dh: Buffer.concat([Buffer.from([2]), randomBytes(32)]) }],
