@@ -12,10 +12,22 @@ type Export = SpanExporter['export'];
 
 /** Passes spans on without data of users. */
 export class RedactingExporter implements SpanExporter {
-  constructor(private readonly exporter: SpanExporter) {}
+  private isFailing = false;
+
+  /** `onChange` is called when spans begin to be lost, with the error, and when they are exported again, without one. */
+  constructor(
+    private readonly exporter: SpanExporter,
+    private readonly onChange: (error: Error | undefined) => void,
+  ) {}
 
   export(spans: ReadableSpan[], done: Parameters<Export>[1]): void {
-    this.exporter.export(spans.map(redact), done);
+    this.exporter.export(spans.map(redact), (result) => {
+      const code: number = result.code;
+      const isFailing = code !== 0; // ExportResultCode.SUCCESS
+      if (isFailing !== this.isFailing) this.onChange(isFailing ? (result.error ?? new Error('unknown')) : undefined);
+      this.isFailing = isFailing;
+      done(result);
+    });
   }
 
   async shutdown(): Promise<void> {

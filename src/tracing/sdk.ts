@@ -9,6 +9,7 @@ import { ConsoleSpanExporter, type SpanExporter } from '@opentelemetry/sdk-trace
 import { createRequire } from 'node:module';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { causeMessage } from '../common/cause-message.js';
 import { VERSION } from '../common/version.js';
 import { tracingExporter } from '../config/environment/tracing-variables.js';
 import { RedactingExporter } from './redacting-exporter.js';
@@ -30,7 +31,7 @@ export async function startTracing(): Promise<void> {
   sdk = new NodeSDK({
     resource: resourceFromAttributes({ 'service.name': 'machi', 'service.version': VERSION }),
     resourceDetectors: [envDetector],
-    traceExporter: new RedactingExporter(await createExporter()),
+    traceExporter: new RedactingExporter(await createExporter(), (error) => void logExport(error)),
     metricReaders: [],
     logRecordProcessors: [],
     instrumentations: [
@@ -53,6 +54,14 @@ export async function startTracing(): Promise<void> {
 export async function stopTracing(): Promise<void> {
   const stopped = sdk?.shutdown().catch(() => undefined);
   await Promise.race([stopped, sleep(SHUTDOWN_TIMEOUT_MS, undefined, { ref: false })]);
+}
+
+/** The library reports nothing by itself. Nest is loaded after the instrumentation, so not above. */
+async function logExport(error: Error | undefined): Promise<void> {
+  const { Logger } = await import('@nestjs/common');
+  const log = new Logger('Tracing');
+  if (error) log.warn(`Exporting traces failed (${causeMessage(error)}); spans are lost until it succeeds`);
+  else log.log('Traces are exported again');
 }
 
 /** Express knows the route of a request only after it was handled. */

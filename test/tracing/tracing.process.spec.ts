@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createServer } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { MailWorker } from '../../src/mail/mail.worker.js';
 import { newKeys, type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { connect, createConversation } from '../support/clients/chat-client.js';
@@ -8,6 +9,7 @@ import { imageFile, upload } from '../support/files/images.js';
 import { dataFolder, launch, type MachiProcess, whenServing } from '../support/servers/machi-process.js';
 import { type Span, startOtlpReceiver } from '../support/servers/otlp-receiver.js';
 import { hasRedis, startRedis } from '../support/servers/redis-server.js';
+import { freePort } from '../support/servers/postgres-server.js';
 import { startS3 } from '../support/servers/s3-server.js';
 import { startSmtp } from '../support/servers/smtp-server.js';
 import { nationalId, person } from '../support/vaccination/vaccination.js';
@@ -196,6 +198,31 @@ describe('with an endpoint of OpenTelemetry', () => {
     expect(receiver.received()).not.toMatch(/user_agent|client\.address|peer\.(ip|address)/);
     expect(receiver.received()).not.toMatch(/Bearer|eyJ[\w-]+\./);
   });
+});
+
+it('a collector that does not answer is logged once, and again when it does', async () => {
+  const port = await freePort();
+  const own = dataFolder();
+  const variables = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`, OTEL_EXPORTER_OTLP_TIMEOUT: '300' };
+  const env = { ...newKeys(), ...databaseEnv(t.connection), ...receiver.env, ...variables, DATA_DIR: own.path };
+  const traced = await whenServing(launch(env));
+  onTestFinished(async () => {
+    await traced.kill('SIGTERM');
+    own.remove();
+  });
+  const request = (): Promise<Response> => fetch(`${traced.url}/api/misc/ping`);
+  const failures = (): number => traced.output().match(/Exporting traces failed \(.+\); spans are lost/g)?.length ?? 0;
+  await request();
+  await expect.poll(failures, { timeout: 10_000 }).toBe(1);
+  const collector = createServer((_, response) => response.setHeader('content-type', 'application/json').end('{}'));
+  collector.listen(port, '127.0.0.1');
+  const isLogged = async (): Promise<boolean> => {
+    await request();
+    return traced.output().includes('Traces are exported again');
+  };
+  await expect.poll(isLogged, { timeout: 10_000 }).toBe(true);
+  expect(failures()).toBe(1);
+  collector.close();
 });
 
 it('without variables of OpenTelemetry no library of it is loaded besides its interface', async () => {
