@@ -69,6 +69,33 @@ it('follow delivers messages and events once and in order, over lost connections
   proxy.stop();
 });
 
+it('subscribe and follow deliver nothing over a gap when fetching what was missed fails, and fetch it later', async () => {
+  const [first, second] = [await chatOf(hana), await chatOf(ren)];
+  const id = await converse(first, ren);
+  await first.send(id, 'one');
+  const [messages, events]: string[][] = [[], []];
+  const errors: unknown[] = [];
+  const onError = (error: unknown): void => void errors.push(error);
+  await t.dataSource.query('alter table message_reactions rename to hidden_reactions');
+  try {
+    second.subscribe(id, ({ content }) => messages!.push(content), { after: 0, onError });
+    second.follow([{ conversation_id: id, ...START }], ({ message }) => events!.push(message!.content), { onError });
+    await expect.poll(() => errors.length).toBe(2);
+    await first.send(id, 'two');
+    await expect.poll(() => errors.length).toBe(4);
+    expect([messages, events]).toEqual([[], []]);
+  } finally {
+    await t.dataSource.query('alter table hidden_reactions rename to message_reactions');
+  }
+  await first.send(id, 'three');
+  await expect
+    .poll(() => [messages, events])
+    .toEqual([
+      ['one', 'two', 'three'],
+      ['one', 'two', 'three'],
+    ]);
+});
+
 it('follow goes on at stored cursors, and tells when the user was removed', async () => {
   const first = await chatOf(hana);
   const id = await converse(first, ren);

@@ -73,10 +73,12 @@ export class Follower {
     });
   }
 
+  /** If fetching has failed, it is tried again: an event is not delivered before those that were missed. */
   receive(event: ChatEvent): void {
     if (this.isEnded || !this.known.has(event.conversation_id)) return;
-    if (this.behind.has(event.conversation_id)) this.waiting.push(event);
-    else this.take(event);
+    if (!this.behind.has(event.conversation_id)) return this.take(event);
+    this.waiting.push(event);
+    if (!this.isFetching) void this.fetchMissed();
   }
 
   end(): void {

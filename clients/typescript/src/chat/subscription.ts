@@ -32,10 +32,13 @@ export class Subscription {
     if (!this.isFetching) void this.fetchMissed();
   }
 
+  /** If fetching has failed, it is tried again: a message is not delivered before those that were missed. */
   receive(message: ChatMessage): void {
     if (this.isEnded || message.conversation_id !== this.conversationId || message.id <= (this.last ?? 0)) return;
     this.waiting.set(message.id, message);
-    if (!this.isBehind && !this.isFetching) this.flush();
+    if (this.isFetching) return;
+    if (this.isBehind) void this.fetchMissed();
+    else this.flush();
   }
 
   end(): void {
@@ -51,6 +54,7 @@ export class Subscription {
       }
       this.flush();
     } catch (error) {
+      this.isBehind = true;
       if (!this.isEnded) this.fail(error);
     } finally {
       this.isFetching = false;
