@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createKeyPair, readCertifiedKeyPair, readCertifiedKeys, readKeyPair } from '../common/keys/key-pair.js';
+import { readSmallFile } from '../common/small-file.js';
 import type { Config } from '../config/config.js';
 import { secretFile } from '../config/load-config.js';
 import { CommandError, EXIT } from './exit-codes.js';
@@ -58,11 +59,11 @@ function nextStep(
   files: Files,
   { now = false, stolen = false }: { now?: boolean; stolen?: boolean },
 ): RotationStep {
-  if (kind === 'certificate' && readCertifiedKeyPair(read(files.key)).x509) throw notRotatable(CERTIFIED);
+  if (kind === 'certificate' && readCertifiedKeyPair(readSmallFile(files.key)).x509) throw notRotatable(CERTIFIED);
   const lifetime = KEY_KINDS[kind].lifetime(config);
   if (stolen) return replaceStolen(files);
   if (existsSync(files.next)) return activate(files, lifetime, now);
-  const formerKeys = acceptedKeys(files).filter(({ kid }) => kid !== kidOf(read(files.key)));
+  const formerKeys = acceptedKeys(files).filter(({ kid }) => kid !== kidOf(readSmallFile(files.key)));
   return formerKeys.length > 0 ? retire(files, lifetime, now) : announce(files);
 }
 
@@ -81,7 +82,7 @@ function activate(files: Files, lifetime: number, now: boolean): RotationStep {
     const text = 'The next key must have been published for five minutes before it signs. --now skips the wait.';
     return { step: 'waiting', kid, due_at: later(due, 0), next: text };
   }
-  accept(files, read(files.key));
+  accept(files, readSmallFile(files.key));
   rename(files.next, files.key);
   const text =
     'Restart all servers one after the other. The former key stays accepted until what it signed has expired.';
@@ -89,13 +90,13 @@ function activate(files: Files, lifetime: number, now: boolean): RotationStep {
 }
 
 function retire(files: Files, lifetime: number, now: boolean): RotationStep {
-  const kid = kidOf(read(files.key));
+  const kid = kidOf(readSmallFile(files.key));
   const due = statSync(files.accepted).mtimeMs + lifetime;
   if (!now && Date.now() < due) {
     const text = 'Former keys are accepted until what they signed has expired. --now retires them at once.';
     return { step: 'waiting', kid, due_at: later(due, 0), next: text };
   }
-  write(files.accepted, publicPem(read(files.key)), modeOf(files.accepted));
+  write(files.accepted, publicPem(readSmallFile(files.key)), modeOf(files.accepted));
   return { step: 'retired', kid, due_at: null, next: 'Restart the servers when convenient.' };
 }
 
@@ -127,19 +128,19 @@ function filesOf(kind: KeyKind): Files {
 const notRotatable = (message: string): CommandError => new CommandError('not_rotatable', message, EXIT.config);
 
 const acceptedKeys = ({ accepted }: Files): { kid: string }[] =>
-  readCertifiedKeys(read(accepted)).map(({ published }) => published);
+  readCertifiedKeys(readSmallFile(accepted)).map(({ published }) => published);
 
 /** Adds the public half of a key to the accepted ones, once. */
 function accept(files: Files, key: string): void {
   if (acceptedKeys(files).some(({ kid }) => kid === kidOf(key))) return;
-  write(files.accepted, `${read(files.accepted).trimEnd()}\n${publicPem(key)}`, modeOf(files.accepted));
+  write(files.accepted, `${readSmallFile(files.accepted).trimEnd()}\n${publicPem(key)}`, modeOf(files.accepted));
 }
 
 const kidOf = (pem: string): string => readKeyPair(pem).published.kid;
 
 function nextKid({ next }: Files): string {
   try {
-    return kidOf(read(next));
+    return kidOf(readSmallFile(next));
   } catch (error) {
     throw notRotatable(`${next} is damaged (${(error as Error).message}): remove it, and run this command again.`);
   }
@@ -147,8 +148,6 @@ function nextKid({ next }: Files): string {
 
 const publicPem = (pem: string): string =>
   createPublicKey(createPrivateKey(pem)).export({ type: 'spki', format: 'pem' }).toString();
-
-const read = (file: string): string => readFileSync(file, 'utf8');
 
 const modeOf = (file: string): number => statSync(file).mode & 0o777;
 

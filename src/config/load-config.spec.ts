@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import {
   mkdirSync,
@@ -11,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findConfigErrors, KEYS, production } from '../../test/support/setup/config.js';
 import { packageRoot } from '../common/version.js';
 import type { Config } from './config.js';
@@ -139,6 +140,19 @@ describe('secrets', () => {
       ['DATABASE_URL cannot be used: sslrootcert cannot be read (EFBIG).'],
       [expect.stringMatching(/^DATA_DIR cannot be used \(EFBIG, /)],
     ]);
+  });
+
+  it('are read from a pipe, and refused when nobody writes into it', () => {
+    const file = join(folder, 'pipe');
+    execFileSync('mkfifo', [file]);
+    const env = { ...production, ADMIN_PASSWORD_FILE: file };
+    spawn('sh', ['-c', '{ printf "a long "; sleep 0.1; printf "password 1"; } > "$0"', file]);
+    expect(loadConfig(env).ADMIN_PASSWORD).toBe('a long password 1');
+    const now = vi.spyOn(performance, 'now').mockReturnValue(6_000).mockReturnValueOnce(0);
+    expect(findConfigErrors(env)).toEqual([
+      'ADMIN_PASSWORD_FILE cannot be read (ETIMEDOUT): set it to the path of a readable file.',
+    ]);
+    now.mockRestore();
   });
 
   it.each([
