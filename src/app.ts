@@ -12,6 +12,7 @@ import { requestMetrics } from './http/metrics/request-metrics.js';
 import { MetricsService } from './metrics/metrics.service.js';
 import { urlCheck } from './http/url-check.middleware.js';
 import { ProblemFilter } from './http/problems/problem.filter.js';
+import { NestLogger } from './http/log/logger.js';
 import { requestLog } from './http/log/request-log.middleware.js';
 import { validationPipe } from './http/validation.js';
 import type { Config } from './config/config.js';
@@ -48,7 +49,7 @@ export function configureApp(app: NestExpressApplication, config: Config, log: L
   app.setGlobalPrefix('api', { exclude: ['.well-known/jwks.json', '.well-known/hcert-keys.json'] });
   app.useWebSocketAdapter(new ChatWsAdapter(app, config));
   app.useGlobalPipes(validationPipe());
-  app.useGlobalFilters(new ProblemFilter(log));
+  app.useGlobalFilters(new ProblemFilter(new NestLogger(log)));
   return app;
 }
 

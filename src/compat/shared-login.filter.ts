@@ -1,6 +1,7 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { Config } from '../config/config.js';
+import { logFailure } from '../http/problems/log-failure.js';
 import { mapToProblem } from '../http/problems/problem-mapping.js';
 import { sendProblem } from '../http/problems/problem-response.js';
 import { PlainTextFilter } from './chatapp/plain-text.filter.js';
@@ -13,7 +14,6 @@ export const isKitsuLogin = (body: unknown): boolean =>
 @Catch()
 export class SharedLoginFilter implements ExceptionFilter {
   private readonly plainText = new PlainTextFilter();
-  private readonly log = new Logger('SharedLoginFilter');
 
   constructor(private readonly config: Config) {}
 
@@ -23,7 +23,7 @@ export class SharedLoginFilter implements ExceptionFilter {
     const isKitsu = COMPAT.includes('kitsu') && isKitsuLogin(http.getRequest<Request>().body);
     if (COMPAT.includes('chatapp') && !isKitsu) return this.plainText.catch(error, host);
     const problem = mapToProblem(error);
-    if (problem.getStatus() >= 500) this.log.error(problem.cause ?? error);
+    logFailure(problem);
     sendProblem(http.getResponse<Response>(), problem);
   }
 }

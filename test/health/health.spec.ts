@@ -61,7 +61,13 @@ describe.each(['cut', 'freeze'] as const)('with the database %s', (fault) => {
 
 it('GET /api/health/ready answers 503 while a migration is missing', async () => {
   await t.dataSource.query(`update migrations set name = name || '_'`);
+  const linesBefore = t.logLines.length;
   expect((await get('/api/health/ready')).body['checks']).toEqual({ ...checks, migrations: 'pending' });
+  const lines = t.logLines.slice(linesBefore).map((line) => JSON.parse(line) as Record<string, unknown>);
+  const warnings = lines.filter(({ level }) => Number(level) > 30);
+  expect(warnings.map(({ level, msg, err }) => [level, msg, err])).toEqual([
+    [40, expect.stringMatching(/^not_ready: .*"migrations":"pending"/), undefined],
+  ]);
   await t.dataSource.query(`update migrations set name = rtrim(name, '_')`);
   expect((await get('/api/health/ready')).status).toBe(200);
 });

@@ -1,6 +1,7 @@
-import { applyDecorators, type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
+import { applyDecorators, type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import { ApiExtension, ApiResponse } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { logFailure } from '../../http/problems/log-failure.js';
 import { type ProblemCode, PROBLEMS } from '../../http/problems/problem-catalogue.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { closeIfRequestIncomplete } from '../../http/problems/close-if-request-incomplete.js';
@@ -19,11 +20,9 @@ const SENTENCES: Partial<Record<ProblemCode, string>> = {
 /** Answers errors as one sentence of plain text, as clients of the chat app expect. */
 @Catch()
 export class PlainTextFilter implements ExceptionFilter {
-  private readonly log = new Logger('PlainTextFilter');
-
   catch(error: unknown, host: ArgumentsHost): void {
     const problem = mapToProblem(error);
-    if (problem.getStatus() >= 500) this.log.error(problem.cause ?? error);
+    logFailure(problem);
     const errors = problem.members['errors'] as { message: string }[] | undefined;
     const response = host.switchToHttp().getResponse<Response>();
     closeIfRequestIncomplete(response);

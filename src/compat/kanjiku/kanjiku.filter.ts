@@ -1,6 +1,7 @@
-import { applyDecorators, type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
+import { applyDecorators, type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import { ApiExtension, ApiResponse } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { logFailure } from '../../http/problems/log-failure.js';
 import { type ProblemCode, PROBLEMS } from '../../http/problems/problem-catalogue.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { ERRORS, type ErrorKey, KanjikuError, MESSAGES, type SuccessKey } from './message-keys.js';
@@ -25,8 +26,6 @@ const STATUSES_AS_400 = new Set([401, 409, 415, 422]);
 /** Answers errors as `{ msg, msg_key }`, as clients of the manga site expect. */
 @Catch()
 export class KanjikuFilter implements ExceptionFilter {
-  private readonly log = new Logger('KanjikuFilter');
-
   catch(error: unknown, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<Response>();
     closeIfRequestIncomplete(response);
@@ -35,7 +34,7 @@ export class KanjikuFilter implements ExceptionFilter {
       return;
     }
     const problem = mapToProblem(error);
-    if (problem.getStatus() >= 500) this.log.error(problem.cause ?? error);
+    logFailure(problem);
     const { 'www-authenticate': _, ...headers } = problem.headers; // the tokens travel in cookies
     const key = KEYS[problem.code];
     const status = key === 'errors.no_session' || STATUSES_AS_400.has(problem.getStatus()) ? 400 : problem.getStatus();

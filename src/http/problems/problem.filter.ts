@@ -1,18 +1,17 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExceptionFilter, type LoggerService } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
-import type { Logger } from 'pino';
+import { logFailure } from './log-failure.js';
 import { mapToProblem } from './problem-mapping.js';
 import { sendProblem } from './problem-response.js';
 
-/** Answers errors of routes with problem+json. Logs those with a status of 500 and above, with their cause. */
+/** Answers errors of routes with problem+json. Logs those with a status of 500 and above. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly log: Logger) {}
+  constructor(private readonly log: LoggerService) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const problem = mapToProblem(error);
-    if (problem.getStatus() >= 500)
-      this.log.error({ err: problem.cause ?? error, code: problem.code }, 'request failed');
+    logFailure(problem, this.log);
     sendProblem(host.switchToHttp().getResponse<ServerResponse>(), problem);
   }
 }

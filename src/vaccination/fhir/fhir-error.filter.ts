@@ -1,7 +1,8 @@
-import { applyDecorators, type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
+import { applyDecorators, type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import { ApiExtension, ApiResponse } from '@nestjs/swagger';
 import type { Response } from 'express';
 import type { OperationOutcome, OperationOutcomeIssue } from 'fhir/r4.js';
+import { logFailure } from '../../http/problems/log-failure.js';
 import { mapToProblem } from '../../http/problems/problem-mapping.js';
 import { type FieldError, Problem } from '../../http/problems/problem.js';
 
@@ -21,11 +22,9 @@ const ISSUE_TYPES: Record<number, OperationOutcomeIssue['code']> = {
 /** Answers errors of FHIR routes with an OperationOutcome. `details.text` is the code of the problem. */
 @Catch()
 export class FhirErrorFilter implements ExceptionFilter {
-  private readonly log = new Logger('FhirErrorFilter');
-
   catch(error: unknown, host: ArgumentsHost): void {
     const problem = mapToProblem(error);
-    if (problem.getStatus() >= 500) this.log.error(problem.cause ?? error);
+    logFailure(problem);
     const response = host.switchToHttp().getResponse<Response>();
     response.set({ ...problem.headers, 'cache-control': 'no-store' }).status(problem.getStatus());
     response.type(FHIR_JSON).send(JSON.stringify(toOutcome(problem)));
