@@ -4,6 +4,7 @@ import { Config } from '../config/config.js';
 import { DedicatedConnectionService } from '../database/connections/dedicated-connection.service.js';
 import { POOL } from '../database/connections/pool.js';
 import type { BusDriver } from './bus-driver.js';
+import { BusAgreementService } from './bus-agreement.service.js';
 import { BUS_DRIVER, BusService } from './bus.service.js';
 import { PostgresDriver } from './drivers/postgres-driver.js';
 import { UserEventsService } from './user-events.service.js';
@@ -28,6 +29,7 @@ async function createDriver(
 /** Messages between nodes. */
 @Module({
   providers: [
+    BusAgreementService,
     BusService,
     UserEventsService,
     { provide: BUS_DRIVER, inject: [Config, POOL, DedicatedConnectionService], useFactory: createDriver },

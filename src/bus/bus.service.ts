@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplica
 import { randomBytes } from 'node:crypto';
 import { causeMessage } from '../common/cause-message.js';
 import { MetricsService } from '../metrics/metrics.service.js';
+import { BusAgreementService } from './bus-agreement.service.js';
 import type { BusDriver, WireFrame } from './bus-driver.js';
 import { type BusItem, decodeFrame, encodeFrames } from './bus-frame.js';
 import { BusPeers } from './bus-peers.js';
@@ -46,6 +47,7 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
 
   constructor(
     @Inject(BUS_DRIVER) private readonly driver: BusDriver | null,
+    private readonly agreement: BusAgreementService,
     metrics: MetricsService,
   ) {
     this.register(metrics);
@@ -61,7 +63,7 @@ export class BusService implements OnApplicationBootstrap, OnApplicationShutdown
   /** `degraded`: other nodes learn of what happens here from PostgreSQL, later than usual. */
   get state(): 'off' | 'ok' | 'degraded' {
     if (!this.driver) return 'off';
-    return this.isConnected ? 'ok' : 'degraded';
+    return this.isConnected && this.agreement.isComplete ? 'ok' : 'degraded';
   }
 
   /** Items are in the partition `key % partitions`. */

@@ -14,6 +14,8 @@ export const ADVISORY_LOCKS = {
   administrators: 0x6d616361,
   /** First of two keys; the second is the id of a chat node. Held by the process of that node as long as it runs. */
   chatNodes: 0x6d616368,
+  /** First of two keys; the second names the channels of a bus. Held in shared mode by each process that uses them. */
+  busChannels: 0x6d616275,
   /** One key, per transaction. Serializes creating and dropping partitions of the audit log. */
   auditPartitions: 0x6d616375,
   /** First of two keys, per transaction; the second is taken from the hash of an address. Serializes counting its mails. */

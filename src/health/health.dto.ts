@@ -33,7 +33,7 @@ export class ChecksDto {
   notifications: 'ok' | 'unavailable';
   /**
    * Whether this process and the other nodes reach each other over the bus. It does not affect readiness: if `degraded`, messages
-   * of other nodes arrive late. `off`: there are no other nodes.
+   * of other nodes arrive late: the bus is not reached, or other nodes use another one, as the log says. `off`: there are no other nodes.
    * @example ok
    */
   bus: 'ok' | 'degraded' | 'off';

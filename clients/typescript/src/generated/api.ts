@@ -27,7 +27,7 @@ export interface components {
              * @example ok
              * @enum {string}
              */
-            migrations: "unknown" | "ok" | "pending";
+            migrations: "ok" | "unknown" | "pending";
             /**
              * @description Whether this process is notified of sessions that end on other nodes. If not, it queries the database every 5 s.
              * @example ok
@@ -36,7 +36,7 @@ export interface components {
             notifications: "ok" | "unavailable";
             /**
              * @description Whether this process and the other nodes reach each other over the bus. It does not affect readiness: if `degraded`, messages
-             *     of other nodes arrive late. `off`: there are no other nodes.
+             *     of other nodes arrive late: the bus is not reached, or other nodes use another one, as the log says. `off`: there are no other nodes.
              * @example ok
              * @enum {string}
              */
