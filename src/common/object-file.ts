@@ -10,18 +10,21 @@ export interface ObjectHeader {
   type: string;
   /** The Cache-Control header to send with the object. */
   cache_control: string;
+  /** Of the object in bytes, unless it was not known before: shows that a file was cut off later. */
+  size?: number;
 }
 
 const FLAGS = 'wx'; // fails when the file exists
 const MODE = 0o640;
 
-const headerLine = ({ type, cache_control }: ObjectHeader): string => `${JSON.stringify({ type, cache_control })}\n`;
+const headerLine = ({ type, cache_control, size }: ObjectHeader): string =>
+  `${JSON.stringify({ type, cache_control, size })}\n`;
 
 /** Writes a new file at once, for image workers, which do nothing else meanwhile. When it fails, a part of the file may be left. */
 export function writeObjectFileSync(path: string, bytes: Buffer, header: ObjectHeader): void {
   const file = openSync(path, FLAGS, MODE);
   try {
-    writeFileSync(file, headerLine(header));
+    writeFileSync(file, headerLine({ ...header, size: bytes.length }));
     writeFileSync(file, bytes);
   } finally {
     closeSync(file);

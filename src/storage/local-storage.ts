@@ -4,7 +4,7 @@ import { type FileHandle, mkdir, open, opendir, readdir, realpath, rename, rm, s
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { LocalFile } from '../common/local-file.js';
-import { writeObjectFile } from '../common/object-file.js';
+import { type ObjectHeader, writeObjectFile } from '../common/object-file.js';
 import {
   assertKey,
   type ByteRange,
@@ -178,7 +178,7 @@ export class LocalStorage extends Storage {
     try {
       const path = await this.findPath(key);
       file = path ? await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(ignoring(NOT_FOUND)) : undefined;
-      return file ? await use(file, await readHeader(file)) : null;
+      return file ? await use(file, await readHeader(key, file)) : null;
     } catch (error) {
       await file?.close().catch(() => undefined);
       throw mapStorageError(error);
@@ -217,15 +217,29 @@ async function putFiles(root: string, files: UnfinishedFile[]): Promise<void> {
   await Promise.all([...folders.values()].map((folder) => sync(folder, constants.O_DIRECTORY)));
 }
 
-async function readHeader(file: FileHandle): Promise<FileHeader> {
+/** Throws for a file that is damaged, for example cut off: no part of an object is taken for the whole. */
+async function readHeader(key: string, file: FileHandle): Promise<FileHeader> {
   const { size, mtime: modified_at } = await file.stat();
   const buffer = Buffer.allocUnsafe(Math.min(size, FIRST_READ_BYTES));
   const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
   const first = buffer.subarray(0, bytesRead);
   const offset = first.indexOf('\n') + 1;
-  const { type, cache_control } = JSON.parse(first.toString('utf8', 0, offset)) as ObjectInfo;
-  return { type, cache_control, modified_at, size: size - offset, offset, first };
+  const header = parseHeader(key, first.toString('utf8', 0, offset));
+  const found = size - offset;
+  const isWhole = header.size === undefined || header.size === found;
+  if (!isWhole) throw damaged(key, `it has ${found} of ${header.size} bytes`);
+  return { ...header, modified_at, size: found, offset, first };
 }
+
+function parseHeader(key: string, line: string): ObjectHeader {
+  try {
+    return JSON.parse(line) as ObjectHeader;
+  } catch {
+    throw damaged(key, 'it has no header');
+  }
+}
+
+const damaged = (key: string, reason: string): Error => new Error(`the stored file ${key} is damaged: ${reason}`);
 
 /**
  * Creates a folder and its parents. One at a time, so that no symbolic link is followed; each is synced to disk.

@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
@@ -55,6 +55,18 @@ describe.each(['local', 's3'] as const)('with the %s driver', (kind) => {
     expect((await call(t, 'DELETE', '/api/users/me/avatar', user.token)).status).toBe(204);
     await expect.poll(storedFiles).toEqual([]);
   });
+});
+
+it('an avatar whose file is cut off gets 503, and no part of the file', async () => {
+  const t = await startApp();
+  const { urls } = await uploadApproved(t, await t.user(), (await t.user('moderate_avatars')).token, 1);
+  for (const name of avatarFilesIn(t.config.STORAGE_DIR)) {
+    const file = join(t.config.STORAGE_DIR, name);
+    truncateSync(file, statSync(file).size - 100);
+  }
+  expect((await get(t, urls['64'])).body).toMatchObject({ status: 503, code: 'storage_unavailable' });
+  expect(t.logLines.some((line) => /the stored file avatars.* is damaged/.test(line))).toBe(true);
+  await t.stop();
 });
 
 it('while the S3 server is down uploads get 503, cached files and identicons are served, and afterwards everything works again', async () => {

@@ -4,7 +4,9 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -57,6 +59,23 @@ it('the local driver creates its folder again after it was removed', async () =>
   await expect(own.put('a/b', bytes, metadataOf(bytes))).rejects.toMatchObject(UNAVAILABLE);
   await own.put('a/b', bytes, metadataOf(bytes));
   expect(await own.head('a/b')).toMatchObject({ size: 1 });
+});
+
+it.each([
+  ['cut off', -1, 'it has 2 of 3 bytes'],
+  ['empty', -Infinity, 'it has no header'],
+])('the local driver does not read a file that is %s, and names it', async (_, change, reason) => {
+  const three = Buffer.from('xyz');
+  await storage.put('damaged/put', three, metadataOf(three));
+  writeObjectFileSync(join(await storage.findWorkFolder(), 'w'), three, { type: 'text/plain', cache_control: '' });
+  await storage.moveAll([{ key: 'damaged/moved', path: 'w' }]);
+  for (const key of ['damaged/put', 'damaged/moved']) {
+    expect(await buffer((await storage.get(key))!.body)).toEqual(three);
+    truncateSync(join(root, key), Math.max(0, statSync(join(root, key)).size + change));
+    const cause = { message: `the stored file ${key} is damaged: ${reason}` };
+    for (const read of ['get', 'head', 'findFile'] as const)
+      await expect(storage[read](key)).rejects.toMatchObject({ ...UNAVAILABLE, cause });
+  }
 });
 
 it('every method of the local driver throws storage_unavailable when its folder is a file, or is removed meanwhile', async () => {

@@ -161,16 +161,26 @@ async function copyFiles({ storage, output, signal }: Installation, archive: Arc
   for await (const { key } of storage.list('')) {
     signal.throwIfAborted();
     if (key.startsWith(PROBES_FOLDER) || !isKey(key)) continue;
-    const found = await storage.get(key);
-    if (!found) continue;
-    const { body, size, type, cache_control } = found;
-    const attributes = { [TYPE_ATTRIBUTE]: type, [CACHE_ATTRIBUTE]: cache_control };
-    await archive.addStream(FILES_FOLDER + key, body, size, attributes).catch((error: unknown) => {
-      body.destroy();
+    const isFound = await copyFile(storage, key, archive).catch((error: unknown) => {
       throw new CommandError('backup_failed', `Copying the file ${key} failed (${causeMessage(error)}).`);
     });
+    if (!isFound) continue;
     files++;
     output.progress(`Files: ${files}, ${sizeText(archive.bytes)} in all`);
   }
   return files;
+}
+
+/** False when the file does not exist any more. */
+async function copyFile(storage: Storage, key: string, archive: ArchiveWriter): Promise<boolean> {
+  const found = await storage.get(key);
+  if (!found) return false;
+  const { body, size, type, cache_control } = found;
+  try {
+    const attributes = { [TYPE_ATTRIBUTE]: type, [CACHE_ATTRIBUTE]: cache_control };
+    await archive.addStream(FILES_FOLDER + key, body, size, attributes);
+    return true;
+  } finally {
+    body.destroy();
+  }
 }
