@@ -122,12 +122,12 @@ export class ImageProcessingService implements OnApplicationShutdown {
     }
   }
 
+  /** Throws `too_many_uploads` when the system has no process, memory or file descriptors for a worker. */
   private startWorker(): ChildProcess {
-    const stdio = ['ignore', 'ignore', 'ignore', 'pipe', 'ipc'] as const; // the pipe is SOURCE_FD
-    const worker = fork(WORKER_FILE, { env: WORKER_ENV, execArgv: [], serialization: 'advanced', stdio: [...stdio] });
+    const worker = this.fork();
+    if (worker?.pid === undefined) throw unavailable('too_many_uploads');
     this.workers.add(worker);
     worker.stdio[SOURCE_FD]!.on('error', () => undefined); // the process has ended
-    worker.once('error', () => worker.kill('SIGKILL'));
     worker.once('close', () => {
       this.workers.delete(worker);
       const index = this.idle.indexOf(worker);
@@ -135,6 +135,23 @@ export class ImageProcessingService implements OnApplicationShutdown {
     });
     lowerPriority(worker);
     return worker;
+  }
+
+  /** Without a process, or undefined, when it cannot be started: some errors are thrown, others follow as an event. */
+  private fork(): ChildProcess | undefined {
+    const stdio = ['ignore', 'ignore', 'ignore', 'pipe', 'ipc'] as const; // the pipe is SOURCE_FD
+    const onError = ({ message }: Error): void => this.log.warn(`An image worker failed (${message})`);
+    try {
+      const worker = fork(WORKER_FILE, { env: WORKER_ENV, execArgv: [], serialization: 'advanced', stdio: [...stdio] });
+      worker.once('error', (error) => {
+        onError(error);
+        worker.kill('SIGKILL');
+      });
+      return worker;
+    } catch (error) {
+      onError(error as Error);
+      return undefined;
+    }
   }
 }
 
