@@ -41,13 +41,15 @@ export class WorkerProcesses {
       this.failures[index] = 0;
       this.log.info(`Worker ${index + 1} listens`);
     });
-    worker.once('exit', (code, signal) => {
-      this.running--;
-      this.onExit(index, code ?? signal);
+    worker.once('exit', (code, signal) => this.onExit(index, code ?? signal));
+    worker.on('error', ({ message }) => {
+      this.log.error(`Worker ${index + 1} failed (${message})`);
+      if (worker.process.pid === undefined) this.onExit(index, 'not started'); // 'exit' does not follow
     });
   }
 
   private onExit(index: number, reason: number | string): void {
+    this.running--;
     if (reason !== 0) this.exitCode = typeof reason === 'number' ? reason : 1;
     const failures = this.failures[index];
     if (!this.isStopping && failures !== undefined) {

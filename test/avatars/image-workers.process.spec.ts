@@ -1,10 +1,15 @@
-import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import sharp from 'sharp';
 import { type SignedInUser, startApp, type TestApp } from '../support/app.js';
 import { formOf, imageFile, upload } from '../support/files/images.js';
-import { dataFolder, launch, whenServing } from '../support/servers/machi-process.js';
+import {
+  canLimitDescriptors,
+  dataFolder,
+  launch,
+  limitDescriptors,
+  whenServing,
+} from '../support/servers/machi-process.js';
 
 let image: Buffer;
 let slowImage: Buffer; // keeps its worker busy for about a second
@@ -69,30 +74,28 @@ it('an image worker that hangs is killed after the time limit, and the next uplo
   expect((await upload(t, user, image)).status).toBe(202);
 });
 
-const canLimit = spawnSync('prlimit', ['--version']).status === 0;
-
-it.runIf(canLimit)('an upload is refused, and nothing else fails, while no image worker can be started', async () => {
-  const folder = dataFolder();
-  const machi = await whenServing(launch({ DATA_DIR: folder.path, ADMIN_PASSWORD: 'a long password 1' }));
-  const pid = String(machi.child.pid);
-  const send = async (path: string, token: string, init: RequestInit = {}) => {
-    const headers = { authorization: `Bearer ${token}`, ...init.headers };
-    const response = await fetch(`${machi.url}/api${path}`, { ...init, headers });
-    return { status: response.status, body: (await response.json()) as { identity_token: string; code?: string } };
-  };
-  const body = JSON.stringify({ login: 'admin', password: 'a long password 1' });
-  const { identity_token: token } = (
-    await send('/sessions', '', { method: 'POST', body, headers: { 'content-type': 'application/json' } })
-  ).body;
-  const limit = (count: number) => spawnSync('prlimit', ['--pid', pid, `--nofile=${count}:`]);
-  const putAvatar = () => send('/users/me/avatar', token, { method: 'PUT', body: formOf(image) });
-  const used = readdirSync(`/proc/${pid}/fd`).map(Number);
-  limit(used.findIndex((_, number) => !used.includes(number)) + 1); // one more descriptor, for the connection
-  const refused = await putAvatar();
-  expect([refused.status, refused.body.code]).toEqual([429, 'too_many_uploads']);
-  limit(10_000);
-  expect((await putAvatar()).status).toBe(202);
-  expect(machi.output()).toMatch(/An image worker failed \(spawn .* EMFILE\)/);
-  expect(await machi.kill('SIGTERM')).toBe(0);
-  folder.remove();
-});
+it.runIf(canLimitDescriptors)(
+  'an upload is refused, and nothing else fails, while no image worker can be started',
+  async () => {
+    const folder = dataFolder();
+    const machi = await whenServing(launch({ DATA_DIR: folder.path, ADMIN_PASSWORD: 'a long password 1' }));
+    const send = async (path: string, token: string, init: RequestInit = {}) => {
+      const headers = { authorization: `Bearer ${token}`, ...init.headers };
+      const response = await fetch(`${machi.url}/api${path}`, { ...init, headers });
+      return { status: response.status, body: (await response.json()) as { identity_token: string; code?: string } };
+    };
+    const body = JSON.stringify({ login: 'admin', password: 'a long password 1' });
+    const { identity_token: token } = (
+      await send('/sessions', '', { method: 'POST', body, headers: { 'content-type': 'application/json' } })
+    ).body;
+    const putAvatar = () => send('/users/me/avatar', token, { method: 'PUT', body: formOf(image) });
+    limitDescriptors(machi, 1); // for the connection
+    const refused = await putAvatar();
+    expect([refused.status, refused.body.code]).toEqual([429, 'too_many_uploads']);
+    limitDescriptors(machi);
+    expect((await putAvatar()).status).toBe(202);
+    expect(machi.output()).toMatch(/An image worker failed \(spawn .* EMFILE\)/);
+    expect(await machi.kill('SIGTERM')).toBe(0);
+    folder.remove();
+  },
+);

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connect, createConversation } from '../support/clients/chat-client.js';
 import { freePort } from '../support/servers/postgres-server.js';
-import type { MachiProcess } from '../support/servers/machi-process.js';
+import { canLimitDescriptors, limitDescriptors, type MachiProcess } from '../support/servers/machi-process.js';
 import { type Cluster, startCluster } from '../support/servers/cluster.js';
 import { parseMetrics } from '../support/metrics.js';
 
@@ -85,6 +85,22 @@ it('a worker that cannot start again is tried again, and the other one goes on',
   await expect.poll(() => machi.output().match(/Worker \d listens/g)?.length, { timeout: 45_000 }).toBe(3);
   expect(await machi.kill('SIGTERM'), machi.output()).toBe(0);
 });
+
+it.runIf(canLimitDescriptors)(
+  'a worker whose process cannot be started is tried again, and the other one goes on',
+  async () => {
+    const machi = cluster.launch({ PORT: String(await freePort()), METRICS_PORT: String(await freePortPair()) });
+    await expect.poll(() => machi.output().match(/Worker \d listens/g)?.length, { timeout: 45_000 }).toBe(2);
+    limitDescriptors(machi, 0);
+    process.kill(workersOf(machi)[0]!, 'SIGKILL');
+    const failed = /Worker \d failed \(spawn .* EMFILE\)[^]* ended \(not started\); starting another one in 2000 ms/;
+    await expect.poll(() => machi.output(), { timeout: 45_000 }).toMatch(failed);
+    expect(workersOf(machi)).toHaveLength(1);
+    limitDescriptors(machi);
+    await expect.poll(() => machi.output().match(/Worker \d listens/g)?.length, { timeout: 45_000 }).toBe(3);
+    expect(await machi.kill('SIGTERM'), machi.output()).toBe(0);
+  },
+);
 
 it('WORKERS=2 with a PORT in use exits with 78 and starts no further workers', async () => {
   const holder = createServer();

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../../src/common/version.js';
@@ -91,4 +91,18 @@ export function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether `limitDescriptors` works here. */
+export const canLimitDescriptors = spawnSync('prlimit', ['--version']).status === 0;
+
+/** Lets a process open only this many more files and connections; any number when undefined. */
+export function limitDescriptors({ child }: Pick<MachiProcess, 'child'>, more?: number): void {
+  const pid = String(child.pid);
+  const used = readdirSync(`/proc/${pid}/fd`).map(Number);
+  const unused = Array.from({ length: used.length + 1 + (more ?? 0) }, (_, number) => number).filter(
+    (number) => !used.includes(number),
+  );
+  const limit = more === undefined ? 10_000 : unused[more]!; // the numbers below it that are not used
+  spawnSync('prlimit', ['--pid', pid, `--nofile=${limit}:`]);
 }
