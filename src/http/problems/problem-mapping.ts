@@ -115,7 +115,7 @@ function databaseCode({ code, syscall, message, constraint, routine }: Failure):
   if (CONNECTION_MESSAGES.test(message)) return 'database_unavailable';
   if (typeof code !== 'string') return undefined;
   if (CONNECTION_ERRORS.has(code)) return 'database_unavailable';
-  if (code === 'ENOENT' && syscall === 'connect') return 'database_unavailable'; // no socket; else a file is missing
+  if (syscall === 'connect') return 'database_unavailable'; // also without a socket (ENOENT), or a free descriptor (EMFILE)
   // The notification queue is full. Other errors with this code are defects; the message depends on the server's language.
   if (code === '54000' && routine === 'PreCommit_Notify') return 'database_unavailable';
   if (typeof constraint === 'string' && CONSTRAINTS[constraint]) return CONSTRAINTS[constraint];
