@@ -9,6 +9,7 @@ import { mapStorageError, Storage } from '../storage/storage.js';
 export const IMMUTABLE = 'public, max-age=31536000, immutable';
 
 export const AVATARS_FOLDER = 'avatars/';
+const TYPE = 'image/webp';
 const CACHE_BYTES = 64 * 1024 * 1024;
 
 /** The key of a file in the storage. 256 folders, by the random end of the id, keep each folder small. */
@@ -35,7 +36,7 @@ export class AvatarFilesService {
 
   /** Stores all sizes or none. A crash in between leaves files that the worker deletes. Throws `storage_unavailable`. */
   async create(id: string, files: Record<Size, ImageFile>): Promise<void> {
-    const metadata = { type: 'image/webp', cache_control: IMMUTABLE };
+    const metadata = { type: TYPE, cache_control: IMMUTABLE };
     try {
       await storeFiles(
         this.storage,
@@ -65,7 +66,10 @@ export class AvatarFilesService {
   private async read(key: string): Promise<Buffer | undefined> {
     try {
       const object = await this.storage.get(key);
-      return object ? await buffer(object.body) : undefined;
+      if (!object) return undefined;
+      if (object.type === TYPE) return await buffer(object.body);
+      object.body.destroy(); // an error that the store has sent as the object
+      throw new Error(`the stored file ${key} is of the type ${object.type}`);
     } catch (error) {
       throw mapStorageError(error);
     }

@@ -9,6 +9,7 @@ import {
   ListObjectsV2Command,
   type MultipartUpload,
   PutObjectCommand,
+  type PutObjectCommandInput,
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
@@ -79,7 +80,7 @@ export class S3Storage extends Storage {
     const object = { ...this.locate(key), ContentType: type, CacheControl: cache_control };
     await this.send(async () => {
       const Body = await buffer(checkSize(size, source));
-      return this.client.send(new PutObjectCommand({ ...object, Body }));
+      await this.putObject({ ...object, Body });
     });
   }
 
@@ -90,7 +91,7 @@ export class S3Storage extends Storage {
     const parts = partsOf(source);
     const { value: first = Buffer.alloc(0), done } = await this.send(() => parts.next());
     if (done || first.length < PART_BYTES) {
-      await this.send(() => this.client.send(new PutObjectCommand({ ...object, Body: first })));
+      await this.send(() => this.putObject({ ...object, Body: first }));
       return first.length;
     }
     const { UploadId } = await this.send(() => this.client.send(new CreateMultipartUploadCommand(object)));
@@ -102,6 +103,12 @@ export class S3Storage extends Storage {
       await this.client.send(abort).catch(() => undefined); // deleteUnfinished does it later
       throw error;
     }
+  }
+
+  /** Every S3 server answers with the entity tag of what it has stored; a proxy that answers 200 in its place does not. */
+  private async putObject(object: PutObjectCommandInput): Promise<void> {
+    const { ETag } = await this.client.send(new PutObjectCommand(object));
+    if (ETag === undefined) throw new Error('the answer to PutObject has no ETag: it is not from an S3 server');
   }
 
   private putParts(upload: Multipart, first: Buffer, rest: AsyncGenerator<Buffer>): Promise<number> {

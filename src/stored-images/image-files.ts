@@ -76,7 +76,9 @@ export class ImageFiles {
     if (size > MAX_CACHED_BYTES) return { size, open: (range) => this.open(key, range) };
     const bytes = await this.cache.fetch(key);
     if (!bytes) throw new Problem(this.options.notFound);
-    return bytes;
+    if (bytes.length === size) return bytes;
+    this.cache.delete(key); // such as an error that the store has sent as the object
+    throw mapStorageError(new Error(`the stored file ${key} has ${bytes.length} instead of ${size} bytes`));
   }
 
   /** The bytes of a file, without the memory of files. Throws the problem of a missing file, `storage_unavailable`. */

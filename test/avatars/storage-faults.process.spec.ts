@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApp, type TestApp } from '../support/app.js';
@@ -66,6 +66,19 @@ it('an avatar whose file is cut off gets 503, and no part of the file', async ()
   }
   expect((await get(t, urls['64'])).body).toMatchObject({ status: 503, code: 'storage_unavailable' });
   expect(t.logLines.some((line) => /the stored file avatars.* is damaged/.test(line))).toBe(true);
+  await t.stop();
+});
+
+it('an avatar for which the storage has something else gets 503, and is sent when that is over', async () => {
+  const t = await startApp();
+  const { urls } = await uploadApproved(t, await t.user(), (await t.user('moderate_avatars')).token, 1);
+  const [name] = avatarFilesIn(t.config.STORAGE_DIR).filter((each) => each.endsWith('-64.webp'));
+  const file = join(t.config.STORAGE_DIR, name!);
+  const stored = readFileSync(file);
+  writeFileSync(file, '{"type":"application/xml","cache_control":""}\n<Error/>');
+  expect((await get(t, urls['64'])).body).toMatchObject({ status: 503, code: 'storage_unavailable' });
+  writeFileSync(file, stored);
+  expect((await get(t, urls['64'])).status).toBe(200);
   await t.stop();
 });
 

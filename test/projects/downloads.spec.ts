@@ -200,6 +200,18 @@ it('a file of an earlier version that is shorter than it was when it was stored 
   await expect.poll(() => logged).toEqual([expect.stringMatching(/^\d+ of \d+ bytes$/)]);
 });
 
+it('a page for which the storage has something else gets 503, and is sent when that is over', async () => {
+  const chapter = await world.chapter((await world.project()).id);
+  const [id] = await world.addPages(chapter.id, [await imageFile(3)]);
+  const file = join(t.config.DATA_DIR, 'uploads/pages', id!.slice(-2), `${id}-original`);
+  const stored = readFileSync(file);
+  writeFileSync(file, '{"type":"application/xml","cache_control":""}\n<Error/>');
+  const path = `/api/pages/${id}/image?variant=original`;
+  expect((await t.request('GET', path)).body).toMatchObject({ status: 503, code: 'storage_unavailable' });
+  writeFileSync(file, stored);
+  expect((await t.request('GET', path)).status).toBe(200);
+});
+
 describe('OPDS page streaming', () => {
   it('offers the pages of a chapter by number, as wide as the reader shows them', async () => {
     const project = await world.project();

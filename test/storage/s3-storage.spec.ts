@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.js';
 import { S3Storage } from '../../src/storage/s3-storage.js';
@@ -44,6 +45,12 @@ it.each<[string, number, object, string]>([
   answer = (response) => response.writeHead(status, { ...headers }).end(text);
   await expect(store.put('a/b', bytes, metadataOf(bytes))).rejects.toMatchObject(UNAVAILABLE);
   await expect(keysOf(store.list('a/'))).rejects.toMatchObject(UNAVAILABLE);
+});
+
+it('the s3 driver throws storage_unavailable when something else answers 200 to what it stores', async () => {
+  answer = (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome</h1>');
+  await expect(store.put('a/b', bytes, metadataOf(bytes))).rejects.toMatchObject(UNAVAILABLE);
+  await expect(store.putStream('a/b', Readable.from([bytes]), metadataOf(bytes))).rejects.toMatchObject(UNAVAILABLE);
 });
 
 it('the s3 driver throws storage_unavailable for an object of unknown length', async () => {
