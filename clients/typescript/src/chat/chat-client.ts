@@ -143,7 +143,8 @@ export class ChatClient {
 
   /**
    * Calls the listener with each message of a conversation once and in order: those after the message `after`, or the newest
-   * 100, then new ones, also those that arrive while the connection is lost. Returns a function that stops this.
+   * 100, then new ones, also those that arrive while the connection is lost. Returns a function that stops this. `onError` is
+   * called when missed messages could not be fetched; nothing is delivered then until that succeeds, after the next message or connect.
    */
   subscribe(
     conversationId: number,
@@ -154,7 +155,7 @@ export class ChatClient {
       conversationId,
       (id, before) => this.request('get_messages', { conversation_id: id, before: before ?? null }),
       (message) => callListener(listener, message),
-      onError,
+      (error) => callListener(onError, error),
       after,
     );
     this.subscriptions.add(subscription);
@@ -178,8 +179,8 @@ export class ChatClient {
   /**
    * Calls the listener with each message and each event of these conversations once, beginning after the cursors: what is missed
    * while the connection is lost is fetched. The messages of a conversation are in order, and so are its events; an event and a
-   * message of the same moment may be swapped. `onLeft` is called for conversations of which the
-   * user is not a member any more.
+   * message of the same moment may be swapped. `onLeft` is called for conversations of which the user is not a member any more,
+   * `onError` as by `subscribe`.
    */
   follow(
     cursors: Iterable<ChatCursor>,
@@ -194,7 +195,7 @@ export class ChatClient {
       (missed) => this.request('resume', { cursors: missed }),
       (event) => callListener(listener, event),
       (id) => callListener(onLeft, id),
-      onError,
+      (error) => callListener(onError, error),
     );
     const catchUp = (): void => {
       if (this.state === 'open') follower.catchUp();

@@ -17,7 +17,8 @@ const MAX_CURSORS = 100;
 
 /**
  * Delivers the messages and events of conversations, each once, also over lost connections: what was missed is fetched with
- * `resume` before newer frames are delivered. The messages of a conversation are in order, and so are its events.
+ * `resume` before newer frames are delivered. The messages of a conversation are in order, and so are its events. If fetching fails,
+ * it is tried again after the next frame, and after the next connect.
  */
 export class Follower {
   private readonly known = new Map<number, ChatCursor>();
@@ -73,12 +74,11 @@ export class Follower {
     });
   }
 
-  /** If fetching has failed, it is tried again: an event is not delivered before those that were missed. */
   receive(event: ChatEvent): void {
     if (this.isEnded || !this.known.has(event.conversation_id)) return;
-    if (!this.behind.has(event.conversation_id)) return this.take(event);
-    this.waiting.push(event);
-    if (!this.isFetching) void this.fetchMissed();
+    if (!this.behind.has(event.conversation_id)) this.take(event);
+    else if (this.isFetching) this.waiting.push(event);
+    else void this.fetchMissed(); // also this event
   }
 
   end(): void {
@@ -94,6 +94,7 @@ export class Follower {
         for (const conversation of conversations) this.takeMissed(conversation);
       }
     } catch (error) {
+      this.waiting = [];
       if (!this.isEnded) this.fail(error);
     } finally {
       this.isFetching = false;

@@ -9,7 +9,7 @@ const PAGE = 100;
 
 /**
  * Delivers the messages of a conversation in their order and each once, also over lost connections: what was missed is fetched
- * before newer messages are delivered.
+ * before newer messages are delivered. If that fails, it is tried again after the next message, and after the next connect.
  */
 export class Subscription {
   private readonly waiting = new Map<number, ChatMessage>();
@@ -32,13 +32,14 @@ export class Subscription {
     if (!this.isFetching) void this.fetchMissed();
   }
 
-  /** If fetching has failed, it is tried again: a message is not delivered before those that were missed. */
   receive(message: ChatMessage): void {
     if (this.isEnded || message.conversation_id !== this.conversationId || message.id <= (this.last ?? 0)) return;
+    if (this.isBehind && !this.isFetching) {
+      void this.fetchMissed(); // also this message
+      return;
+    }
     this.waiting.set(message.id, message);
-    if (this.isFetching) return;
-    if (this.isBehind) void this.fetchMissed();
-    else this.flush();
+    if (!this.isFetching) this.flush();
   }
 
   end(): void {
@@ -55,6 +56,7 @@ export class Subscription {
       this.flush();
     } catch (error) {
       this.isBehind = true;
+      this.waiting.clear();
       if (!this.isEnded) this.fail(error);
     } finally {
       this.isFetching = false;
