@@ -6,7 +6,7 @@ import { ADVISORY_LOCKS } from '../database/advisory-locks.js';
 import { DedicatedConnectionService } from '../database/connections/dedicated-connection.service.js';
 import { POOL } from '../database/connections/pool.js';
 
-const CHECK_INTERVAL_MS = 2_000;
+const CHECK_INTERVAL_MS = 5_000;
 
 const REGISTER = `select pg_advisory_lock_shared(${ADVISORY_LOCKS.busChannels}, $1)`;
 /** Whether processes on this database use other channels than $1. */
