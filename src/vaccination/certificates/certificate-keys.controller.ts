@@ -1,6 +1,8 @@
-import { Controller, Get, Header, Param } from '@nestjs/common';
+import { Controller, Get, Header, Param, Req, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
 import type { JsonText } from '../../http/json-text.js';
+import { toTaggedBody } from '../../http/tagged-json.js';
 import { ApiProblems, Public } from '../../permissions/access.decorators.js';
 import { HcertRevocationsDto, ShcKeysDto, ShcRevocationsDto } from './certificate-keys.dto.js';
 import { CertificateRevocationsService } from './certificate-revocations.service.js';
@@ -26,8 +28,12 @@ export class CertificateKeysController {
   @ApiProblems('certificate_key_not_found', 'database_unavailable')
   @Header('cache-control', CACHE)
   @Header('access-control-allow-origin', '*')
-  getHcertRevocations(@Param('kid') kid: string): Promise<JsonText<HcertRevocationsDto>> {
-    return this.revocations.getHcertRevocations(kid);
+  async getHcertRevocations(
+    @Param('kid') kid: string,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<JsonText<HcertRevocationsDto> | undefined> {
+    return toTaggedBody(request, response, await this.revocations.getHcertRevocations(kid));
   }
 
   /** Returns the public keys that verify SMART Health Cards. */
@@ -47,7 +53,11 @@ export class CertificateKeysController {
   @ApiProblems('certificate_key_not_found', 'database_unavailable')
   @Header('cache-control', CACHE)
   @Header('access-control-allow-origin', '*')
-  getShcRevocations(@Param('kid') kid: string): Promise<JsonText<ShcRevocationsDto>> {
-    return this.revocations.getShcRevocations(kid);
+  async getShcRevocations(
+    @Param('kid') kid: string,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<JsonText<ShcRevocationsDto> | undefined> {
+    return toTaggedBody(request, response, await this.revocations.getShcRevocations(kid));
   }
 }

@@ -6,6 +6,8 @@ import { SharedReads } from '../../common/concurrency/shared-runs.js';
 import { Config } from '../../config/config.js';
 import { JsonText } from '../../http/json-text.js';
 import { Problem } from '../../http/problems/problem.js';
+import { etagOf } from '../../http/representation.js';
+import type { TaggedJson } from '../../http/tagged-json.js';
 import type { HcertKeysDto, HcertRevocationsDto, ShcKeysDto, ShcRevocationsDto } from './certificate-keys.dto.js';
 import { CertificateKeys } from './certificate-keys.provider.js';
 import { Certificate } from './certificate.entity.js';
@@ -28,7 +30,7 @@ const HCERT_REVOKED = `select greatest(max(expires_at), $3::timestamptz) as expi
 @Injectable()
 export class CertificateRevocationsService {
   /** Verifiers read without an account: many requests at the same time must not cost a read each. */
-  private readonly lists = new SharedReads<JsonText<never>>();
+  private readonly lists = new SharedReads<TaggedJson<never>>();
 
   constructor(
     @InjectRepository(Certificate) private readonly certificates: Repository<Certificate>,
@@ -62,7 +64,7 @@ export class CertificateRevocationsService {
   }
 
   /** The revoked cards of a key that have not expired. Throws `certificate_key_not_found`. */
-  getShcRevocations(kid: string): Promise<JsonText<ShcRevocationsDto>> {
+  getShcRevocations(kid: string): Promise<TaggedJson<ShcRevocationsDto>> {
     if (!this.keys.published.some(({ published }) => published.kid === kid)) {
       throw new Problem('certificate_key_not_found');
     }
@@ -71,12 +73,12 @@ export class CertificateRevocationsService {
         kid,
         this.clock.date(),
       ]);
-      return new JsonText(`{"kid":${JSON.stringify(kid)},"method":"rid","ctr":${row.ctr},"rids":${row.rids}}`);
+      return tagged(`{"kid":${JSON.stringify(kid)},"method":"rid","ctr":${row.ctr},"rids":${row.rids}}`);
     });
   }
 
   /** The revoked HC1 certificates of a key that have not expired. Throws `certificate_key_not_found`. */
-  getHcertRevocations(kid: string): Promise<JsonText<HcertRevocationsDto>> {
+  getHcertRevocations(kid: string): Promise<TaggedJson<HcertRevocationsDto>> {
     const key = this.keys.published.find(({ hcertKid }) => hcertKid.toString('base64url') === kid);
     if (!key) throw new Problem('certificate_key_not_found');
     const hcert_kid = key.hcertKid.toString('base64');
@@ -89,7 +91,9 @@ export class CertificateRevocationsService {
         kid: hcert_kid,
         hashType: 'UCI',
       });
-      return new JsonText(`${head.slice(0, -1)},"entries":${row.entries}}`);
+      return tagged(`${head.slice(0, -1)},"entries":${row.entries}}`);
     });
   }
 }
+
+const tagged = <T>(text: string): TaggedJson<T> => ({ json: new JsonText(text), etag: etagOf(text) });

@@ -10,6 +10,7 @@ import { JsonText } from '../../http/json-text.js';
 import { readCursor, toPage } from '../../http/pagination.dto.js';
 import { Problem, validationFailed } from '../../http/problems/problem.js';
 import { etagOf } from '../../http/representation.js';
+import type { TaggedJson } from '../../http/tagged-json.js';
 import type { Caller } from '../../users/caller.js';
 import { CentreStaffService } from '../centres/centre-staff.service.js';
 import { STAFF_ROLES } from '../centres/centre-staff-member.entity.js';
@@ -35,10 +36,7 @@ type Position = [distance: number, startsAt: number, id: string];
 type Row = SessionRow & { distance: string | null };
 
 /** A page as JSON. The ETag covers all of it but the time. */
-export interface SessionList {
-  page: JsonText<VaccinationSessionsPageDto>;
-  etag: string;
-}
+type SessionList = TaggedJson<VaccinationSessionsPageDto>;
 
 /** Finds sessions for people who look for a place. */
 @Injectable()
@@ -65,7 +63,7 @@ export class SessionSearchService {
     const { text, values } = toStatement(query, near, after, as_of);
     const { rows } = await this.pool.query<Row>(prepared(text, values, JSON_TIMES));
     const page = toPage(rows, query.limit, toCursorKey, toDto);
-    return { page: new JsonText(JSON.stringify({ ...page, as_of })), etag: etagOf(JSON.stringify(page)) };
+    return { json: new JsonText(JSON.stringify({ ...page, as_of })), etag: etagOf(JSON.stringify(page)) };
   }
 
   /** Drafts are not announced yet: only the staff of their centre sees them. */

@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Patch, Post, Query, Req, Res } from '@
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import type { JsonText } from '../../http/json-text.js';
-import { isNotModified } from '../../http/representation.js';
+import { toTaggedBody } from '../../http/tagged-json.js';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
@@ -43,11 +43,9 @@ export class VaccinationSessionsController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<JsonText<VaccinationSessionsPageDto> | undefined> {
-    const { page, etag } = await this.search.list(caller, query);
-    response.set({ etag, 'cache-control': `private, max-age=${LIST_CACHE_SECONDS}` });
-    if (!isNotModified(request, etag)) return page;
-    response.status(304);
-    return undefined;
+    const page = await this.search.list(caller, query);
+    response.set('cache-control', `private, max-age=${LIST_CACHE_SECONDS}`);
+    return toTaggedBody(request, response, page);
   }
 
   /** Creates a session as a draft. */

@@ -63,6 +63,27 @@ describe('revocation lists', () => {
     t.clock.advance(-366 * 86_400_000);
   });
 
+  it('are sent again only after a revocation', async () => {
+    await revoke((await issue()).dose.id);
+    const { kid } = (await t.request('GET', '/.well-known/hcert-keys.json')).body.keys[0]!;
+    const lists = [
+      `/api/vaccination/certificates/hcert/revocations/${Buffer.from(kid, 'base64').toString('base64url')}`,
+      `${SHC}/crl/${readCertifiedKeyPair(OLD).published.kid}.json`,
+    ];
+    for (const path of lists) {
+      const { dose } = await issue();
+      const { headers, text } = await t.request('GET', path);
+      const again = { headers: { 'if-none-match': headers.get('etag')! } };
+      const unchanged = await t.request('GET', path, again);
+      expect([unchanged.status, unchanged.text]).toEqual([304, '']);
+      expect(unchanged.headers.get('cache-control')).toBe('public, max-age=300');
+      await revoke(dose.id);
+      const changed = await t.request('GET', path, again);
+      expect(changed.status).toBe(200);
+      expect(changed.text).not.toBe(text);
+    }
+  });
+
   it.each([`${SHC}/crl/unknown.json`, '/api/vaccination/certificates/hcert/revocations/AAAAAAAAAAA'])(
     'answer 404 for a key that is not ours (%s)',
     async (path) => {
