@@ -1,4 +1,4 @@
-// `npm run bench` runs all benches in about thirteen minutes, prints one table and writes bench/results.json and bench/results.svg.
+// `npm run bench` runs all benches in about twelve minutes, prints one table and writes bench/results.json and bench/results.svg.
 // `npm run bench -- me lists` runs some of them for longer. Options: --seconds,
 // --rounds (of each comparison), --quick, --rates (of the bench town), --sizes (of growth). --document writes the table into
 // docs/performance.md and some of its figures into README.md.
@@ -12,18 +12,18 @@ import { toMarkdown, toSummary, toTable } from './support/results.mjs';
 /** The benches in their order, with about how long each takes when all are run, in seconds. */
 const BENCHES = {
   start: 30,
-  me: 60,
-  lists: 55,
-  chat: 185,
-  'chat-sends': 35,
+  me: 55,
+  lists: 50,
+  chat: 160,
+  'chat-sends': 30,
   'chat-idle': 30,
   cluster: 75,
   booking: 65,
-  'booking-requests': 55,
+  'booking-requests': 45,
   'sign-in': 40,
-  avatars: 45,
-  library: 40,
-  'library-import': 75,
+  avatars: 35,
+  library: 35,
+  'library-import': 60,
   town: 55,
 };
 /** Benches that run only when they are named. */
