@@ -5,10 +5,10 @@ import { bodyProblemOf, hasBody } from './json-body.middleware.js';
 import { Problem } from '../problems/problem.js';
 
 /**
- * Declares bodies besides JSON that a route (or all routes of a controller) reads by itself: multipart/form-data, any body but
- * JSON (`binary`), or any body. With `any`, an interceptor also reports the problems of JSON bodies.
+ * Declares bodies besides JSON that a route (or all routes of a controller) reads in an interceptor: multipart/form-data,
+ * or any body. With `any`, the interceptor also reports the problems of JSON bodies.
  */
-export const AcceptsBody = Reflector.createDecorator<'multipart' | 'binary' | 'any'>();
+export const AcceptsBody = Reflector.createDecorator<'multipart' | 'any'>();
 
 /**
  * Refuses bodies that the route does not accept, and JSON bodies that could not be parsed. Throws
@@ -25,12 +25,8 @@ export class BodyGuard implements CanActivate {
     const accepted = this.reflector.getAllAndOverride(AcceptsBody, [context.getHandler(), context.getClass()]);
     if (accepted === 'any') return true;
     const problem = bodyProblemOf(request);
-    const isParsed = request.body !== undefined;
-    if (accepted === 'binary') {
-      if (isParsed || problem) throw new Problem('unsupported_media_type'); // nothing is left to read
-      return true;
-    }
     if (problem) throw problem;
+    const isParsed = request.body !== undefined;
     if (isParsed || (accepted === 'multipart' && isMultipart(request))) return true;
     throw new Problem('unsupported_media_type');
   }

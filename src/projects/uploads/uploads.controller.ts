@@ -158,7 +158,7 @@ export class UploadsController {
   @Put(':id/archive')
   @ApiOperation({ operationId: 'addUploadArchive' })
   @RequirePermissions('upload_chapters')
-  @AcceptsBody('binary')
+  @AcceptsBody('any')
   @UseInterceptors(ChapterSlotsInterceptor)
   @ApiConsumes(...ARCHIVE_TYPES)
   @ApiBody({ schema: { type: 'string', format: 'binary' } })
