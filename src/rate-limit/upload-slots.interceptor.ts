@@ -56,7 +56,7 @@ interface Upload {
  * Limits how many uploads are received and processed at once. An upload takes a slot, and counts against the user's quota,
  * when its first bytes arrive: a client that sends nothing holds only its connection. A client that sends too slowly
  * loses the slot. A client whose upload is refused may go on sending for a second. Throws `too_many_uploads`,
- * `rate_limited`, `request_timeout` and what `assertHeaders` throws.
+ * `rate_limited`, `request_timeout`, `unsupported_media_type` for JSON and what `assertHeaders` throws.
  */
 @Injectable()
 export abstract class UploadSlotsInterceptor implements NestInterceptor {
@@ -95,6 +95,7 @@ export abstract class UploadSlotsInterceptor implements NestInterceptor {
   private async admit(request: UserRequest): Promise<void> {
     this.assertSlotAvailable(request.user.id);
     this.options.assertHeaders(request);
+    if (request.readableEnded) throw new Problem('unsupported_media_type'); // jsonParser has read the body
     if (request.destroyed) throw new Problem('request_timeout');
     await waitForFirstByte(request);
   }
