@@ -55,6 +55,7 @@ import { ExpiryIndexes1809790000000 } from './1809790000000-expiry-indexes.js';
 import { CounterIndex1809790001000 } from './1809790001000-counter-index.js';
 import { PhoneIndex1809790005000 } from './1809790005000-phone-index.js';
 import { RegistrationVersions1809790006000 } from './1809790006000-registration-versions.js';
+import { PushRetries1809790007000 } from './1809790007000-push-retries.js';
 
 /** In order. `npm run migration:generate` prints the SQL of the next file; its line here is added by hand. */
 export const migrations = [
@@ -115,4 +116,5 @@ export const migrations = [
   CounterIndex1809790001000,
   PhoneIndex1809790005000,
   RegistrationVersions1809790006000,
+  PushRetries1809790007000,
 ];

@@ -22,7 +22,7 @@ export const DISTRIBUTE = `with noted as (
     ) k where (p.conversation_id, p.message_id) = (k.conversation_id, k.message_id)
     returning p.conversation_id, p.message_id, p.mentions
   ), targets as (
-    select s.id, k.conversation_id, k.message_id
+    select s.id, k.conversation_id, k.message_id, s.retry_at
     from noted k
     join conversations c on c.id = k.conversation_id
     join messages x on x.conversation_id = k.conversation_id and x.id = k.message_id
@@ -35,7 +35,8 @@ export const DISTRIBUTE = `with noted as (
     for key share of s
   ), added as (
     insert into push_deliveries (subscription_id, conversation_id, message_id, created_at, due_at, expires_at)
-    select id, conversation_id, max(message_id), $1, $1, $2 from targets group by id, conversation_id
+    select id, conversation_id, max(message_id), $1, greatest($1, retry_at), $2
+    from targets group by id, conversation_id, retry_at
     order by id, conversation_id
     on conflict (subscription_id, conversation_id) do update
     set message_id = excluded.message_id, expires_at = excluded.expires_at
@@ -87,9 +88,16 @@ const STILL_CLAIMED = 'where subscription_id = $1 and conversation_id = $2 and a
 export const REMOVE = `delete from push_deliveries ${STILL_CLAIMED} and message_id = $4`;
 /** For a delivery whose message was replaced meanwhile. $4 now. */
 export const RENEW = `update push_deliveries set attempts = 0, created_at = $4, due_at = $4 ${STILL_CLAIMED}`;
-/** All deliveries to a subscription wait until $2: its push service has failed, or asks for it. Ends the leases on conversations $3. */
-export const POSTPONE = `update push_deliveries
-  set due_at = case when conversation_id = any ($3::bigint[]) then $2 else greatest(due_at, $2) end where subscription_id = $1`;
+/**
+ * All deliveries to a subscription $1, and later ones, wait until $2: its push service has failed, or asks for it. Ends the leases on
+ * conversations $3.
+ */
+export const POSTPONE = `with subscription as (
+    update push_subscriptions set retry_at = $2 where id = $1 returning id, retry_at
+  )
+  update push_deliveries d
+  set due_at = case when conversation_id = any ($3::bigint[]) then retry_at else greatest(due_at, retry_at) end
+  from subscription s where d.subscription_id = s.id`;
 
 export const REMOVE_EXPIRED = `delete from push_deliveries where (subscription_id, conversation_id) in (
   select subscription_id, conversation_id from push_deliveries where expires_at <= $1 and due_at <= $1

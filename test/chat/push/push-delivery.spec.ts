@@ -231,17 +231,23 @@ describe('a push that waits', () => {
     const [sender] = await connectUsers(t, 1);
     const user = await offlineUser();
     const id = await create(sender!, user);
+    const otherId = await create(sender!, user);
     t.clock.set(Math.floor(Date.now() / 1000) * 1000);
     service.answer(429, { 'retry-after': value() });
     await say(sender!, id, 'x');
     await settle();
+    await say(sender!, otherId, 'in another conversation');
     t.clock.advance(9 * MINUTE_MS);
     await settle();
     expect(pushesTo(user.subscription)).toBe(1);
     t.clock.advance(2 * MINUTE_MS);
     await settle();
     expect(await countDeliveries()).toBe(0);
-    expect(pushesTo(user.subscription)).toBe(2);
+    expect(pushesTo(user.subscription)).toBe(3);
+    expect(textsTo(user.subscription)).toContain('in another conversation');
+    await say(sender!, otherId, 'later');
+    await settle();
+    expect(textsTo(user.subscription)).toContain('later');
   });
 
   it.each([

@@ -20,6 +20,8 @@ export class PushSubscription {
   /** The authentication secret of RFC 8291. */
   @Column('bytea') auth: Buffer;
   @Column('timestamptz') created_at: Date;
+  /** Nothing is sent before: the push service has failed, or asks to wait. */
+  @Column('timestamptz', { nullable: true }) retry_at: Date | null;
 
   @ManyToOne(() => User, { onDelete: 'CASCADE' })
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'push_subscriptions_user_id_fkey' })
