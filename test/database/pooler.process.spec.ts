@@ -110,6 +110,16 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer', () => {
     expect(machi.output()).toContain('unsupported startup parameter: options');
   });
 
+  it('in transaction mode, settings of the role that would break statements end the start with 78', async () => {
+    const { database: name, user } = database;
+    await query(postgres.connection, `alter database ${name} set datestyle = 'SQL, DMY'`);
+    await query(postgres.connection, `alter database ${name} set standard_conforming_strings = off`);
+    const machi = begin({ DATABASE_URL: (await pool('transaction')).url, DATABASE_DIRECT_URL: urlOf(database) });
+    expect(await machi.ended).toBe(78);
+    expect(machi.output()).toContain(`alter role ${user} set datestyle = 'ISO'`);
+    expect(machi.output()).toContain(`alter role ${user} set standard_conforming_strings = 'on'`);
+  });
+
   it.each([
     ['another database', /another database/, () => Promise.resolve(urlOf(postgres.connection))],
     ['the pooler', /DATABASE_DIRECT_URL leads to a pooler/, () => Promise.resolve(poolers[0]!.url)],

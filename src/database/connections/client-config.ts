@@ -9,6 +9,16 @@ const EXTRA_QUERY_TIMEOUT_MS = 2_000;
 /** The server ends a transaction whose process sends nothing for this time, because it holds locks. */
 const IDLE_TRANSACTION_TIMEOUT_MS = 60_000;
 
+/** What statements rely on. A server, a database or a role can be set up with other values. */
+export const SESSION_SETTINGS = {
+  datestyle: 'ISO',
+  standard_conforming_strings: 'on',
+  default_transaction_isolation: 'read committed',
+};
+
+/** Limits that would end statements and connections that wait for good reason. */
+const NO_OTHER_LIMITS = { lock_timeout: 0, idle_session_timeout: 0 };
+
 export interface SessionOptions {
   /** In milliseconds. 0 sets no limit, for migrations. */
   statementTimeout?: number;
@@ -38,16 +48,26 @@ export function clientConfig(
     ...settings,
     ssl,
     async onConnect(client) {
-      // Not a startup parameter, which PgBouncer refuses. Behind a transaction pooler it would reach other clients.
-      if (!isPooled) await client.query(sessionSettings(statementTimeout));
+      // Not startup parameters, which PgBouncer refuses. Behind a transaction pooler they would reach other clients.
+      if (!isPooled) await client.query(setSettings(statementTimeout));
       await assertSessionAttributes(client, sessionAttributes);
     },
   };
 }
 
-/** Time limits, and no just-in-time compilation: it would take longer than most statements whose cost PostgreSQL overestimates. */
-const sessionSettings = (statementTimeout: number): string =>
-  `set statement_timeout = ${statementTimeout}; set idle_in_transaction_session_timeout = ${IDLE_TRANSACTION_TIMEOUT_MS}; set jit = off`;
+/** Without just-in-time compilation: it would take longer than most statements whose cost PostgreSQL overestimates. */
+function setSettings(statementTimeout: number): string {
+  const settings = {
+    ...SESSION_SETTINGS,
+    ...NO_OTHER_LIMITS,
+    statement_timeout: statementTimeout,
+    idle_in_transaction_session_timeout: IDLE_TRANSACTION_TIMEOUT_MS,
+    jit: 'off',
+  };
+  return Object.entries(settings)
+    .map(([name, value]) => `set ${name} = '${value}'`)
+    .join('; ');
+}
 
 /** Throws an error with the SQLSTATE 08004 if the server is of the wrong kind. Other servers are not tried. */
 async function assertSessionAttributes(client: Pick<Client, 'query'>, expected: SessionAttributes): Promise<void> {

@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import type { Logger } from 'pino';
 import { ConfigError } from '../../config/config-error.js';
 import type { DatabaseConnection } from '../../config/database/database-connection.js';
-import { clientConfig } from './client-config.js';
+import { clientConfig, SESSION_SETTINGS, type SessionOptions } from './client-config.js';
 import { DatabaseUnreachableError } from '../database-error.js';
 
 /** How long to wait for a database that is still starting. */
@@ -17,6 +17,8 @@ const ROUNDS = 4;
 const PERMANENT = ['28', '3D000', '08P01', '42704', '22023'];
 const PERMANENT_TLS = /^ERR_TLS|CERT|^UNABLE_TO|^ERR_SSL/;
 
+const SELECT_SETTINGS = `select quote_ident(current_user) as role, name, current_setting(name) as value from unnest($1::text[]) name`;
+
 export interface ReachedDatabase {
   /** With TLS or without, as the server allows. */
   connection: DatabaseConnection;
@@ -26,7 +28,7 @@ export interface ReachedDatabase {
 
 /**
  * Waits up to 30 s, or `waitMs`, for the database and checks that Machi can use it: without a direct way, every connection must be a session
- * of its own; with one, both ways must lead to the same database. Throws DatabaseError or ConfigError.
+ * of its own; with one, both ways must lead to the same database, whose settings must fit. Throws DatabaseError or ConfigError.
  */
 export async function reachDatabase(
   configured: DatabaseConnection,
@@ -34,7 +36,8 @@ export async function reachDatabase(
   log: Logger,
   waitMs?: number,
 ): Promise<ReachedDatabase> {
-  const connection = await settle(configured, log, waitMs);
+  const isPooled = configuredDirect !== undefined;
+  const connection = await settle(configured, log, waitMs, { isPooled });
   const direct = configuredDirect && (await settle(configuredDirect, log, waitMs));
   const isKept = await whenReachable(log, () => keepsSessions(direct ?? connection), waitMs);
   if (!isKept) throw poolerError(direct !== undefined);
@@ -43,6 +46,8 @@ export async function reachDatabase(
       'DATABASE_DIRECT_URL leads to another database than DATABASE_URL: set both to the same one.',
     ]);
   }
+  const problems = direct ? await whenReachable(log, () => findWrongSettings(connection), waitMs) : [];
+  if (problems.length > 0) throw new ConfigError(problems);
   return { connection, direct };
 }
 
@@ -95,14 +100,13 @@ function settle(
   { sslFallback, ...connection }: DatabaseConnection,
   log: Logger,
   waitMs: number | undefined,
+  session: SessionOptions = {},
 ): Promise<DatabaseConnection> {
   if (sslFallback === undefined) return Promise.resolve(connection);
+  // Connects once and returns the connection.
+  const probe = (tried: DatabaseConnection) => withClient(tried, () => Promise.resolve(tried), session);
   return whenReachable(log, () => probe(connection).catch(() => probe({ ...connection, ssl: sslFallback })), waitMs);
 }
-
-/** Connects once and returns the connection. */
-const probe = (connection: DatabaseConnection): Promise<DatabaseConnection> =>
-  withClient(connection, () => Promise.resolve(connection));
 
 /**
  * Whether every connection keeps a server process of its own. A pooler in transaction mode gives one process to several
@@ -129,7 +133,7 @@ async function processOf(client: Client): Promise<number> {
 /** Locks belong to one database of one server: a lock taken on one way is not free on the other. */
 const isSameDatabase = (connection: DatabaseConnection, direct: DatabaseConnection): Promise<boolean> =>
   withClient(direct, (holder) =>
-    withClient(connection, async (client) => {
+    withPooledClient(connection, async (client) => {
       const key = [randomInt(2 ** 31), randomInt(2 ** 31)];
       await holder.query('select pg_advisory_lock($1, $2)', key);
       const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_xact_lock($1, $2) as taken', key);
@@ -137,8 +141,27 @@ const isSameDatabase = (connection: DatabaseConnection, direct: DatabaseConnecti
     }),
   );
 
-async function withClient<T>(connection: DatabaseConnection, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client(clientConfig(connection));
+/** Settings that Machi relies on, and cannot change through a pooler: how to correct them. */
+const findWrongSettings = (connection: DatabaseConnection): Promise<string[]> =>
+  withPooledClient(connection, async (client) => {
+    const values = [Object.keys(SESSION_SETTINGS)];
+    const { rows } = await client.query<{ role: string; name: string; value: string }>(SELECT_SETTINGS, values);
+    return rows.flatMap(({ role, name, value }) => {
+      const wanted = SESSION_SETTINGS[name as keyof typeof SESSION_SETTINGS];
+      if (value.split(',')[0] === wanted) return []; // datestyle has a second part, which does not matter
+      return `Connections of the pooler have ${name} = '${value}': run "alter role ${role} set ${name} = '${wanted}'" and restart the pooler.`;
+    });
+  });
+
+const withPooledClient = <T>(connection: DatabaseConnection, work: (client: Client) => Promise<T>): Promise<T> =>
+  withClient(connection, work, { isPooled: true });
+
+async function withClient<T>(
+  connection: DatabaseConnection,
+  work: (client: Client) => Promise<T>,
+  session?: SessionOptions,
+): Promise<T> {
+  const client = new Client(clientConfig(connection, session));
   client.on('error', () => undefined); // a query rejects as well
   try {
     await client.connect();
