@@ -35,6 +35,7 @@ it.each([
   ['datestyle', 'SQL, DMY', 'ISO, DMY'],
   ['standard_conforming_strings', 'off', 'on'],
   ['default_transaction_isolation', 'serializable', 'read committed'],
+  ['extra_float_digits', '0', '1'],
   ['lock_timeout', '100ms', '0'],
   ['idle_session_timeout', '1s', '0'],
 ])('connections of the pool do not take %s from the database', async (name, ofDatabase, ofPool) => {

@@ -94,7 +94,7 @@ export async function createBackup(installation: Installation, archive: ArchiveW
 
 /** Waits for running deletions to end. One backup at a time: a second one would wait for the first. */
 async function lockDeletions(client: Client): Promise<void> {
-  await client.query(`set lock_timeout = '30s'; set idle_session_timeout = 0`);
+  await client.query(`set lock_timeout = '30s'`);
   await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCKS.fileDeletions]).catch((error: Error) => {
     const reason = `Files are being deleted, or another backup is running (${error.message}): try again.`;
     throw new CommandError('backup_running', reason, undefined, { cause: error });

@@ -63,6 +63,7 @@ function setSettings(statementTimeout: number): string {
     statement_timeout: statementTimeout,
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_TIMEOUT_MS,
     jit: 'off',
+    extra_float_digits: 1, // of coordinates, also in backups
   };
   return Object.entries(settings)
     .map(([name, value]) => `set ${name} = '${value}'`)
