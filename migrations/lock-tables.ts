@@ -24,5 +24,5 @@ export async function lockTables(runner: QueryRunner, ...tables: string[]): Prom
       await sleep(RETRY_MS);
     }
   }
-  await runner.query('set local lock_timeout to default');
+  await runner.query('set local lock_timeout = 0'); // as clientConfig has set it
 }
