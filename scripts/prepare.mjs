@@ -45,6 +45,7 @@ export async function prepare() {
       ]);
     if (needsBuild()) {
       await run('Building', process.execPath, [...NEST, 'build']);
+      if (/[^\x20-\x24\x26-\x7e]/.test(root)) await import('./repair-imports.mjs');
       await run('Bundling', process.execPath, [join(root, 'scripts/bundle.mjs')]);
       writeFileSync(BUILT, '');
     }
