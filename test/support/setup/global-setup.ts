@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import type { TestProject } from 'vitest/node';
 import type { DatabaseConnection } from '../../../src/config/database/database-connection.js';
 import { loadConfig } from '../../../src/config/load-config.js';
+import { reachDatabase } from '../../../src/database/connections/reach-database.js';
 import { newDataSource } from '../../../src/database/data-source.js';
 import { EmbeddedPostgres } from '../../../src/database/embedded/embedded-postgres.js';
 import { migrate } from '../../../src/database/open-database.js';
@@ -50,7 +51,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 async function startServer(): Promise<{ connection: DatabaseConnection; stop: () => Promise<void> }> {
   const url = process.env['DATABASE_URL'];
   if (url) {
-    const connection = loadConfig({ NODE_ENV: 'test', SECRET_KEY: 'x'.repeat(32), DATABASE_URL: url }).database!;
+    const { database } = loadConfig({ NODE_ENV: 'test', SECRET_KEY: 'x'.repeat(32), DATABASE_URL: url });
+    const { connection } = await reachDatabase(database!, undefined, log);
     return { connection, stop: () => Promise.resolve() };
   }
   const folder = mkdtempSync(join(tmpdir(), 'machi-test-'));
