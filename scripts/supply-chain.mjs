@@ -3,12 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { lintSource } from '@secretlint/core';
 import { creator as recommended } from '@secretlint/secretlint-rule-preset-recommend';
 import { Ajv } from 'ajv';
 import satisfies from 'spdx-satisfies';
 
-const root = new URL('..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path) => JSON.parse(readFileSync(root + path, 'utf8'));
 const { licences, packages: exceptions, advisories } = read('.ci/accepted.json');
 const run = (command, args) => spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
@@ -84,8 +85,9 @@ function isAllowed(licence) {
 
 /** Keys, tokens and passwords in files of the repository. */
 async function checkSecrets() {
-  const files = run('git', ['ls-files', '--cached', '--others', '--exclude-standard'])
-    .stdout.split('\n')
+  // -z: without it, git quotes names with special characters, under which no file would be found.
+  const files = run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'])
+    .stdout.split('\0')
     .filter((file) => file !== '' && !GENERATED.includes(file) && existsSync(root + file));
   for (const file of files) {
     const content = readFileSync(root + file, 'utf8');
