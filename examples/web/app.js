@@ -49,6 +49,7 @@ let challenge;
 function setChallenge(value) {
   challenge = value;
   element('code').hidden = value === undefined;
+  if (value !== undefined) element('sign-in').elements.code.focus();
 }
 
 onSubmit('sign-in', async ({ login, password, code }, form) => {
@@ -94,10 +95,12 @@ onSubmit('profile', async ({ fullname }) => {
 
 element('file').addEventListener('change', ({ target }) => {
   const progress = element('progress');
+  const [avatar] = target.files;
+  target.value = ''; // so that the same file can be chosen again
   void attempt(async () => {
     progress.hidden = false;
     await machi.api.uploadAvatar({
-      body: { avatar: target.files[0] },
+      body: { avatar },
       onProgress: ({ loaded, total }) => (progress.value = loaded / total),
     });
     await showProfile();
@@ -130,7 +133,8 @@ function openChat() {
   chat.on('state', (state) => (element('chat-state').textContent = state));
   chat.on('create_conversation', (conversation) => {
     addConversation(conversation);
-    showMessages(conversation.id);
+    // Others begin conversations, too: a message that is being written stays in the conversation that is shown.
+    if (element('conversations').length === 1) showMessages(conversation.id);
   });
   chat.connect();
 }
@@ -165,13 +169,20 @@ function showMessage({ sender_username, content }) {
 element('conversations').addEventListener('change', ({ target }) => showMessages(Number(target.value)));
 
 onSubmit('new-conversation', async ({ username }, form) => {
-  await chat.request('create_conversation', { members: [username] });
+  const conversation = await chat.request('create_conversation', { members: [username] });
   form.reset();
+  addConversation(conversation);
+  showMessages(conversation.id);
 });
 
 onSubmit('send', async ({ content }, form) => {
   form.reset(); // the message is sent as soon as there is a connection
-  await chat.send(Number(element('conversations').value), content);
+  try {
+    await chat.send(Number(element('conversations').value), content);
+  } catch (error) {
+    form.elements.content.value ||= content; // nothing that was written is lost
+    throw error;
+  }
 });
 
 // --- The session -----------------------------------------------------------------------------------------------------
@@ -179,14 +190,17 @@ onSubmit('send', async ({ content }, form) => {
 /** Also runs when another tab signs in or out, and after each refresh of the token, which changes nothing here. */
 async function show() {
   const session = machi.sessions.current?.id;
+  const hasFocus = document.activeElement !== document.body;
   element('signed-in').hidden = session === undefined;
   element('signed-out').hidden = session !== undefined;
   if (session === shown) return;
   shown = session;
+  if (hasFocus) element(session === undefined ? 'signed-out' : 'signed-in').focus(); // what had it is hidden now
   chat?.close();
   unsubscribe();
   element('messages').replaceChildren();
   if (session === undefined) return;
+  element('push').disabled = false; // pushes belong to the session
   openChat();
   await Promise.all([showProfile(), showDevices(), listConversations()]);
 }

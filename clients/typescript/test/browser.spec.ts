@@ -98,6 +98,66 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await Promise.all([first.close(), second.close()]);
   });
 
+  it('the example keeps a message that is being written in its conversation, and one that is refused', async () => {
+    const [first, second] = [await browser.newContext(), await browser.newContext()];
+    const [page, other] = [await openPage(first), await openPage(second)];
+    const [mei, ren] = [await t.user(), await t.user()];
+    await signIn(page, mei.username);
+    await signIn(other, ren.username);
+    const converse = async (from: Page, { username }: SignedInUser): Promise<void> => {
+      await from.fill('#new-conversation [name=username]', username);
+      await from.click('#new-conversation button');
+    };
+    const options = page.locator('#conversations option');
+
+    await page.fill('#send [name=content]', 'to no conversation');
+    await page.click('#send button');
+    expect(await page.inputValue('#send [name=content]')).toBe('to no conversation');
+    await converse(page, ren);
+    await expect.poll(() => options.count()).toBe(1);
+    const chosen = await page.inputValue('#conversations');
+    await page.fill('#send [name=content]', 'only for the first one');
+    await converse(other, mei);
+    await expect.poll(() => options.count()).toBe(2);
+    expect(await page.inputValue('#conversations')).toBe(chosen);
+
+    await t.request('PUT', `/api/chat/blocks/${mei.username}`, { token: ren.token });
+    await page.click('#send button');
+    await page.waitForSelector('#error:not([hidden])');
+    expect(await page.inputValue('#send [name=content]')).toBe('only for the first one');
+    await Promise.all([first.close(), second.close()]);
+  });
+
+  it('the example lets the next user turn pushes on, moves the focus, and takes the same file twice', async () => {
+    const context = await browser.newContext();
+    const page = await openPage(context);
+    const focus = (): Promise<string> => page.evaluate('document.activeElement.id || document.activeElement.name');
+    await signIn(page, hana.username);
+    await expect.poll(focus).toBe('signed-in');
+    await page.evaluate("document.getElementById('push').disabled = true"); // as after turning them on
+    const file = { name: 'a.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('no picture') };
+    for (let i = 0; i < 2; i++) {
+      const refused = page.waitForResponse((response) => response.request().method() === 'PUT');
+      await page.setInputFiles('#file', file);
+      expect((await refused).status()).toBe(415);
+      await expect.poll(() => page.inputValue('#file')).toBe('');
+    }
+    await page.click('#sign-out');
+    await page.waitForSelector('#signed-out:not([hidden])');
+    const user = await twoFactorUser(t);
+    await page.fill('#sign-in [name=login]', user.username);
+    await page.fill('#sign-in [name=password]', PASSWORD);
+    await page.press('#sign-in [name=password]', 'Enter');
+    await expect.poll(focus).toBe('code');
+    t.clock.advance(30_000); // the code of before is used
+    await page.fill('#sign-in [name=code]', codeAt(user.secret, t.clock.now()));
+    await page.press('#sign-in [name=code]', 'Enter');
+    await page.waitForSelector('#signed-in:not([hidden])');
+    expect(await page.isEnabled('#push')).toBe(true);
+    t.clock.run();
+    await context.close();
+  });
+
   it('the example keeps its session in a cookie over a reload, and all tabs sign out together', async () => {
     const context = await browser.newContext();
     const page = await openPage(context);
