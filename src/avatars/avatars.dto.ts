@@ -33,9 +33,9 @@ export class UploadAvatarDto {
   avatar: unknown;
 }
 
-/** For the API document: what `PATCH /api/users/me` accepts, as JSON or as a form. */
+/** For the API document: what `PATCH /api/users/me` accepts as a form. */
 export class UpdateProfileDto extends UpdateMeDto {
-  @ApiPropertyOptional({ ...FILE, description: `${FILE.description} In multipart/form-data only.` })
+  @ApiPropertyOptional(FILE)
   avatar?: unknown;
 }
 

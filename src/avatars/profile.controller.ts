@@ -1,5 +1,5 @@
 import { Body, Controller, Patch, UploadedFile, UseInterceptors } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiConsumes, ApiExtension, ApiExtraModels, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import { UpdateMeDto } from '../account/account.dto.js';
 import { ProfileService } from '../account/profile.service.js';
 import { AcceptsBody } from '../http/bodies/body.guard.js';
@@ -31,7 +31,8 @@ export class ProfileController {
   @AcceptsBody('multipart')
   @UseInterceptors(AvatarSlotsInterceptor, AvatarFormInterceptor)
   @ApiConsumes('application/json', 'multipart/form-data')
-  @ApiBody({ type: UpdateProfileDto })
+  @ApiExtraModels(UpdateProfileDto)
+  @ApiExtension('x-form-body', getSchemaPath(UpdateProfileDto))
   @ApiProblems('username_taken', 'wrong_password', 'sign_in_again', 'busy', ...UPLOAD_PROBLEMS)
   async update(
     @CurrentUser() caller: Caller,

@@ -168,6 +168,17 @@ describe('every route', () => {
     ).toEqual([]);
   });
 
+  it('has files in forms only, because JSON cannot hold them', () => {
+    const hasFile = ({ $ref }: { $ref?: string }): boolean =>
+      Object.values(document.components.schemas[$ref?.split('/').at(-1) ?? '']?.properties ?? {}).some(
+        ({ format }) => format === 'binary',
+      );
+    const bodiesOf = (type: string) =>
+      operations.filter(({ operation }) => hasFile(operation.requestBody?.content[type]?.schema ?? {}));
+    expect(bodiesOf('application/json').map(({ name }) => name)).toEqual([]);
+    expect(bodiesOf(MULTIPART).map(({ name }) => name)).toContain('PATCH /api/users/me');
+  });
+
   it('that takes a form only documents no problem of JSON bodies', () => {
     const isFormOnly = ({ requestBody }: Operation) => Object.keys(requestBody?.content ?? {}).join() === MULTIPART;
     const answersAboutJson = ({ responses }: Operation) =>

@@ -19,6 +19,7 @@ type Operation = Omit<NonNullable<OpenAPIObject['paths'][string]['get']>, 'param
   'x-own-errors'?: boolean;
   'x-quota'?: string;
   'x-refresh-cookie'?: true;
+  'x-form-body'?: string;
 };
 
 /**
@@ -34,13 +35,19 @@ export function completeOperations(document: OpenAPIObject): OpenAPIObject {
       const field = exampleField(operation, schemas as Schemas);
       addProblemResponses(method.toUpperCase(), operation, field);
       addHeaders(operation);
-      for (const name of ['x-problems', 'x-quota', 'x-refresh-cookie'] as const) delete operation[name];
+      addFormBody(operation);
+      for (const name of ['x-problems', 'x-quota', 'x-refresh-cookie', 'x-form-body'] as const) delete operation[name];
       if (operation.requestBody) operation.requestBody.required = isBodyRequired(operation, schemas as Schemas);
       operation.security ??= [];
       splitComment(operation);
     }
   }
   return document;
+}
+
+/** A route that takes JSON or a form: the form has a schema of its own, because JSON cannot hold its files. */
+function addFormBody({ requestBody, 'x-form-body': $ref }: Operation): void {
+  if (requestBody && $ref !== undefined) requestBody.content['multipart/form-data'] = { schema: { $ref } };
 }
 
 const bodySchema = ({ requestBody }: Operation, schemas: Schemas): Schema | undefined => {

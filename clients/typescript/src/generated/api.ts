@@ -271,6 +271,38 @@ export interface components {
             /** @example cloudy harbour seven */
             password: string;
         };
+        UpdateMeDto: {
+            /**
+             * @description The name that other users see.
+             * @example Hana Sato
+             */
+            fullname?: string;
+            /** @example 1-1 Chiyoda, Tokyo */
+            address?: string | null;
+            /**
+             * @description 3 to 30 letters, digits, `.`, `_` or `-`; unique without regard to case.
+             * @example hana.sato
+             */
+            username?: string;
+            /**
+             * @description Unique without regard to case. ASCII only, so that no two addresses look alike; domains with other letters in their
+             *     `xn--` form.
+             * @example hana@example.org
+             */
+            email?: string | null;
+            /**
+             * @description E.164.
+             * @example +81312345678
+             */
+            phone_number?: string | null;
+            /** @example 1990-04-01 */
+            birthday?: string | null;
+            /**
+             * @description Required when the e-mail address changes.
+             * @example cloudy harbour seven
+             */
+            current_password?: string;
+        };
         UpdateProfileDto: {
             /**
              * @description The name that other users see.
@@ -299,7 +331,7 @@ export interface components {
             birthday?: string | null;
             /**
              * Format: binary
-             * @description JPEG, PNG, WebP, GIF or AVIF, at most 5 MiB. In multipart/form-data only.
+             * @description JPEG, PNG, WebP, GIF or AVIF, at most 5 MiB.
              */
             avatar?: Blob;
             /**
@@ -5176,7 +5208,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["UpdateProfileDto"];
+                "application/json": components["schemas"]["UpdateMeDto"];
                 "multipart/form-data": components["schemas"]["UpdateProfileDto"];
             };
         };
