@@ -31,11 +31,20 @@ function fieldErrors(error: ValidationError, parent = ''): FieldError[] {
   const property = (error.property as string | undefined) ?? '';
   const name = hasLongNumber(property) ? '…' : property;
   const path = [parent, name].filter((part) => part !== '').join('.');
-  const own = Object.values(error.constraints ?? {}).map((message) => ({
+  const own = messagesOf(error.constraints ?? {}).map((message) => ({
     path,
     message: name === property ? message : 'an unknown property should not exist',
   }));
   return [...own, ...(error.children ?? []).flatMap((child) => fieldErrors(child, path))];
+}
+
+/** The rules about the type of a value, by their names in class-validator. */
+const TYPE_RULES = ['isString', 'isInt', 'isNumber', 'isBoolean', 'isArray', 'isObject'];
+
+/** A value of a wrong type breaks all other rules of the field, too: "north" is not a number greater than 90. */
+function messagesOf(constraints: Record<string, string>): string[] {
+  const aboutType = TYPE_RULES.flatMap((rule) => constraints[rule] ?? []);
+  return aboutType.length > 0 ? aboutType : Object.values(constraints);
 }
 
 /** Ids are compared and used in file names, so they need one spelling. */

@@ -48,6 +48,11 @@ describe('POST /api/users', () => {
     expect((await post(body)).body).toMatchObject({ status, code });
   });
 
+  it('is told the type of a field, and no other rule, when the type is wrong', async () => {
+    const { body } = await post('{"username":"typed","password":8,"fullname":"x"}');
+    expect(body['errors']).toEqual([{ path: 'password', message: 'password must be a string' }]);
+  });
+
   it('treats an empty body as an empty object', async () => {
     expect((await t.request('POST', '/api/users')).body).toMatchObject({ status: 422, code: 'validation_failed' });
   });

@@ -115,6 +115,11 @@ describe('POST /api/vaccination/imports', () => {
     expect(await readCentres(good, twin)).toEqual([]);
   });
 
+  it('says that a text is no number, and nothing about its size', async () => {
+    const { body } = await dryRun('centres', centres(`${newCode()},Name,Road 7,Dhaka,north,90`));
+    expect(body['errors']).toMatchObject([{ detail: 'latitude must be a number' }]);
+  });
+
   it('refuses headers with missing, unknown and duplicate columns, empty files and other encodings', async () => {
     expect(await errorsOf('centres', 'code,name\nA,B')).toEqual(['1 address missing_column']);
     expect(await errorsOf('centres', `${HEADER},colour\n`)).toEqual(['1 - unknown_column']);

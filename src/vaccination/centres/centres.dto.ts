@@ -29,12 +29,12 @@ export class CreateCentreDto {
    * In degrees, WGS 84.
    * @example 23.7461
    */
-  @IsNumber()
+  @IsNumber({}, { message: '$property must be a number' })
   @Min(-90)
   @Max(90)
   latitude: number;
   /** @example 90.3742 */
-  @IsNumber()
+  @IsNumber({}, { message: '$property must be a number' })
   @Min(-180)
   @Max(180)
   longitude: number;
