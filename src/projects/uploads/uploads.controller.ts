@@ -28,7 +28,14 @@ import { ChapterSlotsInterceptor } from './chapter-slots.interceptor.js';
 import { CommitsService } from './commits/commits.service.js';
 import { UploadFilesService } from './files/upload-files.service.js';
 import { UPLOAD_LIMITS } from './limits.js';
-import { CommitUploadDto, OrderUploadDto, StartUploadDto, UploadDto, UploadFilesDto } from './uploads.dto.js';
+import {
+  CommitUploadDto,
+  OrderUploadDto,
+  START_UPLOAD_EXAMPLES,
+  StartUploadDto,
+  UploadDto,
+  UploadFilesDto,
+} from './uploads.dto.js';
 import { UploadsService } from './uploads.service.js';
 
 const ARCHIVE_TYPES = [
@@ -71,6 +78,7 @@ export class UploadsController {
   /** Starts an upload, for a new chapter of a project or for a draft. */
   @Post()
   @ApiOperation({ operationId: 'startUpload' })
+  @ApiBody({ type: StartUploadDto, examples: START_UPLOAD_EXAMPLES })
   @RequirePermissions('upload_chapters')
   @ApiProblems('project_not_found', 'chapter_not_found', 'chapter_not_draft', 'upload_exists')
   async start(

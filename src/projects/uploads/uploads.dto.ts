@@ -28,6 +28,12 @@ export class StartUploadDto {
   chapter_id?: string;
 }
 
+/** One of the two ids is sent, so that no example has both. */
+export const START_UPLOAD_EXAMPLES = {
+  project: { summary: 'A new chapter of a project', value: { project_id: '0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5c' } },
+  chapter: { summary: 'The pages of a draft', value: { chapter_id: '0199c2a4-6f00-7a11-9c55-0b1d2e3f4a5e' } },
+};
+
 class VersionDto {
   /**
    * The version of the upload that the change is based on; or send `If-Match`.

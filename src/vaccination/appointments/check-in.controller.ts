@@ -1,9 +1,9 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { UuidParam } from '../../http/validation.js';
 import { ApiProblems, SignedIn } from '../../permissions/access.decorators.js';
 import { type Caller, CurrentUser } from '../../users/caller.js';
-import { CheckInDto, VisitDto } from './check-in.dto.js';
+import { CHECK_IN_EXAMPLES, CheckInDto, VisitDto } from './check-in.dto.js';
 import { CheckInService } from './check-in.service.js';
 
 @ApiTags('vaccination')
@@ -15,6 +15,7 @@ export class CheckInController {
   /** Checks a person in by their code, or by a manager of the centre with a reason. */
   @Post(':id/check-in')
   @ApiOperation({ operationId: 'checkInAppointment' })
+  @ApiBody({ type: CheckInDto, examples: CHECK_IN_EXAMPLES })
   @HttpCode(200)
   @ApiProblems(
     'appointment_not_found',

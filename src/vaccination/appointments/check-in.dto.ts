@@ -22,6 +22,12 @@ export class CheckInDto {
   override_reason?: string;
 }
 
+/** One of the two fields is sent, so that no example has both. */
+export const CHECK_IN_EXAMPLES = {
+  code: { summary: 'By the code', value: { code: '042117' } },
+  override: { summary: 'By a manager', value: { override_reason: 'The phone is broken; the passport was checked.' } },
+};
+
 /** An appointment as the centre sees it after the check-in or a no-show. */
 export class VisitDto {
   /** @example 0199c2a4-6f00-7a11-9c55-0b1d2e3f4a61 */

@@ -97,7 +97,10 @@ export class CreateVaccineDto {
   @Min(1)
   @Max(MAX_AGE_MONTHS)
   max_age_months?: number | null;
-  /** The doses in their order. */
+  /**
+   * The doses in their order. The first one has no intervals.
+   * @example [{ "min_interval_days": 0, "recommended_interval_days": 0, "grace_days": 0 }, { "min_interval_days": 28, "recommended_interval_days": 56, "grace_days": 4 }]
+   */
   @IsArray()
   @ArrayMinSize(1)
   @ArrayMaxSize(10)

@@ -1484,7 +1484,21 @@ export interface components {
              * @example 1200
              */
             max_age_months?: number | null;
-            /** @description The doses in their order. */
+            /**
+             * @description The doses in their order. The first one has no intervals.
+             * @example [
+             *       {
+             *         "min_interval_days": 0,
+             *         "recommended_interval_days": 0,
+             *         "grace_days": 0
+             *       },
+             *       {
+             *         "min_interval_days": 28,
+             *         "recommended_interval_days": 56,
+             *         "grace_days": 4
+             *       }
+             *     ]
+             */
             doses: components["schemas"]["DosePlanDto"][];
             /**
              * @description Whether sessions and bookings of it are possible.
@@ -1527,7 +1541,21 @@ export interface components {
              * @example 1200
              */
             max_age_months?: number | null;
-            /** @description The doses in their order. */
+            /**
+             * @description The doses in their order. The first one has no intervals.
+             * @example [
+             *       {
+             *         "min_interval_days": 0,
+             *         "recommended_interval_days": 0,
+             *         "grace_days": 0
+             *       },
+             *       {
+             *         "min_interval_days": 28,
+             *         "recommended_interval_days": 56,
+             *         "grace_days": 4
+             *       }
+             *     ]
+             */
             doses?: components["schemas"]["DosePlanDto"][];
             /**
              * @description Whether sessions and bookings of it are possible.
