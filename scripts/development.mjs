@@ -1,6 +1,6 @@
 // What `npm run seed` and `npm run tour` share: the Machi of this machine, and its administrator.
 import { MachiClient, MachiProblem } from '../clients/typescript/dist/index.js';
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './prepare.mjs';
@@ -33,6 +33,18 @@ export async function isRunning(url) {
   return isUp;
 }
 
+const OTHER_MACHI =
+  'Use the settings of the Machi that runs, such as DATA_DIR, or set ADMIN_USERNAME and ADMIN_PASSWORD to those of its administrator.';
+
+/** Gives the administrator a new password, in the database that the settings of this process name. */
+function resetPassword() {
+  const command = [join(root, 'scripts/machi.mjs'), '--json', 'admin', 'reset'];
+  const { stdout } = spawnSync(process.execPath, command, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  const { password, error } = JSON.parse(stdout);
+  if (error) refuse(`${OTHER_MACHI} The reset failed: ${error.message}`);
+  return password;
+}
+
 /**
  * Signs in as the administrator. If no known password fits, gives the account a new one on this machine, as
  * `npm run admin:reset` does. Returns the password.
@@ -47,9 +59,8 @@ export async function signInAsAdministrator(machi) {
     if (!(error instanceof MachiProblem && error.is('invalid_credentials'))) throw error;
   }
   console.error(`The password of ${login} is not known: making a new one …`);
-  const resetArguments = [join(root, 'scripts/machi.mjs'), '--json', 'admin', 'reset'];
-  let { password } = JSON.parse(execFileSync(process.execPath, resetArguments, { encoding: 'utf8' }));
-  await machi.signIn(login, password);
+  let password = resetPassword();
+  await machi.signIn(login, password).catch(() => refuse(OTHER_MACHI));
   if (!process.env.ADMIN_PASSWORD) {
     await machi.api.changePassword({ body: { current_password: password, new_password: known } });
     password = known;

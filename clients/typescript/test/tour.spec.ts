@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../../src/common/version.js';
-import { databaseEnv } from '../../../test/support/setup/database.js';
+import { createDatabase, databaseEnv } from '../../../test/support/setup/database.js';
+import { dataFolder } from '../../../test/support/servers/machi-process.js';
 import { startApp, type TestApp } from '../../../test/support/app.js';
 
 const ADMIN_PASSWORD = 'quiet lantern forty';
@@ -91,6 +92,16 @@ describe('npm run seed', () => {
     await t.signIn('admin', password);
     const second = await run('seed.mjs', env);
     expect([second.code, second.output]).toEqual([0, expect.not.stringContaining('making a new one')]);
+  });
+
+  it('says what to do if its settings lead to another database than that of the running Machi', async () => {
+    const other = await createDatabase();
+    const folder = dataFolder();
+    const { code, output } = await run('seed.mjs', { ...other.env, ADMIN_PASSWORD: 'wrong', DATA_DIR: folder.path });
+    expect([code, output]).toEqual([1, expect.stringContaining('Use the settings of the Machi that runs')]);
+    expect(output).not.toContain('node:internal');
+    await other.drop();
+    folder.remove();
   });
 
   it('refuses production', async () => {
