@@ -98,6 +98,17 @@ it('the Compose schema finds an unknown key', () => {
 describe('production', () => {
   const { services, networks, secrets } = production;
   const ours = ['api', 'migrate', 'proxy', 'valkey'];
+  /** The stack has its own address, database and volume, and nodes instead of workers; production needs none of the others. */
+  const NOT_PASSED = [
+    ...['DATABASE_URL', 'DATABASE_DIRECT_URL', 'DB_PORT', 'DB_SSLMODE', 'DB_SSLROOTCERT', 'DATA_DIR', 'STORAGE_DIR'],
+    ...['HOST', 'PORT', 'WORKERS', 'DEBUG', 'SWAGGER', 'PASSWORD_POLICY', 'RATE_LIMITS'],
+  ];
+
+  it('sets or passes on every setting, so that no line of .env is ignored without a reason', () => {
+    const passed = Object.keys(services['api']!.environment!).map((name) => name.replace(/_FILE$/, ''));
+    expect(listSettings().filter((name) => !passed.includes(name))).toEqual(expect.arrayContaining(NOT_PASSED));
+    expect(listSettings().filter((name) => ![...passed, ...NOT_PASSED].includes(name))).toEqual([]);
+  });
 
   it('publishes the port of the proxy only', () => {
     expect(Object.keys(services).filter((name) => services[name]!.ports)).toEqual(['proxy']);
