@@ -100,8 +100,20 @@ describe('production', () => {
   const ours = ['api', 'migrate', 'proxy', 'valkey'];
   /** The stack has its own address, database and volume, and nodes instead of workers; production needs none of the others. */
   const NOT_PASSED = [
-    ...['DATABASE_URL', 'DATABASE_DIRECT_URL', 'DB_PORT', 'DB_SSLMODE', 'DB_SSLROOTCERT', 'DATA_DIR', 'STORAGE_DIR'],
-    ...['HOST', 'PORT', 'WORKERS', 'DEBUG', 'SWAGGER', 'PASSWORD_POLICY', 'RATE_LIMITS'],
+    'DATABASE_URL',
+    'DATABASE_DIRECT_URL',
+    'DB_PORT',
+    'DB_SSLMODE',
+    'DB_SSLROOTCERT',
+    'DATA_DIR',
+    'STORAGE_DIR',
+    'HOST',
+    'PORT',
+    'WORKERS',
+    'DEBUG',
+    'SWAGGER',
+    'PASSWORD_POLICY',
+    'RATE_LIMITS',
   ];
 
   it('sets or passes on every setting, so that no line of .env is ignored without a reason', () => {
