@@ -2,11 +2,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { text } from 'node:stream/consumers';
-import { Client, type QueryResult } from 'pg';
+import type { Client, QueryResult } from 'pg';
 import { libpqEnvironment } from '../config/database/libpq-environment.js';
 import { loadConfig } from '../config/load-config.js';
 import type { DatabaseConnection } from '../config/database/database-connection.js';
-import { clientConfig } from '../database/connections/client-config.js';
+import { connectClient } from '../database/connections/client-config.js';
 import { CommandError, EXIT } from './exit-codes.js';
 import type { Output } from './output.js';
 import { createLog, withDatabase } from './with-database.js';
@@ -44,9 +44,7 @@ async function runStatements(
   command: string | undefined,
   output: Output,
 ): Promise<void> {
-  const client = new Client(clientConfig(connection, { statementTimeout: 0 }));
-  client.on('error', () => undefined); // the current query rejects as well
-  await client.connect();
+  const client = await connectClient(connection, { statementTimeout: 0 });
   try {
     if (command !== undefined) await runStatement(client, command, output);
     else if (!process.stdin.isTTY) await runStatement(client, await text(process.stdin), output);

@@ -38,6 +38,22 @@ it('with MIGRATE=off a process exits with 1 on an old schema, and starts after m
   expect((await fetch(`${machi.url}/api/health/ready`)).status).toBe(200);
 });
 
+it('migrate.js does not depend on the settings of the database, and two at once wait for each other', async () => {
+  const settings = {
+    default_transaction_isolation: 'serializable',
+    datestyle: 'SQL, DMY',
+    standard_conforming_strings: 'off',
+    quote_all_identifiers: 'on',
+    lock_timeout: '50ms',
+    timezone: 'Asia/Kathmandu',
+  };
+  for (const [key, value] of Object.entries(settings)) {
+    await admin(inject('connection'), `alter database ${name} set ${key} to '${value}'`);
+  }
+  const jobs = [begin(database, 'migrate'), begin(database, 'migrate')];
+  expect(await Promise.all(jobs.map(({ ended }) => ended))).toEqual([0, 0]);
+});
+
 it('migrate.js exits with 78 for invalid settings and for the embedded database', async () => {
   const production = begin({ ...database, NODE_ENV: 'production' }, 'migrate');
   expect(await production.ended).toBe(78);

@@ -1,4 +1,5 @@
 import { expect, inject, it } from 'vitest';
+import { connectClient } from '../../src/database/connections/client-config.js';
 import { newDataSource } from '../../src/database/data-source.js';
 import { createDatabase } from '../support/setup/database.js';
 
@@ -31,18 +32,31 @@ it('connections of the pool turn off just-in-time compilation', async () => {
   expect(await settingsOf({}, ['jit'])).toEqual(['off']);
 });
 
-it.each([
+it.for([
   ['datestyle', 'SQL, DMY', 'ISO, DMY'],
   ['standard_conforming_strings', 'off', 'on'],
   ['default_transaction_isolation', 'serializable', 'read committed'],
+  ['quote_all_identifiers', 'on', 'off'],
   ['extra_float_digits', '0', '1'],
   ['lock_timeout', '100ms', '0'],
   ['idle_session_timeout', '1s', '0'],
-])('connections of the pool do not take %s from the database', async (name, ofDatabase, ofPool) => {
-  const { connection, drop } = await createDatabase();
-  const dataSource = await newDataSource(connection, { size: 1 }).initialize();
-  await dataSource.query(`alter database ${connection.database} set ${name} = '${ofDatabase}'`);
-  await dataSource.destroy();
-  expect(await settingsOf({}, [name], connection)).toEqual([ofPool]);
-  await drop();
-});
+  ['transaction_timeout', '1s', '0'],
+] as const)(
+  'connections do not take %s from the database',
+  async ([name, ofDatabase, ofPool], { onTestFinished, skip }) => {
+    const { connection, drop } = await createDatabase();
+    const dataSource = await newDataSource(connection, { size: 1 }).initialize();
+    onTestFinished(drop);
+    onTestFinished(() => dataSource.destroy());
+    const [row] = await dataSource.query<{ value: string | null }[]>('select current_setting($1, true) as value', [
+      name,
+    ]);
+    if (row!.value === null) skip(); // an older server
+    await dataSource.query(`alter database ${connection.database} set ${name} = '${ofDatabase}'`);
+    expect(await settingsOf({}, [name], connection)).toEqual([ofPool]);
+    const client = await connectClient(connection); // as the commands do
+    const { rows } = await client.query<Record<string, string>>(`show ${name}`);
+    await client.end();
+    expect(Object.values(rows[0]!)).toEqual([ofPool]);
+  },
+);

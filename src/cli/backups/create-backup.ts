@@ -1,13 +1,13 @@
 import { constants, gzip } from 'node:zlib';
 import { promisify } from 'node:util';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { causeMessage } from '../../common/cause-message.js';
 import { VERSION } from '../../common/version.js';
 import type { Config } from '../../config/config.js';
 import type { DatabaseConnection } from '../../config/database/database-connection.js';
 import { ADVISORY_LOCKS } from '../../database/advisory-locks.js';
-import { clientConfig } from '../../database/connections/client-config.js';
+import { connectClient } from '../../database/connections/client-config.js';
 import { DatabaseError } from '../../database/database-error.js';
 import { isKey, PROBES_FOLDER, type Storage } from '../../storage/storage.js';
 import { CommandError } from '../exit-codes.js';
@@ -69,9 +69,7 @@ export interface BackupSummary extends BackupEnd {
  * servers delete none, so that each of these rows has its files.
  */
 export async function createBackup(installation: Installation, archive: ArchiveWriter): Promise<BackupSummary> {
-  const client = new Client(clientConfig(installation.connection, { statementTimeout: 0 }));
-  client.on('error', () => undefined); // the current query rejects as well
-  await client.connect();
+  const client = await connectClient(installation.connection, { statementTimeout: 0 });
   try {
     await lockDeletions(client);
     // The snapshot is taken after the lock: no deletion is half done in it.

@@ -1,13 +1,12 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { Client } from 'pg';
 import type { Logger } from 'pino';
 import { causeMessage } from '../../common/cause-message.js';
 import type { Config } from '../../config/config.js';
 import { CREATED_KEYS, type CreatedKey } from '../../config/load-config.js';
 import { ADVISORY_LOCKS } from '../../database/advisory-locks.js';
-import { clientConfig } from '../../database/connections/client-config.js';
+import { connectClient } from '../../database/connections/client-config.js';
 import { listMigrations, migrateDatabase } from '../../database/open-database.js';
 import { isKey, PROBES_FOLDER, type Storage } from '../../storage/storage.js';
 import { CommandError, EXIT } from '../exit-codes.js';
@@ -68,9 +67,7 @@ export async function restoreBackup(
   const keys = keysToTake(config, header, options);
   assertKnownMigrations(header);
   await migrateDatabase(connection, log, header.database.migrations);
-  const client = new Client(clientConfig(connection, { statementTimeout: 0 }));
-  client.on('error', () => undefined); // the current query rejects as well
-  await client.connect();
+  const client = await connectClient(connection, { statementTimeout: 0 });
   try {
     // A server that starts now waits for this lock. It would create the first administrator.
     await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCKS.migrations]);

@@ -1,6 +1,6 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import type { Config } from '../../config/config.js';
-import { clientConfig } from '../../database/connections/client-config.js';
+import { connectClient } from '../../database/connections/client-config.js';
 import { listMigrations } from '../../database/open-database.js';
 import type { ReachedDatabase } from '../../database/connections/reach-database.js';
 import { NationalIdsService } from '../../national-ids/national-ids.service.js';
@@ -49,9 +49,7 @@ const UNREADABLE_IDS = `select
 
 /** Checks a database that can be reached. That it keeps sessions has been found out by reaching it. */
 export async function examineDatabase(config: Config, { connection, direct }: ReachedDatabase): Promise<Check[]> {
-  const client = new Client(clientConfig(direct ?? connection));
-  client.on('error', () => undefined); // the current query rejects as well
-  await client.connect();
+  const client = await connectClient(direct ?? connection);
   try {
     const { rows } = await client.query<Facts>(FACTS);
     const facts = rows[0]!;

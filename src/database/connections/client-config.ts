@@ -11,13 +11,20 @@ const IDLE_TRANSACTION_TIMEOUT_MS = 60_000;
 
 /** What statements rely on. A server, a database or a role can be set up with other values. */
 export const SESSION_SETTINGS = {
-  datestyle: 'ISO',
+  datestyle: 'ISO', // node-postgres reads no other times
   standard_conforming_strings: 'on',
-  default_transaction_isolation: 'read committed',
+  default_transaction_isolation: 'read committed', // a statement that has waited for a lock continues with the rows as they are then
 };
 
-/** Limits that would end statements and connections that wait for good reason. */
-const NO_OTHER_LIMITS = { lock_timeout: 0, idle_session_timeout: 0 };
+const OTHER_SETTINGS = {
+  quote_all_identifiers: 'off', // migrations change parts of the definitions of functions
+  extra_float_digits: '1', // of coordinates
+  jit: 'off', // compilation would take longer than most statements whose cost PostgreSQL overestimates
+  // Limits that would end work that is bounded in another way, or connections that only listen.
+  lock_timeout: '0',
+  transaction_timeout: '0', // since PostgreSQL 17
+  idle_session_timeout: '0',
+};
 
 export interface SessionOptions {
   /** In milliseconds. 0 sets no limit, for migrations. */
@@ -55,19 +62,17 @@ export function clientConfig(
   };
 }
 
-/** Without just-in-time compilation: it would take longer than most statements whose cost PostgreSQL overestimates. */
+/** Leaves out what an older server does not have. */
 function setSettings(statementTimeout: number): string {
   const settings = {
     ...SESSION_SETTINGS,
-    ...NO_OTHER_LIMITS,
+    ...OTHER_SETTINGS,
     statement_timeout: statementTimeout,
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_TIMEOUT_MS,
-    jit: 'off',
-    extra_float_digits: 1, // of coordinates, also in backups
   };
-  return Object.entries(settings)
-    .map(([name, value]) => `set ${name} = '${value}'`)
-    .join('; ');
+  const values = Object.entries(settings).map(([name, value]) => `('${name}', '${value}')`);
+  return `select set_config(name, value, false) from (values ${values.join(', ')}) s (name, value)
+    where current_setting(name, true) is not null`;
 }
 
 /** Throws an error with the SQLSTATE 08004 if the server is of the wrong kind. Other servers are not tried. */
@@ -81,6 +86,21 @@ async function assertSessionAttributes(client: Pick<Client, 'query'>, expected: 
   if (fits[expected]) return;
   const message = `the server is not what target_session_attrs=${expected} asks for`;
   throw Object.assign(new Error(message), { code: '08004' });
+}
+
+/** A connection outside of the pool, with the same settings. The caller ends it. */
+export async function connectClient(connection: DatabaseConnection, session?: SessionOptions): Promise<Client> {
+  const config = clientConfig(connection, session);
+  const client = new Client(config);
+  client.on('error', () => undefined); // the current query rejects as well
+  try {
+    await client.connect();
+    await config.onConnect(client);
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw error;
+  }
 }
 
 type Query = (...args: unknown[]) => unknown;

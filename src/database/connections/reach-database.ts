@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import type { Logger } from 'pino';
 import { ConfigError } from '../../config/config-error.js';
 import type { DatabaseConnection } from '../../config/database/database-connection.js';
-import { clientConfig, SESSION_SETTINGS, type SessionOptions } from './client-config.js';
+import { clientConfig, SESSION_SETTINGS } from './client-config.js';
 import { DatabaseUnreachableError } from '../database-error.js';
 
 /** How long to wait for a database that is still starting. */
@@ -36,8 +36,7 @@ export async function reachDatabase(
   log: Logger,
   waitMs?: number,
 ): Promise<ReachedDatabase> {
-  const isPooled = configuredDirect !== undefined;
-  const connection = await settle(configured, log, waitMs, { isPooled });
+  const connection = await settle(configured, log, waitMs);
   const direct = configuredDirect && (await settle(configuredDirect, log, waitMs));
   const isKept = await whenReachable(log, () => keepsSessions(direct ?? connection), waitMs);
   if (!isKept) throw poolerError(direct !== undefined);
@@ -100,13 +99,14 @@ function settle(
   { sslFallback, ...connection }: DatabaseConnection,
   log: Logger,
   waitMs: number | undefined,
-  session: SessionOptions = {},
 ): Promise<DatabaseConnection> {
   if (sslFallback === undefined) return Promise.resolve(connection);
-  // Connects once and returns the connection.
-  const probe = (tried: DatabaseConnection) => withClient(tried, () => Promise.resolve(tried), session);
   return whenReachable(log, () => probe(connection).catch(() => probe({ ...connection, ssl: sslFallback })), waitMs);
 }
+
+/** Connects once and returns the connection. */
+const probe = (connection: DatabaseConnection): Promise<DatabaseConnection> =>
+  withClient(connection, () => Promise.resolve(connection));
 
 /**
  * Whether every connection keeps a server process of its own. A pooler in transaction mode gives one process to several
@@ -133,7 +133,7 @@ async function processOf(client: Client): Promise<number> {
 /** Locks belong to one database of one server: a lock taken on one way is not free on the other. */
 const isSameDatabase = (connection: DatabaseConnection, direct: DatabaseConnection): Promise<boolean> =>
   withClient(direct, (holder) =>
-    withPooledClient(connection, async (client) => {
+    withClient(connection, async (client) => {
       const key = [randomInt(2 ** 31), randomInt(2 ** 31)];
       await holder.query('select pg_advisory_lock($1, $2)', key);
       const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_xact_lock($1, $2) as taken', key);
@@ -143,7 +143,7 @@ const isSameDatabase = (connection: DatabaseConnection, direct: DatabaseConnecti
 
 /** Settings that Machi relies on, and cannot change through a pooler: how to correct them. */
 const findWrongSettings = (connection: DatabaseConnection): Promise<string[]> =>
-  withPooledClient(connection, async (client) => {
+  withClient(connection, async (client) => {
     const values = [Object.keys(SESSION_SETTINGS)];
     const { rows } = await client.query<{ role: string; name: string; value: string }>(SELECT_SETTINGS, values);
     return rows.flatMap(({ role, name, value }) => {
@@ -153,15 +153,9 @@ const findWrongSettings = (connection: DatabaseConnection): Promise<string[]> =>
     });
   });
 
-const withPooledClient = <T>(connection: DatabaseConnection, work: (client: Client) => Promise<T>): Promise<T> =>
-  withClient(connection, work, { isPooled: true });
-
-async function withClient<T>(
-  connection: DatabaseConnection,
-  work: (client: Client) => Promise<T>,
-  session?: SessionOptions,
-): Promise<T> {
-  const client = new Client(clientConfig(connection, session));
+/** Without the settings of the pool, which a pooler would hand to other clients. */
+async function withClient<T>(connection: DatabaseConnection, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client(clientConfig(connection));
   client.on('error', () => undefined); // a query rejects as well
   try {
     await client.connect();
