@@ -157,14 +157,23 @@ async function assertUtf8(runner: QueryRunner): Promise<void> {
   );
 }
 
-type ErrorWithCode = Error & { code?: string };
+type ErrorWithCode = Error & { code?: string; file?: string };
 
 const READ_ONLY = '25006';
-/** No right, or no schema in the search path. */
-const FORBIDDEN = ['42501', '3F000'];
+const NO_RIGHT = '42501';
+const NO_SCHEMA_IN_PATH = '3F000';
+const FORBIDDEN = [NO_RIGHT, NO_SCHEMA_IN_PATH];
+/** The source file of PostgreSQL that reports what concerns extensions. */
+const EXTENSION_SOURCE = 'extension.c';
 
 function migrationError(cause: ErrorWithCode): DatabaseError {
-  const { message, code = '' } = cause;
+  const { message, code = '', file } = cause;
+  if (code === NO_RIGHT && file === EXTENSION_SOURCE) {
+    return new DatabaseError(
+      `Migrating the database failed (${message}): make the role the owner of the database, or create the extension as a superuser.`,
+      { cause },
+    );
+  }
   if (FORBIDDEN.includes(code)) {
     return new DatabaseError(
       `Migrating the database failed (${message}): give the role the right to create tables, for example with "grant create, usage on schema public to <role>".`,

@@ -77,6 +77,15 @@ describe('examineDatabase', () => {
     expect(await examine()).toEqual([]);
   });
 
+  it('names all extensions that migrations create', async () => {
+    const rows = await t.dataSource.query<{ name: string }[]>(
+      `select extname::text as name from pg_extension where extname <> 'plpgsql' order by extname`,
+    );
+    const checks = await examineDatabase(settings({}), { connection: t.connection, direct: undefined });
+    const { detail } = checks.find(({ name }) => name === 'database extensions')!;
+    expect(detail).toBe(rows.map(({ name }) => name).join(', '));
+  });
+
   it('finds pending and unknown migrations, too few connections, and national ids of a key that is not configured', async () => {
     const { dataSource } = t;
     const user = await t.user();

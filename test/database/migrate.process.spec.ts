@@ -72,6 +72,16 @@ it('a role that may not create tables ends the start with one sentence, not with
   );
 });
 
+it('a role that may not create extensions ends the start with a sentence that names the remedy', async () => {
+  const { user } = inject('connection');
+  await query({ ...inject('connection'), database: name }, `revoke create on database ${name} from ${user}`);
+  const machi = begin({ ...database, MIGRATE: 'on' });
+  expect(await machi.ended).toBe(1);
+  expect(machi.output()).toMatch(
+    /^Migrating the database failed \(.*create extension "citext"\): make the role the owner of the database, or .*$/m,
+  );
+});
+
 it('a database in another encoding than UTF8 is refused before anything is migrated', async () => {
   const latin = { ...inject('connection'), database: `${name}_latin` };
   await admin(latin, `create database ${latin.database} encoding LATIN1 locale 'C' template template0`);

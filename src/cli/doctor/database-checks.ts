@@ -6,7 +6,7 @@ import type { ReachedDatabase } from '../../database/connections/reach-database.
 import { NationalIdsService } from '../../national-ids/national-ids.service.js';
 import { type Check, error, ok, warning } from './check.js';
 
-const EXTENSIONS = ['citext', 'pg_trgm', 'unaccent'];
+const EXTENSIONS = ['btree_gin', 'citext', 'pg_trgm', 'unaccent'];
 /** Connections of a process besides its pool, see docs/operations.md. */
 const FURTHER_CONNECTIONS = 4;
 const CLOCK_WARNING_MS = 2_000;
