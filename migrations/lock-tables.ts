@@ -11,6 +11,7 @@ const DEADLOCK_DETECTED = '40P01';
  * a table waits while this waits for it: so this does not wait for long, and tries again.
  */
 export async function lockTables(runner: QueryRunner, ...tables: string[]): Promise<void> {
+  const [before] = (await runner.query('show lock_timeout')) as [{ lock_timeout: string }];
   await runner.query(`set local lock_timeout = ${LOCK_WAIT_MS}`);
   await runner.query('savepoint before_lock');
   for (;;) {
@@ -24,5 +25,5 @@ export async function lockTables(runner: QueryRunner, ...tables: string[]): Prom
       await sleep(RETRY_MS);
     }
   }
-  await runner.query('set local lock_timeout = 0'); // as clientConfig has set it
+  await runner.query(`set local lock_timeout = '${before.lock_timeout}'`);
 }

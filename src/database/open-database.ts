@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import type { DatabaseConnection } from '../config/database/database-connection.js';
@@ -8,6 +9,15 @@ import { DatabaseError } from './database-error.js';
 import { whenReachable } from './connections/reach-database.js';
 
 const UNDEFINED_TABLE = '42P01';
+
+const LOCK_WAIT_MS = 1_000;
+const LOCK_RETRY_MS = 2_000;
+const LOCK_NOT_AVAILABLE = '55P03';
+const DEADLOCK_DETECTED = '40P01';
+const LOCKED = [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED];
+
+const OLDEST_TRANSACTION = `select pid, application_name from pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null order by xact_start limit 1`;
 
 /**
  * Runs the pending migrations: all, or those of a list of names. Returns the names of those that ran. Throws DatabaseError.
@@ -138,12 +148,32 @@ export async function migrate(dataSource: DataSource, log: Logger): Promise<stri
     await runner.query('select pg_advisory_lock($1)', [ADVISORY_LOCKS.migrations]);
     const executor = new MigrationExecutor(dataSource, runner);
     executor.transaction = 'each';
-    const names = (await executor.executePendingMigrations()).map(({ name }) => name);
+    const names = (await executor.getPendingMigrations()).map(({ name }) => name);
+    await runner.query(`set lock_timeout = ${LOCK_WAIT_MS}`);
+    while (!(await executeUnlessLocked(executor, runner, log))) await sleep(LOCK_RETRY_MS);
     for (const name of names) log.info({ migration: name }, 'migrated');
     return names;
   } finally {
     await runner.query('select pg_advisory_unlock_all()').catch(() => undefined);
     await runner.release();
+  }
+}
+
+/**
+ * Whether the pending migrations could run. While one waits for a table that a long transaction uses, such as a backup, all
+ * requests that need the table wait behind it: so it does not wait for long, and is tried again.
+ */
+async function executeUnlessLocked(executor: MigrationExecutor, runner: QueryRunner, log: Logger): Promise<boolean> {
+  try {
+    await executor.executePendingMigrations();
+    return true;
+  } catch (error) {
+    const { code = '', message } = error as ErrorWithCode;
+    if (!LOCKED.includes(code)) throw error;
+    const [oldest] = (await runner.query(OLDEST_TRANSACTION)) as { pid: number; application_name: string }[];
+    const hint = oldest ? `; the oldest transaction is that of process ${oldest.pid} (${oldest.application_name})` : '';
+    log.warn(`A migration waits for a table that others use (${message})${hint}; retrying in ${LOCK_RETRY_MS} ms`);
+    return false;
   }
 }
 

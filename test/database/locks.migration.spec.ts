@@ -1,8 +1,11 @@
 import type { DataSource } from 'typeorm';
+import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { MessageReferences1809770000000 } from '../../migrations/1809770000000-message-references.js';
 import { NewestChapters1809780000000 } from '../../migrations/1809780000000-newest-chapters.js';
+import { RegistrationVersions1809790006000 } from '../../migrations/1809790006000-registration-versions.js';
 import { newDataSource } from '../../src/database/data-source.js';
+import { migrate } from '../../src/database/open-database.js';
 import { createDatabase, type TestDatabase } from '../support/setup/database.js';
 import { runMigration } from '../support/version-0-1-0.js';
 
@@ -41,3 +44,19 @@ it.each(CASES)(
     await Promise.all([migrating.release(), storing.release()]);
   },
 );
+
+it('a request that reads a table does not wait until the backup has ended for which a migration of the table waits', async () => {
+  const [backup, reverting] = [dataSource.createQueryRunner(), dataSource.createQueryRunner()];
+  await runMigration(reverting, RegistrationVersions1809790006000, 'down');
+  await reverting.release();
+  await backup.startTransaction();
+  await backup.query('select from vaccination_registrations');
+  const migrating = await newDataSource(database.connection, { size: 1, statementTimeout: 0 }).initialize();
+  const migrated = migrate(migrating, pino({ level: 'silent' }));
+  await expect.poll(() => dataSource.query<unknown[]>(WAITING)).not.toHaveLength(0);
+  await expect(dataSource.query('select from vaccination_registrations')).resolves.toEqual([]);
+  await backup.commitTransaction();
+  await backup.release();
+  expect(await migrated).toEqual(['RegistrationVersions1809790006000']);
+  await migrating.destroy();
+});
