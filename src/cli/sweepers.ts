@@ -2,8 +2,11 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { ExpiredEmailVerificationsWorker } from '../account/email/expired-email-verifications.worker.js';
 import { DataExportFilesWorker } from '../account/exports/data-export-files.worker.js';
 import { AuditPartitionsWorker } from '../audit/audit-partitions.worker.js';
+import { ExpiredPasskeyChallengesWorker } from '../auth/passkeys/expired-passkey-challenges.worker.js';
+import { ExpiredPasswordResetsWorker } from '../auth/passwords/expired-password-resets.worker.js';
 import { ExpiredRemovalLinksWorker } from '../auth/recovery/expired-removal-links.worker.js';
 import { ExpiredSessionsWorker } from '../auth/sessions/expired-sessions.worker.js';
+import { ExpiredTwoFactorChallengesWorker } from '../auth/two-factor/expired-two-factor-challenges.worker.js';
 import { AvatarFilesWorker } from '../avatars/avatar-files.worker.js';
 import { AttachmentFilesWorker } from '../chat/attachments/attachment-files.worker.js';
 import { causeMessage } from '../common/cause-message.js';
@@ -29,6 +32,9 @@ const SWEEPERS: Record<string, (app: INestApplicationContext) => Promise<unknown
   'expired sessions': (app) => app.get(ExpiredSessionsWorker, ANYWHERE).run(),
   'expired e-mail verifications': (app) => app.get(ExpiredEmailVerificationsWorker, ANYWHERE).run(),
   'expired method removal links': (app) => app.get(ExpiredRemovalLinksWorker, ANYWHERE).run(),
+  'expired password resets': (app) => app.get(ExpiredPasswordResetsWorker, ANYWHERE).run(),
+  'expired two-factor challenges': (app) => app.get(ExpiredTwoFactorChallengesWorker, ANYWHERE).run(),
+  'expired passkey challenges': (app) => app.get(ExpiredPasskeyChallengesWorker, ANYWHERE).run(),
   'counters of rate limits': (app) => app.get(ExpiredCountersWorker, ANYWHERE).run(),
   'booking requests': (app) => app.get(BookingRequestsWorker, ANYWHERE).run(),
 };

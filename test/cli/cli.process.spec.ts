@@ -163,7 +163,7 @@ describe('machi, while a server runs,', () => {
       run('national-ids', 'rotate'),
     ]);
     expect(swept).toMatchObject({ code: 0, body: { failed: 0 } });
-    expect(swept.body['sweepers']).toHaveLength(16);
+    expect(swept.body['sweepers']).toHaveLength(19);
     expect([migrated.body, plan.body, rotated.body]).toEqual([
       { migrated: [] },
       { pending: [], unknown: [] },

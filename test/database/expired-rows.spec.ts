@@ -65,6 +65,27 @@ it('expired sessions, e-mail verifications and removal links are deleted by serv
   await expect.poll(counts).toEqual([0, 0, 0]);
 });
 
+it('expired password resets and challenges are deleted by servers every hour, without a further request of their kind', async () => {
+  const { id } = await t.user();
+  const expires_at = new Date(t.clock.now() + 10 * MINUTE);
+  const add = (sql: string) => t.dataSource.query(sql, [id, expires_at]);
+  await add(`insert into password_resets (address_key, user_id, tries_left, expires_at) values ('a', $1, 5, $2)`);
+  await t.dataSource.query(`insert into two_factor (user_id, secret) values ($1, '')`, [id]);
+  await add(`insert into two_factor_challenges (challenge_hash, user_id, expires_at) values ('a', $1, $2)`);
+  await add(`insert into passkey_challenges (challenge, user_id, expires_at) values ('a', $1, $2)`);
+  const counts = () =>
+    Promise.all(['password_resets', 'two_factor_challenges', 'passkey_challenges'].map((x) => count(x, id)));
+  t.clock.advance(10 * MINUTE - 1);
+  await sweep();
+  expect(await counts()).toEqual([1, 1, 1]);
+  t.clock.advance(1); // a reset may have been exchanged for a token that is valid ten minutes longer
+  await sweep();
+  expect(await counts()).toEqual([1, 0, 0]);
+  t.clock.advance(HOUR);
+  hourlyWork.run();
+  await expect.poll(counts).toEqual([0, 0, 0]);
+});
+
 describe('a sweep keeps', () => {
   it('a session until its refresh token has expired, and what is refused after that is refused with the same code', async () => {
     const [kept, expired] = [await openSession(t), await openSession(t)];

@@ -6,6 +6,7 @@ import { ExternalIdentitiesModule } from '../external-identities/external-identi
 import { UsersModule } from '../../users/users.module.js';
 import { ReauthenticationModule } from '../reauthentication.module.js';
 import { SecurityMailsModule } from '../security-mails/security-mails.module.js';
+import { ExpiredPasskeyChallengesWorker } from './expired-passkey-challenges.worker.js';
 import { PasskeyChallenge } from './passkey-challenge.entity.js';
 import { PasskeyChallengesService } from './passkey-challenges.service.js';
 import { PasskeySessionsController } from './passkey-sessions.controller.js';
@@ -26,6 +27,12 @@ import { RelyingParty } from './relying-party.provider.js';
     UsersModule,
   ],
   controllers: [PasskeysController, PasskeySessionsController],
-  providers: [PasskeysService, PasskeySignInService, PasskeyChallengesService, RelyingParty],
+  providers: [
+    PasskeysService,
+    PasskeySignInService,
+    PasskeyChallengesService,
+    ExpiredPasskeyChallengesWorker,
+    RelyingParty,
+  ],
 })
 export class PasskeysModule {}

@@ -5,6 +5,7 @@ import { ReauthenticationModule } from '../reauthentication.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { UsersModule } from '../../users/users.module.js';
 import { SecurityMailsModule } from '../security-mails/security-mails.module.js';
+import { ExpiredTwoFactorChallengesWorker } from './expired-two-factor-challenges.worker.js';
 import { TwoFactorSignInService } from './two-factor-sign-in.service.js';
 import { TwoFactorVerificationService } from './two-factor-verification.service.js';
 import { TwoFactor } from './two-factor.entity.js';
@@ -22,7 +23,13 @@ import { TwoFactorService } from './two-factor.service.js';
     UsersModule,
   ],
   controllers: [TwoFactorController],
-  providers: [TwoFactorService, TwoFactorSignInService, TwoFactorVerificationService, TwoFactorSecrets],
+  providers: [
+    TwoFactorService,
+    TwoFactorSignInService,
+    TwoFactorVerificationService,
+    TwoFactorSecrets,
+    ExpiredTwoFactorChallengesWorker,
+  ],
   exports: [TwoFactorService, TwoFactorSignInService],
 })
 export class TwoFactorModule {}
