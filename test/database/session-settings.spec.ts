@@ -37,6 +37,7 @@ it.for([
   ['standard_conforming_strings', 'off', 'on'],
   ['default_transaction_isolation', 'serializable', 'read committed'],
   ['quote_all_identifiers', 'on', 'off'],
+  ['array_nulls', 'off', 'on'],
   ['extra_float_digits', '0', '1'],
   ['lock_timeout', '100ms', '0'],
   ['idle_session_timeout', '1s', '0'],

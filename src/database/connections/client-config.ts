@@ -19,6 +19,7 @@ export const SESSION_SETTINGS = {
 const OTHER_SETTINGS = {
   quote_all_identifiers: 'off', // migrations change parts of the definitions of functions
   extra_float_digits: '1', // of coordinates
+  array_nulls: 'on', // parameters that are arrays contain nulls
   jit: 'off', // compilation would take longer than most statements whose cost PostgreSQL overestimates
   // Limits that would end work that is bounded in another way, or connections that only listen.
   lock_timeout: '0',
