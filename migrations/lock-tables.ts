@@ -6,6 +6,10 @@ const RETRY_MS = 100;
 const LOCK_NOT_AVAILABLE = '55P03';
 const DEADLOCK_DETECTED = '40P01';
 
+/** Whether a statement has failed because others use a table. */
+export const isLockFailure = ({ code }: { code?: string }): boolean =>
+  code === LOCK_NOT_AVAILABLE || code === DEADLOCK_DETECTED;
+
 /**
  * Locks all tables at once, before any of them is changed. Servers that run meanwhile lock them in other orders, and whoever needs
  * a table waits while this waits for it: so this does not wait for long, and tries again.
@@ -19,8 +23,7 @@ export async function lockTables(runner: QueryRunner, ...tables: string[]): Prom
       await runner.query(`lock table ${tables.join(', ')} in access exclusive mode`);
       break;
     } catch (error) {
-      const { code } = error as { code?: string };
-      if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK_DETECTED) throw error;
+      if (!isLockFailure(error as { code?: string })) throw error;
       await runner.query('rollback to savepoint before_lock');
       await sleep(RETRY_MS);
     }

@@ -12,6 +12,8 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
  * of its parts import `ora` in a circle.
  */
 export const NEST = ['--import', 'ora', join(root, 'node_modules/@nestjs/cli/bin/nest.js')];
+/** Percent signs and characters besides ASCII, which the Swagger plugin misreads in paths. */
+const MISREAD = /%|[^\x20-\x7e]/;
 const LOCK = join(root, '.prepare.lock');
 const INSTALLED = join(root, 'node_modules/.package-lock.json'); // npm writes it last
 const BUILT = join(root, 'dist/.built');
@@ -45,7 +47,7 @@ export async function prepare() {
       ]);
     if (needsBuild()) {
       await run('Building', process.execPath, [...NEST, 'build']);
-      if (/[^\x20-\x24\x26-\x7e]/.test(root)) await import('./repair-imports.mjs');
+      if (MISREAD.test(root)) await import('./repair-imports.mjs');
       await run('Bundling', process.execPath, [join(root, 'scripts/bundle.mjs')]);
       writeFileSync(BUILT, '');
     }

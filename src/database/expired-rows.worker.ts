@@ -17,6 +17,11 @@ export interface ExpiredRows {
   values: unknown[];
 }
 
+/** The rows of a table whose `expires_at` has come. */
+export function rowsExpiredAt(time: Date, table: string, key: string): ExpiredRows {
+  return { table, key, where: 'expires_at <= $1', orderBy: 'expires_at', values: [time] };
+}
+
 /** `any (array(…))` runs the inner query once and looks the rows up by their key, whatever the statistics say. */
 function deleteBatch({ table, key, where, orderBy }: ExpiredRows): string {
   const expired = `select ${key} from ${table} where ${where} order by ${orderBy}`;

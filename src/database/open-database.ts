@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { type DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import type { DatabaseConnection } from '../config/database/database-connection.js';
 import { migrations } from '../../migrations/index.js';
+import { isLockFailure } from '../../migrations/lock-tables.js';
 import { ADVISORY_LOCKS } from './advisory-locks.js';
 import { newDataSource } from './data-source.js';
 import { DatabaseError } from './database-error.js';
@@ -12,9 +13,6 @@ const UNDEFINED_TABLE = '42P01';
 
 const LOCK_WAIT_MS = 1_000;
 const LOCK_RETRY_MS = 2_000;
-const LOCK_NOT_AVAILABLE = '55P03';
-const DEADLOCK_DETECTED = '40P01';
-const LOCKED = [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED];
 
 const OLDEST_TRANSACTION = `select pid, application_name from pg_stat_activity
   where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null order by xact_start limit 1`;
@@ -160,19 +158,20 @@ export async function migrate(dataSource: DataSource, log: Logger): Promise<stri
 }
 
 /**
- * Whether the pending migrations could run. While one waits for a table that a long transaction uses, such as a backup, all
- * requests that need the table wait behind it: so it does not wait for long, and is tried again.
+ * Runs the pending migrations; false if one of them could not lock a table. Requests that need a table wait behind a migration
+ * that waits for it, so the migration gives up soon and is tried again: a long transaction, such as a backup, may use the table.
  */
 async function executeUnlessLocked(executor: MigrationExecutor, runner: QueryRunner, log: Logger): Promise<boolean> {
   try {
     await executor.executePendingMigrations();
     return true;
   } catch (error) {
-    const { code = '', message } = error as ErrorWithCode;
-    if (!LOCKED.includes(code)) throw error;
+    if (!isLockFailure(error as ErrorWithCode)) throw error;
     const [oldest] = (await runner.query(OLDEST_TRANSACTION)) as { pid: number; application_name: string }[];
     const hint = oldest ? `; the oldest transaction is that of process ${oldest.pid} (${oldest.application_name})` : '';
-    log.warn(`A migration waits for a table that others use (${message})${hint}; retrying in ${LOCK_RETRY_MS} ms`);
+    log.warn(
+      `A migration waits for a table that others use (${(error as Error).message})${hint}; retrying in ${LOCK_RETRY_MS} ms`,
+    );
     return false;
   }
 }

@@ -41,7 +41,7 @@ function fieldErrors(error: ValidationError, parent = ''): FieldError[] {
 /** The rules about the type of a value, by their names in class-validator. */
 const TYPE_RULES = ['isString', 'isInt', 'isNumber', 'isBoolean', 'isArray', 'isObject'];
 
-/** A value of a wrong type breaks all other rules of the field, too: "north" is not a number greater than 90. */
+/** A value of a wrong type breaks the other rules of its field as well, and their messages mislead: "north" is not too large for a latitude. */
 function messagesOf(constraints: Record<string, string>): string[] {
   const aboutType = TYPE_RULES.flatMap((rule) => constraints[rule] ?? []);
   return aboutType.length > 0 ? aboutType : Object.values(constraints);

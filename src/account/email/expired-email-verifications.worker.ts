@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
 import { POOL } from '../../database/connections/pool.js';
-import { type ExpiredRows, ExpiredRowsWorker } from '../../database/expired-rows.worker.js';
+import { type ExpiredRows, ExpiredRowsWorker, rowsExpiredAt } from '../../database/expired-rows.worker.js';
 
 /** Deletes verification links, with the addresses they were mailed to, that were not used. */
 @Injectable()
@@ -15,7 +15,6 @@ export class ExpiredEmailVerificationsWorker extends ExpiredRowsWorker {
   }
 
   protected listExpired(): ExpiredRows[] {
-    const rows = { table: 'email_verifications', key: 'user_id' };
-    return [{ ...rows, where: 'expires_at <= $1', orderBy: 'expires_at', values: [this.clock.date()] }];
+    return [rowsExpiredAt(this.clock.date(), 'email_verifications', 'user_id')];
   }
 }

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
 import { POOL } from '../../database/connections/pool.js';
-import { type ExpiredRows, ExpiredRowsWorker } from '../../database/expired-rows.worker.js';
+import { type ExpiredRows, ExpiredRowsWorker, rowsExpiredAt } from '../../database/expired-rows.worker.js';
 
 /** Deletes challenges that no passkey has answered. */
 @Injectable()
@@ -15,7 +15,6 @@ export class ExpiredPasskeyChallengesWorker extends ExpiredRowsWorker {
   }
 
   protected listExpired(): ExpiredRows[] {
-    const rows = { table: 'passkey_challenges', key: 'challenge' };
-    return [{ ...rows, where: 'expires_at <= $1', orderBy: 'expires_at', values: [this.clock.date()] }];
+    return [rowsExpiredAt(this.clock.date(), 'passkey_challenges', 'challenge')];
   }
 }

@@ -27,8 +27,8 @@ const TOKEN_LIFETIME_MS = 600_000;
 /** Each request deletes up to this many expired rows, so that the table does not grow with unknown addresses. */
 const MAX_DELETED_PER_REQUEST = 10;
 
-/** Resets whose code expired before this have no valid token either: a code that is exchanged at its end leads to one that lives this long. */
-export const expiredResetsBefore = (now: number): Date => new Date(now - TOKEN_LIFETIME_MS);
+/** A reset whose code expired before this time is of no use: a token that its code was exchanged for has expired, too. */
+export const resetExpiryLimit = (now: number): Date => new Date(now - TOKEN_LIFETIME_MS);
 
 const newCode = (): string => String(randomInt(100_000_000)).padStart(8, '0');
 
@@ -70,7 +70,7 @@ export class PasswordResetsService {
    */
   async request(address: string): Promise<void> {
     const email = normaliseEmail(address);
-    await this.dataSource.query(DELETE_EXPIRED, [expiredResetsBefore(this.clock.now())]);
+    await this.dataSource.query(DELETE_EXPIRED, [resetExpiryLimit(this.clock.now())]);
     await this.dataSource.transaction(async (manager) => {
       const user = await this.users.findLocked(manager, { email }, 'pessimistic_read');
       const userId = user?.is_active ? user.id : null;

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { Clock } from '../../common/clock.provider.js';
 import { POOL } from '../../database/connections/pool.js';
-import { type ExpiredRows, ExpiredRowsWorker } from '../../database/expired-rows.worker.js';
+import { type ExpiredRows, ExpiredRowsWorker, rowsExpiredAt } from '../../database/expired-rows.worker.js';
 
 /** Deletes links for the removal of sign-in methods that were not used. */
 @Injectable()
@@ -15,7 +15,6 @@ export class ExpiredRemovalLinksWorker extends ExpiredRowsWorker {
   }
 
   protected listExpired(): ExpiredRows[] {
-    const rows = { table: 'method_removal_links', key: 'user_id' };
-    return [{ ...rows, where: 'expires_at <= $1', orderBy: 'expires_at', values: [this.clock.date()] }];
+    return [rowsExpiredAt(this.clock.date(), 'method_removal_links', 'user_id')];
   }
 }

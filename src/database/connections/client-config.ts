@@ -9,13 +9,17 @@ const EXTRA_QUERY_TIMEOUT_MS = 2_000;
 /** The server ends a transaction whose process sends nothing for this time, because it holds locks. */
 const IDLE_TRANSACTION_TIMEOUT_MS = 60_000;
 
-/** What statements rely on. A server, a database or a role can be set up with other values. */
+/**
+ * What all statements rely on. A server, a database or a role can be set up with other values. Through a transaction pooler they
+ * cannot be set, so the start checks them.
+ */
 export const SESSION_SETTINGS = {
   datestyle: 'ISO', // node-postgres reads no other times
   standard_conforming_strings: 'on',
   default_transaction_isolation: 'read committed', // a statement that has waited for a lock continues with the rows as they are then
 };
 
+/** Set as well, and not checked behind a pooler. */
 const OTHER_SETTINGS = {
   quote_all_identifiers: 'off', // migrations change parts of the definitions of functions
   extra_float_digits: '1', // of coordinates
